@@ -1,0 +1,67 @@
+# tracestub: one Makefile. Settings first; nothing below the line needs a
+# change to build elsewhere.
+#
+#	make                build/rel/tracestub
+#	make MODE=dbg       the same in build/dbg (rel, dbg, asan, cov, fuzz)
+#	make check          everything a change must pass
+#	make install        PREFIX=/usr/local DESTDIR=
+#	make help           the other goals
+
+MODE    ?= rel
+CC      ?= cc
+PREFIX  ?= /usr/local
+DESTDIR ?=
+WERROR  ?=
+PKGS    := libxml-2.0 capstone
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wcast-align \
+	-Wno-format-nonliteral $(if $(WERROR),-Werror)
+
+CFLAGS_rel  := -O2 -g
+CFLAGS_dbg  := -O0 -g3
+CFLAGS_asan := -O1 -g -fsanitize=address,undefined -fno-omit-frame-pointer \
+	-fno-sanitize-recover=undefined
+CFLAGS_cov  := -O0 -g --coverage
+CFLAGS_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=undefined -DHOSTILE
+
+# ---------------------------------------------------------------------------
+
+ifeq ($(MODE),fuzz)
+CC := clang
+endif
+
+BUILD   := build/$(MODE)
+VERSION := 0.1
+CFLAGS  ?= $(CFLAGS_$(MODE))
+XCFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' $(WARN) \
+	$(shell pkg-config --cflags $(PKGS))
+LIBS    := $(shell pkg-config --libs $(PKGS)) -lm
+
+FOLDERS := base rsp arch arch/x86_64 agent xml target target/linux-ptrace \
+	server
+CORE    := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
+OBJ      = $(addprefix $(BUILD)/,$(patsubst %.c,%.o,$(1)))
+
+all: $(BUILD)/tracestub
+
+$(BUILD)/tracestub: $(call OBJ,main.c) $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+$(BUILD)/core.a: $(call OBJ,$(CORE))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(XCFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+clean:
+	rm -rf build
+
+-include test/tests.mk
+-include $(shell [ -d $(BUILD) ] && find $(BUILD) -name '*.d')
+
+.DELETE_ON_ERROR:
+.PHONY: all clean

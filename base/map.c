@@ -1,0 +1,88 @@
+/*
+ * Linear probing with backward-shift deletion: no tombstones, so a map that
+ * lives through a million threads stays as quick as a new one. Invariant: at
+ * most 3/4 of the slots are in use, so that every probe ends at a free one.
+ */
+#include "base/map.h"
+
+#include <stdlib.h>
+
+#include "base/mem.h"
+
+static size_t home(const struct map *m, uint64_t key)
+{
+	return (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & m->mask;
+}
+
+static struct map_slot *probe(const struct map *m, uint64_t key)
+{
+	size_t i = home(m, key);
+
+	while (m->slots[i].key && m->slots[i].key != key)
+		i = (i + 1) & m->mask;
+	return &m->slots[i];
+}
+
+void map_fini(struct map *m)
+{
+	free(m->slots);
+	*m = (struct map){ 0 };
+}
+
+void *map_find(const struct map *m, uint64_t key)
+{
+	return m->slots ? probe(m, key)->value : NULL;
+}
+
+static void grow(struct map *m)
+{
+	struct map old = *m;
+	size_t n = old.slots ? 2 * (old.mask + 1) : 16;
+
+	m->slots = xcalloc(n, sizeof(*m->slots));
+	m->mask = n - 1;
+	for (size_t i = 0; old.slots && i <= old.mask; i++) {
+		if (old.slots[i].key)
+			*probe(m, old.slots[i].key) = old.slots[i];
+	}
+	free(old.slots);
+}
+
+void map_set(struct map *m, uint64_t key, void *value)
+{
+	struct map_slot *s;
+
+	if (!m->slots || 4 * (m->count + 1) > 3 * (m->mask + 1))
+		grow(m);
+	s = probe(m, key);
+	m->count += !s->key;
+	*s = (struct map_slot){ key, value };
+}
+
+void *map_drop(struct map *m, uint64_t key)
+{
+	struct map_slot *s = m->slots ? probe(m, key) : NULL;
+	void *value;
+	size_t hole, i;
+
+	if (!s || !s->key)
+		return NULL;
+	value = s->value;
+	m->count--;
+	hole = i = (size_t)(s - m->slots);
+	for (;;) {
+		size_t h;
+
+		i = (i + 1) & m->mask;
+		if (!m->slots[i].key)
+			break;
+		/* Move an element back unless its home lies past the hole. */
+		h = home(m, m->slots[i].key);
+		if (((i - h) & m->mask) >= ((i - hole) & m->mask)) {
+			m->slots[hole] = m->slots[i];
+			hole = i;
+		}
+	}
+	m->slots[hole] = (struct map_slot){ 0 };
+	return value;
+}

@@ -1,0 +1,17 @@
+/* Allocation that cannot fail: out of memory ends the server (see err.h). */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+
+void *xmalloc(size_t n) __attribute__((malloc, alloc_size(1)));
+void *xcalloc(size_t n, size_t size) __attribute__((malloc, alloc_size(1, 2)));
+void *xrealloc(void *p, size_t n) __attribute__((alloc_size(2)));
+char *xstrdup(const char *s) __attribute__((malloc));
+char *xstrndup(const char *s, size_t n) __attribute__((malloc));
+char *xasprintf(const char *fmt, ...)
+	__attribute__((malloc, format(printf, 1, 2)));
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#endif

@@ -1,0 +1,130 @@
+/*
+ * Records of what is debugged: processes, their threads, the last stop of
+ * each, and the points set in them. Every layer of targets has records of its
+ * own, keyed by id. A struct thread is not kept across a resume: keep its
+ * struct ptid and look it up again.
+ */
+#ifndef TARGET_PROCESS_H
+#define TARGET_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/arch.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "base/ptid.h"
+
+struct ax_program;
+struct target;
+
+enum stop_kind {
+	STOP_NONE,	 /* stopped quietly, nothing to report */
+	STOP_SIGNAL,	 /* signo: about to be delivered; 0: we interrupted */
+	STOP_STEP,	 /* a step or range step is done */
+	STOP_SWBREAK,	 /* pc is the breakpoint's address */
+	STOP_HWBREAK,	 /* the same */
+	STOP_WATCH,	 /* addr: the data address; point: which kind */
+	STOP_FORK,	 /* child: the new process, stopped */
+	STOP_VFORK,	 /* the same */
+	STOP_VFORK_DONE, /* the vfork child has left the parent's memory */
+	STOP_EXEC,	 /* process.path: the new program */
+	STOP_CREATED,	 /* a new thread's first stop */
+	STOP_THREAD_EXIT, /* code: status; the thread is gone */
+	STOP_EXITED,	 /* code: exit status; the process is gone */
+	STOP_KILLED,	 /* signo: what ended it; the process is gone */
+	STOP_NO_RESUMED, /* nothing is left that could stop */
+};
+
+enum point_kind {
+	POINT_SW,
+	POINT_HW,
+	POINT_WRITE,
+	POINT_READ,
+	POINT_ACCESS,
+};
+
+/* One stop, with all that a reply needs. */
+struct stop {
+	struct ptid id;
+	enum stop_kind kind;
+	int signo; /* the host's number */
+	int code;
+	uint64_t addr;
+	enum point_kind point;
+	struct ptid child;
+};
+
+struct thread {
+	struct ptid id;
+	struct process *proc; /* borrowed; outlives the thread */
+	struct list node;     /* in process.threads, oldest first */
+	bool running;	      /* as the layer above sees it */
+	struct stop last;     /* why it stopped; kind NONE before that */
+	uint8_t *regs;	      /* arch->regs_size bytes, as in the g packet */
+	uint32_t fresh;	      /* a bit per register set: regs holds it */
+	uint32_t dirty;	      /* ... and differs from the thread's own */
+	void *priv;	      /* the target implementation's */
+};
+
+/*
+ * A condition or a command list of a point: verified agent expressions. A
+ * point stops when it has no condition, when any of them is true, and when
+ * one cannot be evaluated. Commands run at each hit that would stop; a point
+ * that has commands does not stop.
+ */
+struct point_code {
+	struct ax_program **cond; /* owned, and so are the programs */
+	size_t n_cond;
+	struct ax_program **command;
+	size_t n_command;
+	bool persist; /* commands stay after the client has gone */
+};
+
+struct point {
+	struct list node; /* in process.points */
+	enum point_kind kind;
+	uint64_t addr;
+	unsigned size;	/* the Z packet's kind field */
+	bool inserted;	/* it is in the process's memory or registers */
+	uint8_t shadow[ARCH_TRAP_MAX]; /* POINT_SW: what it covers */
+	struct point_code code;
+	void *priv; /* the target implementation's, freed by its remove() */
+};
+
+struct process {
+	pid_t pid;
+	struct list node; /* in target.processes, oldest first */
+	struct list threads, points;
+	struct map sw;		 /* address -> POINT_SW point */
+	const struct arch *arch; /* borrowed from the target */
+	char *path;		 /* owned: the program's absolute path */
+	bool attached;		 /* as opposed to started by us */
+	void *priv;
+};
+
+struct process *process_find(const struct target *t, pid_t pid);
+struct process *process_add(struct target *t, pid_t pid,
+			    const struct arch *arch);
+/* With all its threads and points; nothing is undone in the debuggee. */
+void process_free(struct target *t, struct process *p);
+
+struct thread *thread_find(const struct target *t, pid_t tid);
+struct thread *thread_add(struct target *t, struct process *p, pid_t tid);
+void thread_free(struct target *t, struct thread *th);
+
+/* Any thread that the pattern covers, a stopped one if there is one. */
+struct thread *thread_match(const struct target *t, struct ptid pattern);
+
+/* Exactly this point, or NULL. */
+struct point *point_find(const struct process *p, enum point_kind kind,
+			 uint64_t addr, unsigned size);
+struct point *point_add(struct process *p, enum point_kind kind, uint64_t addr,
+			unsigned size);
+void point_free(struct process *p, struct point *pt);
+
+/* Frees what the code holds and leaves it empty. */
+void point_code_fini(struct point_code *c);
+
+#endif

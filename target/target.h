@@ -1,0 +1,192 @@
+/*
+ * What a debuggee can do: the one interface between the server (and the
+ * translator) above and a way to control processes below. Functions return
+ * as base/err.h says; struct err is filled where a person will read it.
+ *
+ * The layer is non-stop: every thread resumes and stops by itself. A client's
+ * all-stop is a policy of the session, which calls halt() when it reports.
+ */
+#ifndef TARGET_TARGET_H
+#define TARGET_TARGET_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "target/process.h"
+
+struct launch_spec {
+	char *const *argv; /* argv[0] is the program, looked up in PATH */
+	char *const *envp;
+	char *const *wrapper; /* NULL or its words, before argv; it execs */
+	const char *cwd;      /* NULL: ours */
+	bool keep_aslr;	      /* false: addresses are not randomized */
+	bool shell;	      /* through $SHELL -c exec, words expanded */
+	bool detach_stdio;    /* ours carry the protocol: stdin from
+				 /dev/null, stdout to our stderr */
+};
+
+enum resume_kind {
+	RESUME_CONT,
+	RESUME_STEP,
+	RESUME_RANGE, /* step while lo <= pc < hi */
+};
+
+struct resume {
+	struct ptid who; /* a pattern */
+	enum resume_kind kind;
+	int signo; /* to deliver, the host's number; 0 none */
+	uint64_t lo, hi;
+};
+
+enum object {
+	OBJ_AUXV,
+	OBJ_SIGINFO, /* of the thread's last stop; writable */
+};
+
+struct target_point_ops {
+	/*
+	 * Any kind of point. -ENOSPC: out of debug registers; -ENOTSUP: there
+	 * is no such kind. The point is then not inserted.
+	 */
+	int (*insert)(struct target *t, struct process *p, struct point *pt);
+	int (*remove)(struct target *t, struct process *p, struct point *pt);
+};
+
+struct target_object_ops {
+	ssize_t (*read)(struct target *t, struct thread *th, enum object what,
+			uint64_t off, void *buf, size_t len);
+	ssize_t (*write)(struct target *t, struct thread *th, enum object what,
+			 uint64_t off, const void *buf, size_t len);
+};
+
+struct target_ops {
+	const char *name;
+	void (*free)(struct target *t);
+
+	/* Both leave every thread stopped, and add the records. The new
+	 * process's id, or an error with text. */
+	pid_t (*launch)(struct target *t, const struct launch_spec *spec,
+			struct err *e);
+	int (*attach)(struct target *t, pid_t pid, struct err *e);
+
+	/* Both take the records away. Detach leaves nothing of ours behind;
+	 * the thread of signo's id gets that signal, when it is not 0. */
+	int (*detach)(struct target *t, struct process *p, int signo);
+	int (*kill)(struct target *t, struct process *p);
+
+	/*
+	 * Every stopped thread takes the first action whose pattern covers
+	 * it; others stay. Dirty registers are written back first.
+	 */
+	int (*resume)(struct target *t, const struct resume *acts, size_t n);
+
+	/* Stops running threads of the pattern; each reports STOP_SIGNAL 0. */
+	int (*interrupt)(struct target *t, struct ptid who);
+
+	/*
+	 * Stops every running thread of every process and returns when they
+	 * have stopped. Nothing is reported for it; what happened meanwhile
+	 * is reported after the thread's next resume.
+	 */
+	int (*halt)(struct target *t);
+
+	/* Readable when next_event() may have something. */
+	int (*event_fd)(struct target *t);
+
+	/*
+	 * 1: *out is an event; 0: none now. With patient, a target whose
+	 * threads have just been resumed may wait a few milliseconds for
+	 * them itself, which is quicker than a poll.
+	 */
+	int (*next_event)(struct target *t, struct stop *out, bool patient);
+
+	/* The thread is stopped. Moves a register set between it and
+	 * th->regs; fresh and dirty are kept by target_regs_*(). */
+	int (*fetch_regs)(struct target *t, struct thread *th, enum regset set);
+	int (*store_regs)(struct target *t, struct thread *th, enum regset set);
+
+	/* What is in memory, inserted breakpoints included. A count, short
+	 * where memory ends, or an error when not one byte could be moved. */
+	ssize_t (*read_mem)(struct target *t, struct process *p, uint64_t addr,
+			    void *buf, size_t len);
+	ssize_t (*write_mem)(struct target *t, struct process *p, uint64_t addr,
+			     const void *buf, size_t len);
+
+	/* The CPU a thread last ran on, or -1; its name, "" if none. */
+	int (*thread_core)(struct target *t, struct thread *th);
+	int (*thread_name)(struct target *t, struct thread *th, char *buf,
+			   size_t len);
+
+	/* Optional groups; NULL means that nothing of it is advertised. */
+	const struct target_point_ops *point;
+	const struct target_object_ops *object;
+};
+
+struct target {
+	const struct target_ops *ops;
+	struct list processes;
+	struct map threads; /* tid -> struct thread */
+
+	/* What the layer above wants; it may change while all is stopped. */
+	bool report_fork, report_vfork, report_exec, report_threads;
+	sigset_t pass_signals;	  /* delivered without a stop */
+	sigset_t program_signals; /* delivered at detach */
+	void (*print)(void *user, const char *text, size_t len);
+	void *print_user; /* where a point's commands print */
+};
+
+/* For implementations: t is part of theirs. */
+void target_init(struct target *t, const struct target_ops *ops);
+void target_fini(struct target *t);
+
+/* As the program wrote them: inserted breakpoints are hidden from reads, and
+ * stay inserted under writes. */
+ssize_t target_read(struct target *t, struct process *p, uint64_t addr,
+		    void *buf, size_t len);
+ssize_t target_write(struct target *t, struct process *p, uint64_t addr,
+		     const void *buf, size_t len);
+
+/* All of len bytes or -EFAULT. */
+int target_read_all(struct target *t, struct process *p, uint64_t addr,
+		    void *buf, size_t len);
+
+/* Registers by number, through the cache. regs_all: the whole g image,
+ * fetched; borrowed until the thread is resumed. */
+int target_reg_read(struct target *t, struct thread *th, unsigned regno,
+		    void *buf);
+int target_reg_write(struct target *t, struct thread *th, unsigned regno,
+		     const void *buf);
+const uint8_t *target_regs_all(struct target *t, struct thread *th);
+int target_regs_write_all(struct target *t, struct thread *th,
+			  const uint8_t *regs);
+int target_reg_u64(struct target *t, struct thread *th, unsigned regno,
+		   uint64_t *v);
+
+/* Writes dirty register sets back and forgets all: before a resume. */
+int target_regs_flush(struct target *t, struct thread *th);
+
+/*
+ * Adds and inserts a point, or replaces the code of the one that is there.
+ * code is taken over, whatever the result.
+ */
+int target_point_set(struct target *t, struct process *p, enum point_kind kind,
+		     uint64_t addr, unsigned size, struct point_code *code);
+int target_point_clear(struct target *t, struct process *p,
+		       enum point_kind kind, uint64_t addr, unsigned size);
+/* All points of the process, e.g. when the client has gone. */
+void target_points_drop(struct target *t, struct process *p);
+
+/*
+ * A thread met the point: evaluates its conditions, runs its commands.
+ * True when the stop is to be reported.
+ */
+bool target_point_hit(struct target *t, struct thread *th,
+		      const struct point *pt);
+
+#endif
