@@ -1,0 +1,54 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define CHUNK 4096
+
+static ssize_t read_all(int fd, struct buf *out, size_t max)
+{
+	size_t start = out->len, want;
+	ssize_t n;
+
+	while (out->len - start < max) {
+		want = max - (out->len - start);
+		if (want > CHUNK)
+			want = CHUNK;
+		n = read(fd, buf_reserve(out, want), want);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			out->len = start;
+			return -errno;
+		}
+		if (n == 0)
+			break;
+		out->len += n;
+	}
+	buf_str(out);
+	return out->len - start;
+}
+
+ssize_t file_read(struct buf *out, size_t max, const char *path, ...)
+{
+	char name[PATH_MAX];
+	va_list ap;
+	ssize_t n;
+	int fd;
+
+	va_start(ap, path);
+	n = vsnprintf(name, sizeof(name), path, ap);
+	va_end(ap);
+	if (n >= (ssize_t)sizeof(name))
+		return -ENAMETOOLONG;
+	fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	n = read_all(fd, out, max);
+	close(fd);
+	return n;
+}
