@@ -14,13 +14,18 @@
  */
 struct regtype {
 	const char *id, *feature;
-	enum { REGTYPE_VECTOR, REGTYPE_UNION, REGTYPE_FLAGS } kind;
+	enum {
+		REGTYPE_VECTOR,
+		REGTYPE_UNION,
+		REGTYPE_STRUCT, /* of members, or of bit fields if count */
+		REGTYPE_FLAGS,
+	} kind;
 	const char *elem; /* vector: type of an element */
-	uint8_t count;	  /* vector: elements; flags: bytes */
+	uint8_t count;	  /* vector: elements; flags, bit fields: bytes */
 	const struct regfield {
-		const char *name, *type; /* union member; flags: type or NULL */
-		uint8_t bit;		 /* flags: first bit */
-		uint8_t end;		 /* flags: last bit */
+		const char *name, *type; /* flags: type may be NULL */
+		uint8_t bit;		 /* flags, bit fields: first bit */
+		uint8_t end;		 /* flags, bit fields: last bit */
 	} *fields;
 	uint8_t n_fields;
 };
