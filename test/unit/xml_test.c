@@ -19,8 +19,8 @@
 
 static xmlDocPtr parse(const struct buf *b)
 {
-	xmlDocPtr doc = xmlReadMemory(b->data, (int)b->len, "", NULL,
-				      XML_PARSE_NONET);
+	xmlDocPtr doc =
+		xmlReadMemory(b->data, (int)b->len, "", NULL, XML_PARSE_NONET);
 
 	assert_non_null(doc);
 	return doc;
@@ -147,8 +147,8 @@ static size_t check_feature(xmlNodePtr feature, const struct arch *a, size_t i)
 
 static void check_target(struct arch *a)
 {
-	struct xml_target t = { a->name, a->osabi, a->types,
-				a->n_types, a->regs, a->n_regs };
+	struct xml_target t = { a->name,    a->osabi, a->types,
+				a->n_types, a->regs,  a->n_regs };
 	struct buf b = { 0 };
 	xmlDocPtr doc;
 	xmlNodePtr n;
@@ -270,8 +270,8 @@ static void test_hostile_names(void **state)
 		{ "\xc0\xaf", BAD BAD },	 /* overlong */
 		{ "\xe0\x80\xaf", BAD BAD BAD }, /* overlong */
 		{ "\xf0\x80\x80\xaf", BAD BAD BAD BAD },
-		{ "\xed\xa0\x80", BAD BAD BAD },     /* a surrogate */
-		{ "\xef\xbf\xbe", BAD BAD BAD },     /* U+FFFE */
+		{ "\xed\xa0\x80", BAD BAD BAD },	 /* a surrogate */
+		{ "\xef\xbf\xbe", BAD BAD BAD },	 /* U+FFFE */
 		{ "\xf4\x90\x80\x80", BAD BAD BAD BAD }, /* past the end */
 		{ "\xff\xfe", BAD BAD },
 	};
@@ -363,7 +363,8 @@ static void test_paths(void **state)
 		unsigned n = (unsigned)rand() % 12;
 
 		for (unsigned k = 0; k < n; k++)
-			path[k] = "\x01" "a&\xc3\xbc\xf4\x8f\xbd\x81\xbc\xed\xa0"
+			path[k] = "\x01"
+				  "a&\xc3\xbc\xf4\x8f\xbd\x81\xbc\xed\xa0"
 				  "\xff"[rand() % 13];
 		path[n] = '\0';
 		check_path(path);
