@@ -43,6 +43,9 @@ struct arch {
 	 * before, so that what we do not describe is kept) to what regs says.
 	 * A component that XSTATE_BV declares to be in its initial state
 	 * reads as that state; pack sets its bit when a value differs.
+	 * Bits of MXCSR that the CPU has not are dropped by pack, since the
+	 * kernel would refuse the whole set for them. What a short set does
+	 * not hold reads as its initial state and is not written.
 	 */
 	void (*unpack)(const struct arch *a, enum regset set, const void *raw,
 		       size_t len, uint8_t *regs);
@@ -55,17 +58,18 @@ struct arch {
  * standard format keeps each: CPUID leaf 0Dh (SDM vol. 1, 13.2).
  */
 struct xsave_layout {
-	uint64_t features; /* XCR0; 0: no XSAVE, the area is FXSAVE's 512 */
-	uint32_t size;	   /* bytes of the whole area */
-	uint32_t offset[64];
+	uint64_t features;   /* XCR0; 0: no XSAVE, the area is FXSAVE's 512 */
+	uint32_t size;	     /* bytes of the whole area */
+	uint32_t offset[64]; /* 0: x87 and SSE, in the legacy region */
 };
 
 /* From CPUID of the CPU this runs on. */
 void xsave_layout_read(struct xsave_layout *l);
 
 /*
- * Tables for this layout: SSE always, then AVX, AVX-512 and PKRU as features
- * says. Owned by the caller: arch_free().
+ * Tables for this layout: SSE always, AVX, MPX, AVX-512 and PKRU as features
+ * says. In gdbserver's order, so that numbers agree. Owned by the caller:
+ * arch_free().
  */
 struct arch *arch_x86_64_new(const struct xsave_layout *l);
 struct arch *arch_i386_new(const struct xsave_layout *l);

@@ -23,6 +23,7 @@ static const struct x86_row rows[] = {
 };
 
 _Static_assert(N_ROWS <= X86_REGS_MAX, "struct x86_arch has no room");
+_Static_assert(sizeof(struct user_regs_struct) == X86_GENERAL_SIZE, "ptrace");
 
 /*
  * The kernel looks for -ERESTARTSYS in all of rax, and for -1 (not in a system
@@ -37,14 +38,14 @@ static uint64_t widen(unsigned reg, uint32_t v)
 
 /* Upper halves change with the lower ones only. */
 static void general_pack(const struct arch *a, const uint8_t *regs,
-			 uint8_t *raw, size_t len)
+			 uint8_t *raw)
 {
 	for (unsigned i = 0; i < a->n_regs; i++) {
 		const struct regdesc *d = &a->regs[i];
 		uint32_t now, v;
 		uint64_t wide;
 
-		if (d->regset != REGSET_GENERAL || d->offset + 8u > len)
+		if (d->regset != REGSET_GENERAL)
 			continue;
 		memcpy(&v, regs + d->packed_at, sizeof(v));
 		memcpy(&now, raw + d->offset, sizeof(now));

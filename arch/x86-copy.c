@@ -105,24 +105,18 @@ void x86_run_store(const struct x86_run *r, const uint8_t *regs, uint8_t *raw)
 }
 
 void x86_general_unpack(const struct x86_arch *x, const uint8_t *raw,
-			size_t len, uint8_t *regs)
+			uint8_t *regs)
 {
 	const struct x86_plan *p = &x->general;
 
-	for (const struct x86_run *r = p->runs; r < p->runs + p->n; r++) {
-		if (r->end <= len)
-			x86_run_load(r, raw, regs);
-		else
-			memset(regs + r->packed, 0, r->size * r->count);
-	}
+	for (const struct x86_run *r = p->runs; r < p->runs + p->n; r++)
+		x86_run_load(r, raw, regs);
 }
 
-void x86_general_pack(const struct arch *a, const uint8_t *regs, uint8_t *raw,
-		      size_t len)
+void x86_general_pack(const struct arch *a, const uint8_t *regs, uint8_t *raw)
 {
 	const struct x86_plan *p = &((const struct x86_arch *)a)->general;
 
 	for (const struct x86_run *r = p->runs; r < p->runs + p->n; r++)
-		if (r->end <= len)
-			x86_run_store(r, regs, raw);
+		x86_run_store(r, regs, raw);
 }

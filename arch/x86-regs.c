@@ -27,13 +27,16 @@ static bool feature_present(const char *feature, const struct xsave_layout *l)
 	return true;
 }
 
+/* A general set that is not whole is none: zeros are read, nothing written. */
 static void unpack(const struct arch *a, enum regset set, const void *raw,
 		   size_t len, uint8_t *regs)
 {
+	static const uint8_t none[X86_GENERAL_SIZE];
 	const struct x86_arch *x = (const struct x86_arch *)a;
 
 	if (set == REGSET_GENERAL)
-		x86_general_unpack(x, raw, len, regs);
+		x86_general_unpack(x, len < X86_GENERAL_SIZE ? none : raw,
+				   regs);
 	else
 		x86_extended_unpack(x, raw, len, regs);
 }
@@ -43,10 +46,10 @@ static void pack(const struct arch *a, enum regset set, const uint8_t *regs,
 {
 	const struct x86_arch *x = (const struct x86_arch *)a;
 
-	if (set == REGSET_GENERAL)
-		x->isa->general_pack(a, regs, raw, len);
-	else
+	if (set == REGSET_EXTENDED)
 		x86_extended_pack(x, regs, raw, len);
+	else if (len >= X86_GENERAL_SIZE)
+		x->isa->general_pack(a, regs, raw);
 }
 
 static unsigned row_offset(const struct x86_row *row,

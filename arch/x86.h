@@ -41,6 +41,8 @@ enum x86_component {
 
 #define X86_BIT(component) (UINT64_C(1) << (component))
 
+#define X86_GENERAL_SIZE   216 /* struct user_regs_struct */
+
 /* Of the XSAVE area, standard format (SDM vol. 1, 13.4). */
 #define X86_MXCSR_AT	  24
 #define X86_MXCSR_MASK_AT 28
@@ -70,7 +72,7 @@ struct x86_isa {
 	const struct regtype *types;
 	size_t n_types;
 	void (*general_pack)(const struct arch *a, const uint8_t *regs,
-			     uint8_t *raw, size_t len);
+			     uint8_t *raw); /* X86_GENERAL_SIZE bytes */
 };
 
 #define X86_REGS_MAX  160
@@ -112,9 +114,8 @@ void x86_plan_add(struct x86_plan *p, unsigned component, unsigned raw,
 void x86_run_load(const struct x86_run *r, const uint8_t *raw, uint8_t *regs);
 void x86_run_store(const struct x86_run *r, const uint8_t *regs, uint8_t *raw);
 void x86_general_unpack(const struct x86_arch *x, const uint8_t *raw,
-			size_t len, uint8_t *regs);
-void x86_general_pack(const struct arch *a, const uint8_t *regs, uint8_t *raw,
-		      size_t len);
+			uint8_t *regs);
+void x86_general_pack(const struct arch *a, const uint8_t *regs, uint8_t *raw);
 
 /* The XSAVE area: see x86-extended.c. */
 void x86_extended_unpack(const struct x86_arch *x, const uint8_t *raw,

@@ -19,6 +19,7 @@ static const struct x86_row rows[] = {
 };
 
 _Static_assert(N_ROWS <= X86_REGS_MAX, "struct x86_arch has no room");
+_Static_assert(sizeof(struct user_regs_struct) == X86_GENERAL_SIZE, "ptrace");
 
 static const struct x86_isa x86_64 = {
 	.name = "i386:x86-64",
