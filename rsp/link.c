@@ -1,0 +1,342 @@
+#include "rsp/link.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "rsp/frame.h"
+
+#define INPUT_SIZE (64 << 10)
+
+/* Where a blocking descriptor that polls writable takes as much as that. */
+#define WRITE_SIZE 4096
+
+#define LINGER_MS 1000
+
+/* Bytes shown of a packet in the log. */
+#define LOG_SIZE 800
+
+struct link {
+	int in, out;
+	bool socket; /* both are; else plain descriptors, maybe blocking */
+	bool gone;
+	bool noack;
+	unsigned acks_due;
+
+	struct frame_rx rx;
+	char *packet; /* rx writes here */
+	char *input;  /* input[at..have) was received, not yet decoded */
+	size_t at, have;
+
+	/*
+	 * tx[sent..] waits for the peer. The last reply lies at
+	 * tx[reply_at..reply_end) until it is acknowledged; an empty range:
+	 * it was, or there is none.
+	 */
+	struct buf tx;
+	size_t sent, reply_at, reply_end;
+
+	bool restore;
+	struct termios saved;
+};
+
+static void set_option(int fd, int level, int option)
+{
+	int on = 1;
+
+	/* Fails on what is not TCP, where it is not needed. */
+	setsockopt(fd, level, option, &on, sizeof(on));
+}
+
+static bool is_socket(int fd)
+{
+	socklen_t len = sizeof(int);
+	int type;
+
+	return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len);
+}
+
+struct link *link_new(int in, int out)
+{
+	struct link *l = xcalloc(1, sizeof(*l));
+
+	l->in = in;
+	l->out = out;
+	l->socket = is_socket(in) && is_socket(out);
+	l->packet = xmalloc(RSP_PACKET_MAX + FRAME_SLACK);
+	l->input = xmalloc(INPUT_SIZE);
+	frame_rx_init(&l->rx, l->packet, RSP_PACKET_MAX);
+	fcntl(in, F_SETFD, FD_CLOEXEC);
+	fcntl(out, F_SETFD, FD_CLOEXEC);
+	set_option(in, IPPROTO_TCP, TCP_NODELAY);
+	set_option(in, SOL_SOCKET, SO_KEEPALIVE);
+	return l;
+}
+
+void link_restore_tty(struct link *l, const struct termios *saved)
+{
+	l->restore = true;
+	l->saved = *saved;
+}
+
+int link_fd(const struct link *l)
+{
+	return l->in;
+}
+
+static size_t unsent(const struct link *l)
+{
+	return l->tx.len - l->sent;
+}
+
+static bool ready(int fd, short events, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+/* -EAGAIN: not now. */
+static ssize_t send_some(struct link *l, const char *data, size_t n)
+{
+	ssize_t len;
+
+	if (l->socket) {
+		len = send(l->out, data, n, MSG_NOSIGNAL | MSG_DONTWAIT);
+	} else {
+		if (!ready(l->out, POLLOUT, 0))
+			return -EAGAIN;
+		len = write(l->out, data, n < WRITE_SIZE ? n : WRITE_SIZE);
+	}
+	if (len < 0 && errno == EINTR)
+		return 0;
+	return len < 0 ? -errno : len;
+}
+
+static int flush(struct link *l)
+{
+	while (!l->gone && unsent(l)) {
+		ssize_t n = send_some(l, l->tx.data + l->sent, unsent(l));
+
+		if (n == -EAGAIN)
+			break;
+		if (n < 0)
+			l->gone = true;
+		else
+			l->sent += (size_t)n;
+	}
+	return l->gone ? -EPIPE : 0;
+}
+
+void link_free(struct link *l)
+{
+	if (!l)
+		return;
+	while (!flush(l) && unsent(l) && ready(l->out, POLLOUT, LINGER_MS))
+		;
+	if (l->socket) {
+		/* Input left unread would turn our end into a reset, which
+		 * can overtake the last reply. */
+		shutdown(l->out, SHUT_WR);
+		recv(l->in, l->input, INPUT_SIZE, MSG_DONTWAIT);
+	}
+	if (l->restore)
+		tcsetattr(l->in, TCSADRAIN, &l->saved);
+	close(l->in);
+	if (l->out != l->in)
+		close(l->out);
+	buf_fini(&l->tx);
+	free(l->packet);
+	free(l->input);
+	free(l);
+}
+
+/* A payload in printable characters, cut to LOG_SIZE. */
+static void log_packet(const char *arrow, const char *data, size_t len)
+{
+	char text[LOG_SIZE + 8], *p = text;
+
+	for (size_t i = 0; i < len && p < text + LOG_SIZE; i++) {
+		unsigned char c = (unsigned char)data[i];
+
+		if (c >= ' ' && c <= '~' && c != '\\')
+			*p++ = data[i];
+		else
+			p += snprintf(p, 5, "\\x%02x", c);
+	}
+	*p = '\0';
+	log_write(LOG_REMOTE, "%s %s (%zu)", arrow, text, len);
+}
+
+/* Everything to be sent begins here, with the acknowledgements owed. */
+static int begin_output(struct link *l)
+{
+	if (unsent(l) > LINK_BACKLOG_MAX)
+		l->gone = true;
+	if (l->gone)
+		return -EPIPE;
+	if (!unsent(l) && l->reply_at == l->reply_end) {
+		buf_reset(&l->tx);
+		l->sent = l->reply_at = l->reply_end = 0;
+	}
+	for (; l->acks_due > 0; l->acks_due--)
+		buf_putc(&l->tx, '+');
+	return 0;
+}
+
+int link_reply(struct link *l, const struct buf *payload)
+{
+	l->reply_at = l->reply_end;
+	if (begin_output(l))
+		return -EPIPE;
+	if (log_on(LOG_REMOTE))
+		log_packet("->", payload->data, payload->len);
+	l->reply_at = l->tx.len;
+	frame_encode(&l->tx, '$', payload->data, payload->len);
+	l->reply_end = l->noack ? l->reply_at : l->tx.len;
+	return flush(l);
+}
+
+int link_notify(struct link *l, const struct buf *payload)
+{
+	if (begin_output(l))
+		return -EPIPE;
+	if (log_on(LOG_REMOTE))
+		log_packet("-> %", payload->data, payload->len);
+	frame_encode(&l->tx, '%', payload->data, payload->len);
+	return flush(l);
+}
+
+void link_set_noack(struct link *l, bool on)
+{
+	l->noack = on;
+}
+
+static void send_again(struct link *l)
+{
+	size_t len = l->reply_end - l->reply_at;
+
+	/* Not twice in the queue: the first is still on its way. */
+	if (l->sent < l->reply_end)
+		return;
+	buf_reserve(&l->tx, len);
+	buf_put(&l->tx, l->tx.data + l->reply_at, len);
+	l->reply_at = l->tx.len - len;
+	l->reply_end = l->tx.len;
+	flush(l);
+}
+
+static void refuse(struct link *l)
+{
+	debug(REMOTE, "bad checksum, or more than %d bytes", RSP_PACKET_MAX);
+	if (l->noack || begin_output(l))
+		return;
+	buf_putc(&l->tx, '-');
+	flush(l);
+}
+
+/* What link_next() returns for an event, 0 to go on. */
+static int take_event(struct link *l, enum frame_event event)
+{
+	switch (event) {
+	case FRAME_PACKET:
+		l->acks_due += !l->noack;
+		if (log_on(LOG_REMOTE))
+			log_packet("<-", l->rx.data, l->rx.len);
+		return 1;
+	case FRAME_BAD:
+		refuse(l);
+		return 0;
+	case FRAME_ACK:
+		l->reply_at = l->reply_end;
+		return 0;
+	case FRAME_NAK:
+		if (l->reply_at < l->reply_end)
+			send_again(l);
+		return 0;
+	case FRAME_INTERRUPT:
+		return -EINTR;
+	case FRAME_MORE:
+		break;
+	}
+	return 0;
+}
+
+static int decode(struct link *l)
+{
+	int r = 0;
+
+	while (!r && l->at < l->have) {
+		size_t n = l->have - l->at, used;
+#ifdef HOSTILE
+		n = 1;
+#endif
+		r = take_event(l, frame_feed(&l->rx, l->input + l->at, n,
+					     &used));
+		l->at += used;
+	}
+	return r;
+}
+
+/* Bytes received; 0: none now. */
+static ssize_t receive(struct link *l)
+{
+	ssize_t n;
+
+	if (l->gone)
+		return -EPIPE;
+	if (l->socket)
+		n = recv(l->in, l->input, INPUT_SIZE, MSG_DONTWAIT);
+	else if (ready(l->in, POLLIN, 0))
+		n = read(l->in, l->input, INPUT_SIZE);
+	else
+		return 0;
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	l->gone = n <= 0;
+	l->at = 0;
+	l->have = n > 0 ? (size_t)n : 0;
+	return l->gone ? -EPIPE : n;
+}
+
+int link_next(struct link *l, const char **pkt, size_t *len)
+{
+	ssize_t n;
+	int r;
+
+#ifdef HOSTILE
+	if (l->rx.state == FRAME_IDLE)
+		memset(l->packet, 0xdd, RSP_PACKET_MAX);
+#endif
+	if (unsent(l) && !flush(l) && unsent(l))
+		return 0;
+	r = decode(l);
+	if (!r) {
+		n = receive(l);
+		r = n > 0 ? decode(l) : (int)n;
+	}
+	*pkt = l->rx.data;
+	*len = l->rx.len;
+	return r;
+}
+
+bool link_pending(const struct link *l)
+{
+	return l->at < l->have && (l->gone || !unsent(l));
+}
+
+void link_poll(struct link *l, struct pollfd *p)
+{
+	if (l->acks_due && !begin_output(l))
+		flush(l);
+	*p = (struct pollfd){ .fd = l->in, .events = POLLIN };
+	if (!l->gone && unsent(l))
+		*p = (struct pollfd){ .fd = l->out, .events = POLLOUT };
+}
