@@ -9,6 +9,7 @@
 
 unsigned log_mask;
 static FILE *stream;
+static bool no_times;
 
 static const struct {
 	const char *name, *help;
@@ -66,6 +67,11 @@ void log_stream(FILE *f)
 	stream = f;
 }
 
+void log_times(bool on)
+{
+	no_times = !on;
+}
+
 void log_write(enum log_area a, const char *fmt, ...)
 {
 	FILE *f = stream ? stream : stderr;
@@ -75,8 +81,11 @@ void log_write(enum log_area a, const char *fmt, ...)
 	int n;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	n = snprintf(line, sizeof(line), "%ld.%06ld %s: ", now.tv_sec,
-		     now.tv_nsec / 1000, areas[a].name);
+	n = no_times ? 0
+		     : snprintf(line, sizeof(line), "%ld.%06ld ", now.tv_sec,
+				now.tv_nsec / 1000);
+	n += snprintf(line + n, sizeof(line) - (size_t)n, "%s: ",
+		      areas[a].name);
 	va_start(ap, fmt);
 	vsnprintf(line + n, sizeof(line) - (size_t)n, fmt, ap);
 	va_end(ap);

@@ -1,6 +1,7 @@
 /*
  * The debug log: nothing unless asked for by area (--debug=AREA,...). This is
- * the one mutable global of the program.
+ * the one mutable state of the program
+ * that is global.
  */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
@@ -39,6 +40,9 @@ const char *log_area_help(enum log_area a);
 
 /* Where it goes, stderr at first; the stream stays the caller's. */
 void log_stream(FILE *f);
+
+/* Whether each line begins with the time; it does at first. */
+void log_times(bool on);
 
 void log_write(enum log_area a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -69,12 +69,14 @@ struct thread {
 };
 
 /*
- * A condition or a command list of a point: verified agent expressions. A
+ * What the server does by itself at a point: verified agent expressions. A
  * point stops when it has no condition, when any of them is true, and when
  * one cannot be evaluated. Commands run at each hit that would stop; a point
- * that has commands does not stop.
+ * that has commands does not stop. Shared by the copies of a point that
+ * forked processes have.
  */
 struct point_code {
+	unsigned refs;
 	struct ax_program **cond; /* owned, and so are the programs */
 	size_t n_cond;
 	struct ax_program **command;
@@ -89,8 +91,7 @@ struct point {
 	unsigned size;	/* the Z packet's kind field */
 	bool inserted;	/* it is in the process's memory or registers */
 	uint8_t shadow[ARCH_TRAP_MAX]; /* POINT_SW: what it covers */
-	struct point_code code;
-	void *priv; /* the target implementation's, freed by its remove() */
+	struct point_code *code;       /* counted; NULL: it just stops */
 };
 
 struct process {
@@ -124,7 +125,9 @@ struct point *point_add(struct process *p, enum point_kind kind, uint64_t addr,
 			unsigned size);
 void point_free(struct process *p, struct point *pt);
 
-/* Frees what the code holds and leaves it empty. */
-void point_code_fini(struct point_code *c);
+/* An empty one with a single reference. */
+struct point_code *point_code_new(void);
+/* Freed with its last reference; c may be NULL. */
+void point_code_unref(struct point_code *c);
 
 #endif

@@ -27,14 +27,13 @@ struct launch_spec {
 	const char *cwd;      /* NULL: ours */
 	bool keep_aslr;	      /* false: addresses are not randomized */
 	bool shell;	      /* through $SHELL -c exec, words expanded */
-	bool detach_stdio;    /* ours carry the protocol: stdin from
-				 /dev/null, stdout to our stderr */
 };
 
 enum resume_kind {
 	RESUME_CONT,
 	RESUME_STEP,
 	RESUME_RANGE, /* step while lo <= pc < hi */
+	RESUME_NONE,  /* it stays as it is */
 };
 
 struct resume {
@@ -86,7 +85,8 @@ struct target_ops {
 	 */
 	int (*resume)(struct target *t, const struct resume *acts, size_t n);
 
-	/* Stops running threads of the pattern; each reports STOP_SIGNAL 0. */
+	/* Stops running threads of the pattern, a tid of 0 meaning one that
+	 * can stop; each reports STOP_SIGNAL with signo 0. */
 	int (*interrupt)(struct target *t, struct ptid who);
 
 	/*
@@ -100,9 +100,10 @@ struct target_ops {
 	int (*event_fd)(struct target *t);
 
 	/*
-	 * 1: *out is an event; 0: none now. With patient, a target whose
-	 * threads have just been resumed may wait a few milliseconds for
-	 * them itself, which is quicker than a poll.
+	 * 1: *out is an event, and its thread (with STOP_EXITED and
+	 * STOP_KILLED, the process's records) is stopped (gone); 0: none now.
+	 * With patient, a target whose threads run may wait a few
+	 * milliseconds for them itself, which is quicker than a poll.
 	 */
 	int (*next_event)(struct target *t, struct stop *out, bool patient);
 
@@ -123,6 +124,11 @@ struct target_ops {
 	int (*thread_name)(struct target *t, struct thread *th, char *buf,
 			   size_t len);
 
+	/* What thread-local storage is reached from: the base of fs (x86-64)
+	 * or gs (i386). */
+	int (*thread_pointer)(struct target *t, struct thread *th,
+			      uint64_t *base);
+
 	/* Optional groups; NULL means that nothing of it is advertised. */
 	const struct target_point_ops *point;
 	const struct target_object_ops *object;
@@ -135,6 +141,7 @@ struct target {
 
 	/* What the layer above wants; it may change while all is stopped. */
 	bool report_fork, report_vfork, report_exec, report_threads;
+	bool all_stop; /* halt() follows each event that is told */
 	sigset_t pass_signals;	  /* delivered without a stop */
 	sigset_t program_signals; /* delivered at detach */
 	void (*print)(void *user, const char *text, size_t len);
@@ -151,6 +158,8 @@ ssize_t target_read(struct target *t, struct process *p, uint64_t addr,
 		    void *buf, size_t len);
 ssize_t target_write(struct target *t, struct process *p, uint64_t addr,
 		     const void *buf, size_t len);
+
+int target_resume(struct target *t, const struct resume *acts, size_t n);
 
 /* All of len bytes or -EFAULT. */
 int target_read_all(struct target *t, struct process *p, uint64_t addr,
@@ -173,7 +182,7 @@ int target_regs_flush(struct target *t, struct thread *th);
 
 /*
  * Adds and inserts a point, or replaces the code of the one that is there.
- * code is taken over, whatever the result.
+ * code (or NULL) is taken over, whatever the result.
  */
 int target_point_set(struct target *t, struct process *p, enum point_kind kind,
 		     uint64_t addr, unsigned size, struct point_code *code);

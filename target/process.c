@@ -1,0 +1,154 @@
+#include "target/process.h"
+
+#include <stdlib.h>
+
+#include "agent/ax.h"
+#include "base/mem.h"
+#include "target/target.h"
+
+struct process *process_find(const struct target *t, pid_t pid)
+{
+	struct process *p;
+
+	list_each(p, &t->processes, node) {
+		if (p->pid == pid)
+			return p;
+	}
+	return NULL;
+}
+
+struct process *process_add(struct target *t, pid_t pid,
+			    const struct arch *arch)
+{
+	struct process *p = xcalloc(1, sizeof(*p));
+
+	p->pid = pid;
+	p->arch = arch;
+	list_init(&p->threads);
+	list_init(&p->points);
+	list_add(&t->processes, &p->node);
+	return p;
+}
+
+void process_free(struct target *t, struct process *p)
+{
+	struct thread *th, *next_thread;
+	struct point *pt, *next_point;
+
+	list_each_safe(th, next_thread, &p->threads, node)
+		thread_free(t, th);
+	list_each_safe(pt, next_point, &p->points, node)
+		point_free(p, pt);
+	map_fini(&p->sw);
+	list_drop(&p->node);
+	free(p->path);
+	free(p);
+}
+
+struct thread *thread_find(const struct target *t, pid_t tid)
+{
+	return tid > 0 ? map_find(&t->threads, (uint64_t)tid) : NULL;
+}
+
+struct thread *thread_add(struct target *t, struct process *p, pid_t tid)
+{
+	struct thread *th = xcalloc(1, sizeof(*th));
+
+	th->id = (struct ptid){ p->pid, tid };
+	th->proc = p;
+	th->regs = xcalloc(1, p->arch->regs_size);
+	list_add(&p->threads, &th->node);
+	map_set(&t->threads, (uint64_t)tid, th);
+	return th;
+}
+
+void thread_free(struct target *t, struct thread *th)
+{
+	list_drop(&th->node);
+	map_drop(&t->threads, (uint64_t)th->id.tid);
+	free(th->regs);
+	free(th);
+}
+
+struct thread *thread_match(const struct target *t, struct ptid pattern)
+{
+	struct thread *th, *any = NULL;
+	struct process *p;
+
+	if (pattern.tid > 0) {
+		th = thread_find(t, pattern.tid);
+		return th && ptid_matches(pattern, th->id) ? th : NULL;
+	}
+	list_each(p, &t->processes, node) {
+		if (pattern.pid > 0 && pattern.pid != p->pid)
+			continue;
+		list_each(th, &p->threads, node) {
+			if (!th->running)
+				return th;
+			if (!any)
+				any = th;
+		}
+	}
+	return any;
+}
+
+struct point *point_find(const struct process *p, enum point_kind kind,
+			 uint64_t addr, unsigned size)
+{
+	struct point *pt;
+
+	if (kind == POINT_SW)
+		return map_find(&p->sw, addr + 1);
+	list_each(pt, &p->points, node) {
+		if (pt->kind == kind && pt->addr == addr && pt->size == size)
+			return pt;
+	}
+	return NULL;
+}
+
+struct point *point_add(struct process *p, enum point_kind kind, uint64_t addr,
+			unsigned size)
+{
+	struct point *pt = xcalloc(1, sizeof(*pt));
+
+	pt->kind = kind;
+	pt->addr = addr;
+	pt->size = size;
+	list_add(&p->points, &pt->node);
+	if (kind == POINT_SW)
+		map_set(&p->sw, addr + 1, pt);
+	return pt;
+}
+
+void point_free(struct process *p, struct point *pt)
+{
+	if (pt->kind == POINT_SW)
+		map_drop(&p->sw, pt->addr + 1);
+	list_drop(&pt->node);
+	point_code_unref(pt->code);
+	free(pt);
+}
+
+static void programs_free(struct ax_program **v, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		ax_free(v[i]);
+	free(v);
+}
+
+struct point_code *point_code_new(void)
+{
+	struct point_code *c = xcalloc(1, sizeof(*c));
+
+	c->refs = 1;
+	return c;
+}
+
+void point_code_unref(struct point_code *c)
+{
+	if (!c || --c->refs)
+		return;
+	programs_free(c->cond, c->n_cond);
+	programs_free(c->command, c->n_command);
+	free(c);
+}

@@ -1,0 +1,361 @@
+/*
+ * What every target shares: the register cache, memory as the program sees
+ * it, and points with their conditions.
+ */
+#include "target/target.h"
+
+#include <string.h>
+
+#include "agent/ax.h"
+#include "base/log.h"
+
+void target_init(struct target *t, const struct target_ops *ops)
+{
+	*t = (struct target){ .ops = ops };
+	list_init(&t->processes);
+	sigemptyset(&t->pass_signals);
+	sigfillset(&t->program_signals);
+}
+
+void target_fini(struct target *t)
+{
+	struct process *p, *next;
+
+	list_each_safe(p, next, &t->processes, node)
+		process_free(t, p);
+	map_fini(&t->threads);
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+enum mask_way { HIDE, KEEP };
+
+/*
+ * HIDE: what buf, read at addr, shows of an inserted breakpoint becomes what
+ * it covers. KEEP: what buf is about to write over one goes into its shadow,
+ * and the breakpoint stays in buf.
+ */
+static void mask_point(const struct arch *a, struct point *pt, uint64_t addr,
+		       uint8_t *buf, size_t len, enum mask_way way)
+{
+	for (unsigned i = 0; i < a->trap_len; i++) {
+		uint64_t at = pt->addr + i - addr;
+
+		if (at >= len)
+			continue;
+		if (way == KEEP)
+			pt->shadow[i] = buf[at];
+		buf[at] = way == KEEP ? a->trap[i] : pt->shadow[i];
+	}
+}
+
+static bool overlaps(const struct arch *a, const struct point *pt,
+		     uint64_t addr, size_t len)
+{
+	return pt->kind == POINT_SW && pt->inserted &&
+	       (pt->addr - addr < len || addr - pt->addr < a->trap_len);
+}
+
+/* Small ranges look each address up; large ones go over the points. */
+static void mask_points(struct process *p, uint64_t addr, uint8_t *buf,
+			size_t len, enum mask_way way)
+{
+	const struct arch *a = p->arch;
+	uint64_t first = addr - (a->trap_len - 1u);
+	size_t span = len + a->trap_len - 1u;
+	struct point *pt;
+
+	if (!p->sw.count)
+		return;
+	if (span < p->sw.count) {
+		for (size_t i = 0; i < span; i++) {
+			pt = map_find(&p->sw, first + i + 1);
+			if (pt && pt->inserted)
+				mask_point(a, pt, addr, buf, len, way);
+		}
+		return;
+	}
+	list_each(pt, &p->points, node) {
+		if (overlaps(a, pt, addr, len))
+			mask_point(a, pt, addr, buf, len, way);
+	}
+}
+
+ssize_t target_read(struct target *t, struct process *p, uint64_t addr,
+		    void *buf, size_t len)
+{
+	ssize_t n = t->ops->read_mem(t, p, addr, buf, len);
+
+	if (n > 0)
+		mask_points(p, addr, buf, (size_t)n, HIDE);
+	debug(MEMORY, "read %d %#lx %zu: %zd", p->pid, addr, len, n);
+	return n;
+}
+
+int target_read_all(struct target *t, struct process *p, uint64_t addr,
+		    void *buf, size_t len)
+{
+	ssize_t n = target_read(t, p, addr, buf, len);
+
+	return n == (ssize_t)len ? 0 : -EFAULT;
+}
+
+static bool any_overlap(struct process *p, uint64_t addr, size_t len)
+{
+	struct point *pt;
+
+	if (!p->sw.count)
+		return false;
+	list_each(pt, &p->points, node) {
+		if (overlaps(p->arch, pt, addr, len))
+			return true;
+	}
+	return false;
+}
+
+ssize_t target_write(struct target *t, struct process *p, uint64_t addr,
+		     const void *buf, size_t len)
+{
+	uint8_t part[4096];
+	size_t done = 0;
+	ssize_t n = 0;
+
+	debug(MEMORY, "write %d %#lx %zu", p->pid, addr, len);
+	if (!any_overlap(p, addr, len))
+		return t->ops->write_mem(t, p, addr, buf, len);
+	while (done < len) {
+		size_t want = len - done;
+
+		if (want > sizeof(part))
+			want = sizeof(part);
+		memcpy(part, (const uint8_t *)buf + done, want);
+		mask_points(p, addr + done, part, want, KEEP);
+		n = t->ops->write_mem(t, p, addr + done, part, want);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	return done ? (ssize_t)done : n;
+}
+
+int target_resume(struct target *t, const struct resume *acts, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		debug(RESUME, "%d.%d: kind %d, signal %d, %#lx-%#lx",
+		      acts[i].who.pid, acts[i].who.tid, acts[i].kind,
+		      acts[i].signo, acts[i].lo, acts[i].hi);
+	return t->ops->resume(t, acts, n);
+}
+
+/* --- registers ----------------------------------------------------------- */
+
+static int regs_fetch(struct target *t, struct thread *th, enum regset set)
+{
+	int r;
+
+	if (th->fresh >> set & 1)
+		return 0;
+	r = t->ops->fetch_regs(t, th, set);
+	if (r >= 0)
+		th->fresh |= 1u << set;
+	return r;
+}
+
+int target_reg_read(struct target *t, struct thread *th, unsigned regno,
+		    void *buf)
+{
+	const struct arch *a = th->proc->arch;
+	const struct regdesc *d;
+	int r;
+
+	if (regno >= a->n_regs)
+		return -EINVAL;
+	d = &a->regs[regno];
+	r = regs_fetch(t, th, d->regset);
+	if (r < 0)
+		return r;
+	memcpy(buf, th->regs + d->packed_at, d->bits / 8);
+	return 0;
+}
+
+int target_reg_write(struct target *t, struct thread *th, unsigned regno,
+		     const void *buf)
+{
+	const struct arch *a = th->proc->arch;
+	const struct regdesc *d;
+	int r;
+
+	if (regno >= a->n_regs)
+		return -EINVAL;
+	d = &a->regs[regno];
+	r = regs_fetch(t, th, d->regset);
+	if (r < 0)
+		return r;
+	memcpy(th->regs + d->packed_at, buf, d->bits / 8);
+	th->dirty |= 1u << d->regset;
+	return 0;
+}
+
+const uint8_t *target_regs_all(struct target *t, struct thread *th)
+{
+	for (unsigned set = 0; set < N_REGSETS; set++) {
+		if (regs_fetch(t, th, set) < 0)
+			return NULL;
+	}
+	return th->regs;
+}
+
+int target_regs_write_all(struct target *t, struct thread *th,
+			  const uint8_t *regs)
+{
+	const struct arch *a = th->proc->arch;
+
+	if (!target_regs_all(t, th))
+		return -ESRCH;
+	for (unsigned i = 0; i < a->n_regs; i++) {
+		const struct regdesc *d = &a->regs[i];
+		size_t n = d->bits / 8u;
+
+		if (!memcmp(th->regs + d->packed_at, regs + d->packed_at, n))
+			continue;
+		memcpy(th->regs + d->packed_at, regs + d->packed_at, n);
+		th->dirty |= 1u << d->regset;
+	}
+	return 0;
+}
+
+int target_reg_u64(struct target *t, struct thread *th, unsigned regno,
+		   uint64_t *v)
+{
+	const struct arch *a = th->proc->arch;
+
+	if (regno >= a->n_regs || a->regs[regno].bits > 64)
+		return -EINVAL;
+	*v = 0;
+	return target_reg_read(t, th, regno, v);
+}
+
+int target_regs_flush(struct target *t, struct thread *th)
+{
+	int r = 0;
+
+	for (unsigned set = 0; th->dirty; set++) {
+		uint32_t bit = 1u << set;
+		int e = th->dirty & bit ? t->ops->store_regs(t, th, set) : 0;
+
+		th->dirty &= ~bit;
+		if (e < 0)
+			r = e;
+	}
+	th->fresh = 0;
+	return r;
+}
+
+/* --- points -------------------------------------------------------------- */
+
+int target_point_set(struct target *t, struct process *p, enum point_kind kind,
+		     uint64_t addr, unsigned size, struct point_code *code)
+{
+	struct point *pt = point_find(p, kind, addr, size);
+	int r;
+
+	if (!t->ops->point) {
+		point_code_unref(code);
+		return -ENOTSUP;
+	}
+	if (pt) {
+		point_code_unref(pt->code);
+		pt->code = code;
+		return 0;
+	}
+	pt = point_add(p, kind, addr, size);
+	pt->code = code;
+	r = t->ops->point->insert(t, p, pt);
+	debug(POINT, "insert %d kind %d %#lx: %d", p->pid, kind, addr, r);
+	if (r < 0)
+		point_free(p, pt);
+	return r;
+}
+
+static int point_take_out(struct target *t, struct process *p,
+			  struct point *pt)
+{
+	int r = t->ops->point->remove(t, p, pt);
+
+	debug(POINT, "remove %d kind %d %#lx: %d", p->pid, pt->kind, pt->addr,
+	      r);
+	point_free(p, pt);
+	return r;
+}
+
+int target_point_clear(struct target *t, struct process *p,
+		       enum point_kind kind, uint64_t addr, unsigned size)
+{
+	struct point *pt = point_find(p, kind, addr, size);
+
+	if (!t->ops->point)
+		return -ENOTSUP;
+	return pt ? point_take_out(t, p, pt) : -ENOENT;
+}
+
+void target_points_drop(struct target *t, struct process *p)
+{
+	struct point *pt, *next;
+
+	list_each_safe(pt, next, &p->points, node)
+		point_take_out(t, p, pt);
+}
+
+/* The environment of a point's expressions: the thread that met it. */
+struct hit {
+	struct target *t;
+	struct thread *th;
+};
+
+static int hit_reg(void *user, unsigned regno, uint64_t *v)
+{
+	struct hit *h = user;
+
+	return target_reg_u64(h->t, h->th, regno, v);
+}
+
+static int hit_mem(void *user, uint64_t addr, void *buf, size_t len)
+{
+	struct hit *h = user;
+
+	return target_read_all(h->t, h->th->proc, addr, buf, len);
+}
+
+static int hit_print(void *user, const char *text, size_t len)
+{
+	struct hit *h = user;
+
+	if (h->t->print)
+		h->t->print(h->t->print_user, text, len);
+	return 0;
+}
+
+bool target_point_hit(struct target *t, struct thread *th,
+		      const struct point *pt)
+{
+	const struct point_code *c = pt->code;
+	struct hit hit = { t, th };
+	struct ax_env env = {
+		.reg = hit_reg,
+		.mem = hit_mem,
+		.print = hit_print,
+		.user = &hit,
+	};
+	bool stop = !c || !c->n_cond;
+	int64_t v;
+
+	/* The client tests again whatever is reported: an expression that
+	 * cannot be evaluated counts as true. */
+	for (size_t i = 0; !stop && i < c->n_cond; i++)
+		stop = ax_eval(c->cond[i], &env, &v) < 0 || v;
+	if (!stop || !c || !c->n_command)
+		return stop;
+	for (size_t i = 0; i < c->n_command; i++)
+		ax_eval(c->command[i], &env, &v);
+	return false;
+}
