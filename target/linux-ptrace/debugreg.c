@@ -1,0 +1,157 @@
+/*
+ * The debug registers DR0-DR3, DR6, DR7: SDM vol. 3, 18.2. Each thread has
+ * its own; the process's records say what they should hold, and a generation
+ * count tells a thread that is about to run whether its own are out of date.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+
+#include "target/linux-ptrace/lwp.h"
+
+#define DR_STATUS 6
+#define DR_CONTROL 7
+
+#define MAX_WATCH (N_DEBUG_ADDRESSES * 8u)
+
+static long debugreg_poke(struct lwp *lwp, unsigned n, unsigned long v)
+{
+	return ptrace(PTRACE_POKEUSER, lwp->tid,
+		      offsetof(struct user, u_debugreg[n]), v);
+}
+
+static unsigned long debugreg_peek(struct lwp *lwp, unsigned n)
+{
+	long v;
+
+	errno = 0;
+	v = ptrace(PTRACE_PEEKUSER, lwp->tid,
+		   offsetof(struct user, u_debugreg[n]), 0);
+	return errno ? 0 : (unsigned long)v;
+}
+
+/* R/W field: 0 execute, 1 write, 3 read or write; there is no read alone. */
+static unsigned long control_bits(const struct debug_address *d, unsigned n)
+{
+	unsigned rw = d->pt->kind == POINT_HW	 ? 0
+		      : d->pt->kind == POINT_WRITE ? 1
+						   : 3;
+	/* LEN field: 0 one byte, 1 two, 3 four, 2 eight. */
+	unsigned len = d->len == 8 ? 2 : d->len - 1;
+
+	return (unsigned long)(rw | len << 2) << (16 + 4 * n) | 1ul << (2 * n);
+}
+
+void debugreg_sync(struct lwp *lwp)
+{
+	struct inferior *inf = inferior_of(lwp->proc);
+	unsigned long control = 0;
+
+	if (lwp->debug_generation == inf->debug_generation)
+		return;
+	/* Off first: an address must fit the length that is in force. */
+	debugreg_poke(lwp, DR_CONTROL, 0);
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++) {
+		struct debug_address *d = &inf->debug[i];
+
+		if (!d->pt)
+			continue;
+		debugreg_poke(lwp, i, d->addr);
+		control |= control_bits(d, i);
+	}
+	if (control)
+		debugreg_poke(lwp, DR_CONTROL, control);
+	lwp->debug_generation = inf->debug_generation;
+}
+
+/* The longest aligned piece at the start of a range. */
+static unsigned piece_len(uint64_t addr, uint64_t len)
+{
+	unsigned n = 8;
+
+	while (n > len || addr % n)
+		n /= 2;
+	return n;
+}
+
+static void read_value(struct target *t, struct process *p,
+		       struct debug_address *d)
+{
+	if (d->pt->kind == POINT_READ)
+		linux_read_mem(t, p, d->addr, d->value, d->len);
+}
+
+int debugreg_insert(struct target *t, struct process *p, struct point *pt)
+{
+	struct inferior *inf = inferior_of(p);
+	uint64_t addr = pt->addr, left = pt->kind == POINT_HW ? 1 : pt->size;
+	struct debug_address set[N_DEBUG_ADDRESSES];
+
+	if (!left || left > MAX_WATCH)
+		return left ? -ENOSPC : -EINVAL;
+	memcpy(set, inf->debug, sizeof(set));
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES && left; i++) {
+		if (set[i].pt)
+			continue;
+		set[i].pt = pt;
+		set[i].addr = addr;
+		set[i].len = piece_len(addr, left);
+		read_value(t, p, &set[i]);
+		addr += set[i].len;
+		left -= set[i].len;
+	}
+	if (left)
+		return -ENOSPC;
+	memcpy(inf->debug, set, sizeof(set));
+	inf->debug_generation++;
+	pt->inserted = true;
+	return 0;
+}
+
+void debugreg_remove(struct process *p, struct point *pt)
+{
+	struct inferior *inf = inferior_of(p);
+
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++) {
+		if (inf->debug[i].pt == pt)
+			inf->debug[i].pt = NULL;
+	}
+	inf->debug_generation++;
+	pt->inserted = false;
+}
+
+/*
+ * The hardware watches reads and writes together. What changed the value was
+ * a write, and is not what a read watchpoint is about.
+ */
+static bool was_read(struct target *t, struct process *p,
+		     struct debug_address *d)
+{
+	uint8_t before[sizeof(d->value)];
+
+	memcpy(before, d->value, sizeof(before));
+	read_value(t, p, d);
+	return !memcmp(before, d->value, d->len);
+}
+
+const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
+				 uint64_t *addr)
+{
+	struct inferior *inf = inferior_of(lwp->proc);
+	unsigned long status = debugreg_peek(lwp, DR_STATUS);
+
+	debugreg_poke(lwp, DR_STATUS, 0);
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++) {
+		struct debug_address *d = &inf->debug[i];
+
+		if (!(status >> i & 1) || !d->pt)
+			continue;
+		if (d->pt->kind == POINT_READ && !was_read(t, lwp->proc, d))
+			continue;
+		*addr = d->addr;
+		return d->pt;
+	}
+	return NULL;
+}

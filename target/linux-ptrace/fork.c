@@ -1,0 +1,246 @@
+/*
+ * Processes and threads that are born, exec, and letting go of a process.
+ *
+ * A child that nobody above wants is let go at once, with our breakpoints
+ * taken out of its copy of memory. A child that shares its parent's memory
+ * (vfork, or clone with CLONE_VM) cannot be cleaned so: taking them out would
+ * take them from the parent. It stays traced as a "ghost" instead, not shown
+ * to the layer above, stepping over every breakpoint it meets, until it
+ * execs, exits, or its parent is let go.
+ */
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/slot.h"
+
+static void points_copy(struct process *from, struct process *to)
+{
+	struct point *pt, *copy;
+
+	list_each(pt, &from->points, node) {
+		if (pt->kind != POINT_SW)
+			continue;
+		copy = point_add(to, pt->kind, pt->addr, pt->size);
+		copy->inserted = pt->inserted;
+		for (unsigned i = 0; i < ARCH_TRAP_MAX; i++)
+			copy->shadow[i] = pt->shadow[i];
+		copy->code = pt->code;
+		if (copy->code)
+			copy->code->refs++;
+	}
+}
+
+static void make_ghost(struct linux_target *lt, struct process *p)
+{
+	struct thread *th;
+
+	inferior_of(p)->ghost = true;
+	list_drop(&p->node);
+	list_add(&lt->ghosts, &p->node);
+	list_each(th, &p->threads, node)
+		map_drop(&lt->t.threads, (uint64_t)th->id.tid);
+}
+
+/* Its first stop, which may have come before the parent's event. */
+static bool wait_for_first_stop(struct linux_target *lt, pid_t tid)
+{
+	int status;
+
+	if (map_drop(&lt->strays, (uint64_t)tid))
+		return true;
+	while (waitpid(tid, &status, __WALL) < 0) {
+		if (errno != EINTR)
+			return false;
+	}
+	return WIFSTOPPED(status);
+}
+
+static struct process *child_add(struct linux_target *lt, struct lwp *parent,
+				 pid_t pid, bool shares_memory)
+{
+	struct process *from = parent->proc, *p = inferior_add(lt, pid);
+	struct inferior *inf = inferior_of(p);
+	struct lwp *lwp;
+
+	p->arch = from->arch;
+	p->attached = from->attached;
+	lwp = lwp_add(lt, p, pid);
+	lwp_set_stopped(lt, lwp);
+	lwp_set_running(lt, lwp, false);
+	inferior_examine(lt, p);
+	points_copy(from, p);
+	inf->memory_of = shares_memory ? from : NULL;
+	inf->slots = slots_share(inferior_of(from)->slots);
+	return p;
+}
+
+static void take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
+{
+	struct lwp *lwp = lwp_add(lt, parent->proc, tid);
+
+	lwp->starting = true;
+	if (inferior_of(parent->proc)->ghost)
+		map_drop(&lt->t.threads, (uint64_t)tid);
+	lwp->debug_generation = 0;
+	if (map_drop(&lt->strays, (uint64_t)tid))
+		status_take(lt, tid, PTRACE_EVENT_STOP << 16 | SIGTRAP << 8 |
+					     0x7f, !parent->th->running);
+}
+
+static bool is_thread_of(pid_t pid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, tid);
+	return access(path, F_OK) == 0;
+}
+
+bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
+{
+	bool vfork = event == PTRACE_EVENT_VFORK, ghost, shares, wanted;
+	struct process *child;
+	unsigned long msg;
+
+	if (ptrace(PTRACE_GETEVENTMSG, lwp->tid, 0, &msg) < 0)
+		return false;
+	if (event == PTRACE_EVENT_CLONE &&
+	    is_thread_of(lwp->proc->pid, (pid_t)msg)) {
+		take_thread(lt, lwp, (pid_t)msg);
+		return false;
+	}
+	ghost = inferior_of(lwp->proc)->ghost;
+	lwp->waits_for_vfork = vfork;
+	if (!wait_for_first_stop(lt, (pid_t)msg))
+		return false;
+	shares = syscall(SYS_kcmp, lwp->proc->pid, (pid_t)msg, KCMP_VM, 0, 0) ==
+		 0;
+	child = child_add(lt, lwp, (pid_t)msg, shares);
+	wanted = vfork ? lt->t.report_vfork : lt->t.report_fork;
+	if (ghost || !wanted) {
+		inferior_release(lt, child, 0);
+		return false;
+	}
+	lwp_set_pending(lt, lwp, vfork ? STOP_VFORK : STOP_FORK);
+	lwp->pending.child = (struct ptid){ (pid_t)msg, (pid_t)msg };
+	return true;
+}
+
+/* A new program: of what we knew of the process only its leader is left. */
+static void forget_memory(struct linux_target *lt, struct process *p)
+{
+	struct inferior *inf = inferior_of(p);
+	struct point *pt, *next;
+
+	list_each_safe(pt, next, &p->points, node)
+		point_free(p, pt);
+	slots_free(inf->slots);
+	inf->slots = NULL;
+	inf->memory_of = NULL;
+	inf->debug_generation = 0;
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++)
+		inf->debug[i].pt = NULL;
+	if (inf->mem_fd >= 0)
+		close(inf->mem_fd);
+	inf->mem_fd = -1;
+	inferior_examine(lt, p);
+}
+
+struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
+{
+	struct process *p = lwp->proc;
+	struct thread *th, *next;
+	enum resume_kind kind;
+	unsigned long former;
+	struct lwp *caller;
+
+	if (ptrace(PTRACE_GETEVENTMSG, lwp->tid, 0, &former) < 0)
+		former = (unsigned long)lwp->tid;
+	caller = lwp_find(lt, (pid_t)former);
+	kind = caller ? caller->kind : RESUME_CONT;
+	list_each_safe(th, next, &p->threads, node) {
+		if (lwp_of(th) != lwp)
+			lwp_drop(lt, lwp_of(th));
+	}
+	if (!lwp->th) {
+		/* A leader that had exited comes back as the caller. */
+		lwp_drop(lt, lwp);
+		lwp = lwp_add(lt, p, p->pid);
+		lwp_set_stopped(lt, lwp);
+	}
+	lwp_clear_pending(lwp);
+	lwp_set_running(lt, lwp, true);
+	lwp->kind = kind;
+	lwp->signo = lwp->injected = 0;
+	lwp->debug_generation = 0;
+	lwp->in_slot = lwp->waits_for_vfork = false;
+	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
+	lwp->th->fresh = lwp->th->dirty = 0;
+	forget_memory(lt, p);
+	if (inferior_of(p)->ghost) {
+		inferior_release(lt, p, 0);
+		return NULL;
+	}
+	return lwp;
+}
+
+/* What a thread that is let go should still be given. */
+static int signal_at_detach(struct linux_target *lt, struct lwp *lwp)
+{
+	int sig = lwp->signo;
+
+	if (lwp->pending.kind == STOP_SIGNAL && lwp->pending.signo)
+		sig = lwp->pending.signo;
+	if (sig && sigismember(&lt->t.program_signals, sig) != 1)
+		sig = 0;
+	lwp->signo = sig;
+	return lwp->signal_stop || !sig ? sig : 0;
+}
+
+static void lwp_release(struct linux_target *lt, struct lwp *lwp)
+{
+	int sig = signal_at_detach(lt, lwp);
+
+	if (lwp->th)
+		target_regs_flush(&lt->t, lwp->th);
+	lwp_regs_flush(lwp);
+	debugreg_sync(lwp);
+	ptrace(PTRACE_DETACH, lwp->tid, 0, sig);
+	if (lwp->signo && !sig)
+		syscall(SYS_tgkill, lwp->proc->pid, lwp->tid, lwp->signo);
+}
+
+void inferior_release(struct linux_target *lt, struct process *p, int signo)
+{
+	struct inferior *inf = inferior_of(p);
+	struct thread *th;
+	struct lwp *lwp;
+
+	debug(SESSION, "release %d, signal %d", p->pid, signo);
+	if (inf->memory_of && p->sw.count && !inf->ghost) {
+		lwp = lwp_find(lt, p->pid);
+		make_ghost(lt, p);
+		list_each(th, &p->threads, node)
+			lwp_run(lt, lwp_of(th), false);
+		return;
+	}
+	if (!inf->memory_of)
+		target_points_drop(&lt->t, p);
+	list_each(th, &p->threads, node) {
+		lwp = lwp_of(th);
+		if (lwp_regs(lwp))
+			slot_leave(lt, lwp);
+	}
+	slots_remove(lt, p);
+	if (signo && (lwp = lwp_find(lt, p->pid)))
+		lwp->signo = signo;
+	list_each(th, &p->threads, node)
+		lwp_release(lt, lwp_of(th));
+	inferior_drop(lt, p);
+}

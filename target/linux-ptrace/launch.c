@@ -1,0 +1,174 @@
+#include "target/linux-ptrace/diagnose.h"
+#include "target/linux-ptrace/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+/* What the child could not do, by the system call's name. */
+struct launch_error {
+	int errnum;
+	char what[32];
+};
+
+static noreturn void give_up(int fd, const char *what)
+{
+	struct launch_error le = { .errnum = errno };
+
+	strncpy(le.what, what, sizeof(le.what) - 1);
+	if (write(fd, &le, sizeof(le)) < 0)
+		_exit(126);
+	_exit(127);
+}
+
+/* Words for $SHELL -c: single quotes keep everything but themselves. */
+static void put_quoted(struct buf *b, const char *word)
+{
+	buf_putc(b, '\'');
+	for (; *word; word++) {
+		if (*word == '\'')
+			buf_puts(b, "'\\''");
+		else
+			buf_putc(b, *word);
+	}
+	buf_putc(b, '\'');
+}
+
+static char **words_of(const struct launch_spec *spec)
+{
+	size_t n = 0, w = 0;
+	char **v;
+
+	while (spec->argv[n])
+		n++;
+	while (spec->wrapper && spec->wrapper[w])
+		w++;
+	v = xcalloc(w + n + 1, sizeof(*v));
+	for (size_t i = 0; i < w; i++)
+		v[i] = spec->wrapper[i];
+	for (size_t i = 0; i < n; i++)
+		v[w + i] = spec->argv[i];
+	return v;
+}
+
+static char **shell_words(char **words)
+{
+	const char *shell = getenv("SHELL");
+	struct buf b = { 0 };
+	char **v = xcalloc(4, sizeof(*v));
+
+	buf_puts(&b, "exec");
+	for (; *words; words++) {
+		buf_putc(&b, ' ');
+		put_quoted(&b, *words);
+	}
+	v[0] = xstrdup(shell && *shell ? shell : "/bin/sh");
+	v[1] = xstrdup("-c");
+	v[2] = buf_str(&b);
+	return v;
+}
+
+static void child_signals(void)
+{
+	struct sigaction dfl = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	/* Ours, that exec would hand on. */
+	sigaction(SIGPIPE, &dfl, NULL);
+	sigaction(SIGTTOU, &dfl, NULL);
+	sigaction(SIGTTIN, &dfl, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static noreturn void child_main(const struct launch_spec *spec, int go_fd,
+				int error_fd)
+{
+	char **words = words_of(spec), c;
+
+	setpgid(0, 0);
+	child_signals();
+	if (spec->cwd && chdir(spec->cwd) < 0)
+		give_up(error_fd, "chdir");
+	if (!spec->keep_aslr)
+		personality((unsigned long)personality(0xffffffff) |
+			    ADDR_NO_RANDOMIZE);
+	if (read(go_fd, &c, 1) != 0)
+		give_up(error_fd, "read");
+	if (spec->shell)
+		words = shell_words(words);
+	execvpe(words[0], words, spec->envp);
+	give_up(error_fd, "exec");
+}
+
+int launch_fork(struct launch_child *c, const struct launch_spec *spec,
+		struct err *e)
+{
+	int go[2], error[2];
+
+	if (pipe2(go, O_CLOEXEC) < 0)
+		return err_set(e, -errno, "pipe: %s", strerror(errno));
+	if (pipe2(error, O_CLOEXEC) < 0) {
+		close(go[0]);
+		close(go[1]);
+		return err_set(e, -errno, "pipe: %s", strerror(errno));
+	}
+	c->pid = fork();
+	if (c->pid == 0) {
+		close(go[1]);
+		child_main(spec, go[0], error[1]);
+	}
+	close(go[0]);
+	close(error[1]);
+	c->go_fd = go[1];
+	c->error_fd = error[0];
+	if (c->pid < 0) {
+		launch_fini(c);
+		return err_set(e, -errno, "fork: %s", strerror(errno));
+	}
+	return 0;
+}
+
+void launch_go(struct launch_child *c)
+{
+	close(c->go_fd);
+	c->go_fd = -1;
+}
+
+int launch_failure(struct launch_child *c, const struct launch_spec *spec,
+		   int status, struct err *e)
+{
+	struct launch_error le = { 0 };
+
+	if (read(c->error_fd, &le, sizeof(le)) == sizeof(le)) {
+		if (!strcmp(le.what, "exec"))
+			return diagnose_launch(spec->wrapper ? spec->wrapper[0]
+							     : spec->argv[0],
+					       le.errnum, e);
+		return err_set(e, -le.errnum, "cannot start %s: %s: %s",
+			       spec->argv[0], le.what, strerror(le.errnum));
+	}
+	if (WIFEXITED(status))
+		return err_set(e, -ENOEXEC,
+			       "%s was not reached: %s exited with status %d",
+			       spec->argv[0],
+			       spec->wrapper ? spec->wrapper[0] : "the shell",
+			       WEXITSTATUS(status));
+	return err_set(e, -ENOEXEC, "%s was not reached: killed by signal %d",
+		       spec->argv[0], WTERMSIG(status));
+}
+
+void launch_fini(struct launch_child *c)
+{
+	if (c->go_fd >= 0)
+		close(c->go_fd);
+	close(c->error_fd);
+}

@@ -1,0 +1,82 @@
+#include "target/linux-ptrace/linux.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "target/linux-ptrace/lwp.h"
+
+static void linux_free(struct target *t)
+{
+	struct linux_target *lt = linux_of(t);
+	struct process *p, *next;
+
+	linux_halt(t);
+	list_each_safe(p, next, &t->processes, node) {
+		if (p->attached)
+			linux_detach(t, p, 0);
+		else
+			linux_kill(t, p);
+	}
+	tick_fini(&lt->tick);
+	close(lt->signal_fd);
+	target_fini(t);
+	map_fini(&lt->lwps);
+	map_fini(&lt->strays);
+	arch_free(lt->arch64);
+	arch_free(lt->arch32);
+	free(lt);
+}
+
+static int linux_event_fd(struct target *t)
+{
+	return linux_of(t)->signal_fd;
+}
+
+static const struct target_ops linux_ops = {
+	.name = "linux-ptrace",
+	.free = linux_free,
+	.launch = linux_launch,
+	.attach = linux_attach,
+	.detach = linux_detach,
+	.kill = linux_kill,
+	.resume = linux_resume,
+	.interrupt = linux_interrupt,
+	.halt = linux_halt,
+	.event_fd = linux_event_fd,
+	.next_event = linux_next_event,
+	.fetch_regs = linux_fetch_regs,
+	.store_regs = linux_store_regs,
+	.read_mem = linux_read_mem,
+	.write_mem = linux_write_mem,
+	.thread_core = linux_thread_core,
+	.thread_name = linux_thread_name,
+	.thread_pointer = linux_thread_pointer,
+	.point = &linux_point_ops,
+	.object = &linux_object_ops,
+};
+
+struct target *linux_target_new(void)
+{
+	struct linux_target *lt = xcalloc(1, sizeof(*lt));
+	sigset_t chld;
+
+	target_init(&lt->t, &linux_ops);
+	list_init(&lt->moving);
+	list_init(&lt->settled);
+	list_init(&lt->pending);
+	list_init(&lt->ghosts);
+	xsave_layout_read(&lt->xsave);
+	lt->arch64 = arch_x86_64_new(&lt->xsave);
+	lt->arch32 = arch_i386_new(&lt->xsave);
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &chld, NULL);
+	lt->signal_fd = signalfd(-1, &chld, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (tick_init(&lt->tick) < 0)
+		die("cannot make a timer");
+	return &lt->t;
+}

@@ -1,0 +1,165 @@
+/* The records of processes and kernel threads. */
+#include "target/linux-ptrace/lwp.h"
+
+#include <elf.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+
+struct process *inferior_add(struct linux_target *lt, pid_t pid)
+{
+	struct process *p = process_add(&lt->t, pid, lt->arch64);
+	struct inferior *inf = xcalloc(1, sizeof(*inf));
+
+	inf->mem_fd = -1;
+	p->priv = inf;
+	return p;
+}
+
+void inferior_drop(struct linux_target *lt, struct process *p)
+{
+	struct inferior *inf = inferior_of(p);
+	struct lwp *leader = lwp_find(lt, p->pid);
+	struct thread *th, *next;
+
+	if (leader && !leader->th)
+		lwp_drop(lt, leader);
+	list_each_safe(th, next, &p->threads, node)
+		lwp_drop(lt, lwp_of(th));
+	if (inf->mem_fd >= 0)
+		close(inf->mem_fd);
+	slots_free(inf->slots);
+	free(inf);
+	process_free(&lt->t, p);
+}
+
+/* A program's class is in the first bytes of its file: e_ident[EI_CLASS]. */
+static bool program_is_32bit(pid_t pid)
+{
+	unsigned char ident[EI_NIDENT] = { 0 };
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	if (read(fd, ident, sizeof(ident)) != sizeof(ident))
+		ident[EI_CLASS] = 0;
+	close(fd);
+	return ident[EI_CLASS] == ELFCLASS32;
+}
+
+void inferior_examine(struct linux_target *lt, struct process *p)
+{
+	char link[64], path[PATH_MAX];
+	const struct arch *arch;
+	struct thread *th;
+	ssize_t n;
+
+	arch = program_is_32bit(p->pid) ? lt->arch32 : lt->arch64;
+	if (arch != p->arch) {
+		p->arch = arch;
+		list_each(th, &p->threads, node) {
+			free(th->regs);
+			th->regs = xcalloc(1, arch->regs_size);
+		}
+	}
+	snprintf(link, sizeof(link), "/proc/%d/exe", p->pid);
+	n = readlink(link, path, sizeof(path));
+	free(p->path);
+	p->path = xstrndup(path, n > 0 ? (size_t)n : 0);
+}
+
+struct lwp *lwp_find(const struct linux_target *lt, pid_t tid)
+{
+	return map_find(&lt->lwps, (uint64_t)tid);
+}
+
+struct lwp *lwp_add(struct linux_target *lt, struct process *p, pid_t tid)
+{
+	struct lwp *lwp = xcalloc(1, sizeof(*lwp));
+
+	lwp->tid = tid;
+	lwp->proc = p;
+	lwp->th = thread_add(&lt->t, p, tid);
+	lwp->th->priv = lwp;
+	lwp->th->running = true;
+	lt->n_running++;
+	list_add(&lt->moving, &lwp->node);
+	lt->n_moving++;
+	list_init(&lwp->pending_node);
+	map_set(&lt->lwps, (uint64_t)tid, lwp);
+	return lwp;
+}
+
+void lwp_hide(struct linux_target *lt, struct lwp *lwp)
+{
+	lwp_set_running(lt, lwp, false);
+	lwp_clear_pending(lwp);
+	thread_free(&lt->t, lwp->th);
+	lwp->th = NULL;
+}
+
+void lwp_drop(struct linux_target *lt, struct lwp *lwp)
+{
+	if (lwp->th)
+		lwp_hide(lt, lwp);
+	if (!lwp->stopped)
+		lt->n_moving--;
+	list_drop(&lwp->node);
+	map_drop(&lt->lwps, (uint64_t)lwp->tid);
+	free(lwp->xsave);
+	free(lwp);
+}
+
+void lwp_set_stopped(struct linux_target *lt, struct lwp *lwp)
+{
+	if (lwp->stopped)
+		return;
+	lwp->stopped = true;
+	lt->n_moving--;
+	list_drop(&lwp->node);
+	list_add(&lt->settled, &lwp->node);
+}
+
+void lwp_set_moving(struct linux_target *lt, struct lwp *lwp)
+{
+	if (!lwp->stopped)
+		return;
+	lwp->stopped = false;
+	lt->n_moving++;
+	list_drop(&lwp->node);
+	list_add(&lt->moving, &lwp->node);
+}
+
+void lwp_set_running(struct linux_target *lt, struct lwp *lwp, bool running)
+{
+	if (!lwp->th || lwp->th->running == running)
+		return;
+	lwp->th->running = running;
+	lt->n_running += running ? 1 : (size_t)-1;
+}
+
+void lwp_set_pending(struct linux_target *lt, struct lwp *lwp,
+		     enum stop_kind kind)
+{
+	lwp->pending = (struct stop){
+		.id = { lwp->proc->pid, lwp->tid },
+		.kind = kind,
+	};
+	list_drop(&lwp->pending_node);
+	list_add(&lt->pending, &lwp->pending_node);
+}
+
+void lwp_clear_pending(struct lwp *lwp)
+{
+	lwp->pending.kind = STOP_NONE;
+	list_drop(&lwp->pending_node);
+}

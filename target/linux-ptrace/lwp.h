@@ -1,0 +1,232 @@
+/*
+ * Private to target/linux-ptrace: the records behind target/'s, and what its
+ * files do for each other.
+ *
+ * A kernel thread (lwp) has two states that must not be mixed up:
+ *
+ *	th->running	what the layer above believes: it resumed the thread
+ *			and has not been told of a stop since
+ *	lwp->stopped	what is: the thread sits in a ptrace-stop
+ *
+ * running && stopped: an event is pending that nobody was told of yet, or we
+ * are in the middle of something. !running && !stopped: the thread could not
+ * be stopped (it waits for its vfork child, or in the kernel's D state).
+ */
+#ifndef TARGET_LINUX_PTRACE_LWP_H
+#define TARGET_LINUX_PTRACE_LWP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/user.h>
+#include <time.h>
+
+#include "target/target.h"
+
+#define N_DEBUG_ADDRESSES 4
+
+struct lwp {
+	pid_t tid;
+	struct process *proc;
+	struct thread *th; /* NULL: a leader that has exited before the rest */
+	struct list node;	  /* in linux_target.moving or .settled */
+	struct list pending_node; /* in linux_target.pending, or alone */
+
+	bool stopped;
+	bool dead;	      /* its exit was seen; kept to tell of it */
+	bool starting;	      /* cloned; its first stop has not come yet */
+	bool interrupting;    /* PTRACE_INTERRUPT sent, its stop not seen */
+	bool report_interrupt; /* ... and that stop is to be reported */
+	bool waits_for_vfork; /* until its child execs or exits */
+	bool signal_stop;     /* this stop can deliver a signal */
+	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
+
+	/* What the layer above asked for at the last resume. */
+	enum resume_kind kind;
+	uint64_t lo, hi;
+	int signo;    /* to be delivered when it next runs; 0 none */
+	int injected; /* a signal we sent on the client's behalf */
+
+	struct stop pending; /* kind NONE: none */
+
+	bool in_slot; /* being stepped through a slot (slot.c) */
+
+	struct user_regs_struct regs;
+	bool regs_fresh, regs_dirty, pc_dirty;
+	uint8_t *xsave; /* linux_target.xsave.size bytes, or NULL */
+
+	unsigned debug_generation; /* the inferior's that it carries */
+};
+
+/* A debug register in use: a piece of a watchpoint, or a breakpoint. */
+struct debug_address {
+	const struct point *pt; /* NULL: free */
+	uint64_t addr;
+	unsigned len;	  /* 1, 2, 4, 8 */
+	uint8_t value[8]; /* POINT_READ: memory when last seen */
+};
+
+/* One a process, behind process.priv. */
+struct inferior {
+	int mem_fd; /* /proc/PID/mem; -1: not open */
+	bool ghost; /* not shown to the layer above: see fork.c */
+	struct process *memory_of; /* a vfork child: whose memory it uses */
+	struct debug_address debug[N_DEBUG_ADDRESSES];
+	unsigned debug_generation; /* 0: no debug register was ever set */
+	struct slots *slots;	   /* NULL: none yet */
+};
+
+/* The periodic signal that bounds our waiting: see wait.c. */
+struct tick {
+	timer_t timer;
+	volatile int armed, used, struck;
+};
+
+struct linux_target {
+	struct target t;     /* first: linux_of() casts */
+	struct map lwps;     /* tid -> struct lwp */
+	struct map strays;   /* tid -> wait status + 1, not yet announced */
+	struct list moving;  /* lwps that are not stopped */
+	struct list settled; /* those that are */
+	struct list pending; /* those whose event is to be told, in order */
+	struct list ghosts;  /* processes: see fork.c */
+	size_t n_moving, n_running;
+	bool held_back;	  /* resumed lwps wait for a pending event's fate */
+	bool no_resumed;  /* the last running thread has gone: to be told */
+	int signal_fd; /* SIGCHLD */
+	struct tick tick;
+	struct arch *arch64, *arch32;
+	struct xsave_layout xsave;
+};
+
+static inline struct linux_target *linux_of(struct target *t)
+{
+	return (struct linux_target *)t;
+}
+
+static inline struct lwp *lwp_of(const struct thread *th)
+{
+	return th->priv;
+}
+
+static inline struct inferior *inferior_of(const struct process *p)
+{
+	return p->priv;
+}
+
+/* --- lwp.c: records ------------------------------------------------------ */
+
+struct process *inferior_add(struct linux_target *lt, pid_t pid);
+/* Frees the process and all of its lwps. */
+void inferior_drop(struct linux_target *lt, struct process *p);
+/* After launch, attach, fork and exec: architecture and path. */
+void inferior_examine(struct linux_target *lt, struct process *p);
+
+struct lwp *lwp_find(const struct linux_target *lt, pid_t tid);
+/* Moving, and running as the layer above sees it. */
+struct lwp *lwp_add(struct linux_target *lt, struct process *p, pid_t tid);
+void lwp_drop(struct linux_target *lt, struct lwp *lwp);
+/* The leader has exited before its threads: it is a thread no more. */
+void lwp_hide(struct linux_target *lt, struct lwp *lwp);
+
+void lwp_set_stopped(struct linux_target *lt, struct lwp *lwp);
+void lwp_set_moving(struct linux_target *lt, struct lwp *lwp);
+void lwp_set_running(struct linux_target *lt, struct lwp *lwp, bool running);
+void lwp_set_pending(struct linux_target *lt, struct lwp *lwp,
+		     enum stop_kind kind);
+void lwp_clear_pending(struct lwp *lwp);
+
+/* --- regs.c -------------------------------------------------------------- */
+
+int linux_fetch_regs(struct target *t, struct thread *th, enum regset set);
+int linux_store_regs(struct target *t, struct thread *th, enum regset set);
+
+int linux_thread_pointer(struct target *t, struct thread *th, uint64_t *base);
+
+/* The general registers, fetched at most once a stop; NULL: it is gone. */
+struct user_regs_struct *lwp_regs(struct lwp *lwp);
+void lwp_set_pc(struct lwp *lwp, uint64_t pc);
+/* Writes back what changed and forgets the rest: it is about to run. */
+int lwp_regs_flush(struct lwp *lwp);
+
+/* --- memory.c, object.c, proc.c ------------------------------------------ */
+
+ssize_t linux_read_mem(struct target *t, struct process *p, uint64_t addr,
+		       void *buf, size_t len);
+ssize_t linux_write_mem(struct target *t, struct process *p, uint64_t addr,
+			const void *buf, size_t len);
+extern const struct target_object_ops linux_object_ops;
+
+int linux_thread_core(struct target *t, struct thread *th);
+int linux_thread_name(struct target *t, struct thread *th, char *buf,
+		      size_t len);
+/* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
+char proc_task_state(pid_t pid, pid_t tid);
+/* Reads a small file of /proc and ends it with a zero byte; its length. */
+ssize_t proc_read(char *buf, size_t size, const char *path, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* --- point.c, debugreg.c ------------------------------------------------- */
+
+extern const struct target_point_ops linux_point_ops;
+int debugreg_insert(struct target *t, struct process *p, struct point *pt);
+void debugreg_remove(struct process *p, struct point *pt);
+/* Brings a stopped lwp's debug registers up to date. */
+void debugreg_sync(struct lwp *lwp);
+/* What of our points a debug trap is about, and where: NULL when none. */
+const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
+				 uint64_t *addr);
+
+/* --- slot.c -------------------------------------------------------------- */
+
+void slots_free(struct slots *s);
+
+/* --- fork.c -------------------------------------------------------------- */
+
+/* A stopped lwp reports a PTRACE_EVENT_FORK, _VFORK or _CLONE. True: an event
+ * is pending; false: it may run on. */
+bool fork_take(struct linux_target *lt, struct lwp *lwp, int event);
+/* The stopped lwp reports PTRACE_EVENT_EXEC: returns what it is now. */
+struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp);
+/* Lets go of a process whose threads are all stopped. */
+void inferior_release(struct linux_target *lt, struct process *p, int signo);
+
+/* --- wait.c, resume.c, start.c ------------------------------------------- */
+
+int tick_init(struct tick *tk);
+void tick_fini(struct tick *tk);
+
+/*
+ * wait4() on tid (-1: all). Blocks up to a tick or two with block: 0 then.
+ * -ECHILD: there is no such child.
+ */
+pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block);
+
+/*
+ * Takes in one wait status. Afterwards an event is pending on the lwp's
+ * behalf, or what happened was consumed; then the lwp runs on unless hold.
+ */
+void status_take(struct linux_target *lt, pid_t tid, int status, bool hold);
+
+int linux_next_event(struct target *t, struct stop *out, bool patient);
+int linux_resume(struct target *t, const struct resume *acts, size_t n);
+int linux_interrupt(struct target *t, struct ptid who);
+int linux_halt(struct target *t);
+pid_t linux_launch(struct target *t, const struct launch_spec *spec,
+		   struct err *e);
+int linux_attach(struct target *t, pid_t pid, struct err *e);
+int linux_detach(struct target *t, struct process *p, int signo);
+int linux_kill(struct target *t, struct process *p);
+
+/* Halts the threads of one process, or of all (NULL). */
+void lwps_halt(struct linux_target *lt, struct process *p);
+
+/* Lets a stopped lwp run, by an instruction or on; delivers lwp->signo. */
+void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step);
+/* As the layer above asked last: continue, or step. */
+void lwp_run_on(struct linux_target *lt, struct lwp *lwp);
+
+#define LINUX_PTRACE_OPTIONS                                                \
+	(PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |   \
+	 PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACESYSGOOD)
+
+#endif

@@ -1,0 +1,242 @@
+/* Setting threads going, and stopping them. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/slot.h"
+
+/*
+ * Only a signal-delivery-stop can deliver one (ptrace(2)); from any other the
+ * signal is sent, and passed on when it arrives.
+ */
+static int signal_to_deliver(struct lwp *lwp)
+{
+	int sig = lwp->signo;
+
+	lwp->signo = 0;
+	if (!sig || lwp->signal_stop)
+		return sig;
+	lwp->injected = sig;
+	syscall(SYS_tgkill, lwp->proc->pid, lwp->tid, sig);
+	return 0;
+}
+
+void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
+{
+	int request = step ? PTRACE_SINGLESTEP : PTRACE_CONT, sig;
+
+	if (step && inferior_of(lwp->proc)->slots && !lwp->in_slot &&
+	    lwp_regs(lwp))
+		slot_leave(lt, lwp);
+	if (lwp->th && (lwp->th->fresh || lwp->th->dirty))
+		target_regs_flush(&lt->t, lwp->th);
+	lwp_regs_flush(lwp);
+	debugreg_sync(lwp);
+	sig = signal_to_deliver(lwp);
+	if (lwp->listen && !step && !sig)
+		request = PTRACE_LISTEN;
+	/* ESRCH: killed meanwhile; its exit status tells. */
+	if (ptrace(request, lwp->tid, 0, sig) < 0 && errno != ESRCH)
+		debug(RESUME, "%d: request %#x: errno %d", lwp->tid, request,
+		      errno);
+	lwp->listen = false;
+	lwp_set_moving(lt, lwp);
+	debug(RESUME, "%d: %s, signal %d", lwp->tid,
+	      step			 ? "step"
+	      : request == PTRACE_LISTEN ? "listen"
+					 : "continue",
+	      sig);
+}
+
+void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
+{
+	if (lwp->stopped && !lwp->dead && lwp->pending.kind == STOP_NONE)
+		lwp_run(lt, lwp, lwp->in_slot || lwp->kind != RESUME_CONT);
+}
+
+/* Takes the action in; true when an event of the thread is pending. */
+static bool accept_action(struct linux_target *lt, struct thread *th,
+			  const struct resume *act)
+{
+	struct lwp *lwp = lwp_of(th);
+
+	lwp_set_running(lt, lwp, true);
+	lwp->kind = act->kind;
+	lwp->lo = act->lo;
+	lwp->hi = act->hi;
+	if (act->signo)
+		lwp->signo = act->signo;
+	th->last.kind = STOP_NONE;
+	return lwp->pending.kind != STOP_NONE;
+}
+
+static const struct resume *action_for(const struct resume *acts, size_t n,
+				       struct ptid id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ptid_matches(acts[i].who, id))
+			return acts[i].kind == RESUME_NONE ? NULL : &acts[i];
+	}
+	return NULL;
+}
+
+int linux_resume(struct target *t, const struct resume *acts, size_t n)
+{
+	struct linux_target *lt = linux_of(t);
+	const struct resume *act;
+	struct process *p;
+	struct thread *th;
+	bool pending = false;
+
+	if (n == 1 && acts->who.tid > 0 && acts->kind != RESUME_NONE) {
+		th = thread_find(t, acts->who.tid);
+		if (!th || th->running)
+			return th ? 0 : -ESRCH;
+		if (!accept_action(lt, th, acts))
+			lwp_run_on(lt, lwp_of(th));
+		return 0;
+	}
+	list_each(p, &t->processes, node) {
+		list_each(th, &p->threads, node) {
+			act = th->running ? NULL : action_for(acts, n, th->id);
+			if (act)
+				pending |= accept_action(lt, th, act);
+		}
+	}
+	lt->held_back = true;
+	if (pending && t->all_stop)
+		return 0;
+	list_each(p, &t->processes, node) {
+		list_each(th, &p->threads, node) {
+			if (th->running)
+				lwp_run_on(lt, lwp_of(th));
+		}
+	}
+	lt->held_back = false;
+	return 0;
+}
+
+static void lwp_interrupt(struct lwp *lwp)
+{
+	if (lwp->interrupting || lwp->starting)
+		return;
+	ptrace(PTRACE_INTERRUPT, lwp->tid, 0, 0);
+	lwp->interrupting = true;
+}
+
+/* A leader that has exited before its threads stays a zombie until they do. */
+static bool is_zombie_leader(const struct lwp *lwp)
+{
+	return lwp->tid == lwp->proc->pid &&
+	       proc_task_state(lwp->proc->pid, lwp->tid) == 'Z';
+}
+
+static bool can_stop(const struct lwp *lwp)
+{
+	return lwp->th && !lwp->waits_for_vfork && !is_zombie_leader(lwp);
+}
+
+int linux_interrupt(struct target *t, struct ptid who)
+{
+	struct process *p;
+	struct thread *th;
+
+	list_each(p, &t->processes, node) {
+		list_each(th, &p->threads, node) {
+			struct lwp *lwp = lwp_of(th);
+
+			if (!th->running || !ptid_matches(who, th->id) ||
+			    !can_stop(lwp))
+				continue;
+			lwp->report_interrupt = true;
+			if (lwp->stopped && !lwp->pending.kind) {
+				lwp->report_interrupt = false;
+				lwp_set_pending(linux_of(t), lwp, STOP_SIGNAL);
+			} else {
+				lwp_interrupt(lwp);
+			}
+			if (!who.tid)
+				return 0;
+		}
+	}
+	return 0;
+}
+
+/* The next lwp that halting has to wait for; those that cannot stop are put
+ * behind it, and *tries says how often all were found wanting. */
+static struct lwp *next_to_halt(struct linux_target *lt, struct process *p)
+{
+	struct lwp *lwp;
+
+	list_each(lwp, &lt->moving, node) {
+		if (p && lwp->proc != p)
+			continue;
+		if (lwp->th && !lwp->waits_for_vfork)
+			return lwp;
+	}
+	return NULL;
+}
+
+static void lwps_interrupt(struct linux_target *lt, struct process *p)
+{
+	struct lwp *lwp;
+
+	list_each(lwp, &lt->moving, node) {
+		if ((!p || lwp->proc == p) && lwp->th)
+			lwp_interrupt(lwp);
+	}
+}
+
+/* Patience with a thread in an uninterruptible wait: 100 ticks. */
+#define HALT_TRIES 100
+
+void lwps_halt(struct linux_target *lt, struct process *p)
+{
+	unsigned tries = 0;
+	struct lwp *lwp;
+	int status;
+	pid_t r;
+
+	lwps_interrupt(lt, p);
+	while ((lwp = next_to_halt(lt, p))) {
+		lwp_interrupt(lwp);
+		r = lwp_wait(lt, lwp->tid, &status, true);
+		if (r > 0) {
+			status_take(lt, lwp->tid, status, true);
+			continue;
+		}
+		if (r < 0) {
+			/* Its id went to a sibling that called exec. */
+			lwp_drop(lt, lwp);
+			continue;
+		}
+		if (is_zombie_leader(lwp)) {
+			lwp_hide(lt, lwp);
+			continue;
+		}
+		/* To the end: it may wait for others that we should reap. */
+		list_drop(&lwp->node);
+		list_add(&lt->moving, &lwp->node);
+		if (++tries > HALT_TRIES)
+			break;
+	}
+}
+
+int linux_halt(struct target *t)
+{
+	struct linux_target *lt = linux_of(t);
+	struct process *p;
+	struct thread *th;
+
+	lwps_halt(lt, NULL);
+	list_each(p, &t->processes, node) {
+		list_each(th, &p->threads, node)
+			lwp_set_running(lt, lwp_of(th), false);
+	}
+	lt->held_back = false;
+	return 0;
+}

@@ -1,0 +1,230 @@
+/*
+ * How a process comes under control, and leaves it: launch, attach, detach,
+ * kill. Both ways in use PTRACE_SEIZE, which sends no signal of its own.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "target/linux-ptrace/diagnose.h"
+#include "target/linux-ptrace/launch.h"
+#include "target/linux-ptrace/lwp.h"
+
+/* --- attach -------------------------------------------------------------- */
+
+static int seize(pid_t tid)
+{
+	if (ptrace(PTRACE_SEIZE, tid, 0, LINUX_PTRACE_OPTIONS) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Seizes the threads not yet known; how many, or an error of the leader. */
+static int seize_threads(struct linux_target *lt, struct process *p)
+{
+	char path[32];
+	struct dirent *e;
+	int found = 0, r;
+	pid_t tid;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", p->pid);
+	dir = opendir(path);
+	if (!dir)
+		return -ESRCH;
+	while ((e = readdir(dir))) {
+		tid = atoi(e->d_name);
+		if (tid <= 0 || lwp_find(lt, tid))
+			continue;
+		r = seize(tid);
+		if (r < 0 && tid == p->pid &&
+		    proc_task_state(p->pid, tid) != 'Z') {
+			found = r;
+			break;
+		}
+		if (r < 0)
+			continue;
+		lwp_add(lt, p, tid);
+		found++;
+	}
+	closedir(dir);
+	return found;
+}
+
+int linux_attach(struct target *t, pid_t pid, struct err *e)
+{
+	struct linux_target *lt = linux_of(t);
+	struct process *p;
+	struct thread *th;
+	int r;
+
+	if (process_find(t, pid))
+		return err_set(e, -EBUSY, "already debugging process %d", pid);
+	p = inferior_add(lt, pid);
+	p->attached = true;
+	/* Threads may be born while we look: until a look finds none. A new
+	 * one of a seized thread announces itself. */
+	do {
+		r = seize_threads(lt, p);
+		if (r > 0)
+			lwps_halt(lt, p);
+	} while (r > 0);
+	if (list_empty(&p->threads)) {
+		inferior_drop(lt, p);
+		return diagnose_attach(pid, r < 0 ? -r : ESRCH, e);
+	}
+	inferior_examine(lt, p);
+	list_each(th, &p->threads, node) {
+		/* A process that was stopped goes on when the client says. */
+		lwp_of(th)->listen = false;
+		lwp_set_running(lt, lwp_of(th), false);
+	}
+	return 0;
+}
+
+/* --- launch -------------------------------------------------------------- */
+
+/* A failed launch: nothing is left of the child. */
+static void reap(pid_t pid)
+{
+	int status;
+
+	kill(pid, SIGKILL);
+	while (waitpid(pid, &status, __WALL) >= 0 || errno == EINTR)
+		;
+}
+
+/* Runs the child to its next exec; false when it ended before. */
+static bool run_to_exec(pid_t pid, int *status)
+{
+	int sig = 0;
+
+	for (;;) {
+		if (ptrace(PTRACE_CONT, pid, 0, sig) < 0 && errno != ESRCH)
+			return false;
+		while (waitpid(pid, status, __WALL) < 0) {
+			if (errno != EINTR)
+				return false;
+		}
+		if (!WIFSTOPPED(*status))
+			return false;
+		if (*status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8))
+			return true;
+		sig = *status >> 16 ? 0 : WSTOPSIG(*status);
+	}
+}
+
+/*
+ * How many execs lead to the program: its own, the shell's before it, and a
+ * wrapper's. A wrapper may exec others first, so with one what counts is that
+ * the program itself has been reached.
+ */
+static bool run_to_program(pid_t pid, const struct launch_spec *spec,
+			   int *status)
+{
+	char exe[PATH_MAX], want[PATH_MAX], link[32];
+	unsigned execs = 1 + spec->shell + (spec->wrapper != NULL);
+	ssize_t n;
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	for (unsigned i = 1;; i++) {
+		if (!run_to_exec(pid, status))
+			return false;
+		if (i < execs)
+			continue;
+		if (!spec->wrapper || !realpath(spec->argv[0], want))
+			return true;
+		n = readlink(link, exe, sizeof(exe) - 1);
+		exe[n > 0 ? n : 0] = '\0';
+		if (!strcmp(exe, want) || i > execs + 8)
+			return true;
+	}
+}
+
+static void child_options(pid_t pid)
+{
+	ptrace(PTRACE_SETOPTIONS, pid, 0,
+	       LINUX_PTRACE_OPTIONS | PTRACE_O_EXITKILL);
+}
+
+pid_t linux_launch(struct target *t, const struct launch_spec *spec,
+		   struct err *e)
+{
+	struct linux_target *lt = linux_of(t);
+	struct launch_child child;
+	struct process *p;
+	struct lwp *lwp;
+	int status = 0, r;
+
+	r = launch_fork(&child, spec, e);
+	if (r < 0)
+		return r;
+	r = seize(child.pid);
+	if (r < 0) {
+		reap(child.pid);
+		launch_fini(&child);
+		return err_set(e, r, "cannot trace the new process: %s",
+			       strerror(-r));
+	}
+	child_options(child.pid);
+	launch_go(&child);
+	if (!run_to_program(child.pid, spec, &status)) {
+		r = launch_failure(&child, spec, status, e);
+		reap(child.pid);
+		launch_fini(&child);
+		return r;
+	}
+	launch_fini(&child);
+	p = inferior_add(lt, child.pid);
+	lwp = lwp_add(lt, p, child.pid);
+	lwp_set_stopped(lt, lwp);
+	lwp_set_running(lt, lwp, false);
+	inferior_examine(lt, p);
+	debug(SESSION, "launched %s as %d", p->path, p->pid);
+	return p->pid;
+}
+
+/* --- detach, kill -------------------------------------------------------- */
+
+int linux_detach(struct target *t, struct process *p, int signo)
+{
+	struct linux_target *lt = linux_of(t);
+
+	lwps_halt(lt, p);
+	inferior_release(lt, p, signo);
+	return 0;
+}
+
+int linux_kill(struct target *t, struct process *p)
+{
+	struct linux_target *lt = linux_of(t);
+	pid_t pid = p->pid, tid;
+	struct lwp *leader;
+	int status;
+
+	debug(SESSION, "kill %d", pid);
+	kill(pid, SIGKILL);
+	/* Its threads have to be reaped before the leader can be. */
+	while ((leader = lwp_find(lt, pid)) && !leader->dead) {
+		tid = lwp_wait(lt, -1, &status, true);
+		if (tid < 0)
+			break;
+		if (tid > 0)
+			status_take(lt, tid, status, true);
+	}
+	p = process_find(t, pid);
+	if (p)
+		inferior_drop(lt, p);
+	return 0;
+}

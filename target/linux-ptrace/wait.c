@@ -1,0 +1,479 @@
+/*
+ * From wait statuses to events.
+ *
+ * Waiting is the hot path: a stop that is handled here and resumed at once (a
+ * passed signal, a false condition, a range step) should cost a wait and a
+ * ptrace call and nothing else. So a patient caller blocks in wait4() rather
+ * than in poll(), and a periodic signal, the tick, bounds that: it interrupts
+ * the wait after a few milliseconds at most, whatever the debuggee does. The
+ * tick is armed by the first patient wait and disarms itself when a period
+ * passes without one, so that a series of waits costs no timer calls. Being
+ * periodic it needs no care for the race between its arrival and the wait.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/slot.h"
+
+#define TICK_NS 2000000
+
+/* --- the tick ------------------------------------------------------------ */
+
+static void tick_set(struct tick *tk, long ns)
+{
+	struct itimerspec its = {
+		.it_value = { 0, ns },
+		.it_interval = { 0, ns },
+	};
+
+	timer_settime(tk->timer, 0, &its, NULL);
+	tk->armed = ns != 0;
+}
+
+static void on_tick(int signo, siginfo_t *si, void *context)
+{
+	struct tick *tk = si->si_value.sival_ptr;
+	int saved = errno;
+
+	(void)signo, (void)context;
+	if (si->si_code != SI_TIMER)
+		return;
+	tk->struck = 1;
+	if (!tk->used)
+		tick_set(tk, 0);
+	tk->used = 0;
+	errno = saved;
+}
+
+int tick_init(struct tick *tk)
+{
+	struct sigaction sa = {
+		.sa_sigaction = on_tick,
+		.sa_flags = SA_SIGINFO, /* no SA_RESTART: it interrupts */
+	};
+	struct sigevent ev = {
+		.sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGALRM,
+		.sigev_value.sival_ptr = tk,
+	};
+
+	*tk = (struct tick){ 0 };
+	sigaction(SIGALRM, &sa, NULL);
+	return timer_create(CLOCK_MONOTONIC, &ev, &tk->timer) < 0 ? -errno : 0;
+}
+
+void tick_fini(struct tick *tk)
+{
+	timer_delete(tk->timer);
+}
+
+pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
+{
+	pid_t r;
+
+	if (block) {
+		lt->tick.used = 1;
+		if (!lt->tick.armed)
+			tick_set(&lt->tick, TICK_NS);
+	}
+	r = wait4(tid, status, __WALL | (block ? 0 : WNOHANG), NULL);
+	if (r >= 0)
+		return r;
+	return errno == EINTR ? 0 : -errno;
+}
+
+/* --- stops --------------------------------------------------------------- */
+
+static bool is_ghost(const struct lwp *lwp)
+{
+	return inferior_of(lwp->proc)->ghost;
+}
+
+static void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
+{
+	if (!hold && (!lwp->th || lwp->th->running))
+		lwp_run_on(lt, lwp);
+}
+
+static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
+			bool hold)
+{
+	bool quiet = is_ghost(lwp) || lwp->injected == sig;
+
+	/* A handler must not return into a slot that may be gone by then. */
+	if (inferior_of(lwp->proc)->slots && lwp_regs(lwp))
+		slot_leave(lt, lwp);
+	if (lwp->injected == sig)
+		lwp->injected = 0;
+	if (!quiet)
+		quiet = lwp->kind == RESUME_CONT &&
+			sigismember(&lt->t.pass_signals, sig) == 1;
+	if (quiet) {
+		lwp->signo = sig;
+		run_on_unless(lt, lwp, hold);
+		return;
+	}
+	lwp_set_pending(lt, lwp, STOP_SIGNAL);
+	lwp->pending.signo = sig;
+}
+
+static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
+{
+	struct user_regs_struct *regs;
+
+	if (lwp->in_slot && !slot_step_done(lt, lwp))
+		return;
+	regs = lwp_regs(lwp);
+	if (lwp->kind == RESUME_CONT || is_ghost(lwp)) {
+		run_on_unless(lt, lwp, hold);
+	} else if (lwp->kind == RESUME_RANGE && regs && regs->rip >= lwp->lo &&
+		   regs->rip < lwp->hi) {
+		run_on_unless(lt, lwp, hold);
+	} else {
+		lwp_set_pending(lt, lwp, STOP_STEP);
+	}
+}
+
+/* int3: ours, the program's own, or one of ours that is gone by now. */
+static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
+{
+	const struct arch *a = lwp->proc->arch;
+	struct user_regs_struct *regs = lwp_regs(lwp);
+	uint8_t insn[ARCH_TRAP_MAX];
+	struct point *pt;
+	uint64_t addr;
+
+	if (!regs)
+		return;
+	addr = regs->rip + (uint64_t)a->trap_pc_adjust;
+	pt = point_find(lwp->proc, POINT_SW, addr, 0);
+	if (pt && pt->inserted) {
+		lwp_set_pc(lwp, addr);
+		lwp_set_pending(lt, lwp, STOP_SWBREAK);
+		return;
+	}
+	if (lt->t.ops->read_mem(&lt->t, lwp->proc, addr, insn, a->trap_len) ==
+		    a->trap_len &&
+	    __builtin_memcmp(insn, a->trap, a->trap_len) == 0) {
+		take_signal(lt, lwp, SIGTRAP, hold);
+		return;
+	}
+	lwp_set_pc(lwp, addr);
+	run_on_unless(lt, lwp, hold);
+}
+
+static bool take_debug_trap(struct linux_target *lt, struct lwp *lwp)
+{
+	uint64_t addr = 0;
+	const struct point *pt;
+
+	if (!inferior_of(lwp->proc)->debug_generation)
+		return false;
+	pt = debugreg_hit(&lt->t, lwp, &addr);
+	if (!pt)
+		return false;
+	lwp_set_pending(lt, lwp,
+			pt->kind == POINT_HW ? STOP_HWBREAK : STOP_WATCH);
+	lwp->pending.addr = addr;
+	lwp->pending.point = pt->kind;
+	return true;
+}
+
+static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
+{
+	bool stepping = lwp->in_slot || lwp->kind != RESUME_CONT;
+	siginfo_t si;
+
+	if (ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0)
+		return;
+	switch (si.si_code) {
+	case SI_KERNEL:
+		take_trap_insn(lt, lwp, hold);
+		return;
+	case TRAP_HWBKPT:
+		if (!take_debug_trap(lt, lwp))
+			run_on_unless(lt, lwp, hold);
+		return;
+	case TRAP_TRACE:
+	case TRAP_BRKPT: /* a step over a system call */
+		if (take_debug_trap(lt, lwp))
+			return;
+		if (stepping) {
+			take_step(lt, lwp, hold);
+			return;
+		}
+	}
+	take_signal(lt, lwp, SIGTRAP, hold);
+}
+
+/* PTRACE_EVENT_STOP: our interrupt, a job-control stop or its end. */
+static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
+			   bool hold)
+{
+	lwp->listen = sig != SIGTRAP;
+	if (lwp->interrupting && lwp->report_interrupt) {
+		lwp->report_interrupt = false;
+		lwp_set_pending(lt, lwp, STOP_SIGNAL);
+	} else {
+		run_on_unless(lt, lwp, hold);
+	}
+	lwp->interrupting = false;
+}
+
+static void take_first_stop(struct linux_target *lt, struct lwp *lwp,
+			    bool hold)
+{
+	lwp->starting = false;
+	if (lt->t.report_threads && !is_ghost(lwp))
+		lwp_set_pending(lt, lwp, STOP_CREATED);
+	else
+		run_on_unless(lt, lwp, hold);
+}
+
+static void take_exec(struct linux_target *lt, struct lwp *lwp, bool hold)
+{
+	lwp = exec_take(lt, lwp);
+	if (!lwp)
+		return;
+	if (lt->t.report_exec)
+		lwp_set_pending(lt, lwp, STOP_EXEC);
+	else
+		run_on_unless(lt, lwp, hold);
+}
+
+static void take_event(struct linux_target *lt, struct lwp *lwp, int event,
+		       int sig, bool hold)
+{
+	switch (event) {
+	case PTRACE_EVENT_STOP:
+		take_trap_stop(lt, lwp, sig, hold);
+		return;
+	case PTRACE_EVENT_EXEC:
+		take_exec(lt, lwp, hold);
+		return;
+	case PTRACE_EVENT_VFORK_DONE:
+		lwp->waits_for_vfork = false;
+		if (lt->t.report_vfork && !is_ghost(lwp))
+			lwp_set_pending(lt, lwp, STOP_VFORK_DONE);
+		else
+			run_on_unless(lt, lwp, hold);
+		return;
+	default:
+		if (!fork_take(lt, lwp, event))
+			run_on_unless(lt, lwp, hold);
+	}
+}
+
+/* --- deaths -------------------------------------------------------------- */
+
+static void take_exit(struct linux_target *lt, struct lwp *lwp, int status)
+{
+	bool leader = lwp->tid == lwp->proc->pid;
+	bool was_running = lwp->th && lwp->th->running;
+
+	if (is_ghost(lwp)) {
+		if (leader)
+			inferior_drop(lt, lwp->proc);
+		else
+			lwp_drop(lt, lwp);
+		return;
+	}
+	if (!leader && !lt->t.report_threads) {
+		lwp_drop(lt, lwp);
+		lt->no_resumed = was_running && !lt->n_running;
+		return;
+	}
+	lwp_set_stopped(lt, lwp);
+	lwp->dead = true;
+	lwp_set_pending(lt, lwp,
+			!leader		    ? STOP_THREAD_EXIT
+			: WIFEXITED(status) ? STOP_EXITED
+					    : STOP_KILLED);
+	if (WIFEXITED(status))
+		lwp->pending.code = WEXITSTATUS(status);
+	else
+		lwp->pending.signo = WTERMSIG(status);
+}
+
+void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
+{
+	struct lwp *lwp = lwp_find(lt, tid);
+	int event = status >> 16;
+
+	debug(EVENT, "%d: status %#x%s", tid, status, lwp ? "" : " (stray)");
+	if (!lwp) {
+		if (WIFSTOPPED(status))
+			map_set(&lt->strays, (uint64_t)tid,
+				(void *)(uintptr_t)(status + 1));
+		return;
+	}
+	if (!WIFSTOPPED(status)) {
+		take_exit(lt, lwp, status);
+		return;
+	}
+	lwp_set_stopped(lt, lwp);
+	lwp->signal_stop = !event;
+	if (lwp->starting)
+		take_first_stop(lt, lwp, hold);
+	else if (event)
+		take_event(lt, lwp, event, WSTOPSIG(status), hold);
+	else if (WSTOPSIG(status) == SIGTRAP)
+		take_sigtrap(lt, lwp, hold);
+	else
+		take_signal(lt, lwp, WSTOPSIG(status), hold);
+}
+
+/* --- events -------------------------------------------------------------- */
+
+/*
+ * A breakpoint hit may have become untrue while it was pending: the point
+ * was taken out, the pc changed; or its conditions say that it is none.
+ */
+static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
+{
+	struct user_regs_struct *regs;
+	const struct point *pt;
+
+	if (lwp->pending.kind != STOP_SWBREAK)
+		return true;
+	regs = lwp_regs(lwp);
+	pt = regs ? point_find(lwp->proc, POINT_SW, regs->rip, 0) : NULL;
+	if (!pt || !pt->inserted) {
+		lwp_clear_pending(lwp);
+		lwp_run_on(lt, lwp);
+		return false;
+	}
+	if (!is_ghost(lwp) && target_point_hit(&lt->t, lwp->th, pt))
+		return true;
+	lwp_clear_pending(lwp);
+	slot_step_over(lt, lwp, pt);
+	return false;
+}
+
+/* A HWBREAK may have a condition as well. */
+static bool hw_condition_holds(struct linux_target *lt, struct lwp *lwp)
+{
+	const struct point *pt;
+	struct user_regs_struct *regs;
+
+	if (lwp->pending.kind != STOP_HWBREAK)
+		return true;
+	regs = lwp_regs(lwp);
+	pt = regs ? point_find(lwp->proc, POINT_HW, regs->rip, 1) : NULL;
+	if (!pt || target_point_hit(&lt->t, lwp->th, pt))
+		return true;
+	lwp_clear_pending(lwp);
+	lwp_run_on(lt, lwp);
+	return false;
+}
+
+static void run_held_back(struct linux_target *lt)
+{
+	struct lwp *lwp, *next;
+
+	lt->held_back = false;
+	list_each_safe(lwp, next, &lt->settled, node) {
+		if (lwp->th && lwp->th->running && !lwp->dead)
+			lwp_run_on(lt, lwp);
+	}
+}
+
+static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
+{
+	*out = lwp->pending;
+	lwp_clear_pending(lwp);
+	lwp_set_running(lt, lwp, false);
+	if (lwp->th)
+		lwp->th->last = *out;
+	if (out->kind == STOP_EXITED || out->kind == STOP_KILLED)
+		inferior_drop(lt, lwp->proc);
+	else if (out->kind == STOP_THREAD_EXIT)
+		lwp_drop(lt, lwp);
+}
+
+/* Events of threads that the layer above has not resumed wait. */
+static struct lwp *first_pending(struct linux_target *lt)
+{
+	struct lwp *lwp;
+
+	list_each(lwp, &lt->pending, pending_node) {
+		if (!lwp->th || lwp->th->running || lwp->dead)
+			return lwp;
+	}
+	return NULL;
+}
+
+static bool pop_event(struct linux_target *lt, struct stop *out)
+{
+	struct lwp *lwp;
+
+	while ((lwp = first_pending(lt))) {
+		if (still_wanted(lt, lwp) && hw_condition_holds(lt, lwp)) {
+			tell(lt, lwp, out);
+			return true;
+		}
+	}
+	if (lt->held_back)
+		run_held_back(lt);
+	if (lt->no_resumed) {
+		lt->no_resumed = false;
+		*out = (struct stop){ .kind = STOP_NO_RESUMED };
+		return true;
+	}
+	return false;
+}
+
+static void drain_signal_fd(struct linux_target *lt)
+{
+	struct signalfd_siginfo si;
+
+	while (read(lt->signal_fd, &si, sizeof(si)) == sizeof(si))
+		;
+}
+
+/*
+ * With one lwp moving its own wait is quicker than one that looks at all
+ * children: the kernel goes through them one by one.
+ */
+static pid_t whom_to_wait_for(const struct linux_target *lt)
+{
+	if (lt->n_moving != 1)
+		return -1;
+	return list_entry(lt->moving.next, struct lwp, node)->tid;
+}
+
+int linux_next_event(struct target *t, struct stop *out, bool patient)
+{
+	struct linux_target *lt = linux_of(t);
+	bool block = patient && lt->n_moving;
+	int status;
+	pid_t tid;
+
+	lt->tick.struck = 0;
+	if (!block)
+		drain_signal_fd(lt);
+	for (;;) {
+		if (pop_event(lt, out))
+			return 1;
+		if (block && (lt->tick.struck || !lt->n_moving)) {
+			/* Drained first: what comes after makes it readable. */
+			drain_signal_fd(lt);
+			block = false;
+		}
+		tid = lwp_wait(lt, block ? whom_to_wait_for(lt) : -1, &status,
+			       block);
+		if (tid > 0)
+			status_take(lt, tid, status, false);
+		else if (!block)
+			return 0;
+		else if (tid < 0)
+			lt->tick.struck = 1;
+	}
+}
