@@ -1,0 +1,425 @@
+/* The command line. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/packet.h"
+#include "server/serve.h"
+#include "target/linux-ptrace/linux.h"
+#include "target/linux-ptrace/selftest.h"
+
+#define EXIT_OURS 125 /* our own failures, as env(1) and timeout(1) do */
+
+struct options {
+	struct session session;
+	struct serve_options serve;
+	bool attach;
+	char **wrapper; /* points into argv */
+	const char *port_file;
+};
+
+/* Takes the option's argument (NULL when it has none); argv goes on behind
+ * what was taken. */
+typedef int option_fn(struct options *o, const char *arg, char ***argv);
+
+static option_fn opt_help, opt_version, opt_selftest, opt_attach, opt_multi,
+	opt_once, opt_wrapper, opt_shell, opt_no_shell, opt_aslr_off,
+	opt_aslr_on, opt_debug, opt_debug_file, opt_debug_format,
+	opt_remote_debug, opt_event_debug, opt_port_file, opt_disable_packet,
+	opt_any_user, opt_packets;
+
+enum arg { ARG_NONE, ARG_MAY, ARG_MUST };
+
+static const struct option_def {
+	const char *name, *arg_name;
+	enum arg arg;
+	option_fn *fn;
+	const char *help; /* NULL: not shown */
+} option_defs[] = {
+	{ "attach", NULL, ARG_NONE, opt_attach,
+	  "attach to the running process PID" },
+	{ "multi", NULL, ARG_NONE, opt_multi,
+	  "no program yet; outlive programs and clients" },
+	{ "once", NULL, ARG_NONE, opt_once,
+	  "serve one client; exit as its program did" },
+	{ "wrapper", "CMD...  --", ARG_NONE, opt_wrapper,
+	  "start programs through CMD, which has to exec them" },
+	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
+	  "start them directly, not through $SHELL" },
+	{ "startup-with-shell", NULL, ARG_NONE, opt_shell, NULL },
+	{ "no-disable-randomization", NULL, ARG_NONE, opt_aslr_on,
+	  "let the kernel randomize their addresses" },
+	{ "disable-randomization", NULL, ARG_NONE, opt_aslr_off, NULL },
+	{ "any-user", NULL, ARG_NONE, opt_any_user,
+	  "serve whichever user of this machine connects" },
+	{ "port-file", "FILE", ARG_MUST, opt_port_file,
+	  "write the port that was chosen to FILE" },
+	{ "debug", "AREA,...", ARG_MAY, opt_debug,
+	  "log what happens (all areas when none is named)" },
+	{ "debug-file", "FILE", ARG_MUST, opt_debug_file,
+	  "... to FILE instead of stderr" },
+	{ "debug-format", "FORMAT", ARG_MUST, opt_debug_format, NULL },
+	{ "remote-debug", NULL, ARG_NONE, opt_remote_debug, NULL },
+	{ "event-loop-debug", NULL, ARG_NONE, opt_event_debug, NULL },
+	{ "disable-packet", "NAME,...", ARG_MUST, opt_disable_packet,
+	  "do as if these packets were not known" },
+	{ "print-packets", NULL, ARG_NONE, opt_packets, NULL },
+	{ "selftest", NULL, ARG_MAY, opt_selftest,
+	  "check what this machine allows, and say what to change" },
+	{ "version", NULL, ARG_NONE, opt_version, "say which version this is" },
+	{ "help", NULL, ARG_NONE, opt_help, "this text" },
+};
+
+static void print_usage(FILE *f)
+{
+	fputs("usage: tracestub [OPTIONS] COMM PROG [ARG...]\n"
+	      "       tracestub [OPTIONS] --attach COMM PID\n"
+	      "       tracestub [OPTIONS] --multi COMM\n", f);
+}
+
+static int opt_help(struct options *o, const char *arg, char ***argv)
+{
+	(void)o, (void)arg, (void)argv;
+	print_usage(stdout);
+	fputs("\n"
+	      "Debug server for gdb: starts PROG, or attaches to PID, and "
+	      "serves a debugger at\nCOMM, which is one of\n"
+	      "  :PORT           TCP, on this machine only (0: any free port)\n"
+	      "  *:PORT          TCP, on all interfaces; HOST:PORT on one\n"
+	      "  unix:PATH       a socket in the file system\n"
+	      "  -               standard input and output\n"
+	      "  /dev/NAME       a serial device\n"
+	      "\n"
+	      "  tracestub :1234 ./prog      then  gdb -ex 'target remote "
+	      ":1234' ./prog\n"
+	      "  gdb -ex 'target remote | tracestub - ./prog' ./prog\n"
+	      "  gdb -ex 'target remote | ssh host tracestub - ./prog'\n"
+	      "  tracestub --attach :1234 $(pidof prog)\n"
+	      "\n"
+	      "Options:\n", stdout);
+	for (size_t i = 0; i < ARRAY_SIZE(option_defs); i++) {
+		const struct option_def *d = &option_defs[i];
+		char name[48];
+
+		if (!d->help)
+			continue;
+		snprintf(name, sizeof(name), "--%s%s%s%s", d->name,
+			 d->arg == ARG_MAY ? "[=" : d->arg_name ? "=" : "",
+			 d->arg_name ? d->arg_name : "",
+			 d->arg == ARG_MAY ? "]" : "");
+		printf("  %-28s  %s\n", name, d->help);
+	}
+	fputs("\nAreas of --debug:\n", stdout);
+	for (unsigned i = 0; i < LOG_N_AREAS; i++)
+		printf("  %-28s  %s\n", log_area_name(i), log_area_help(i));
+	exit(0);
+}
+
+static int opt_version(struct options *o, const char *arg, char ***argv)
+{
+	(void)o, (void)arg, (void)argv;
+	/* gdb's users grep for the host in gdbserver's. */
+	puts("tracestub " VERSION "\n"
+	     "Debug server for gdb on x86_64-linux");
+	exit(0);
+}
+
+static int opt_selftest(struct options *o, const char *arg, char ***argv)
+{
+	(void)o, (void)arg, (void)argv;
+	exit(selftest_run(stdout) < 0 ? EXIT_OURS : 0);
+}
+
+static int opt_packets(struct options *o, const char *arg, char ***argv)
+{
+	struct buf b = { 0 };
+
+	(void)o, (void)arg, (void)argv;
+	packets_print(&b);
+	fwrite(b.data, 1, b.len, stdout);
+	exit(0);
+}
+
+static int opt_attach(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->attach = true;
+	return 0;
+}
+
+static int opt_multi(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->session.multi = true;
+	return 0;
+}
+
+static int opt_once(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->session.once = true;
+	return 0;
+}
+
+/* Its words end at "--", which takes the place of the vector's NULL. */
+static int opt_wrapper(struct options *o, const char *arg, char ***argv)
+{
+	char **p = *argv;
+
+	(void)arg;
+	o->wrapper = p;
+	while (*p && strcmp(*p, "--"))
+		p++;
+	if (!*p || p == *argv) {
+		fputs("tracestub: --wrapper CMD [ARG...] has to end with "
+		      "--\n", stderr);
+		return -EINVAL;
+	}
+	*p = NULL;
+	*argv = p + 1;
+	return 0;
+}
+
+static int opt_shell(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->session.start.shell = true;
+	return 0;
+}
+
+static int opt_no_shell(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->session.start.shell = false;
+	return 0;
+}
+
+static int opt_aslr_off(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->session.start.keep_aslr = false;
+	return 0;
+}
+
+static int opt_aslr_on(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->session.start.keep_aslr = true;
+	return 0;
+}
+
+static int opt_any_user(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->serve.any_user = true;
+	return 0;
+}
+
+static int opt_port_file(struct options *o, const char *arg, char ***argv)
+{
+	(void)argv;
+	o->port_file = arg;
+	return 0;
+}
+
+static int opt_debug(struct options *o, const char *arg, char ***argv)
+{
+	(void)o, (void)argv;
+	if (log_select(arg ? arg : "all") == 0)
+		return 0;
+	fprintf(stderr, "tracestub: no log area in '%s': see --help\n", arg);
+	return -EINVAL;
+}
+
+static int opt_debug_file(struct options *o, const char *arg, char ***argv)
+{
+	FILE *f = fopen(arg, "we");
+
+	(void)o, (void)argv;
+	if (!f) {
+		fprintf(stderr, "tracestub: cannot write %s: %s\n", arg,
+			strerror(errno));
+		return -errno;
+	}
+	log_stream(f);
+	return 0;
+}
+
+/* gdbserver's: timestamps are all there is to choose. */
+static int opt_debug_format(struct options *o, const char *arg, char ***argv)
+{
+	(void)o, (void)argv;
+	log_times(strcmp(arg, "none"));
+	return 0;
+}
+
+static int opt_remote_debug(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg;
+	return opt_debug(o, "remote", argv);
+}
+
+static int opt_event_debug(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg;
+	return opt_debug(o, "event", argv);
+}
+
+static int opt_disable_packet(struct options *o, const char *arg,
+			      char ***argv)
+{
+	(void)argv;
+	o->session.disabled = arg;
+	return 0;
+}
+
+static const struct option_def *find_option(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(option_defs); i++) {
+		if (strlen(option_defs[i].name) == len &&
+		    !memcmp(option_defs[i].name, name, len))
+			return &option_defs[i];
+	}
+	return NULL;
+}
+
+static int take_option(struct options *o, char ***argv)
+{
+	const char *word = *(*argv)++ + 2, *arg = strchr(word, '=');
+	size_t len = arg ? (size_t)(arg - word) : strlen(word);
+	const struct option_def *d = find_option(word, len);
+
+	arg += arg != NULL;
+	if (!d) {
+		fprintf(stderr, "tracestub: unknown option --%s: see --help\n",
+			word);
+		return -EINVAL;
+	}
+	if (d->arg == ARG_MUST && !arg)
+		arg = **argv ? *(*argv)++ : NULL;
+	if ((d->arg == ARG_MUST) > (arg != NULL) ||
+	    (d->arg == ARG_NONE && arg)) {
+		fprintf(stderr, "tracestub: --%s %s an argument\n", d->name,
+			arg ? "takes no" : "needs");
+		return -EINVAL;
+	}
+	return d->fn(o, arg, argv);
+}
+
+/* --- what it says to do -------------------------------------------------- */
+
+static int begin(struct options *o, char **rest, struct err *e)
+{
+	char *end;
+	long pid;
+
+	if (o->wrapper)
+		start_set_wrapper(&o->session.start, o->wrapper);
+	if (!o->attach) {
+		if (!*rest)
+			return 0;
+		start_set_argv(&o->session.start, rest);
+		return start_run(&o->session, e);
+	}
+	pid = strtol(*rest, &end, 10);
+	if (*end || pid <= 0)
+		return err_set(e, -EINVAL, "'%s' is no process id", *rest);
+	return start_attach(&o->session, (pid_t)pid, e);
+}
+
+static int write_port_file(const char *path, uint16_t port)
+{
+	FILE *f = fopen(path, "we");
+
+	if (!f || fprintf(f, "%u\n", port) < 0 || fclose(f)) {
+		fprintf(stderr, "tracestub: cannot write %s: %s\n", path,
+			strerror(errno));
+		return -errno;
+	}
+	return 0;
+}
+
+static int announce(const struct options *o, const struct listener *l,
+		    const char *comm)
+{
+	uint16_t port = listener_port(l);
+
+	if (o->port_file && write_port_file(o->port_file, port) < 0)
+		return -EIO;
+	if (port && listener_is_loopback(l))
+		fputs("(loopback only; use *:PORT for other hosts)\n", stderr);
+	if (port)
+		fprintf(stderr, "Listening on port %u\n", port);
+	else
+		fprintf(stderr, "Listening on %s\n", comm);
+	return 0;
+}
+
+/* Signals that end us do so orderly: nothing is left in a debuggee. */
+static int ending_signals(void)
+{
+	static const int ending[] = { SIGINT, SIGTERM, SIGHUP };
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < ARRAY_SIZE(ending); i++)
+		sigaddset(&set, ending[i]);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
+	signal(SIGTTIN, SIG_IGN);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static int run(struct options *o, const char *comm, char **rest)
+{
+	struct listener *l = NULL;
+	struct err e = { "" };
+	int status = EXIT_OURS;
+
+	/* The port first: one in use should not cost a program's start. */
+	if (listener_open(&l, comm, &e) < 0 || begin(o, rest, &e) < 0)
+		fprintf(stderr, "tracestub: %s\n", e.text);
+	else if (announce(o, l, comm) == 0)
+		status = serve(&o->session, l, &o->serve);
+	listener_free(l);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = { 0 };
+	struct target *target;
+	const char *comm;
+	int status;
+
+	(void)argc;
+	o.serve.signal_fd = ending_signals();
+	target = linux_target_new();
+	session_init(&o.session, target);
+	for (argv++; *argv && !strncmp(*argv, "--", 2);) {
+		if (!(*argv)[2]) {
+			argv++;
+			break;
+		}
+		if (take_option(&o, &argv) < 0)
+			return EXIT_OURS;
+	}
+	comm = *argv ? *argv++ : NULL;
+	if (!comm || (!*argv && !o.session.multi)) {
+		print_usage(stderr);
+		fputs("Try tracestub --help.\n", stderr);
+		return EXIT_OURS;
+	}
+	status = run(&o, comm, argv);
+	session_fini(&o.session);
+	target->ops->free(target);
+	return status;
+}

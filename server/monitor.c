@@ -1,0 +1,176 @@
+/* `monitor` commands: a table of their own, with its help text. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/packet.h"
+#include "server/session.h"
+
+typedef int command_fn(struct session *s, const char *args);
+
+struct command {
+	const char *name; /* matched up to its end or a blank */
+	const char *args, *help;
+	command_fn *fn;
+};
+
+static command_fn cmd_help, cmd_debug, cmd_remote_debug, cmd_debug_format,
+	cmd_exit, cmd_version, cmd_info;
+
+static const struct command commands[] = {
+	{ "help", "", "this list", cmd_help },
+	{ "set debug", "0|1|AREA,...",
+	  "what the server logs on its terminal; -AREA takes one out",
+	  cmd_debug },
+	{ "set remote-debug", "0|1", "the same for packets only",
+	  cmd_remote_debug },
+	{ "set debug-format", "all|none|timestamp",
+	  "whether its lines begin with the time", cmd_debug_format },
+	{ "info", "", "what is being debugged, and how", cmd_info },
+	{ "version", "", "the server's version", cmd_version },
+	{ "exit", "", "end the server: programs it started are killed",
+	  cmd_exit },
+};
+
+static void say(struct session *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct session *s, const char *fmt, ...)
+{
+	char line[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	session_print(s, line);
+}
+
+static int cmd_help(struct session *s, const char *args)
+{
+	(void)args;
+	say(s, "The following monitor commands are supported:\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+		say(s, "  %s%s%s\n    %s\n", commands[i].name,
+		    *commands[i].args ? " " : "", commands[i].args,
+		    commands[i].help);
+	say(s, "Areas of the log:\n");
+	for (unsigned i = 0; i < LOG_N_AREAS; i++)
+		say(s, "  %-8s %s\n", log_area_name(i), log_area_help(i));
+	return 0;
+}
+
+/* 0 and 1 and their answers are gdbserver's. */
+static int switch_areas(struct session *s, const char *all, const char *what,
+			const char *args)
+{
+	bool off = !strcmp(args, "0"), on = !strcmp(args, "1");
+	char areas[32];
+
+	snprintf(areas, sizeof(areas), "%s%s", off ? "-" : "", all);
+	if (!*args || log_select(on || off ? areas : args) < 0)
+		return err_set(&s->err, -EINVAL,
+			       "no log area '%s': see monitor help", args);
+	if (on || off)
+		say(s, "%s output %s.\n", what, on ? "enabled" : "disabled");
+	else
+		say(s, "%s output: %s.\n", what, args);
+	return 0;
+}
+
+static int cmd_debug(struct session *s, const char *args)
+{
+	return switch_areas(s, "all", "Debug", args);
+}
+
+static int cmd_remote_debug(struct session *s, const char *args)
+{
+	return switch_areas(s, "remote", "Protocol debug", args);
+}
+
+static int cmd_debug_format(struct session *s, const char *args)
+{
+	bool on = strcmp(args, "none");
+
+	log_times(on);
+	say(s, "All extra debug format options %s.\n",
+	    on ? "enabled" : "disabled");
+	return 0;
+}
+
+static int cmd_exit(struct session *s, const char *args)
+{
+	(void)args;
+	s->quit = true;
+	return 0;
+}
+
+static int cmd_version(struct session *s, const char *args)
+{
+	(void)args;
+	say(s, "tracestub " VERSION "\n");
+	return 0;
+}
+
+static int cmd_info(struct session *s, const char *args)
+{
+	struct process *p;
+	struct thread *th;
+	struct point *pt;
+
+	(void)args;
+	list_each(p, &s->target->processes, node) {
+		size_t threads = 0, points = 0;
+
+		list_each(th, &p->threads, node)
+			threads++;
+		list_each(pt, &p->points, node)
+			points++;
+		say(s, "process %d (%s, %s): %s; %zu threads, %zu points\n",
+		    p->pid, p->arch->name,
+		    p->attached ? "attached to" : "started by us", p->path,
+		    threads, points);
+	}
+	if (list_empty(&s->target->processes))
+		say(s, "no program is being debugged\n");
+	return 0;
+}
+
+static const struct command *find_command(const char *line, const char **args)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		size_t n = strlen(commands[i].name);
+
+		if (strncmp(line, commands[i].name, n) ||
+		    (line[n] && line[n] != ' '))
+			continue;
+		*args = line + n + strspn(line + n, " ");
+		return &commands[i];
+	}
+	return NULL;
+}
+
+int pk_monitor(struct session *s, struct args *a, struct buf *out)
+{
+	const struct command *c;
+	const char *args;
+	char *line;
+	int r;
+
+	if (!take_hex_string(a, 4096, &line) || !take_end(a))
+		return -EPROTO;
+	c = find_command(line + strspn(line, " "), &args);
+	if (c) {
+		r = c->fn(s, args);
+	} else {
+		say(s, "Unknown monitor command.\n\n");
+		cmd_help(s, "");
+		r = -EPROTO;
+	}
+	free(line);
+	if (r >= 0)
+		buf_puts(out, "OK");
+	return r;
+}

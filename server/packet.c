@@ -1,0 +1,138 @@
+/* The table of packets, and finding one in it. */
+#include "server/packet.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/session.h"
+
+const struct packet_def packets[] = {
+#define PACKET(name, stops, needs, fn, feature, help) \
+	{ name, stops, needs, fn, feature, help },
+#include "server/packets.def"
+#undef PACKET
+};
+
+const size_t n_packets = ARRAY_SIZE(packets);
+
+static bool row_matches(const struct packet_def *d, const char *pkt,
+			size_t len, struct args *rest)
+{
+	size_t n = strlen(d->name);
+
+	if (len < n || memcmp(pkt, d->name, n))
+		return false;
+	*rest = args_of(pkt + n, len - n);
+	if (len == n || *d->stops == '*')
+		return true;
+	if (!pkt[n] || !strchr(d->stops, pkt[n]))
+		return false;
+	rest->p++;
+	return true;
+}
+
+const struct packet_def *packet_find(const char *pkt, size_t len,
+				     struct args *rest)
+{
+	for (size_t i = 0; i < n_packets; i++) {
+		if (packets[i].name[0] == pkt[0] &&
+		    row_matches(&packets[i], pkt, len, rest))
+			return &packets[i];
+	}
+	return NULL;
+}
+
+static bool in_list(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	while (list && *list) {
+		size_t len = strcspn(list, ",");
+
+		if (len == n && !memcmp(list, name, n))
+			return true;
+		list += len + (list[len] == ',');
+	}
+	return false;
+}
+
+bool packet_is_disabled(const struct session *s, const char *name)
+{
+	return in_list(s->disabled, name) ||
+	       (in_list(s->disabled, "threads") &&
+		(!strcmp(name, "qC") || !strcmp(name, "qfThreadInfo") ||
+		 !strcmp(name, "Tthread")));
+}
+
+/* "T" is the stop reply of that letter, as gdbserver has it; so no packet of
+ * one letter can be disabled. "vCont" takes "vCont?" along. */
+static bool row_is_disabled(const struct session *s,
+			    const struct packet_def *d)
+{
+	if (!d->name[1])
+		return false;
+	return packet_is_disabled(s, d->name) ||
+	       (!strcmp(d->name, "vCont?") && packet_is_disabled(s, "vCont"));
+}
+
+static int check_needs(struct session *s, const struct packet_def *d)
+{
+	if ((d->needs & NEED_EXTENDED) && !s->extended && !s->multi)
+		return err_set(&s->err, -EPERM,
+			       "%s needs extended-remote mode", d->name);
+	if ((d->needs & NEED_PROCESS) && !session_process(s))
+		return err_set(&s->err, -ESRCH, "no program is running");
+	if ((d->needs & NEED_THREAD) && !session_thread(s))
+		return err_set(&s->err, -ESRCH, "no such thread");
+	return 0;
+}
+
+int packet_handle(struct session *s, const char *pkt, size_t len,
+		  struct buf *out)
+{
+	const struct packet_def *d;
+	struct args args;
+	int r;
+
+	s->err.text[0] = '\0';
+	d = len ? packet_find(pkt, len, &args) : NULL;
+	if (!d || row_is_disabled(s, d))
+		return REPLY_NOW;
+	r = check_needs(s, d);
+	if (r >= 0)
+		r = d->fn(s, &args, out);
+	if (r >= 0)
+		return r;
+	buf_reset(out);
+	session_error(s, r, out);
+	return REPLY_NOW;
+}
+
+static void print_cell(struct buf *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '|')
+			buf_putc(out, '\\');
+		buf_putc(out, *text);
+	}
+}
+
+void packets_print(struct buf *out)
+{
+	buf_puts(out, "| packet | in `qSupported` | what it does |\n"
+		      "|---|---|---|\n");
+	for (size_t i = 0; i < n_packets; i++) {
+		const struct packet_def *d = &packets[i];
+
+		buf_printf(out, "| `%s` | ", d->name);
+		if (d->feature)
+			buf_printf(out, "`%s`", d->feature);
+		buf_puts(out, " | ");
+		print_cell(out, d->help);
+		buf_puts(out, d->needs & NEED_EXTENDED ?
+				      " (extended-remote) |\n" :
+				      " |\n");
+	}
+}

@@ -1,0 +1,65 @@
+/*
+ * Packets: one function each, and one row each in packets.def, out of which
+ * come the dispatch, the reply to qSupported and doc/packets.md. So nothing is
+ * advertised without a handler, and nothing handled without being listed.
+ */
+#ifndef SERVER_PACKET_H
+#define SERVER_PACKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "rsp/args.h"
+
+struct session;
+
+enum {
+	REPLY_NOW = 0,
+	REPLY_LATER = 1, /* a stop reply will follow */
+	REPLY_NEVER = 2, /* none at all (k) */
+};
+
+/*
+ * Appends the reply to out: REPLY_NOW and the like. On a negative errno out
+ * is discarded and the error is the reply: see session_error().
+ */
+typedef int packet_fn(struct session *s, struct args *a, struct buf *out);
+
+enum {
+	NEED_PROCESS = 1 << 0,	/* a program is being debugged */
+	NEED_THREAD = 1 << 1,	/* and the selected thread (Hg) is alive */
+	NEED_EXTENDED = 1 << 2, /* extended-remote was asked for (!, --multi) */
+};
+
+#define PACKET(name, stops, needs, fn, feature, help) packet_fn fn;
+#include "server/packets.def"
+#undef PACKET
+
+struct packet_def {
+	const char *name;  /* exact */
+	const char *stops; /* one of these follows, or the end; "*": anything */
+	unsigned needs;
+	packet_fn *fn;
+	const char *feature; /* qSupported token, or NULL */
+	const char *help;    /* for doc/packets.md */
+};
+
+extern const struct packet_def packets[];
+extern const size_t n_packets;
+
+/* The packet's row, and its arguments after the stop; NULL: unknown. */
+const struct packet_def *packet_find(const char *pkt, size_t len,
+				     struct args *rest);
+
+/* Runs it: looks at needs, turns errors into replies. */
+int packet_handle(struct session *s, const char *pkt, size_t len,
+		  struct buf *out);
+
+/* By --disable-packet. */
+bool packet_is_disabled(const struct session *s, const char *name);
+
+/* The table as Markdown, for doc/packets.md. */
+void packets_print(struct buf *out);
+
+#endif

@@ -1,0 +1,189 @@
+/* Resuming: vCont, c C s S, and what is said about signals. */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "rsp/signal.h"
+#include "server/packet.h"
+#include "server/session.h"
+
+static int start_running(struct session *s, const struct resume *acts,
+			 size_t n)
+{
+	int r = target_resume(s->target, acts, n);
+
+	if (r < 0)
+		return r;
+	s->running = true;
+	s->interrupted = false;
+	return REPLY_LATER;
+}
+
+static bool take_signal(struct args *a, int *signo)
+{
+	uint64_t number;
+
+	if (!take_hex_max(a, 0xff, &number))
+		return false;
+	*signo = signal_from_gdb((int)number);
+	if (*signo < 0)
+		*signo = 0;
+	return true;
+}
+
+/* One action of vCont, up to its ; or the end. */
+static bool take_action(struct args *a, struct resume *act)
+{
+	*act = (struct resume){ .who = { -1, -1 } };
+	if (take_char(a, 'c')) {
+		act->kind = RESUME_CONT;
+	} else if (take_char(a, 's')) {
+		act->kind = RESUME_STEP;
+	} else if (take_char(a, 'C')) {
+		act->kind = RESUME_CONT;
+		if (!take_signal(a, &act->signo))
+			return false;
+	} else if (take_char(a, 'S')) {
+		act->kind = RESUME_STEP;
+		if (!take_signal(a, &act->signo))
+			return false;
+	} else if (take_char(a, 'r')) {
+		act->kind = RESUME_RANGE;
+		if (!take_hex(a, &act->lo) || !take_char(a, ',') ||
+		    !take_hex(a, &act->hi))
+			return false;
+	} else if (take_char(a, 't')) {
+		act->kind = RESUME_NONE;
+	} else {
+		return false;
+	}
+	return !take_char(a, ':') || take_ptid(a, &act->who);
+}
+
+int pk_vcont(struct session *s, struct args *a, struct buf *out)
+{
+	size_t n = 0, max = args_left(a) / 2 + 1;
+	struct resume *acts = xcalloc(max, sizeof(*acts));
+	int r = -EPROTO;
+
+	(void)out;
+	do {
+		if (!take_action(a, &acts[n++]))
+			goto done;
+	} while (take_char(a, ';'));
+	if (take_end(a))
+		r = start_running(s, acts, n);
+done:
+	free(acts);
+	return r;
+}
+
+int pk_vcont_query(struct session *s, struct args *a, struct buf *out)
+{
+	(void)s, (void)a;
+	buf_puts(out, "vCont;c;C;s;S;t;r");
+	return REPLY_NOW;
+}
+
+/* c s: the thread of Hc steps; with c, and beside a step, all others run. */
+static int resume_old(struct session *s, struct args *a, enum resume_kind kind,
+		      int signo)
+{
+	struct thread *th = s->continued.tid > 0 ?
+				    thread_find(s->target, s->continued.tid) :
+				    session_thread(s);
+	struct resume acts[2] = {
+		{ .kind = kind, .signo = signo },
+		{ .who = { -1, -1 }, .kind = RESUME_CONT },
+	};
+	uint64_t addr;
+	int r;
+
+	if (!th)
+		return -ESRCH;
+	acts[0].who = th->id;
+	if (take_hex(a, &addr)) {
+		r = target_reg_write(s->target, th, th->proc->arch->pc, &addr);
+		if (r < 0)
+			return r;
+	}
+	if (!take_end(a))
+		return -EPROTO;
+	return start_running(s, acts, s->continued.tid > 0 ? 1 : 2);
+}
+
+int pk_continue(struct session *s, struct args *a, struct buf *out)
+{
+	(void)out;
+	return resume_old(s, a, RESUME_CONT, 0);
+}
+
+int pk_step(struct session *s, struct args *a, struct buf *out)
+{
+	(void)out;
+	return resume_old(s, a, RESUME_STEP, 0);
+}
+
+static int resume_signal(struct session *s, struct args *a,
+			 enum resume_kind kind)
+{
+	int signo;
+
+	if (!take_signal(a, &signo))
+		return -EPROTO;
+	take_char(a, ';');
+	return resume_old(s, a, kind, signo);
+}
+
+int pk_continue_signal(struct session *s, struct args *a, struct buf *out)
+{
+	(void)out;
+	return resume_signal(s, a, RESUME_CONT);
+}
+
+int pk_step_signal(struct session *s, struct args *a, struct buf *out)
+{
+	(void)out;
+	return resume_signal(s, a, RESUME_STEP);
+}
+
+/* A list of gdb's numbers in any order; those without a host's are skipped. */
+static int take_signals(struct args *a, sigset_t *set)
+{
+	uint64_t number;
+	int signo;
+
+	sigemptyset(set);
+	while (!take_end(a)) {
+		if (!take_hex_max(a, 0xff, &number) ||
+		    (!take_end(a) && !take_char(a, ';')))
+			return -EPROTO;
+		signo = signal_from_gdb((int)number);
+		if (signo > 0)
+			sigaddset(set, signo);
+	}
+	return 0;
+}
+
+int pk_pass_signals(struct session *s, struct args *a, struct buf *out)
+{
+	sigset_t set;
+	int r = take_signals(a, &set);
+
+	if (r < 0)
+		return r;
+	s->target->pass_signals = set;
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
+int pk_program_signals(struct session *s, struct args *a, struct buf *out)
+{
+	sigset_t set;
+	int r = take_signals(a, &set);
+
+	if (r < 0)
+		return r;
+	s->target->program_signals = set;
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}

@@ -1,0 +1,158 @@
+/* Starting programs and attaching to them: vRun, vAttach, R, Q*. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "server/packet.h"
+#include "server/session.h"
+
+#define NAME_MAX_LEN 65536
+
+/* The reply is the stop that the new program is in. */
+static int reply_started(struct session *s, struct buf *out)
+{
+	stop_reply(s, &s->last, out);
+	return REPLY_NOW;
+}
+
+/* vRun;FILE;ARG;...: an empty FILE is the program of the last time. */
+static char **take_words(struct session *s, struct args *a)
+{
+	size_t n = 0, max = args_left(a) + 2;
+	char **v = xcalloc(max, sizeof(*v));
+
+	do {
+		if (!take_hex_string(a, NAME_MAX_LEN, &v[n]))
+			break;
+		n++;
+	} while (take_char(a, ';'));
+	if (n && !*v[0] && s->start.argv) {
+		free(v[0]);
+		v[0] = xstrdup(s->start.argv[0]);
+	}
+	if (n && *v[0] && take_end(a))
+		return v;
+	while (n)
+		free(v[--n]);
+	free(v);
+	return NULL;
+}
+
+static void free_words(char **v)
+{
+	for (char **w = v; *w; w++)
+		free(*w);
+	free(v);
+}
+
+int pk_run(struct session *s, struct args *a, struct buf *out)
+{
+	char **words = take_words(s, a);
+	int r;
+
+	if (!words)
+		return err_set(&s->err, -EINVAL, "no program is set");
+	start_set_argv(&s->start, words);
+	free_words(words);
+	r = start_run(s, &s->err);
+	return r < 0 ? r : reply_started(s, out);
+}
+
+int pk_attach(struct session *s, struct args *a, struct buf *out)
+{
+	uint64_t pid;
+	int r;
+
+	if (!take_hex_max(a, 0x7fffffff, &pid) || !take_end(a))
+		return -EPROTO;
+	r = start_attach(s, (pid_t)pid, &s->err);
+	return r < 0 ? r : reply_started(s, out);
+}
+
+/* No reply: the client asks ? next. */
+int pk_restart(struct session *s, struct args *a, struct buf *out)
+{
+	struct process *p, *next;
+
+	(void)a, (void)out;
+	list_each_safe(p, next, &s->target->processes, node)
+		s->target->ops->kill(s->target, p);
+	if (start_run(s, &s->err) < 0)
+		fprintf(stderr, "tracestub: %s\n", s->err.text);
+	return REPLY_NEVER;
+}
+
+/* --- settings ------------------------------------------------------------ */
+
+static int reply_ok(struct buf *out)
+{
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
+int pk_aslr(struct session *s, struct args *a, struct buf *out)
+{
+	uint64_t disable;
+
+	if (!take_hex_max(a, 1, &disable) || !take_end(a))
+		return -EPROTO;
+	s->start.keep_aslr = !disable;
+	return reply_ok(out);
+}
+
+int pk_shell(struct session *s, struct args *a, struct buf *out)
+{
+	uint64_t on;
+
+	if (!take_hex_max(a, 1, &on) || !take_end(a))
+		return -EPROTO;
+	s->start.shell = on;
+	return reply_ok(out);
+}
+
+int pk_setenv(struct session *s, struct args *a, struct buf *out)
+{
+	char *var, *value;
+
+	if (!take_hex_string(a, NAME_MAX_LEN, &var))
+		return -EPROTO;
+	value = strchr(var, '=');
+	if (value) {
+		*value++ = '\0';
+		start_setenv(&s->start, var, value);
+	}
+	free(var);
+	return value ? reply_ok(out) : -EPROTO;
+}
+
+int pk_unsetenv(struct session *s, struct args *a, struct buf *out)
+{
+	char *var;
+
+	if (!take_hex_string(a, NAME_MAX_LEN, &var))
+		return -EPROTO;
+	start_unsetenv(&s->start, var);
+	free(var);
+	return reply_ok(out);
+}
+
+int pk_resetenv(struct session *s, struct args *a, struct buf *out)
+{
+	(void)a;
+	start_resetenv(&s->start);
+	return reply_ok(out);
+}
+
+int pk_cwd(struct session *s, struct args *a, struct buf *out)
+{
+	char *dir;
+
+	if (!take_hex_string(a, NAME_MAX_LEN, &dir))
+		return -EPROTO;
+	free(s->start.cwd);
+	s->start.cwd = *dir ? dir : NULL;
+	if (!*dir)
+		free(dir);
+	return reply_ok(out);
+}

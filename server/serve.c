@@ -1,0 +1,114 @@
+#include "server/serve.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "server/access.h"
+
+static void accept_client(struct session *s, struct listener *l,
+			  const struct serve_options *o, struct err *refused)
+{
+	struct err e = { "" };
+	struct buf who = { 0 };
+	struct link *link;
+	int r;
+
+	r = listener_accept(l, &link, &e);
+	if (r == -EPIPE)
+		s->quit = true;
+	else if (r < 0)
+		fprintf(stderr, "tracestub: %s\n", e.text);
+	if (r <= 0)
+		return;
+	link_describe(link, &who);
+	fprintf(stderr, "Remote debugging from %s\n", buf_str(&who));
+	buf_fini(&who);
+	refused->text[0] = '\0';
+	if (!o->any_user && access_check(link, s->target, refused) < 0)
+		fprintf(stderr, "tracestub: connection refused: %s\n",
+			refused->text);
+	session_connect(s, link, refused->text[0] ? refused->text : NULL);
+}
+
+static bool nothing_left(const struct session *s)
+{
+	return !s->multi && list_empty(&s->target->processes);
+}
+
+static void client_gone(struct session *s)
+{
+	bool refused = s->refused != NULL;
+
+	session_disconnect(s);
+	if (refused)
+		return;
+	if (s->once || nothing_left(s))
+		s->quit = true;
+	else if (!s->quit)
+		fprintf(stderr, "Remote side has terminated connection.  "
+				"tracestub waits for the next.\n");
+}
+
+enum { FD_SIGNAL, FD_EVENT, FD_LINK, FD_FIXED };
+
+static size_t what_to_wait_for(struct session *s, struct listener *l,
+			       const struct serve_options *o,
+			       struct pollfd fds[static FD_FIXED + LISTENER_FDS])
+{
+	int listening[LISTENER_FDS];
+	size_t n = 0;
+
+	fds[FD_SIGNAL] = (struct pollfd){ o->signal_fd, POLLIN, 0 };
+	fds[FD_EVENT] = (struct pollfd){ -1, POLLIN, 0 };
+	fds[FD_LINK] = (struct pollfd){ -1, 0, 0 };
+	if (s->running)
+		fds[FD_EVENT].fd = s->target->ops->event_fd(s->target);
+	if (s->link) {
+		link_poll(s->link, &fds[FD_LINK]);
+		return FD_FIXED;
+	}
+	n = listener_fds(l, listening);
+	for (size_t i = 0; i < n; i++)
+		fds[FD_FIXED + i] = (struct pollfd){ listening[i], POLLIN, 0 };
+	return FD_FIXED + n;
+}
+
+static void take_input(struct session *s, struct listener *l,
+		       const struct serve_options *o, struct err *refused)
+{
+	if (!s->link)
+		accept_client(s, l, o, refused);
+	else if (!session_serve(s))
+		client_gone(s);
+}
+
+int serve(struct session *s, struct listener *l, const struct serve_options *o)
+{
+	struct pollfd fds[FD_FIXED + LISTENER_FDS];
+	struct err refused = { "" };
+
+	while (!s->quit) {
+		size_t n = what_to_wait_for(s, l, o, fds);
+		bool wait = !s->link || !link_pending(s->link);
+
+		/* No listening descriptor: the one client is there. */
+		if (!s->link && n == FD_FIXED)
+			wait = false;
+		if (wait && poll(fds, n, -1) < 0)
+			continue;
+		if (fds[FD_SIGNAL].revents)
+			break;
+		if (fds[FD_EVENT].revents)
+			session_events(s, true);
+		if (!s->link && !s->multi && nothing_left(s))
+			break;
+		if (!wait || fds[FD_LINK].revents)
+			take_input(s, l, o, &refused);
+		for (size_t i = FD_FIXED; i < n && !s->link; i++) {
+			if (fds[i].revents)
+				take_input(s, l, o, &refused);
+		}
+	}
+	return s->once ? s->exit_status : 0;
+}

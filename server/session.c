@@ -1,0 +1,270 @@
+#include "server/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "server/packet.h"
+
+static void print_to_client(void *user, const char *text, size_t len)
+{
+	(void)user;
+	/* Where a dprintf of style "agent" prints: the server's terminal. */
+	fwrite(text, 1, len, stdout);
+	fflush(stdout);
+}
+
+void session_init(struct session *s, struct target *t)
+{
+	*s = (struct session){ .target = t };
+	t->all_stop = true;
+	t->print = print_to_client;
+	start_init(&s->start);
+}
+
+void session_fini(struct session *s)
+{
+	if (s->link)
+		session_disconnect(s);
+	start_fini(&s->start);
+	free(s->document.key);
+	buf_fini(&s->document.text);
+	buf_fini(&s->reply);
+	buf_fini(&s->scratch);
+}
+
+void session_error(struct session *s, int code, struct buf *out)
+{
+	if (code == -ENOTSUP)
+		return;
+	if (s->err.text[0])
+		buf_printf(out, "E.%s", s->err.text);
+	else
+		buf_printf(out, "E%02x", code == -EPROTO ? 1 : -code & 0xff);
+}
+
+struct thread *session_thread(struct session *s)
+{
+	struct thread *th = NULL;
+
+	if (s->general.tid > 0)
+		return thread_find(s->target, s->general.tid);
+	if (s->last.id.tid > 0)
+		th = thread_find(s->target, s->last.id.tid);
+	if (!th || !ptid_matches(s->general, th->id))
+		th = thread_match(s->target, s->general);
+	return th;
+}
+
+struct process *session_process(struct session *s)
+{
+	struct thread *th = session_thread(s);
+
+	if (th)
+		return th->proc;
+	return s->general.pid > 0 ? process_find(s->target, s->general.pid)
+				  : NULL;
+}
+
+void session_started(struct session *s, pid_t pid, int signo)
+{
+	s->general = (struct ptid){ pid, pid };
+	s->continued = (struct ptid){ 0, 0 };
+	s->last = (struct stop){
+		.id = s->general,
+		.kind = STOP_SIGNAL,
+		.signo = signo,
+	};
+}
+
+void session_print(struct session *s, const char *text)
+{
+	struct buf b = { 0 };
+
+	if (!s->link)
+		return;
+	buf_putc(&b, 'O');
+	buf_put_hex_str(&b, text);
+	link_reply(s->link, &b);
+	buf_fini(&b);
+}
+
+/* --- clients ------------------------------------------------------------- */
+
+/* A program that runs on without a client is stopped for the next. */
+static void stop_for_client(struct session *s)
+{
+	struct thread *th;
+
+	if (!s->running)
+		return;
+	s->target->ops->halt(s->target);
+	s->running = false;
+	th = thread_match(s->target, (struct ptid){ -1, -1 });
+	if (th)
+		session_started(s, th->id.pid, 0);
+}
+
+void session_connect(struct session *s, struct link *link, const char *refused)
+{
+	s->link = link;
+	s->client = (struct client_features){ 0 };
+	s->extended = s->multi;
+	s->interrupted = s->bare_binary = false;
+	s->refused = refused;
+	if (!refused)
+		stop_for_client(s);
+}
+
+/*
+ * What was started stays as it is for the next client; what was attached to
+ * belongs to others, and must not stand still because a client has died.
+ */
+static void let_attached_run(struct session *s)
+{
+	struct resume all = { .who = { -1, -1 }, .kind = RESUME_CONT };
+	struct process *p;
+
+	s->target->ops->halt(s->target);
+	list_each(p, &s->target->processes, node)
+		target_points_drop(s->target, p);
+	if (s->running) {
+		s->target->ops->resume(s->target, &all, 1);
+		return;
+	}
+	list_each(p, &s->target->processes, node) {
+		if (!p->attached)
+			continue;
+		all.who = (struct ptid){ p->pid, -1 };
+		s->target->ops->resume(s->target, &all, 1);
+		s->running = true;
+	}
+}
+
+void session_disconnect(struct session *s)
+{
+	debug(SESSION, "the client has gone");
+	link_free(s->link);
+	s->link = NULL;
+	hostio_fini(&s->hostio);
+	free(s->document.key);
+	s->document.key = NULL;
+	if (s->refused)
+		return;
+	sigemptyset(&s->target->pass_signals);
+	s->target->report_threads = false;
+	let_attached_run(s);
+}
+
+/* --- packets ------------------------------------------------------------- */
+
+static void interrupt(struct session *s)
+{
+	if (!s->running)
+		return;
+	s->interrupted = true;
+	s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
+}
+
+/* A client that may not debug here hears why, once. */
+static bool refuse(struct session *s)
+{
+	buf_reset(&s->reply);
+	buf_printf(&s->reply, "E.%s", s->refused);
+	link_reply(s->link, &s->reply);
+	return false;
+}
+
+bool session_serve(struct session *s)
+{
+	const char *pkt;
+	size_t len;
+	int r;
+
+	for (;;) {
+		r = link_next(s->link, &pkt, &len);
+		if (r == -EINTR) {
+			interrupt(s);
+		} else if (r <= 0) {
+			return r == 0;
+		} else if (s->refused) {
+			return refuse(s);
+		} else {
+			buf_reset(&s->reply);
+			r = packet_handle(s, pkt, len, &s->reply);
+			if (r == REPLY_NOW)
+				link_reply(s->link, &s->reply);
+			if (s->quit)
+				return false;
+			session_events(s, true);
+		}
+		if (!link_pending(s->link))
+			return true;
+	}
+}
+
+/* --- events -------------------------------------------------------------- */
+
+static bool worth_telling(struct session *s, const struct stop *st)
+{
+	switch (st->kind) {
+	case STOP_NO_RESUMED:
+		return s->client.no_resumed;
+	case STOP_CREATED:
+	case STOP_THREAD_EXIT:
+		return s->target->report_threads;
+	default:
+		return true;
+	}
+}
+
+/* Without a client programs go on, with their signals. */
+static void run_on(struct session *s, const struct stop *st)
+{
+	struct resume all = { .who = { -1, -1 }, .kind = RESUME_CONT };
+
+	if (st->kind == STOP_SIGNAL) {
+		all.who = st->id;
+		all.signo = st->signo;
+		s->target->ops->resume(s->target, &all, 1);
+		return;
+	}
+	s->target->ops->resume(s->target, &all, 1);
+}
+
+static void note_end(struct session *s, const struct stop *st)
+{
+	if (st->kind == STOP_EXITED)
+		s->exit_status = st->code;
+	else if (st->kind == STOP_KILLED)
+		s->exit_status = 128 + st->signo;
+}
+
+static void take_event(struct session *s, struct stop *st)
+{
+	note_end(s, st);
+	if (!s->link || !worth_telling(s, st)) {
+		if (!list_empty(&s->target->processes))
+			run_on(s, st);
+		return;
+	}
+	s->target->ops->halt(s->target);
+	if (st->kind == STOP_SIGNAL && !st->signo && s->interrupted)
+		st->signo = SIGINT;
+	s->running = s->interrupted = false;
+	s->last = *st;
+	if (st->id.tid)
+		s->general = st->id;
+	buf_reset(&s->reply);
+	stop_reply(s, st, &s->reply);
+	link_reply(s->link, &s->reply);
+}
+
+void session_events(struct session *s, bool patient)
+{
+	struct stop st;
+
+	while (s->running && s->target->ops->next_event(s->target, &st,
+							patient) > 0)
+		take_event(s, &st);
+}

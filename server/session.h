@@ -1,0 +1,91 @@
+/*
+ * A session: one client, what it has asked for, and what it debugs. In
+ * all-stop mode, which this is, at most one resume is under way (running);
+ * the stop that ends it is the reply.
+ */
+#ifndef SERVER_SESSION_H
+#define SERVER_SESSION_H
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/ptid.h"
+#include "rsp/link.h"
+#include "server/hostio.h"
+#include "server/start.h"
+#include "target/target.h"
+
+/* What the client said in qSupported that it understands. */
+struct client_features {
+	bool multiprocess, swbreak, hwbreak, fork_events, vfork_events;
+	bool exec_events, no_resumed, thread_events, error_message;
+};
+
+/* A qXfer object as it was when its reading began at offset 0. */
+struct document {
+	char *key; /* owned: "OBJECT:ANNEX"; NULL: none */
+	struct buf text;
+};
+
+struct session {
+	struct target *target; /* borrowed */
+	struct link *link;     /* owned; NULL between clients */
+	struct start start;    /* how programs are started */
+	const char *refused;   /* why the client is turned away; borrowed */
+	const char *disabled;  /* --disable-packet's list, or NULL; borrowed */
+	bool multi;	       /* --multi: outlives its programs and clients */
+	bool once;	       /* --once: one client only */
+	bool quit;	       /* the server is to end */
+	int exit_status;       /* of the last program that ended by itself */
+
+	struct client_features client;
+	bool extended;
+	struct ptid general;   /* Hg */
+	struct ptid continued; /* Hc */
+	bool running;	       /* a stop reply is owed */
+	bool interrupted;      /* for a ^C */
+	bool bare_binary;      /* x replies without the b, for lldb */
+	struct stop last;      /* what ? answers */
+
+	struct err err; /* of the packet being handled */
+	struct hostio hostio;
+	struct document document;
+	struct buf reply, scratch;
+	pid_t list_tid; /* qsThreadInfo goes on behind this thread */
+};
+
+void session_init(struct session *s, struct target *t);
+void session_fini(struct session *s);
+
+/* A client has come: s owns link from now. With a reason to refuse it (which
+ * is borrowed) that is all it will hear. */
+void session_connect(struct session *s, struct link *link, const char *refused);
+
+/* Handles all that the client has sent. False: it has gone. */
+bool session_serve(struct session *s);
+
+/* Takes in what happened to the debuggees, and reports it. */
+void session_events(struct session *s, bool patient);
+
+/* The client has gone, or never came; see lifecycle in doc/server.md. */
+void session_disconnect(struct session *s);
+
+/* The reply that stands for a negative errno and s->err. */
+void session_error(struct session *s, int code, struct buf *out);
+
+/* The thread of Hg, or any; NULL when there is none. */
+struct thread *session_thread(struct session *s);
+struct process *session_process(struct session *s);
+
+/* A program was started or attached to: it is what ? tells of. */
+void session_started(struct session *s, pid_t pid, int signo);
+
+/* Output for the client's console while a packet is handled (O). */
+void session_print(struct session *s, const char *text);
+
+/* Appends the stop reply for st. */
+void stop_reply(struct session *s, const struct stop *st, struct buf *out);
+void put_ptid(const struct session *s, struct ptid id, struct buf *out);
+
+#endif

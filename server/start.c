@@ -1,0 +1,174 @@
+#include "server/start.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "server/session.h"
+
+static size_t vector_len(char *const *v)
+{
+	size_t n = 0;
+
+	while (v && v[n])
+		n++;
+	return n;
+}
+
+static char **vector_copy(char *const *v)
+{
+	size_t n = vector_len(v);
+	char **copy;
+
+	if (!v)
+		return NULL;
+	copy = xcalloc(n + 1, sizeof(*copy));
+	for (size_t i = 0; i < n; i++)
+		copy[i] = xstrdup(v[i]);
+	return copy;
+}
+
+static void vector_free(char **v)
+{
+	for (size_t i = 0; v && v[i]; i++)
+		free(v[i]);
+	free(v);
+}
+
+static void vector_replace(char ***v, char *const *with)
+{
+	char **old = *v;
+
+	*v = vector_copy(with);
+	vector_free(old);
+}
+
+void start_init(struct start *st)
+{
+	*st = (struct start){
+		.envp = vector_copy(environ),
+		.original_envp = vector_copy(environ),
+		.shell = true,
+	};
+}
+
+void start_fini(struct start *st)
+{
+	vector_free(st->argv);
+	vector_free(st->wrapper);
+	vector_free(st->envp);
+	vector_free(st->original_envp);
+	free(st->cwd);
+}
+
+void start_set_argv(struct start *st, char *const *argv)
+{
+	vector_replace(&st->argv, argv);
+}
+
+void start_set_wrapper(struct start *st, char *const *words)
+{
+	vector_replace(&st->wrapper, words);
+}
+
+/* --- environment --------------------------------------------------------- */
+
+static char **find_var(char **envp, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (; *envp; envp++) {
+		if (!strncmp(*envp, name, len) && (*envp)[len] == '=')
+			break;
+	}
+	return envp;
+}
+
+void start_setenv(struct start *st, const char *name, const char *value)
+{
+	char **var = find_var(st->envp, name);
+	size_t n = vector_len(st->envp);
+
+	if (!*var) {
+		st->envp = xrealloc(st->envp, (n + 2) * sizeof(*st->envp));
+		st->envp[n + 1] = NULL;
+		var = &st->envp[n];
+		*var = NULL;
+	}
+	free(*var);
+	*var = xasprintf("%s=%s", name, value);
+}
+
+void start_unsetenv(struct start *st, const char *name)
+{
+	char **var = find_var(st->envp, name);
+
+	free(*var);
+	for (; *var; var++)
+		*var = var[1];
+}
+
+void start_resetenv(struct start *st)
+{
+	vector_replace(&st->envp, st->original_envp);
+}
+
+/* --- starting ------------------------------------------------------------ */
+
+/*
+ * A name of a file that is there is that file, wherever the program will run
+ * and whatever PATH says: as gdbserver has it. Others are looked up in PATH.
+ */
+static void make_absolute(char **name)
+{
+	struct stat st;
+	char *dir, *path;
+
+	if (**name == '/' || stat(*name, &st) < 0 || !S_ISREG(st.st_mode))
+		return;
+	dir = get_current_dir_name();
+	if (!dir)
+		return;
+	path = xasprintf("%s/%s", dir, *name);
+	free(dir);
+	free(*name);
+	*name = path;
+}
+
+int start_run(struct session *s, struct err *e)
+{
+	struct start *st = &s->start;
+	struct launch_spec spec = {
+		.argv = st->argv,
+		.envp = st->envp,
+		.wrapper = st->wrapper,
+		.cwd = st->cwd,
+		.keep_aslr = st->keep_aslr,
+		.shell = st->shell,
+	};
+	pid_t pid;
+
+	if (!st->argv || !st->argv[0])
+		return err_set(e, -EINVAL, "no program to start");
+	make_absolute(&st->argv[0]);
+	pid = s->target->ops->launch(s->target, &spec, e);
+	if (pid < 0)
+		return pid;
+	session_started(s, pid, SIGTRAP);
+	fprintf(stderr, "Process %s created; pid = %d\n", st->argv[0], pid);
+	return pid;
+}
+
+int start_attach(struct session *s, pid_t pid, struct err *e)
+{
+	int r = s->target->ops->attach(s->target, pid, e);
+
+	if (r < 0)
+		return r;
+	session_started(s, pid, 0);
+	fprintf(stderr, "Attached; pid = %d\n", pid);
+	return 0;
+}

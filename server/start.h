@@ -1,0 +1,36 @@
+/* How programs are started: options, and what the client says about it. */
+#ifndef SERVER_START_H
+#define SERVER_START_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+struct session;
+
+/* NULL-terminated vectors, and their words, are owned. */
+struct start {
+	char **argv;
+	char **wrapper;
+	char **envp; /* as ours at first, with the client's changes */
+	char **original_envp;
+	char *cwd; /* NULL: ours */
+	bool keep_aslr, shell;
+};
+
+void start_init(struct start *st);
+void start_fini(struct start *st);
+
+/* Words are copied. */
+void start_set_argv(struct start *st, char *const *argv);
+void start_set_wrapper(struct start *st, char *const *words);
+void start_setenv(struct start *st, const char *name, const char *value);
+void start_unsetenv(struct start *st, const char *name);
+void start_resetenv(struct start *st);
+
+/* Starts st->argv: it is stopped before its first instruction. */
+int start_run(struct session *s, struct err *e);
+int start_attach(struct session *s, pid_t pid, struct err *e);
+
+#endif
