@@ -254,24 +254,33 @@ int elf_image_linker(struct target *t, struct process *p, struct elf_image *out)
 			: image_main(out, &aux);
 }
 
+static int image_loaded(struct elf_image *out, struct target *t,
+			struct process *p, uint64_t at, uint64_t l_addr,
+			uint64_t l_ld)
+{
+	int rc;
+
+	image_init(out, t, p);
+	rc = image_at(out, at, l_addr);
+	return rc < 0 ? rc : out->dynamic == l_ld ? 0 : -ENOENT;
+}
+
 int elf_image_loaded(struct target *t, struct process *p, uint64_t l_addr,
 		     uint64_t l_ld, struct elf_image *out)
 {
-	uint64_t at = l_addr;
+	return image_loaded(out, t, p, l_addr, l_addr, l_ld);
+}
 
-	/*
-	 * The ELF header is at l_addr, but not in objects that are linked to
-	 * other addresses than 0 (non-PIE programs, prelinked libraries):
-	 * there it is some pages below the dynamic section.
-	 */
-	for (size_t i = 0; i <= SEARCH_MAX; i++) {
-		image_init(out, t, p);
-		if (image_at(out, at, l_addr) >= 0 && out->dynamic == l_ld)
+int elf_image_search(struct target *t, struct process *p, uint64_t l_addr,
+		     uint64_t l_ld, struct elf_image *out)
+{
+	uint64_t at = l_ld & ~(uint64_t)(PAGE - 1);
+
+	if (elf_image_loaded(t, p, l_addr, l_ld, out) >= 0)
+		return 0;
+	for (size_t i = 0; i < SEARCH_MAX && at; i++, at -= PAGE)
+		if (image_loaded(out, t, p, at, l_addr, l_ld) >= 0)
 			return 0;
-		at = (l_ld & ~(uint64_t)(PAGE - 1)) - i * PAGE;
-		if (at > l_ld)
-			break;
-	}
 	return -ENOENT;
 }
 

@@ -43,8 +43,17 @@ int elf_image_main(struct target *t, struct process *p, struct elf_image *out);
 int elf_image_linker(struct target *t, struct process *p,
 		     struct elf_image *out);
 
-/* A loaded object, by what its link map says of it. */
+/* A loaded object, by what its link map says of it, when its ELF header lies
+ * at l_addr: so it does if the file's addresses begin with 0. */
 int elf_image_loaded(struct target *t, struct process *p, uint64_t l_addr,
+		     uint64_t l_ld, struct elf_image *out);
+
+/*
+ * The same for the others (non-PIE programs, prelinked libraries): there the
+ * header is some pages below the dynamic section. Thousands of reads in the
+ * worst case; not for every entry of a list.
+ */
+int elf_image_search(struct target *t, struct process *p, uint64_t l_addr,
 		     uint64_t l_ld, struct elf_image *out);
 
 /* The value of the first dynamic entry with this tag, as it is stored. */

@@ -107,8 +107,8 @@ static int open_in_root(int root, const char *path, int flags, mode_t mode)
 	return fd < 0 ? -errno : (int)fd;
 }
 
-/* Errors that speak of openat2 and not of the file: a filter may answer EPERM
- * or EACCES, and magic links are ELOOP or EXDEV under RESOLVE_IN_ROOT. */
+/* Errors that may speak of openat2 and not of the file: a container's filter
+ * answers EPERM, and magic links are ELOOP or EXDEV under RESOLVE_IN_ROOT. */
 static bool is_openat2_refusal(int err)
 {
 	return err == -ENOSYS || err == -EPERM || err == -ELOOP ||
@@ -189,9 +189,9 @@ static int view_enter_any(pid_t pid, int root)
 
 /* The child shares nothing that it could hurt: it only enters, opens, sends
  * and is gone. */
-__attribute__((noreturn)) static void
-helper_main(int sock, pid_t pid, int root, const char *path, int flags,
-	    mode_t mode)
+__attribute__((noreturn)) static void helper_main(int sock, pid_t pid, int root,
+						  const char *path, int flags,
+						  mode_t mode)
 {
 	sigset_t none;
 	int err;
@@ -240,8 +240,24 @@ static int open_in_view(pid_t pid, int root, const char *path, int flags,
 	return open_by_helper(pid, root, path, flags, mode);
 }
 
+/* The part of a name of ours that is below the process's root, or NULL. */
+static const char *path_inside(pid_t pid, const char *path)
+{
+	char who[16], root[PATH_MAX];
+	size_t n;
+
+	snprintf(who, sizeof(who), "%d", (int)pid);
+	if (proc_readlink(who, "root", root, sizeof(root)))
+		return NULL;
+	n = strlen(root);
+	if (n < 2 || strncmp(path, root, n) || path[n] != '/')
+		return NULL;
+	return path + n;
+}
+
 int fsview_open(pid_t pid, const char *path, int flags, mode_t mode)
 {
+	const char *inside;
 	int root, fd;
 
 	flags |= O_CLOEXEC;
@@ -251,6 +267,9 @@ int fsview_open(pid_t pid, const char *path, int flags, mode_t mode)
 	if (root == -ENOENT || root == -ESRCH)
 		return root;
 	fd = open_in_view(pid, root, path, flags, mode);
+	inside = fd == -ENOENT ? path_inside(pid, path) : NULL;
+	if (inside)
+		fd = open_in_view(pid, root, inside, flags, mode);
 	if (root >= 0)
 		close(root);
 	return fd;

@@ -11,6 +11,10 @@
  *    /proc/PID/root, and sends back the descriptor: where openat2 is missing
  *    or filtered, or the path leads through a magic link.
  *
+ * A name that is not found in there and begins with the root's own path is
+ * tried without that: /proc/PID/maps and exe name the files of a process in a
+ * chroot as we see them.
+ *
  * /proc/NUMBER... is always our own /proc: the ids that a client knows are of
  * our pid namespace, and mean other processes, or none, in a container's.
  */

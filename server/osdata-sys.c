@@ -124,9 +124,9 @@ void osdata_fill_modules(struct osdata_table *t)
 
 /* include/net/tcp_states.h of the kernel */
 static const char *const socket_states[] = {
-	"(unknown)", "ESTABLISHED", "SYN_SENT",	  "SYN_RECV",
-	"FIN_WAIT1", "FIN_WAIT2",   "TIME_WAIT",  "CLOSE",
-	"CLOSE_WAIT", "LAST_ACK",   "LISTEN",	  "CLOSING",
+	"(unknown)",  "ESTABLISHED", "SYN_SENT",  "SYN_RECV",
+	"FIN_WAIT1",  "FIN_WAIT2",   "TIME_WAIT", "CLOSE",
+	"CLOSE_WAIT", "LAST_ACK",    "LISTEN",	  "CLOSING",
 };
 
 struct socket_file {

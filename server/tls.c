@@ -94,27 +94,28 @@ static int descriptor_find(const struct elf_image *libc, const char *name,
 	return rc;
 }
 
+static bool is_libc(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return !strncmp(slash ? slash + 1 : path, "libc.so", 7);
+}
+
 static int libc_find(const struct query *q, struct elf_image *libc)
 {
 	static const struct svr4_query everything;
 	struct svr4_list list;
+	size_t i = 0;
 	int rc;
 
 	rc = svr4_list(q->t, q->p, &everything, &list);
-	for (size_t i = 0; rc >= 0; i++) {
-		const struct svr4_lib *l = &list.libs[i];
-		const char *slash;
-
-		if (i == list.n) {
-			rc = -ENOENT;
-			break;
-		}
-		slash = strrchr(l->name, '/');
-		if (strncmp(slash ? slash + 1 : l->name, "libc.so", 7))
-			continue;
-		rc = elf_image_loaded(q->t, q->p, l->l_addr, l->l_ld, libc);
-		break;
-	}
+	while (i < list.n && !is_libc(list.libs[i].name))
+		i++;
+	if (i < list.n)
+		rc = elf_image_loaded(q->t, q->p, list.libs[i].l_addr,
+				      list.libs[i].l_ld, libc);
+	else if (rc >= 0)
+		rc = -ENOENT;
 	svr4_list_fini(&list);
 	return rc;
 }
@@ -164,7 +165,7 @@ static int glibc_scan(const struct query *q, struct glibc *g)
 	size_t n = 0;
 	int rc;
 
-	rc = elf_image_loaded(q->t, q->p, q->l_addr, q->l_ld, &img);
+	rc = elf_image_search(q->t, q->p, q->l_addr, q->l_ld, &img);
 	if (rc < 0)
 		return unreadable(q, rc, "the module's program headers");
 	if (!img.tls.memsz)
@@ -268,14 +269,6 @@ static int glibc_block(const struct query *q, const struct elf_image *linker,
 	return glibc_dtv(q, &g, block);
 }
 
-static bool has_tls(const struct query *q, uint64_t l_addr, uint64_t l_ld)
-{
-	struct elf_image img;
-
-	return elf_image_loaded(q->t, q->p, l_addr, l_ld, &img) >= 0 &&
-	       img.tls.memsz;
-}
-
 /*
  * musl numbers the modules that have TLS in the order in which they were
  * loaded, which is the list's, and never unloads one. The program is first.
@@ -283,21 +276,27 @@ static bool has_tls(const struct query *q, uint64_t l_addr, uint64_t l_ld)
 static int musl_count(const struct query *q, const struct svr4_list *list,
 		      uint64_t *modid)
 {
+	struct elf_image img;
 	uint64_t map[3];
 	bool has;
 	int rc;
 
 	rc = words(q, list->main_lm, map, ARRAY_SIZE(map));
+	if (rc >= 0)
+		rc = elf_image_search(q->t, q->p, map[0], map[2], &img);
 	if (rc < 0)
-		return unreadable(q, rc, "the program's link map");
-	has = has_tls(q, map[0], map[2]);
+		return unreadable(q, rc, "the program's headers");
+	has = img.tls.memsz;
 	*modid = has;
 	if (list->main_lm == q->lm)
 		return has ? 0 : no_tls(q);
 	for (size_t i = 0; i < list->n; i++) {
-		has = has_tls(q, list->libs[i].l_addr, list->libs[i].l_ld);
+		const struct svr4_lib *l = &list->libs[i];
+
+		rc = elf_image_loaded(q->t, q->p, l->l_addr, l->l_ld, &img);
+		has = rc >= 0 && img.tls.memsz;
 		*modid += has;
-		if (list->libs[i].lm == q->lm)
+		if (l->lm == q->lm)
 			return has ? 0 : no_tls(q);
 	}
 	return err_set(q->e, -ENOENT, "no such module is loaded");

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "target/linux-ptrace/diagnose.h"
 
-#define STATUS_MAX 65536
+#define STATUS_MAX    65536
 #define MAX_ANCESTORS 1000
 
 /* The value of a line of /proc/PID/status, up to its newline; "" if none. */

@@ -51,10 +51,13 @@ static bool no_process(const struct attach_facts *f, struct err *e)
 	if (f->state)
 		return false;
 	if (f->hidden)
-		return say(f, e, "it belongs to another user, and /proc does "
-				 "not show it to us (hidepid): %s", GAIN);
-	return say(f, e, "there is no such process here (in a container, "
-			 "use the pid that it has in there)");
+		return say(f, e,
+			   "it belongs to another user, and /proc does "
+			   "not show it to us (hidepid): %s",
+			   GAIN);
+	return say(f, e,
+		   "there is no such process here (in a container, "
+		   "use the pid that it has in there)");
 }
 
 static bool a_thread(const struct attach_facts *f, struct err *e)
@@ -76,8 +79,9 @@ static bool a_zombie(const struct attach_facts *f, struct err *e)
 {
 	if (f->state != 'Z' && f->state != 'X')
 		return false;
-	return say(f, e, "it has exited, and is a zombie until its parent, "
-			 "process %d (%s), asks for its status",
+	return say(f, e,
+		   "it has exited, and is a zombie until its parent, "
+		   "process %d (%s), asks for its status",
 		   (int)f->ppid, f->parent_name);
 }
 
@@ -94,8 +98,9 @@ static bool already_traced(const struct attach_facts *f, struct err *e)
 		return false;
 	if (f->tracer == f->self)
 		return say(f, e, "tracestub is tracing it already");
-	return say(f, e, "process %d (%s) is tracing it already: detach or "
-			 "end that first",
+	return say(f, e,
+		   "process %d (%s) is tracing it already: detach or "
+		   "end that first",
 		   (int)f->tracer, f->tracer_name);
 }
 
@@ -103,18 +108,20 @@ static bool own_filter(const struct attach_facts *f, struct err *e)
 {
 	if (!f->filtered)
 		return false;
-	return say(f, e, "a seccomp filter on tracestub forbids ptrace: "
-			 "start the container with --cap-add=SYS_PTRACE "
-			 "--security-opt seccomp=unconfined");
+	return say(f, e,
+		   "a seccomp filter on tracestub forbids ptrace: "
+		   "start the container with --cap-add=SYS_PTRACE "
+		   "--security-opt seccomp=unconfined");
 }
 
 static bool yama_forbids_all(const struct attach_facts *f, struct err *e)
 {
 	if (f->yama < 3)
 		return false;
-	return say(f, e, "kernel.yama.ptrace_scope is %d: nobody may attach "
-			 "until a reboot with another setting; start the "
-			 "program under tracestub instead",
+	return say(f, e,
+		   "kernel.yama.ptrace_scope is %d: nobody may attach "
+		   "until a reboot with another setting; start the "
+		   "program under tracestub instead",
 		   f->yama);
 }
 
@@ -137,14 +144,18 @@ static bool other_user(const struct attach_facts *f, struct err *e)
 	user_name(effective, sizeof(effective), f->uid[1]);
 	user_name(ours, sizeof(ours), f->our_uid);
 	if (f->uid[0] != f->uid[1])
-		return say(f, e, "it is a set-uid program, started by %s and "
-				 "running as %s: %s",
+		return say(f, e,
+			   "it is a set-uid program, started by %s and "
+			   "running as %s: %s",
 			   real, effective, GAIN);
 	if (f->uid[0] != f->our_uid)
-		return say(f, e, "it belongs to user %s, tracestub runs as "
-				 "%s: %s", real, ours, GAIN);
-	return say(f, e, "its group ids are %u/%u/%u, that of tracestub is "
-			 "%u: %s",
+		return say(f, e,
+			   "it belongs to user %s, tracestub runs as "
+			   "%s: %s",
+			   real, ours, GAIN);
+	return say(f, e,
+		   "its group ids are %u/%u/%u, that of tracestub is "
+		   "%u: %s",
 		   f->gid[0], f->gid[1], f->gid[2], f->our_gid, GAIN);
 }
 
@@ -152,49 +163,58 @@ static bool not_dumpable(const struct attach_facts *f, struct err *e)
 {
 	if (f->our_cap || f->proc_owner == f->uid[1])
 		return false;
-	return say(f, e, "it may not be dumped (it has changed its ids, has "
-			 "capabilities or an unreadable executable, or called "
-			 "prctl PR_SET_DUMPABLE): %s", GAIN);
+	return say(f, e,
+		   "it may not be dumped (it has changed its ids, has "
+		   "capabilities or an unreadable executable, or called "
+		   "prctl PR_SET_DUMPABLE): %s",
+		   GAIN);
 }
 
 static bool yama_wants_root(const struct attach_facts *f, struct err *e)
 {
 	if (f->yama != 2 || f->our_cap)
 		return false;
-	return say(f, e, "kernel.yama.ptrace_scope is 2: only with "
-			 "CAP_SYS_PTRACE: %s", GAIN);
+	return say(f, e,
+		   "kernel.yama.ptrace_scope is 2: only with "
+		   "CAP_SYS_PTRACE: %s",
+		   GAIN);
 }
 
 static bool yama_wants_child(const struct attach_facts *f, struct err *e)
 {
 	if (f->yama != 1 || f->our_cap || f->descendant)
 		return false;
-	return say(f, e, "kernel.yama.ptrace_scope is 1 and it was not "
-			 "started by tracestub: sysctl kernel.yama."
-			 "ptrace_scope=0, or %s", GAIN);
+	return say(f, e,
+		   "kernel.yama.ptrace_scope is 1 and it was not "
+		   "started by tracestub: sysctl kernel.yama."
+		   "ptrace_scope=0, or %s",
+		   GAIN);
 }
 
 static bool other_userns(const struct attach_facts *f, struct err *e)
 {
 	if (f->same_userns)
 		return false;
-	return say(f, e, "it is in another user namespace, where our rights "
-			 "are worth nothing: run tracestub inside its "
-			 "container, or as root outside of all");
+	return say(f, e,
+		   "it is in another user namespace, where our rights "
+		   "are worth nothing: run tracestub inside its "
+		   "container, or as root outside of all");
 }
 
 static bool confined(const struct attach_facts *f, struct err *e)
 {
 	if (!f->label[0])
 		return false;
-	return say(f, e, "a security profile confines it, %s: run tracestub "
-			 "under the same, or without (--security-opt "
-			 "apparmor=unconfined)", f->label);
+	return say(f, e,
+		   "a security profile confines it, %s: run tracestub "
+		   "under the same, or without (--security-opt "
+		   "apparmor=unconfined)",
+		   f->label);
 }
 
 static explain_fn *const facts_of_life[] = {
-	no_process, a_thread, ourselves, a_zombie, a_kernel_thread,
-	already_traced,
+	no_process, a_thread,	     ourselves,
+	a_zombie,   a_kernel_thread, already_traced,
 };
 
 static explain_fn *const refusals[] = {
@@ -222,8 +242,10 @@ int attach_facts_explain(const struct attach_facts *f, int errnum,
 	if (refused && explain_by(refusals, ARRAY_SIZE(refusals), f, e))
 		return -errnum;
 	if (refused)
-		say(f, e, "%s, for no reason that can be seen from here "
-			  "(a security module? see dmesg)", strerror(errnum));
+		say(f, e,
+		    "%s, for no reason that can be seen from here "
+		    "(a security module? see dmesg)",
+		    strerror(errnum));
 	else
 		say(f, e, "%s", strerror(errnum));
 	return -errnum;

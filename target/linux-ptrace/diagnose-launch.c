@@ -52,12 +52,15 @@ static bool parent_explain(const struct launch *l, char *dir)
 
 	if (!stat(dir, &st)) {
 		if (!S_ISDIR(st.st_mode))
-			return say(l, "%s cannot be there: %s is not a "
-				      "directory", named(l), dir);
+			return say(l,
+				   "%s cannot be there: %s is not a "
+				   "directory",
+				   named(l), dir);
 		if (faccessat(AT_FDCWD, dir, X_OK, AT_EACCESS))
-			return say(l, "%s cannot be reached: no permission "
-				      "to search the directory %s (mode %o, "
-				      "owner %u)",
+			return say(l,
+				   "%s cannot be reached: no permission "
+				   "to search the directory %s (mode %o, "
+				   "owner %u)",
 				   named(l), dir, st.st_mode & 07777,
 				   st.st_uid);
 	} else if (errno == ENOENT) {
@@ -87,12 +90,16 @@ static bool missing_explain(const struct launch *l)
 	ssize_t n;
 
 	if (errno == ELOOP)
-		return say(l, "%s is a symbolic link that leads back to "
-			      "itself", named(l));
+		return say(l,
+			   "%s is a symbolic link that leads back to "
+			   "itself",
+			   named(l));
 	n = readlink(l->file, to, sizeof(to));
 	if (n > 0)
-		return say(l, "%s is a symbolic link to %.*s, which does not "
-			      "exist", named(l), (int)n, to);
+		return say(l,
+			   "%s is a symbolic link to %.*s, which does not "
+			   "exist",
+			   named(l), (int)n, to);
 	if (errno != ENOENT && errno != EINVAL)
 		return say(l, "%s cannot be looked at: %s", named(l),
 			   strerror(errno));
@@ -111,11 +118,14 @@ static bool mode_explain(const struct launch *l, const struct stat *st)
 		return say(l, "%s is not executable: chmod +x %s", named(l),
 			   l->file);
 	if (!statvfs(l->file, &fs) && fs.f_flag & ST_NOEXEC)
-		return say(l, "%s is on a file system that is mounted noexec: "
-			      "copy it elsewhere", named(l));
+		return say(l,
+			   "%s is on a file system that is mounted noexec: "
+			   "copy it elsewhere",
+			   named(l));
 	if (faccessat(AT_FDCWD, l->file, X_OK, AT_EACCESS))
-		return say(l, "%s may not be executed by user %u (mode %o, "
-			      "owner %u)",
+		return say(l,
+			   "%s may not be executed by user %u (mode %o, "
+			   "owner %u)",
 			   named(l), geteuid(), st->st_mode & 07777,
 			   st->st_uid);
 	return false;
@@ -130,8 +140,10 @@ static bool interpreter_explain(const struct launch *l, const char *name)
 
 	next.file = name;
 	if (++next.depth > MAX_INTERPRETERS)
-		return say(l, "%s has an interpreter that has one, and so on, "
-			      "more than %d deep", named(l), MAX_INTERPRETERS);
+		return say(l,
+			   "%s has an interpreter that has one, and so on, "
+			   "more than %d deep",
+			   named(l), MAX_INTERPRETERS);
 	return file_explain(&next);
 }
 
@@ -147,8 +159,9 @@ static bool script_explain(const struct launch *l, char *line)
 		return say(l, "%s has an empty #! line", named(l));
 	if (dos && access(line, F_OK) && line[strlen(line) - 1] == '\r') {
 		line[strlen(line) - 1] = 0;
-		return say(l, "%s has a #! line that ends in a carriage "
-			      "return, so that %s is not found: dos2unix %s",
+		return say(l,
+			   "%s has a #! line that ends in a carriage "
+			   "return, so that %s is not found: dos2unix %s",
 			   named(l), line, l->file);
 	}
 	return interpreter_explain(l, line);
@@ -158,11 +171,16 @@ static const struct {
 	unsigned machine;
 	const char *name;
 } machines[] = {
-	{ EM_386, "i386" },	   { EM_X86_64, "x86-64" },
-	{ EM_ARM, "arm" },	   { EM_AARCH64, "aarch64" },
-	{ EM_RISCV, "riscv" },	   { EM_PPC64, "ppc64" },
-	{ EM_S390, "s390" },	   { EM_MIPS, "mips" },
-	{ EM_LOONGARCH, "loongarch" }, { EM_PPC, "ppc" },
+	{ EM_386, "i386" },
+	{ EM_X86_64, "x86-64" },
+	{ EM_ARM, "arm" },
+	{ EM_AARCH64, "aarch64" },
+	{ EM_RISCV, "riscv" },
+	{ EM_PPC64, "ppc64" },
+	{ EM_S390, "s390" },
+	{ EM_MIPS, "mips" },
+	{ EM_LOONGARCH, "loongarch" },
+	{ EM_PPC, "ppc" },
 };
 
 static const char *machine_name(unsigned machine)
@@ -186,8 +204,7 @@ static unsigned machine_ours(void)
 }
 
 /* PT_INTERP's name; false when there is none. */
-static bool elf_interpreter(int fd, const Elf64_Ehdr *h, char *out,
-			    size_t size)
+static bool elf_interpreter(int fd, const Elf64_Ehdr *h, char *out, size_t size)
 {
 	bool wide = h->e_ident[EI_CLASS] == ELFCLASS64;
 	const Elf32_Ehdr *h32 = (const Elf32_Ehdr *)h;
@@ -230,13 +247,15 @@ static bool elf_explain(const struct launch *l, int fd, const Elf64_Ehdr *h)
 	char interp[PATH_MAX];
 
 	if (type != ET_EXEC && type != ET_DYN)
-		return say(l, "%s is an ELF file but not a program (an object "
-			      "file or a core dump)", named(l));
+		return say(l,
+			   "%s is an ELF file but not a program (an object "
+			   "file or a core dump)",
+			   named(l));
 	if (l->errnum == ENOEXEC && machine != ours)
-		return say(l, "%s is a program for %s, which this kernel for "
-			      "%s does not run",
-			   named(l), machine_name(machine),
-			   machine_name(ours));
+		return say(l,
+			   "%s is a program for %s, which this kernel for "
+			   "%s does not run",
+			   named(l), machine_name(machine), machine_name(ours));
 	return !swapped && elf_interpreter(fd, h, interp, sizeof(interp)) &&
 	       interpreter_explain(l, interp);
 }
@@ -255,8 +274,10 @@ static bool contents_explain(const struct launch *l, int fd)
 		return script_explain(l, head.text + 2);
 	if (n < (ssize_t)sizeof(Elf32_Ehdr) ||
 	    memcmp(head.elf.e_ident, ELFMAG, SELFMAG))
-		return say(l, "%s is neither an ELF program nor a script "
-			      "with a #! line", named(l));
+		return say(l,
+			   "%s is neither an ELF program nor a script "
+			   "with a #! line",
+			   named(l));
 	return elf_explain(l, fd, &head.elf);
 }
 
@@ -312,8 +333,9 @@ static const struct {
 
 int diagnose_launch(const char *path, int errnum, struct err *e)
 {
-	struct launch l = { .program = path, .file = path, .errnum = errnum,
-			    .e = e };
+	struct launch l = {
+		.program = path, .file = path, .errnum = errnum, .e = e
+	};
 	char *found = NULL;
 
 	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
@@ -325,8 +347,8 @@ int diagnose_launch(const char *path, int errnum, struct err *e)
 		found = path_search(path);
 		if (!found) {
 			say(&l, "it is in no directory of PATH%s",
-			    access(path, F_OK) ? "" :
-						 ", but here: put ./ before");
+			    access(path, F_OK) ? ""
+					       : ", but here: put ./ before");
 			return -errnum;
 		}
 		l.file = found;

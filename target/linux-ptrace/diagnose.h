@@ -25,22 +25,22 @@ int diagnose_launch(const char *path, int errnum, struct err *e);
 /* Who may trace whom: ptrace(2), "Ptrace access mode checking". */
 struct attach_facts {
 	pid_t pid, tgid, ppid, tracer;
-	char state;	    /* as in /proc/PID/status; 0: no such process */
-	bool hidden;	    /* it exists, but /proc does not show it */
-	bool kernel;	    /* a kernel thread */
-	bool descendant;    /* of ours */
-	bool same_userns;   /* as ours */
-	uid_t uid[3];	    /* real, effective, saved */
+	char state;	  /* as in /proc/PID/status; 0: no such process */
+	bool hidden;	  /* it exists, but /proc does not show it */
+	bool kernel;	  /* a kernel thread */
+	bool descendant;  /* of ours */
+	bool same_userns; /* as ours */
+	uid_t uid[3];	  /* real, effective, saved */
 	gid_t gid[3];
-	uid_t proc_owner;   /* of its /proc files: not uid[1] unless dumpable */
+	uid_t proc_owner; /* of its /proc files: not uid[1] unless dumpable */
 	char name[32], leader_name[32], parent_name[32], tracer_name[32];
-	char label[64];	    /* its security module's confinement, or "" */
+	char label[64]; /* its security module's confinement, or "" */
 	pid_t self;
 	uid_t our_uid;
 	gid_t our_gid;
-	bool our_cap;	    /* CAP_SYS_PTRACE is effective */
-	bool filtered;	    /* a seccomp filter of ours refuses ptrace */
-	int yama;	    /* kernel.yama.ptrace_scope, 0 without yama */
+	bool our_cap;  /* CAP_SYS_PTRACE is effective */
+	bool filtered; /* a seccomp filter of ours refuses ptrace */
+	int yama;      /* kernel.yama.ptrace_scope, 0 without yama */
 };
 
 void attach_facts_gather(struct attach_facts *f, pid_t pid);

@@ -14,12 +14,12 @@
 #include "target/linux-ptrace/selftest-probe.h"
 
 /* DR7: local enable of register 0, which breaks on writes of 8 bytes. */
-#define DR7_WRITE_8 (1ul | 1ul << 16 | 2ul << 18)
+#define DR7_WRITE_8    (1ul | 1ul << 16 | 2ul << 18)
 
-#define XSAVE_MAX 65536 /* AMX has some 11 KiB */
-#define XSAVE_XMM0 160
+#define XSAVE_MAX      65536 /* AMX has some 11 KiB */
+#define XSAVE_XMM0     160
 #define XSAVE_STATE_BV 512
-#define XSAVE_SSE 2
+#define XSAVE_SSE      2
 
 static int debug_reg_write(pid_t pid, int n, uint64_t value)
 {
@@ -52,11 +52,14 @@ int probe_watchpoint(struct err *e)
 		     offsetof(struct user, u_debugreg) + 8 * 6, NULL);
 	probe_child_end(&c);
 	if (err == -ETIMEDOUT)
-		return err_set(e, err, "a write did not trigger: this virtual "
-				       "machine does not have them");
+		return err_set(e, err,
+			       "a write did not trigger: this virtual "
+			       "machine does not have them");
 	if (err)
-		return err_set(e, err, "cannot be set (%s): watchpoints will "
-				       "be slow", strerror(-err));
+		return err_set(e, err,
+			       "cannot be set (%s): watchpoints will "
+			       "be slow",
+			       strerror(-err));
 	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP || !(dr6 & 1))
 		return err_set(e, -EIO, "a write gave status %x and DR6 %lx",
 			       status, dr6);
@@ -104,8 +107,9 @@ int probe_extended_regs(struct err *e)
 	free(area);
 	probe_child_end(&c);
 	if (err)
-		return err_set(e, err, "the XSAVE area cannot be changed (%s): "
-				       "this kernel or sandbox is not usable",
+		return err_set(e, err,
+			       "the XSAVE area cannot be changed (%s): "
+			       "this kernel or sandbox is not usable",
 			       strerror(-err));
 	return err_set(e, 0, "XSAVE area of %zu bytes", len);
 }

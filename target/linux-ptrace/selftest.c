@@ -122,9 +122,10 @@ static int probe_capability(struct err *e)
 	attach_facts_gather(&f, getpid());
 	if (f.our_cap)
 		return 0;
-	return err_set(e, -EPERM, "not CAP_SYS_PTRACE: only processes of "
-				  "this user can be attached to; run as root, "
-				  "or: setcap cap_sys_ptrace=ep tracestub");
+	return err_set(e, -EPERM,
+		       "not CAP_SYS_PTRACE: only processes of "
+		       "this user can be attached to; run as root, "
+		       "or: setcap cap_sys_ptrace=ep tracestub");
 }
 
 static int probe_yama(struct err *e)
@@ -134,11 +135,12 @@ static int probe_yama(struct err *e)
 	attach_facts_gather(&f, getpid());
 	if (f.yama == 0 || (f.yama < 3 && f.our_cap))
 		return err_set(e, 0, "kernel.yama.ptrace_scope is %d", f.yama);
-	return err_set(e, -EPERM, "kernel.yama.ptrace_scope is %d: programs "
-				  "can be started but not attached to; %s",
+	return err_set(e, -EPERM,
+		       "kernel.yama.ptrace_scope is %d: programs "
+		       "can be started but not attached to; %s",
 		       f.yama,
-		       f.yama == 3 ? "it holds until a reboot" :
-				     "sysctl kernel.yama.ptrace_scope=0");
+		       f.yama == 3 ? "it holds until a reboot"
+				   : "sysctl kernel.yama.ptrace_scope=0");
 }
 
 static int probe_seize(struct err *e)
@@ -168,8 +170,9 @@ static int probe_vm_read(struct err *e)
 	err = n < 0 ? -errno : n == sizeof(theirs) && theirs ? 0 : -EIO;
 	probe_child_end(&c);
 	if (err)
-		err_set(e, err, "process_vm_readv: %s: memory will be read by "
-				"/proc/PID/mem; a seccomp filter?",
+		err_set(e, err,
+			"process_vm_readv: %s: memory will be read by "
+			"/proc/PID/mem; a seccomp filter?",
 			strerror(-err));
 	return err;
 }
@@ -196,9 +199,11 @@ static int probe_mem_write(struct err *e)
 		err = -EIO;
 	probe_child_end(&c);
 	if (err)
-		err_set(e, err, "/proc/PID/mem: %s: breakpoints cannot be "
-				"set; boot without proc_mem.force_override, "
-				"and mount /proc", strerror(-err));
+		err_set(e, err,
+			"/proc/PID/mem: %s: breakpoints cannot be "
+			"set; boot without proc_mem.force_override, "
+			"and mount /proc",
+			strerror(-err));
 	return err;
 }
 
@@ -212,8 +217,9 @@ static int probe_memfd(struct err *e)
 		err = -errno;
 	close(fd);
 	if (err)
-		err_set(e, err, "memfd_create: %s: nothing can be followed; "
-				"Linux 3.17 or a laxer sandbox is needed",
+		err_set(e, err,
+			"memfd_create: %s: nothing can be followed; "
+			"Linux 3.17 or a laxer sandbox is needed",
 			strerror(-err));
 	return err;
 }
@@ -231,10 +237,12 @@ static int probe_userfaultfd(struct err *e)
 		err = -errno;
 	close(fd);
 	if (err)
-		err_set(e, err, "userfaultfd: %s: code that changes will be "
-				"watched in a slower way; sysctl "
-				"vm.unprivileged_userfaultfd=1, or a laxer "
-				"sandbox", strerror(-err));
+		err_set(e, err,
+			"userfaultfd: %s: code that changes will be "
+			"watched in a slower way; sysctl "
+			"vm.unprivileged_userfaultfd=1, or a laxer "
+			"sandbox",
+			strerror(-err));
 	return err;
 }
 
@@ -273,8 +281,10 @@ static int probe_sock_diag(struct err *e)
 
 	close(fd);
 	if (err)
-		err_set(e, err, "NETLINK_SOCK_DIAG: %s: who connects cannot "
-				"be told", strerror(-err));
+		err_set(e, err,
+			"NETLINK_SOCK_DIAG: %s: who connects cannot "
+			"be told",
+			strerror(-err));
 	return err;
 }
 

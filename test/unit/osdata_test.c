@@ -29,7 +29,7 @@
 #include "server/osdata-rows.h"
 #include "server/osdata.h"
 
-#define ATTEMPTS 12
+#define ATTEMPTS  12
 #define SEPARATOR '\x1f'
 
 /* Rows as single strings, one cell after the other. */
@@ -69,8 +69,7 @@ static void put_as_gdb(struct buf *out, const char *type, const char *column,
 		       const char *cell)
 {
 	bool name = strstr(column, "command") &&
-		    strcmp(column, "command line") &&
-		    strcmp(type, "processes");
+		    strcmp(column, "command line") && strcmp(type, "processes");
 	const char *blank = strpbrk(cell, " \t\n");
 	bool kernel = cell[0] == '[' && strstr(column, "command");
 	bool owner = strstr(column, "user") || strstr(column, "group");
@@ -146,7 +145,7 @@ static void trim_put(struct buf *out, const struct buf *cell)
 	buf_putc(out, SEPARATOR);
 }
 
-/* Every string of `list` that follows `key`; a row ends at `}`. */
+/* Every string that follows key: one row of them, or rows that end at }. */
 static void mi_rows(struct rows *out, const char *p, const char *end,
 		    const char *key, bool one)
 {
@@ -154,19 +153,20 @@ static void mi_rows(struct rows *out, const char *p, const char *end,
 
 	buf_str(&row);
 	while (p < end) {
+		bool wanted = !strncmp(p, key, strlen(key));
+
 		if (*p == '}' && !one && row.len) {
 			rows_add(out, &row);
 			buf_reset(&row);
 		}
-		if (strncmp(p, key, strlen(key))) {
-			p = *p == '"' ? (buf_reset(&cell),
-					 mi_string(&cell, p + 1)) : p + 1;
+		if (wanted)
+			p = strchr(p, '"');
+		if (*p++ != '"')
 			continue;
-		}
-		p = strchr(p, '"');
 		buf_reset(&cell);
-		p = mi_string(&cell, p + 1);
-		trim_put(&row, &cell);
+		p = mi_string(&cell, p);
+		if (wanted)
+			trim_put(&row, &cell);
 	}
 	if (one)
 		rows_add(out, &row);
@@ -197,10 +197,12 @@ static void gdb_read(struct rows *out, const char *type)
 	buf_fini(&text);
 }
 
-/* The descriptor that a process reads /proc by is seen by itself alone. */
-static bool is_own_file(const char *type, const char *row)
+/* The descriptor that a process reads /proc by is seen by itself alone, and
+ * a kernel worker is named for what it does just now. */
+static bool is_unsteady(const char *type, const char *row)
 {
-	return !strcmp(type, "files") && atoi(row) == getpid();
+	return (!strcmp(type, "files") && atoi(row) == getpid()) ||
+	       strstr(row, "kworker/");
 }
 
 /* Is the first cell of the row one of any of our rows? If not it tells of a
@@ -243,11 +245,11 @@ static void differences(struct rows *out, const char *type)
 		const char *row = own ? before.row[i] : gdb.row[i - before.n];
 		char *k;
 
-		if (is_own_file(type, row))
+		if (is_unsteady(type, row))
 			continue;
-		if (own ? !rows_have(&after, row) || rows_have(&gdb, row) :
-			  rows_have(&before, row) || rows_have(&after, row) ||
-			  !is_known(&before, row))
+		if (own ? !rows_have(&after, row) || rows_have(&gdb, row)
+			: rows_have(&before, row) || rows_have(&after, row) ||
+				    !is_known(&before, row))
 			continue;
 		buf_reset(&key);
 		buf_puts(&key, own ? "ours " : "gdb's ");
@@ -372,9 +374,9 @@ static int props_drop(void **state)
 static void like_gdb(void **state)
 {
 	static const char *const types[] = {
-		"types",      "cpus",	   "files", "modules", "msg",
-		"procgroups", "processes", "semaphores", "shm",
-		"sockets",    "threads",
+		"types", "cpus",       "files",	    "modules",
+		"msg",	 "procgroups", "processes", "semaphores",
+		"shm",	 "sockets",    "threads",
 	};
 
 	(void)state;
@@ -445,14 +447,13 @@ static void shared_memory(void **state)
 
 static void modules(void **state)
 {
-	char text[] =
-		"nf_tables 376832 2 nft_ct,nft_chain_nat, Live 0x0000\n"
-		"broken 1\n"
-		"dm_mod 184320 0 - Live 0xffffffffc0123000 (OE)\n";
+	char text[] = "nf_tables 376832 2 nft_ct,nft_chain_nat, Live 0x0000\n"
+		      "broken 1\n"
+		      "dm_mod 184320 0 - Live 0xffffffffc0123000 (OE)\n";
 	static const char *const want[] = {
-		"nf_tables", "376832", "2", "nft_ct,nft_chain_nat,", "Live",
-		"0",	     "dm_mod", "184320", "0", "-", "Live",
-		"ffffffffc0123000",
+		"nf_tables", "376832", "2",	 "nft_ct,nft_chain_nat,",
+		"Live",	     "0",      "dm_mod", "184320",
+		"0",	     "-",      "Live",	 "ffffffffc0123000",
 	};
 	struct osdata_table t = { 0 };
 
