@@ -46,8 +46,8 @@ static const struct op_info *insn_info(const struct ax_insn *in)
 }
 
 /* A complaint about the instruction i. */
-#define refuse(l, i, fmt, ...)                                             \
-	err_set((l)->e, -EINVAL, "agent expression, byte %u: " fmt,          \
+#define refuse(l, i, fmt, ...)                                      \
+	err_set((l)->e, -EINVAL, "agent expression, byte %u: " fmt, \
 		(unsigned)(l)->start[i], ##__VA_ARGS__)
 
 static bool take_number(struct loader *l, unsigned bytes, uint64_t *out)
@@ -77,8 +77,8 @@ static int take_format(struct loader *l, struct ax_insn *in, size_t i)
 		       (unsigned)in->imm, &why);
 	if (!f)
 		return refuse(l, i, "%s", why.text);
-	p->formats = xrealloc(p->formats,
-			      (p->n_formats + 1) * sizeof(*p->formats));
+	p->formats =
+		xrealloc(p->formats, (p->n_formats + 1) * sizeof(*p->formats));
 	in->imm = p->n_formats;
 	p->formats[p->n_formats++] = f;
 	l->pos += len;
@@ -144,7 +144,8 @@ static int resolve_jumps(struct loader *l)
 		if (in->op != AX_GOTO && in->op != AX_IF_GOTO)
 			continue;
 		if (in->imm >= l->len || l->index[in->imm] == NO_INSN)
-			return refuse(l, i, "%s to %u, where no bytecode begins",
+			return refuse(l, i,
+				      "%s to %u, where no bytecode begins",
 				      insn_info(in)->name, (unsigned)in->imm);
 		in->target = (uint16_t)l->index[in->imm];
 	}
@@ -165,8 +166,8 @@ static int reach(struct loader *l, size_t i, size_t to, unsigned depth)
 		return 0;
 	}
 	if (in->depth != depth)
-		return refuse(l, to, "%u or %u values on the stack",
-			      in->depth, depth);
+		return refuse(l, to, "%u or %u values on the stack", in->depth,
+			      depth);
 	return 0;
 }
 
@@ -239,8 +240,9 @@ int ax_load(struct ax_program **out, const uint8_t *code, size_t len,
 	if (!len)
 		return err_set(e, -EINVAL, "agent expression: it is empty");
 	if (len > AX_CODE_MAX)
-		return err_set(e, -E2BIG, "agent expression: %zu bytes, "
-			       "at most %u are taken", len, AX_CODE_MAX);
+		return err_set(e, -E2BIG,
+			       "agent expression: %zu bytes, over %u", len,
+			       AX_CODE_MAX);
 	l.p = xcalloc(1, sizeof(*l.p));
 	l.p->insns = xcalloc(len, sizeof(*l.p->insns));
 	l.index = xcalloc(len, sizeof(*l.index));

@@ -61,7 +61,7 @@ struct ax_program;
 struct ax_env {
 	/* Register numbers are gdb's: indices of the target description. */
 	int (*reg)(void *user, unsigned regnum, uint64_t *value);
-	/* All of len bytes (16 at most, 256 for %s) or an error. */
+	/* All of len bytes (10 at most, 256 for %s) or an error. */
 	int (*mem)(void *user, uint64_t addr, void *buf, size_t len);
 	/* Trace state variables. */
 	int (*getv)(void *user, unsigned number, int64_t *value);

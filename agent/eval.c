@@ -122,7 +122,7 @@ static int print(struct run *r, const struct ax_insn *in, const uint64_t *sp)
 			AX_PRINT_MAX - r->printed, &out);
 	r->printed += out.len;
 	if (!rc)
-		rc = env->print(env->user, out.data, out.len);
+		rc = env->print(env->user, buf_str(&out), out.len);
 	buf_fini(&out);
 	return rc;
 }
@@ -245,31 +245,31 @@ static bool may_jump(struct run *r, const struct ax_insn *from,
 }
 
 /* b is the top and goes, a below it is replaced. */
-#define BINARY(op, value)                                   \
-	case op: {                                          \
-		uint64_t b = *--sp, a = sp[-1];             \
-		sp[-1] = (uint64_t)(value);                 \
-		break;                                      \
+#define BINARY(op, value)                       \
+	case op: {                              \
+		uint64_t b = *--sp, a = sp[-1]; \
+		sp[-1] = (uint64_t)(value);     \
+		break;                          \
 	}
-#define DIVISION(op, value)                                 \
-	case op: {                                          \
-		uint64_t b = *--sp, a = sp[-1];             \
-		if (!b)                                     \
-			return -EDOM;                       \
-		sp[-1] = (value);                           \
-		break;                                      \
+#define DIVISION(op, value)                     \
+	case op: {                              \
+		uint64_t b = *--sp, a = sp[-1]; \
+		if (!b)                         \
+			return -EDOM;           \
+		sp[-1] = (value);               \
+		break;                          \
 	}
-#define UNARY(op, value)                                    \
-	case op: {                                          \
-		uint64_t a = sp[-1];                        \
-		sp[-1] = (uint64_t)(value);                 \
-		break;                                      \
+#define UNARY(op, value)                    \
+	case op: {                          \
+		uint64_t a = sp[-1];        \
+		sp[-1] = (uint64_t)(value); \
+		break;                      \
 	}
-#define CALL(op, call)                                      \
-	case op:                                            \
-		rc = (call);                                \
-		if (rc < 0)                                 \
-			return rc;                          \
+#define CALL(op, call)             \
+	case op:                   \
+		rc = (call);       \
+		if (rc < 0)        \
+			return rc; \
 		break;
 
 /* The verifier has seen to it that nothing here needs a check of the stack. */
@@ -283,6 +283,7 @@ static int run(struct run *r, int64_t *result)
 	for (;;) {
 		in = next++;
 		switch (in->op) {
+		/* clang-format off */
 		BINARY(AX_ADD, a + b)
 		BINARY(AX_SUB, a - b)
 		BINARY(AX_MUL, a * b)
@@ -308,6 +309,7 @@ static int run(struct run *r, int64_t *result)
 		CALL(AX_REF32, fetch(env, &sp[-1], 4))
 		CALL(AX_REF64, fetch(env, &sp[-1], 8))
 		CALL(AX_REG, env->reg(env->user, (unsigned)in->imm, sp++))
+		/* clang-format on */
 		case AX_CONST8:
 		case AX_CONST16:
 		case AX_CONST32:

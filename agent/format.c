@@ -13,12 +13,18 @@
 
 /* A stretch of plain text, or one conversion. */
 struct piece {
-	enum { PIECE_TEXT, PIECE_INT, PIECE_UINT, PIECE_CHAR, PIECE_POINTER,
-	       PIECE_STRING } kind;
-	uint8_t bytes;	 /* integers: how much of the value counts */
-	uint16_t prec;	 /* strings: characters at most */
-	size_t at, len;	 /* text: where in format.text */
-	char spec[28];	 /* for printf(3) */
+	enum {
+		PIECE_TEXT,
+		PIECE_INT,
+		PIECE_UINT,
+		PIECE_CHAR,
+		PIECE_POINTER,
+		PIECE_STRING,
+	} kind;
+	uint8_t bytes;	/* integers: how much of the value counts */
+	uint16_t prec;	/* strings: characters at most */
+	size_t at, len; /* text: where in format.text */
+	char spec[28];	/* for printf(3) */
 };
 
 struct ax_format {
@@ -29,6 +35,7 @@ struct ax_format {
 	unsigned n_args;
 };
 
+/* clang-format off */
 static const struct conversion {
 	char letter;
 	uint8_t kind;
@@ -45,6 +52,7 @@ static const struct conversion {
 	{ 'p', PIECE_POINTER, false, false, "-" },
 	{ 's', PIECE_STRING,  true,  false, "-" },
 };
+/* clang-format on */
 
 /* Longer ones first, where one begins another. */
 static const struct size {
@@ -73,8 +81,7 @@ static struct piece *piece_add(struct ax_format *f, unsigned kind)
 {
 	struct piece *p;
 
-	f->pieces = xrealloc(f->pieces,
-			     (f->n_pieces + 1) * sizeof(*f->pieces));
+	f->pieces = xrealloc(f->pieces, (f->n_pieces + 1) * sizeof(*f->pieces));
 	p = &f->pieces[f->n_pieces++];
 	*p = (struct piece){ .kind = kind, .at = f->len };
 	return p;
@@ -99,7 +106,7 @@ static int read_escape(struct reader *r)
 
 	if (r->p == r->end)
 		return err_set(r->e, -EINVAL, "the format ends in a backslash");
-	at = strchr(names, *r->p);
+	at = memchr(names, *r->p, sizeof(names) - 1);
 	if (!at)
 		return err_set(r->e, -EINVAL,
 			       "escape 0x%02x in the format is unknown",
@@ -196,12 +203,12 @@ static int read_conversion(struct reader *r)
 	c = conversion_find(*r->p++);
 	if (!c)
 		return err_set(r->e, -EINVAL,
-			       "conversion 0x%02x in the format is not one "
-			       "of diuoxXcps", (unsigned char)r->p[-1]);
+			       "conversion 0x%02x in the format is unknown",
+			       (unsigned char)r->p[-1]);
 	if (!field_fits(&fd, c))
 		return err_set(r->e, -EINVAL,
-			       "a flag, precision or size that %%%c does not "
-			       "take", c->letter);
+			       "%%%c does not take such a flag or size",
+			       c->letter);
 	p = piece_add(r->f, c->kind);
 	p->bytes = fd.size->bytes;
 	p->prec = fd.prec < 0 ? UINT16_MAX : (uint16_t)fd.prec;
@@ -209,8 +216,8 @@ static int read_conversion(struct reader *r)
 	r->f->n_args++;
 	return 0;
 too_wide:
-	return err_set(r->e, -EINVAL, "a width or precision over %d in the "
-		       "format", FIELD_MAX);
+	return err_set(r->e, -EINVAL, "a width or precision over %d",
+		       FIELD_MAX);
 }
 
 static int read_format(struct reader *r)

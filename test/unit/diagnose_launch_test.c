@@ -177,8 +177,8 @@ static void scripts(void **state)
 		    "carriage return");
 	launch_says(put("s4", "#! \n", 4, 0755), "empty #! line");
 	/* The kernel follows scripts of scripts, and so do we. */
-	snprintf(path, sizeof(path), "%s", put("s5", "#!/bin/none\n", 12,
-					       0755));
+	snprintf(path, sizeof(path), "%s",
+		 put("s5", "#!/bin/none\n", 12, 0755));
 	snprintf(text, sizeof(text), "#!%s\n", path);
 	launch_says(put("s6", text, strlen(text), 0755),
 		    "its interpreter /bin/none does not exist");

@@ -316,10 +316,17 @@ static void user_namespace(void **state)
 static void yama_scopes(void **state)
 {
 	struct attach_facts f = {
-		.pid = 7,	  .tgid = 7,	   .state = 'S',
-		.self = 8,	  .uid = { 5, 5, 5 }, .gid = { 5, 5, 5 },
-		.our_uid = 5,	  .our_gid = 5,	   .proc_owner = 5,
-		.same_userns = true, .yama = 1,
+		.pid = 7,
+		.tgid = 7,
+		.state = 'S',
+		.self = 8,
+		.uid = { 5, 5, 5 },
+		.gid = { 5, 5, 5 },
+		.our_uid = 5,
+		.our_gid = 5,
+		.proc_owner = 5,
+		.same_userns = true,
+		.yama = 1,
 	};
 	struct err e;
 
