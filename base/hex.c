@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#define GROUP 16
+#define GROUP	 16
 #define TEMPLATE static inline __attribute__((always_inline))
 
 typedef uint8_t bytes __attribute__((vector_size(GROUP)));
@@ -86,7 +86,7 @@ decode_avx2(uint8_t *out, const char *in, size_t n)
 	return decode_groups(out, in, n);
 }
 
-#define CHOOSE(loop, ...)                                         \
+#define CHOOSE(loop, ...)                                          \
 	(__builtin_cpu_supports("avx2") ? loop##_avx2(__VA_ARGS__) \
 					: loop##_groups(__VA_ARGS__))
 #else

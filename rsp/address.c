@@ -50,7 +50,8 @@ static int parse_port(struct address *a, const char *text, struct err *e)
 	if (!service)
 		return err_set(e, -EINVAL,
 			       "\"%s\" is no port: a number up to 65535, or 0 "
-			       "for a free one", text);
+			       "for a free one",
+			       text);
 	a->port = ntohs((uint16_t)service->s_port);
 	return 0;
 }
@@ -65,7 +66,8 @@ static int parse_host_port(struct address *a, const char *s, struct err *e)
 	if (!colon || (*host == '[' && (len < 2 || host[len - 1] != ']')))
 		return err_set(e, -EINVAL,
 			       "\"%s\" is not HOST:PORT; an IPv6 address is "
-			       "written [ADDRESS]:PORT", s);
+			       "written [ADDRESS]:PORT",
+			       s);
 	if (*host == '[') {
 		host++;
 		len -= 2;
@@ -89,7 +91,8 @@ int address_parse(struct address *a, const char *comm, struct err *e)
 			       strchr(comm, ':') + 1);
 	a->path = parse_prefix(a, comm);
 	if (!*a->path)
-		return err_set(e, -EINVAL, "\"%s\" names no connection: give "
+		return err_set(e, -EINVAL,
+			       "\"%s\" names no connection: give "
 			       ":PORT, HOST:PORT, unix:PATH or a device",
 			       comm);
 	return a->kind == ADDRESS_TCP ? parse_host_port(a, a->path, e) : 0;
@@ -173,8 +176,7 @@ int address_resolve(const struct address *a,
 	if (a->kind == ADDRESS_UNIX)
 		return resolve_unix(a, ends, e);
 	if (!strcmp(a->host, "localhost"))
-		return resolve_pair(a, ends, INADDR_LOOPBACK,
-				    in6addr_loopback);
+		return resolve_pair(a, ends, INADDR_LOOPBACK, in6addr_loopback);
 	if (!strcmp(a->host, "*"))
 		return resolve_pair(a, ends, INADDR_ANY, in6addr_any);
 	return resolve_host(a, ends, e);

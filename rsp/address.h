@@ -31,8 +31,8 @@ struct address {
 		ADDRESS_STDIO,
 		ADDRESS_DEVICE,
 	} kind;
-	int family;	  /* of TCP: AF_UNSPEC when not said */
-	char host[256];	  /* "localhost" where none was given */
+	int family;	/* of TCP: AF_UNSPEC when not said */
+	char host[256]; /* "localhost" where none was given */
 	uint16_t port;
 	const char *path; /* borrowed from comm */
 };

@@ -27,8 +27,10 @@ int link_connect(struct link **out, const char *comm, struct err *e)
 	if (n)
 		return n;
 	if (a.kind != ADDRESS_TCP && a.kind != ADDRESS_UNIX)
-		return err_set(e, -EINVAL, "cannot connect to %s: give "
-			       "HOST:PORT or unix:PATH", comm);
+		return err_set(e, -EINVAL,
+			       "cannot connect to %s: give "
+			       "HOST:PORT or unix:PATH",
+			       comm);
 	n = address_resolve(&a, ends, e);
 	if (n < 0)
 		return n;

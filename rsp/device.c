@@ -14,8 +14,7 @@ static int device_error(const char *path, int error, struct err *e)
 		hint = "; a port is written :PORT, a socket unix:PATH";
 	else if (error == EACCES)
 		hint = "; serial devices mostly belong to the group dialout";
-	return err_set(e, -error, "Could not open remote device %s: %s%s",
-		       path,
+	return err_set(e, -error, "Could not open remote device %s: %s%s", path,
 		       error == ENOTSUP ? "neither a device nor a fifo"
 					: strerror(error),
 		       hint);

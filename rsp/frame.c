@@ -6,7 +6,7 @@
 _Static_assert(FRAME_SLACK > SPAN_SLACK, "a zero and what a span writes");
 
 /* Copies counted by one c*n: n is at most ~, 126. */
-#define RUN_BIAS 29
+#define RUN_BIAS     29
 #define RUN_MORE_MAX (126 - RUN_BIAS)
 
 void frame_rx_init(struct frame_rx *rx, char *data, size_t max)

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -18,7 +19,7 @@
 /* Where a blocking descriptor that polls writable takes as much as that. */
 #define WRITE_SIZE 4096
 
-#define LINGER_MS 1000
+#define LINGER_MS  1000
 
 /* Bytes shown of a packet in the log. */
 #define LOG_SIZE 800
@@ -135,12 +136,28 @@ static int flush(struct link *l)
 	return l->gone ? -EPIPE : 0;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+static void linger(struct link *l)
+{
+	int64_t end = now_ms() + LINGER_MS, left = LINGER_MS;
+
+	while (!flush(l) && unsent(l) && left > 0 &&
+	       ready(l->out, POLLOUT, (int)left))
+		left = end - now_ms();
+}
+
 void link_free(struct link *l)
 {
 	if (!l)
 		return;
-	while (!flush(l) && unsent(l) && ready(l->out, POLLOUT, LINGER_MS))
-		;
+	linger(l);
 	if (l->socket) {
 		/* Input left unread would turn our end into a reset, which
 		 * can overtake the last reply. */
@@ -278,8 +295,8 @@ static int decode(struct link *l)
 #ifdef HOSTILE
 		n = 1;
 #endif
-		r = take_event(l, frame_feed(&l->rx, l->input + l->at, n,
-					     &used));
+		r = take_event(l,
+			       frame_feed(&l->rx, l->input + l->at, n, &used));
 		l->at += used;
 	}
 	return r;

@@ -24,7 +24,7 @@ struct listener {
 	uint16_t port;
 	bool loopback;
 
-	int in, out; /* stdio set aside, or a device; -1 once handed out */
+	int in, out;	  /* stdio set aside, or a device; -1 once handed out */
 	struct stat made; /* the unix socket that we made */
 };
 
@@ -34,23 +34,23 @@ static int bind_error(const struct listener *l, int error, struct err *e)
 
 	switch (error) {
 	case EADDRINUSE:
-		hint = l->address.kind == ADDRESS_UNIX ?
-			       " (a server has it open, or it is no socket)" :
-			       " (another program has it; choose another port,"
-			       " or 0 for a free one)";
+		hint = l->address.kind == ADDRESS_UNIX
+			       ? " (a server has it open, or it is no socket)"
+			       : " (another program has it; choose another "
+				 "port, or 0 for a free one)";
 		break;
 	case EADDRNOTAVAIL:
 		hint = " (not an address of this machine; use :PORT for "
 		       "clients on it, *:PORT for others)";
 		break;
 	case EACCES:
-		hint = l->address.kind == ADDRESS_UNIX ?
-			       "" :
-			       " (ports below 1024 need a privilege)";
+		hint = l->address.kind == ADDRESS_UNIX
+			       ? ""
+			       : " (ports below 1024 need a privilege)";
 		break;
 	}
-	return err_set(e, -error, "Can't bind address: %s.%s",
-		       strerror(error), hint);
+	return err_set(e, -error, "Can't bind address: %s.%s", strerror(error),
+		       hint);
 }
 
 static bool is_missing(int error)

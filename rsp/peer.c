@@ -73,8 +73,7 @@ static struct diag_request request_of(const struct endpoint *peer,
 /* The length of the answer. */
 static ssize_t ask(const struct diag_request *q, union diag_answer *answer)
 {
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC,
-			NETLINK_SOCK_DIAG);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	ssize_t n = -1;
 	int error;
 
@@ -89,12 +88,15 @@ static ssize_t ask(const struct diag_request *q, union diag_answer *answer)
 static int diag_error(int error, struct err *e)
 {
 	if (error == -ENOENT)
-		return err_set(e, error, "the owner of the client's socket is "
+		return err_set(e, error,
+			       "the owner of the client's socket is "
 			       "not found: it is closed, or in another "
 			       "network namespace, or the kernel lacks the "
 			       "module tcp_diag");
-	return err_set(e, error, "the owner of the client's socket cannot be "
-		       "asked for (sock_diag: %s)", strerror(-error));
+	return err_set(e, error,
+		       "the owner of the client's socket cannot be "
+		       "asked for (sock_diag: %s)",
+		       strerror(-error));
 }
 
 /*
@@ -102,16 +104,14 @@ static int diag_error(int error, struct err *e)
  * the kernel then gives as its uid is 0.
  */
 static int read_answer(const union diag_answer *answer, ssize_t len,
-		       const struct diag_request *q, uid_t *uid,
-		       struct err *e)
+		       const struct diag_request *q, uid_t *uid, struct err *e)
 {
 	const struct inet_diag_msg *m = NLMSG_DATA(&answer->head);
 	const struct nlmsgerr *failure = NLMSG_DATA(&answer->head);
 
 	if (len >= (ssize_t)NLMSG_LENGTH(sizeof(*failure)) &&
 	    answer->head.nlmsg_type == NLMSG_ERROR)
-		return diag_error(failure->error ? failure->error : -EPROTO,
-				  e);
+		return diag_error(failure->error ? failure->error : -EPROTO, e);
 	if (len < (ssize_t)NLMSG_LENGTH(sizeof(*m)) ||
 	    answer->head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
 		return diag_error(-EBADMSG, e);
@@ -183,9 +183,8 @@ void link_describe(const struct link *l, struct buf *out)
 		if (ttyname_r(link_fd(l), host, sizeof(host)))
 			strcpy(host, "stdio");
 		buf_puts(out, host);
-	} else if (getnameinfo(&peer.sa.any, peer.len, host, sizeof(host),
-			       port, sizeof(port),
-			       NI_NUMERICHOST | NI_NUMERICSERV) ||
+	} else if (getnameinfo(&peer.sa.any, peer.len, host, sizeof(host), port,
+			       sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV) ||
 		   peer.sa.any.sa_family == AF_UNIX) {
 		buf_puts(out, "a local socket");
 	} else {

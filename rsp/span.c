@@ -17,7 +17,7 @@
 #include <immintrin.h>
 #endif
 
-#define LANE 32
+#define LANE	 32
 #define TEMPLATE static inline __attribute__((always_inline))
 
 /* LANE bytes anywhere, moved by the widest instruction there is. */
@@ -163,8 +163,8 @@ TEMPLATE size_t escape(char *dst, const char *src, size_t n,
 	size_t in = 0, out = 0;
 
 	for (;;) {
-		size_t len = until_special(dst + out, src + in, n - in,
-					   j->escape);
+		size_t len =
+			until_special(dst + out, src + in, n - in, j->escape);
 
 		in += len;
 		out += len;
@@ -181,8 +181,8 @@ TEMPLATE size_t unescape(char *dst, const char *src, size_t n, size_t *used,
 	size_t in = 0, out = 0;
 
 	for (;;) {
-		size_t len = until_special(dst + out, src + in, n - in,
-					   j->unescape);
+		size_t len =
+			until_special(dst + out, src + in, n - in, j->unescape);
 
 		in += len;
 		out += len;
@@ -251,9 +251,8 @@ AVX2 static inline __m256i load32(const char *p)
  */
 AVX2 static inline __m256i among32(__m256i v, char at_10, char at_13)
 {
-	__m256i table = _mm256_broadcastsi128_si256(
-		_mm_setr_epi8(1, 0, 0, '#', '$', 0, 0, 0, 0, 0, at_10, 0, 0,
-			      at_13, 0, 0));
+	__m256i table = _mm256_broadcastsi128_si256(_mm_setr_epi8(
+		1, 0, 0, '#', '$', 0, 0, 0, 0, 0, at_10, 0, 0, at_13, 0, 0));
 
 	return _mm256_cmpeq_epi8(_mm256_shuffle_epi8(table, v), v);
 }
@@ -295,7 +294,7 @@ AVX2 static size_t copy_avx2(char *dst, const char *src, size_t n)
 	return copy(dst, src, n, &wide);
 }
 
-#define CHOOSE(loop, ...)                                         \
+#define CHOOSE(loop, ...)                                          \
 	(__builtin_cpu_supports("avx2") ? loop##_avx2(__VA_ARGS__) \
 					: loop(__VA_ARGS__, &base))
 #else

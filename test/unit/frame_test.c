@@ -319,7 +319,8 @@ static void test_decode_random(void **state)
 /* The events of a stream, as letters; packets as their text. */
 static void check_stream(const char *wire, size_t max, const char *events)
 {
-	static const char letters[] = { [FRAME_BAD] = 'B', [FRAME_ACK] = '+',
+	static const char letters[] = { [FRAME_BAD] = 'B',
+					[FRAME_ACK] = '+',
 					[FRAME_NAK] = '-',
 					[FRAME_INTERRUPT] = 'I' };
 
