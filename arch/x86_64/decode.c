@@ -17,7 +17,7 @@ static const uint16_t prefix_bits[256] = {
 	[0xf2] = X86_PFX_F2, [0xf3] = X86_PFX_F3,
 };
 
-static bool mode64(const struct x86_insn *in)
+static bool mode64(const struct x86_instr *in)
 {
 	return in->mode == X86_MODE_64;
 }
@@ -51,7 +51,7 @@ static int take(struct cursor *c, unsigned size)
 }
 
 /* A REX prefix counts only right before the opcode (SDM vol. 2, 2.2.1). */
-static int take_prefixes(struct cursor *c, struct x86_insn *in)
+static int take_prefixes(struct cursor *c, struct x86_instr *in)
 {
 	for (; c->p < c->end; c->p++) {
 		uint16_t bit = prefix_bits[*c->p];
@@ -73,7 +73,7 @@ static int take_prefixes(struct cursor *c, struct x86_insn *in)
 }
 
 /* Index of the mandatory prefix: F2 and F3 go before 66. */
-static unsigned legacy_pp(const struct x86_insn *in)
+static unsigned legacy_pp(const struct x86_instr *in)
 {
 	if (in->prefixes & X86_PFX_F3)
 		return 2;
@@ -82,12 +82,12 @@ static unsigned legacy_pp(const struct x86_insn *in)
 	return in->prefixes & X86_PFX_66 ? 1 : 0;
 }
 
-static bool operand16(const struct x86_insn *in)
+static bool operand16(const struct x86_instr *in)
 {
 	return (in->prefixes & X86_PFX_66) && !(in->rex & X86_REX_W);
 }
 
-static bool address16(const struct x86_insn *in)
+static bool address16(const struct x86_instr *in)
 {
 	return !mode64(in) && (in->prefixes & X86_PFX_67);
 }
@@ -110,13 +110,13 @@ static unsigned disp_size32(uint8_t modrm, uint8_t sib)
 	return mod == 1 ? 1 : 4;
 }
 
-static bool has_sib(const struct x86_insn *in)
+static bool has_sib(const struct x86_instr *in)
 {
 	return (in->modrm & 7) == 4 && in->modrm < 0xc0 && !address16(in);
 }
 
 /* ModRM has been taken: SIB and displacement (SDM vol. 2, tables 2-1 to 2-3).*/
-static int take_memory(struct cursor *c, struct x86_insn *in)
+static int take_memory(struct cursor *c, struct x86_instr *in)
 {
 	int at;
 
@@ -138,7 +138,7 @@ static int take_memory(struct cursor *c, struct x86_insn *in)
 	return 0;
 }
 
-static int take_modrm(struct cursor *c, struct x86_insn *in)
+static int take_modrm(struct cursor *c, struct x86_instr *in)
 {
 	int at = take(c, 1);
 
@@ -149,7 +149,7 @@ static int take_modrm(struct cursor *c, struct x86_insn *in)
 	return 0;
 }
 
-static unsigned imm_size(const struct x86_insn *in, enum x86_imm imm)
+static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
 {
 	unsigned z = operand16(in) ? 2 : 4;
 
@@ -179,7 +179,7 @@ static unsigned imm_size(const struct x86_insn *in, enum x86_imm imm)
 	return 0;
 }
 
-static int take_imm(struct cursor *c, struct x86_insn *in, unsigned size)
+static int take_imm(struct cursor *c, struct x86_instr *in, unsigned size)
 {
 	int at = take(c, size);
 
@@ -191,7 +191,7 @@ static int take_imm(struct cursor *c, struct x86_insn *in, unsigned size)
 }
 
 /* Walks the tree to a leaf; 0 is an undefined opcode. */
-static int find_form(const struct cursor *c, const struct x86_insn *in,
+static int find_form(const struct cursor *c, const struct x86_instr *in,
 		     uint32_t *form)
 {
 	while (*form & F_BY) {
@@ -217,7 +217,7 @@ static int find_form(const struct cursor *c, const struct x86_insn *in,
 	return 0;
 }
 
-static bool fpu_exists(const struct x86_insn *in)
+static bool fpu_exists(const struct x86_instr *in)
 {
 	const struct x86_fpu_form *f = &x86_fpu_forms[in->opcode & 7];
 
@@ -227,7 +227,7 @@ static bool fpu_exists(const struct x86_insn *in)
 }
 
 /* What can be told before ModRM has been read. */
-static bool form_exists(const struct x86_insn *in, uint32_t form)
+static bool form_exists(const struct x86_instr *in, uint32_t form)
 {
 	if (!form || form & (mode64(in) ? F_NO64 : F_ONLY64))
 		return false;
@@ -236,7 +236,7 @@ static bool form_exists(const struct x86_insn *in, uint32_t form)
 	return !(in->prefixes & X86_PFX_LOCK) || (form & F_LOCK);
 }
 
-static int take_operand(struct cursor *c, struct x86_insn *in, uint32_t form)
+static int take_operand(struct cursor *c, struct x86_instr *in, uint32_t form)
 {
 	int r = take_modrm(c, in);
 	bool reg = in->modrm >= 0xc0 || (form & F_FIXED);
@@ -252,7 +252,7 @@ static int take_operand(struct cursor *c, struct x86_insn *in, uint32_t form)
 	return reg ? 0 : take_memory(c, in);
 }
 
-static int decode_form(struct cursor *c, struct x86_insn *in, uint32_t form)
+static int decode_form(struct cursor *c, struct x86_instr *in, uint32_t form)
 {
 	enum x86_imm imm;
 	int r = find_form(c, in, &form);
@@ -279,7 +279,7 @@ static int decode_form(struct cursor *c, struct x86_insn *in, uint32_t form)
 	return 0;
 }
 
-static int decode_3dnow(struct cursor *c, struct x86_insn *in)
+static int decode_3dnow(struct cursor *c, struct x86_instr *in)
 {
 	int r;
 
@@ -298,7 +298,7 @@ static int decode_3dnow(struct cursor *c, struct x86_insn *in)
 								   : -EINVAL;
 }
 
-static int take_opcode(struct cursor *c, struct x86_insn *in)
+static int take_opcode(struct cursor *c, struct x86_instr *in)
 {
 	int at = take(c, 1);
 
@@ -309,7 +309,7 @@ static int take_opcode(struct cursor *c, struct x86_insn *in)
 	return 0;
 }
 
-static int decode_0f(struct cursor *c, struct x86_insn *in)
+static int decode_0f(struct cursor *c, struct x86_instr *in)
 {
 	static const uint32_t *const tables[] = {
 		[X86_MAP_0F] = x86_0f,
@@ -333,7 +333,7 @@ static int decode_0f(struct cursor *c, struct x86_insn *in)
 }
 
 /* EVEX: what its last payload byte may say (SDM vol. 2, 2.7.11). */
-static bool evex_exists(const struct x86_insn *in, uint32_t form, uint8_t p2)
+static bool evex_exists(const struct x86_instr *in, uint32_t form, uint8_t p2)
 {
 	bool reg = in->modrm >= 0xc0, b = p2 & 0x10, z = p2 & 0x80;
 	unsigned mask = p2 & 7, length = p2 >> 5 & 3;
@@ -349,7 +349,7 @@ static bool evex_exists(const struct x86_insn *in, uint32_t form, uint8_t p2)
 	return true;
 }
 
-static bool vvvv_exists(const struct x86_insn *in, uint32_t form, bool v_high)
+static bool vvvv_exists(const struct x86_instr *in, uint32_t form, bool v_high)
 {
 	if (form & V_V)
 		return true;
@@ -361,7 +361,7 @@ static bool vvvv_exists(const struct x86_insn *in, uint32_t form, bool v_high)
 }
 
 /* What VEX, EVEX and XOP have in common; ModRM has been taken. */
-static bool vex_exists(const struct x86_insn *in, uint32_t form)
+static bool vex_exists(const struct x86_instr *in, uint32_t form)
 {
 	bool reg = in->modrm >= 0xc0;
 
@@ -384,7 +384,7 @@ static bool vex_exists(const struct x86_insn *in, uint32_t form)
  * From the opcode on; table is the map's. p2 is EVEX's third payload byte, for
  * the others length << 5 with nothing else set.
  */
-static int decode_vex(struct cursor *c, struct x86_insn *in,
+static int decode_vex(struct cursor *c, struct x86_instr *in,
 		      const uint32_t table[4][256], uint8_t p2)
 {
 	bool evex = in->map == X86_MAP_EVEX, v_high = evex && !(p2 & 8);
@@ -419,12 +419,12 @@ static int decode_vex(struct cursor *c, struct x86_insn *in,
 }
 
 /* RXB are the inverted high bits of a payload byte; 32-bit mode has none. */
-static uint8_t payload_rex(const struct x86_insn *in, uint8_t rxb, uint8_t w)
+static uint8_t payload_rex(const struct x86_instr *in, uint8_t rxb, uint8_t w)
 {
 	return (mode64(in) ? ~rxb >> 5 & 7 : 0) | (w >> 7) << 3;
 }
 
-static int decode_vex2(struct cursor *c, struct x86_insn *in)
+static int decode_vex2(struct cursor *c, struct x86_instr *in)
 {
 	int at = take(c, 1);
 	uint8_t p;
@@ -441,7 +441,7 @@ static int decode_vex2(struct cursor *c, struct x86_insn *in)
 }
 
 /* The first two payload bytes of the others: RXB and map; W, vvvv, L, pp. */
-static int take_payload(struct cursor *c, struct x86_insn *in, uint8_t *p)
+static int take_payload(struct cursor *c, struct x86_instr *in, uint8_t *p)
 {
 	int at = take(c, 2);
 
@@ -454,7 +454,7 @@ static int take_payload(struct cursor *c, struct x86_insn *in, uint8_t *p)
 	return 0;
 }
 
-static int decode_vex3(struct cursor *c, struct x86_insn *in)
+static int decode_vex3(struct cursor *c, struct x86_instr *in)
 {
 	uint8_t p[2];
 	int r = take_payload(c, in, p);
@@ -468,7 +468,7 @@ static int decode_vex3(struct cursor *c, struct x86_insn *in)
 	return decode_vex(c, in, x86_vex[in->vex_map], (p[1] & 4) << 3);
 }
 
-static int decode_xop(struct cursor *c, struct x86_insn *in)
+static int decode_xop(struct cursor *c, struct x86_instr *in)
 {
 	uint8_t p[2];
 	int r = take_payload(c, in, p);
@@ -482,7 +482,7 @@ static int decode_xop(struct cursor *c, struct x86_insn *in)
 	return decode_vex(c, in, x86_xop[in->vex_map - 8], (p[1] & 4) << 3);
 }
 
-static int decode_evex(struct cursor *c, struct x86_insn *in)
+static int decode_evex(struct cursor *c, struct x86_instr *in)
 {
 	uint8_t p[2];
 	int r = take_payload(c, in, p), at;
@@ -505,7 +505,7 @@ static int decode_evex(struct cursor *c, struct x86_insn *in)
  * An opcode byte that may begin a longer prefix, by what follows: in 32-bit
  * mode les, lds and bound keep their memory forms, and pop r/m has reg 0.
  */
-static int decode_escape(struct cursor *c, struct x86_insn *in)
+static int decode_escape(struct cursor *c, struct x86_instr *in)
 {
 	if (c->p == c->end)
 		return c->cut;
@@ -518,7 +518,7 @@ static int decode_escape(struct cursor *c, struct x86_insn *in)
 	return in->opcode == 0xc4 ? decode_vex3(c, in) : decode_vex2(c, in);
 }
 
-static int decode_main(struct cursor *c, struct x86_insn *in)
+static int decode_main(struct cursor *c, struct x86_instr *in)
 {
 	int r = take_opcode(c, in);
 
@@ -538,7 +538,7 @@ static int decode_main(struct cursor *c, struct x86_insn *in)
 }
 
 int x86_decode(const uint8_t *code, size_t avail, enum x86_mode mode,
-	       struct x86_insn *out)
+	       struct x86_instr *out)
 {
 	bool whole = avail >= X86_INSN_MAX;
 	struct cursor c = {
@@ -549,7 +549,7 @@ int x86_decode(const uint8_t *code, size_t avail, enum x86_mode mode,
 	};
 	int r;
 
-	*out = (struct x86_insn){ .mode = mode };
+	*out = (struct x86_instr){ .mode = mode };
 	r = take_prefixes(&c, out);
 	if (r < 0)
 		return r;
@@ -560,7 +560,7 @@ int x86_decode(const uint8_t *code, size_t avail, enum x86_mode mode,
 	return out->length;
 }
 
-uint64_t x86_target(const struct x86_insn *in, uint64_t pc)
+uint64_t x86_target(const struct x86_instr *in, uint64_t pc)
 {
 	uint64_t to = pc + in->length + (int64_t)in->rel;
 
@@ -569,7 +569,7 @@ uint64_t x86_target(const struct x86_insn *in, uint64_t pc)
 	return operand16(in) ? (uint16_t)to : (uint32_t)to;
 }
 
-uint64_t x86_rip_operand(const struct x86_insn *in, const uint8_t *code,
+uint64_t x86_rip_operand(const struct x86_instr *in, const uint8_t *code,
 			 uint64_t pc)
 {
 	uint64_t to = pc + in->length + le_signed(code + in->disp_at, 4);

@@ -92,7 +92,7 @@ enum {
  * has size 0. A displacement is signed, 1, 2 or 4 bytes; EVEX's one-byte form
  * is scaled, which is not undone here.
  */
-struct x86_insn {
+struct x86_instr {
 	uint8_t length; /* 1 to 15 */
 	uint8_t kind;	/* enum x86_kind */
 	uint8_t mode;	/* enum x86_mode */
@@ -119,10 +119,10 @@ struct x86_insn {
  * X86_INSN_MAX or more). *out is whole only on success.
  */
 int x86_decode(const uint8_t *code, size_t avail, enum x86_mode mode,
-	       struct x86_insn *out);
+	       struct x86_instr *out);
 
 /* Has a target that rel tells: jmp, jcc, loop, call, xbegin. */
-static inline bool x86_is_direct(const struct x86_insn *in)
+static inline bool x86_is_direct(const struct x86_instr *in)
 {
 	return in->kind == X86_JMP || in->kind == X86_JCC ||
 	       in->kind == X86_LOOP || in->kind == X86_CALL ||
@@ -130,11 +130,11 @@ static inline bool x86_is_direct(const struct x86_insn *in)
 }
 
 /* Where a direct branch at pc goes; wraps as the processor's pc does. */
-uint64_t x86_target(const struct x86_insn *in, uint64_t pc);
+uint64_t x86_target(const struct x86_instr *in, uint64_t pc);
 
 /* The address of the memory operand of an instruction at pc, if rip_relative;
  * without a segment's base. */
-uint64_t x86_rip_operand(const struct x86_insn *in, const uint8_t *code,
+uint64_t x86_rip_operand(const struct x86_instr *in, const uint8_t *code,
 			 uint64_t pc);
 
 #endif

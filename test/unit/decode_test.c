@@ -228,7 +228,7 @@ static size_t row_bytes(const struct row *r, uint8_t *out)
 static bool row_holds(const struct row *r, enum x86_mode mode)
 {
 	int want = mode == X86_MODE_64 ? r->in64 : r->in32, got;
-	struct x86_insn in;
+	struct x86_instr in;
 	uint8_t code[32];
 	size_t n = row_bytes(r, code);
 
@@ -257,7 +257,7 @@ static void test_rows(void **state)
 static void test_truncation(void **state)
 {
 	uint8_t code[32];
-	struct x86_insn in;
+	struct x86_instr in;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
@@ -278,7 +278,7 @@ static void test_truncation(void **state)
 }
 
 static void decode_all(const char *hex, enum x86_mode mode, uint8_t *code,
-		       struct x86_insn *in)
+		       struct x86_instr *in)
 {
 	struct row r = { .hex = hex };
 	size_t n = row_bytes(&r, code);
@@ -288,7 +288,7 @@ static void decode_all(const char *hex, enum x86_mode mode, uint8_t *code,
 
 static void test_parts(void **state)
 {
-	struct x86_insn in;
+	struct x86_instr in;
 	uint8_t code[32];
 
 	(void)state;
@@ -336,7 +336,7 @@ static void test_parts(void **state)
 
 static void test_targets(void **state)
 {
-	struct x86_insn in;
+	struct x86_instr in;
 	uint8_t code[32];
 
 	(void)state;
