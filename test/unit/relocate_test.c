@@ -1,0 +1,157 @@
+/*
+ * The relocator's answers: what it refuses, and where it says that a thread
+ * is. That slots do what they should is test/relocate-run.c's to show.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "arch/x86_64/relocate.h"
+#include "base/hex.h"
+#include "base/mem.h"
+
+static unsigned row_bytes(const char *hex, uint8_t *code)
+{
+	size_t n = strlen(hex) / 2;
+
+	assert_true(n <= X86_INSN_MAX && hex_decode(code, hex, n));
+	return n;
+}
+
+static void expect_error(const char *hex, enum x86_mode mode, uint64_t slot,
+			 int want)
+{
+	uint8_t code[X86_INSN_MAX];
+	struct x86_slot out;
+	unsigned len = row_bytes(hex, code);
+	int got = x86_relocate(code, len, mode, 0x400000, slot, &out);
+
+	if (got != want)
+		fail_msg("%s: %d, not %d", hex, got, want);
+}
+
+static void test_refusals(void **state)
+{
+	(void)state;
+	expect_error("0f04", X86_MODE_64, 0x500000, -EINVAL);
+	expect_error("488b05", X86_MODE_64, 0x500000, -ENODATA);
+	expect_error("c7f800000000", X86_MODE_64, 0x500000, -ENOEXEC);
+	expect_error("ff18", X86_MODE_64, 0x500000, -ENOEXEC);
+	expect_error("0f34", X86_MODE_64, 0x500000, -ENOEXEC);
+	expect_error("0f34", X86_MODE_32, 0x500000, 2);
+	expect_error("66e80000", X86_MODE_32, 0x500000, -ENOEXEC);
+	expect_error("66c3", X86_MODE_32, 0x500000, -ENOEXEC);
+	expect_error("9a000000003300", X86_MODE_32, 0x500000, -ENOEXEC);
+	expect_error("488b0500000000", X86_MODE_64, 0x500000, 7);
+	expect_error("488b0500000000", X86_MODE_64, 0x80500000, -ERANGE);
+	expect_error("678b0500000000", X86_MODE_64, 0x7fff80500000, 7);
+	expect_error("ff1500000000", X86_MODE_64, 0x80500000, -ERANGE);
+	expect_error("ffd0", X86_MODE_64, 0x7fff80500000, 2);
+}
+
+/*
+ * From pc 0x400000 to slot: the code, and the points as offset:pc; offset-undo
+ * where one is inside a sequence, offset* after a syscall.
+ */
+struct row {
+	const char *hex;
+	enum x86_mode mode;
+	uint64_t slot;
+	const char *code, *points;
+};
+
+#define NEAR   0x500000
+#define REMOTE 0x7fff00500000
+
+/* clang-format off */
+static const struct row rows[] = {
+	{ "89c8", X86_MODE_64, NEAR, "89c8" "e9fbffefff",
+	  "0:400000 2:400002 " },
+	{ "89c8", X86_MODE_64, REMOTE,
+	  "89c8" "ff2500000000" "0200400000000000", "0:400000 2:400002 " },
+	{ "488b0510000000", X86_MODE_64, NEAR, "488b051000f0ff" "e9fbffefff",
+	  "0:400000 7:400007 " },
+	{ "eb10", X86_MODE_64, NEAR, "e90d00f0ff", "0:400000 " },
+	{ "eb10", X86_MODE_64, REMOTE, "ff2500000000" "1200400000000000",
+	  "0:400000 " },
+	{ "7510", X86_MODE_64, NEAR, "7505" "e9fbffefff" "e90600f0ff",
+	  "0:400000 2:400002 7:400012 " },
+	{ "67e310", X86_MODE_64, NEAR, "67e305" "e9fbffefff" "e90600f0ff",
+	  "0:400000 3:400003 8:400013 " },
+	{ "e810000000", X86_MODE_64, NEAR,
+	  "ff3505000000" "e90a00f0ff" "0500400000000000",
+	  "0:400000 6:400015 " },
+	{ "e810000000", X86_MODE_32, NEAR, "6805004000" "e90b00f0ff",
+	  "0:400000 5:400015 " },
+	{ "41ff5308", X86_MODE_64, NEAR,
+	  "41ff7308" "ff3424" "488d642410" "ff3504000000" "ff6424f8"
+	  "0400400000000000",
+	  "0:400000 4-8:400000 7-16:400000 12-0:400000 18-8:400000 " },
+	{ "ffd0", X86_MODE_32, NEAR,
+	  "fff0" "ff3424" "8d642408" "6802004000" "ff6424fc",
+	  "0:400000 2-4:400000 5-8:400000 9-0:400000 14-4:400000 " },
+	{ "0f05", X86_MODE_64, NEAR,
+	  "0f05" "48b90200400000000000" "e9f1ffefff",
+	  "0:400000 2*:400002 12:400002 " },
+	{ "c3", X86_MODE_64, NEAR, "c3", "0:400000 " },
+	{ "cc", X86_MODE_64, NEAR, "cc" "e9fbffefff", "0:400000 1:400001 " },
+};
+/* clang-format on */
+
+static void print_points(const struct x86_slot *s, char *out, size_t size)
+{
+	for (unsigned i = 0; i < s->n_points; i++) {
+		const struct x86_point *p = &s->points[i];
+		int n = snprintf(out, size, "%d", p->offset);
+
+		if (p->state == X86_POINT_INSIDE)
+			n += snprintf(out + n, size - n, "-%d", p->undo);
+		if (p->state == X86_POINT_SYSCALLED)
+			n += snprintf(out + n, size - n, "*");
+		n += snprintf(out + n, size - n, ":%llx ",
+			      (unsigned long long)p->pc);
+		out += n;
+		size -= n;
+		assert_ptr_equal(x86_slot_point(s, p->offset), p);
+	}
+	assert_null(x86_slot_point(s, s->len));
+	assert_null(x86_slot_point(s, UINT64_MAX));
+}
+
+static void check_row(const struct row *r)
+{
+	char hex[2 * X86_SLOT_MAX + 1] = "", points[200] = "";
+	uint8_t code[X86_INSN_MAX];
+	unsigned len = row_bytes(r->hex, code);
+	struct x86_slot s;
+
+	assert_int_equal(
+		x86_relocate(code, len, r->mode, 0x400000, r->slot, &s), len);
+	hex_encode(hex, s.code, s.len);
+	assert_string_equal(hex, r->code);
+	print_points(&s, points, sizeof(points));
+	assert_string_equal(points, r->points);
+}
+
+static void test_rows(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		check_row(&rows[i]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_refusals),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
