@@ -142,7 +142,7 @@ static int resolve_host(const struct address *a, struct endpoint *ends,
 	int n = 0, error = getaddrinfo(a->host, NULL, &want, &list);
 
 	if (error)
-		return err_set(e, -EINVAL, "cannot resolve %s: %s", a->host,
+		return err_set(e, -EINVAL, "cannot resolve name: %s: %s", a->host,
 			       gai_strerror(error));
 	for (struct addrinfo *i = list; i && n < ADDRESS_ENDPOINTS;
 	     i = i->ai_next) {

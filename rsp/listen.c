@@ -35,22 +35,23 @@ static int bind_error(const struct listener *l, int error, struct err *e)
 	switch (error) {
 	case EADDRINUSE:
 		hint = l->address.kind == ADDRESS_UNIX
-			       ? " (a server has it open, or it is no socket)"
-			       : " (another program has it; choose another "
-				 "port, or 0 for a free one)";
+			       ? "a server has it open, or it is no socket: "
+			       : "another program has the port (0 picks a "
+				 "free one): ";
 		break;
 	case EADDRNOTAVAIL:
-		hint = " (not an address of this machine; use :PORT for "
-		       "clients on it, *:PORT for others)";
+		hint = "not an address of this machine (:PORT is for clients "
+		       "on it, *:PORT for others): ";
 		break;
 	case EACCES:
 		hint = l->address.kind == ADDRESS_UNIX
 			       ? ""
-			       : " (ports below 1024 need a privilege)";
+			       : "ports below 1024 need a privilege: ";
 		break;
 	}
-	return err_set(e, -error, "Can't bind address: %s.%s", strerror(error),
-		       hint);
+	/* The end of the line is gdbserver's, for scripts that wait for it. */
+	return err_set(e, -error, "%sCan't bind address: %s.", hint,
+		       strerror(error));
 }
 
 static bool is_missing(int error)

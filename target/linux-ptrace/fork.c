@@ -77,7 +77,7 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 	inferior_examine(lt, p);
 	points_copy(from, p);
 	inf->memory_of = shares_memory ? from : NULL;
-	inf->slots = slots_share(inferior_of(from)->slots);
+	inf->slots = slots_share(inferior_of(from)->slots, shares_memory);
 	return p;
 }
 
@@ -94,12 +94,11 @@ static void take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
 					     0x7f, !parent->th->running);
 }
 
-static bool is_thread_of(pid_t pid, pid_t tid)
+/* What clone() makes without CLONE_THREAD but with CLONE_VM is a thread to a
+ * debugger: it runs in the same memory, breakpoints included. */
+static bool shares_memory(pid_t pid, pid_t other)
 {
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d", pid, tid);
-	return access(path, F_OK) == 0;
+	return syscall(SYS_kcmp, pid, other, KCMP_VM, 0, 0) == 0;
 }
 
 bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
@@ -110,8 +109,8 @@ bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
 
 	if (ptrace(PTRACE_GETEVENTMSG, lwp->tid, 0, &msg) < 0)
 		return false;
-	if (event == PTRACE_EVENT_CLONE &&
-	    is_thread_of(lwp->proc->pid, (pid_t)msg)) {
+	shares = shares_memory(lwp->proc->pid, (pid_t)msg);
+	if (event == PTRACE_EVENT_CLONE && shares) {
 		take_thread(lt, lwp, (pid_t)msg);
 		return false;
 	}
@@ -119,8 +118,6 @@ bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
 	lwp->waits_for_vfork = vfork;
 	if (!wait_for_first_stop(lt, (pid_t)msg))
 		return false;
-	shares = syscall(SYS_kcmp, lwp->proc->pid, (pid_t)msg, KCMP_VM, 0, 0) ==
-		 0;
 	child = child_add(lt, lwp, (pid_t)msg, shares);
 	wanted = vfork ? lt->t.report_vfork : lt->t.report_fork;
 	if (ghost || !wanted) {
@@ -143,6 +140,7 @@ static void forget_memory(struct linux_target *lt, struct process *p)
 	slots_free(inf->slots);
 	inf->slots = NULL;
 	inf->memory_of = NULL;
+	inf->syscall_insn = 0;
 	inf->debug_generation = 0;
 	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++)
 		inf->debug[i].pt = NULL;
@@ -213,7 +211,7 @@ static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 	debugreg_sync(lwp);
 	ptrace(PTRACE_DETACH, lwp->tid, 0, sig);
 	if (lwp->signo && !sig)
-		syscall(SYS_tgkill, lwp->proc->pid, lwp->tid, lwp->signo);
+		syscall(SYS_tkill, lwp->tid, lwp->signo);
 }
 
 void inferior_release(struct linux_target *lt, struct process *p, int signo)
@@ -232,11 +230,6 @@ void inferior_release(struct linux_target *lt, struct process *p, int signo)
 	}
 	if (!inf->memory_of)
 		target_points_drop(&lt->t, p);
-	list_each(th, &p->threads, node) {
-		lwp = lwp_of(th);
-		if (lwp_regs(lwp))
-			slot_leave(lt, lwp);
-	}
 	slots_remove(lt, p);
 	if (signo && (lwp = lwp_find(lt, p->pid)))
 		lwp->signo = signo;

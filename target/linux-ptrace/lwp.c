@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "target/linux-ptrace/slot.h"
 
 struct process *inferior_add(struct linux_target *lt, pid_t pid)
 {

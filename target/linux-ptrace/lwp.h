@@ -72,7 +72,8 @@ struct inferior {
 	struct process *memory_of; /* a vfork child: whose memory it uses */
 	struct debug_address debug[N_DEBUG_ADDRESSES];
 	unsigned debug_generation; /* 0: no debug register was ever set */
-	struct slots *slots;	   /* NULL: none yet */
+	struct slots *slots;	   /* slot.h; NULL: none yet */
+	uint64_t syscall_insn;	   /* inject.h; 0: not looked for yet */
 };
 
 /* The periodic signal that bounds our waiting: see wait.c. */
@@ -142,6 +143,9 @@ int linux_store_regs(struct target *t, struct thread *th, enum regset set);
 
 int linux_thread_pointer(struct target *t, struct thread *th, uint64_t *base);
 
+/* Where a stopped lwp is, as the processor has it; 0 when it is gone. */
+uint64_t lwp_pc(struct lwp *lwp);
+
 /* The general registers, fetched at most once a stop; NULL: it is gone. */
 struct user_regs_struct *lwp_regs(struct lwp *lwp);
 void lwp_set_pc(struct lwp *lwp, uint64_t pc);
@@ -175,10 +179,6 @@ void debugreg_sync(struct lwp *lwp);
 /* What of our points a debug trap is about, and where: NULL when none. */
 const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
 				 uint64_t *addr);
-
-/* --- slot.c -------------------------------------------------------------- */
-
-void slots_free(struct slots *s);
 
 /* --- fork.c -------------------------------------------------------------- */
 
@@ -222,6 +222,12 @@ void lwps_halt(struct linux_target *lt, struct process *p);
 
 /* Lets a stopped lwp run, by an instruction or on; delivers lwp->signo. */
 void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step);
+/*
+ * Steps a stopped lwp by an instruction and waits for it, whatever interrupts
+ * were under way: *status is its stop, not yet taken in, and it is stopped.
+ * -ESRCH: it has died, and that has been taken in.
+ */
+int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status);
 /* As the layer above asked last: continue, or step. */
 void lwp_run_on(struct linux_target *lt, struct lwp *lwp);
 

@@ -24,9 +24,10 @@ static int sw_remove(struct target *t, struct process *p, struct point *pt)
 	uint8_t now[ARCH_TRAP_MAX];
 
 	pt->inserted = false;
+	if (linux_read_mem(t, p, pt->addr, now, a->trap_len) != a->trap_len)
+		return -EFAULT;
 	/* Memory mapped anew since then is not ours to change. */
-	if (linux_read_mem(t, p, pt->addr, now, a->trap_len) != a->trap_len ||
-	    memcmp(now, a->trap, a->trap_len))
+	if (memcmp(now, a->trap, a->trap_len))
 		return 0;
 	if (linux_write_mem(t, p, pt->addr, pt->shadow, a->trap_len) !=
 	    a->trap_len)

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -21,7 +22,7 @@ static int signal_to_deliver(struct lwp *lwp)
 	if (!sig || lwp->signal_stop)
 		return sig;
 	lwp->injected = sig;
-	syscall(SYS_tgkill, lwp->proc->pid, lwp->tid, sig);
+	syscall(SYS_tkill, lwp->tid, sig);
 	return 0;
 }
 
@@ -29,9 +30,8 @@ void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
 {
 	int request = step ? PTRACE_SINGLESTEP : PTRACE_CONT, sig;
 
-	if (step && inferior_of(lwp->proc)->slots && !lwp->in_slot &&
-	    lwp_regs(lwp))
-		slot_leave(lt, lwp);
+	if (step && !lwp->in_slot && inferior_of(lwp->proc)->slots)
+		slot_leave(lwp);
 	if (lwp->th && (lwp->th->fresh || lwp->th->dirty))
 		target_regs_flush(&lt->t, lwp->th);
 	lwp_regs_flush(lwp);
@@ -56,6 +56,39 @@ void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
 {
 	if (lwp->stopped && !lwp->dead && lwp->pending.kind == STOP_NONE)
 		lwp_run(lt, lwp, lwp->in_slot || lwp->kind != RESUME_CONT);
+}
+
+static void lwp_interrupt(struct lwp *lwp)
+{
+	if (lwp->interrupting || lwp->starting)
+		return;
+	ptrace(PTRACE_INTERRUPT, lwp->tid, 0, 0);
+	lwp->interrupting = true;
+}
+
+int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
+{
+	pid_t tid = lwp->tid, r;
+
+	do {
+		lwp_run(lt, lwp, true);
+		do {
+			r = lwp_wait(lt, tid, status, true);
+		} while (!r);
+		if (r < 0 || !WIFSTOPPED(*status)) {
+			if (r > 0)
+				status_take(lt, tid, *status, true);
+			return -ESRCH;
+		}
+		lwp_set_stopped(lt, lwp);
+		lwp->signal_stop = !(*status >> 16);
+		/* An interrupt sent before comes first: step again. */
+		if (*status >> 16 == PTRACE_EVENT_STOP)
+			lwp->interrupting = false;
+	} while (*status >> 16 == PTRACE_EVENT_STOP);
+	if (lwp->report_interrupt && !lwp->interrupting)
+		lwp_interrupt(lwp);
+	return 0;
 }
 
 /* Takes the action in; true when an event of the thread is pending. */
@@ -118,14 +151,6 @@ int linux_resume(struct target *t, const struct resume *acts, size_t n)
 	}
 	lt->held_back = false;
 	return 0;
-}
-
-static void lwp_interrupt(struct lwp *lwp)
-{
-	if (lwp->interrupting || lwp->starting)
-		return;
-	ptrace(PTRACE_INTERRUPT, lwp->tid, 0, 0);
-	lwp->interrupting = true;
 }
 
 /* A leader that has exited before its threads stays a zombie until they do. */

@@ -1,8 +1,10 @@
 /*
  * Stepping over a breakpoint out of line: the instruction that it covers is
- * relocated into a slot of a page injected into the process, and ends in a
+ * relocated into a slot of a region injected into the process, and ends in a
  * jump to the next original instruction. The breakpoint is never lifted and
- * no other thread is stopped.
+ * no other thread is stopped. Where nothing may be injected, or the
+ * instruction cannot run elsewhere, the others are stopped and the breakpoint
+ * lifted for a step.
  */
 #ifndef TARGET_LINUX_PTRACE_SLOT_H
 #define TARGET_LINUX_PTRACE_SLOT_H
@@ -11,9 +13,7 @@
 
 /*
  * The stopped lwp, whose pc is the inserted breakpoint pt, executes the
- * instruction beneath it and goes on as it was last resumed. When that is to
- * continue it runs freely at once; else it is stepped through the slot and
- * slot_step_done() has to be asked at its next trap.
+ * instruction beneath it and goes on as it was last resumed.
  */
 void slot_step_over(struct linux_target *lt, struct lwp *lwp,
 		    const struct point *pt);
@@ -22,15 +22,18 @@ void slot_step_over(struct linux_target *lt, struct lwp *lwp,
  * is done and the pc is original; false: it was set going again. */
 bool slot_step_done(struct linux_target *lt, struct lwp *lwp);
 
-/* If the stopped lwp's pc lies in a slot, brings it to where the original
- * program would be. Its registers are fresh. */
-void slot_leave(struct linux_target *lt, struct lwp *lwp);
+/* If the stopped lwp's pc lies in a slot, brings it, and what else shows, to
+ * where the original program would be. */
+void slot_leave(struct lwp *lwp);
 
-/* For a forked child, whose memory holds the page as well. NULL gives NULL. */
-struct slots *slots_share(const struct slots *s);
+/* For a forked child, whose memory holds the regions as well: a copy, or
+ * the same when the memory is the same. NULL gives NULL. */
+struct slots *slots_share(struct slots *s, bool same_memory);
 
-/* Takes the page out again; all lwps of the process are stopped, and have
- * left their slots. */
+/* Takes the regions out again; all lwps of the process are stopped. */
 void slots_remove(struct linux_target *lt, struct process *p);
+
+/* The records alone; NULL is allowed. */
+void slots_free(struct slots *s);
 
 #endif

@@ -102,19 +102,32 @@ static void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
 		lwp_run_on(lt, lwp);
 }
 
+/* A breakpoint where nothing can be executed (gdb puts one on the stack, for
+ * a called function to return to) shows as one of these. */
+static bool maybe_breakpoint(struct lwp *lwp, int sig)
+{
+	const struct point *pt;
+
+	if (sig != SIGSEGV && sig != SIGILL)
+		return false;
+	pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
+	return pt && pt->inserted;
+}
+
 static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
 	bool quiet = is_ghost(lwp) || lwp->injected == sig;
 
 	/* A handler must not return into a slot that may be gone by then. */
-	if (inferior_of(lwp->proc)->slots && lwp_regs(lwp))
-		slot_leave(lt, lwp);
+	if (inferior_of(lwp->proc)->slots)
+		slot_leave(lwp);
 	if (lwp->injected == sig)
 		lwp->injected = 0;
 	if (!quiet)
 		quiet = lwp->kind == RESUME_CONT &&
-			sigismember(&lt->t.pass_signals, sig) == 1;
+			sigismember(&lt->t.pass_signals, sig) == 1 &&
+			!maybe_breakpoint(lwp, sig);
 	if (quiet) {
 		lwp->signo = sig;
 		run_on_unless(lt, lwp, hold);
@@ -126,15 +139,12 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 
 static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
-	struct user_regs_struct *regs;
-
 	if (lwp->in_slot && !slot_step_done(lt, lwp))
 		return;
-	regs = lwp_regs(lwp);
 	if (lwp->kind == RESUME_CONT || is_ghost(lwp)) {
 		run_on_unless(lt, lwp, hold);
-	} else if (lwp->kind == RESUME_RANGE && regs && regs->rip >= lwp->lo &&
-		   regs->rip < lwp->hi) {
+	} else if (lwp->kind == RESUME_RANGE && lwp_pc(lwp) >= lwp->lo &&
+		   lwp_pc(lwp) < lwp->hi) {
 		run_on_unless(lt, lwp, hold);
 	} else {
 		lwp_set_pending(lt, lwp, STOP_STEP);
@@ -145,14 +155,10 @@ static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
 static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	const struct arch *a = lwp->proc->arch;
-	struct user_regs_struct *regs = lwp_regs(lwp);
+	uint64_t addr = lwp_pc(lwp) + (uint64_t)a->trap_pc_adjust;
 	uint8_t insn[ARCH_TRAP_MAX];
 	struct point *pt;
-	uint64_t addr;
 
-	if (!regs)
-		return;
-	addr = regs->rip + (uint64_t)a->trap_pc_adjust;
 	pt = point_find(lwp->proc, POINT_SW, addr, 0);
 	if (pt && pt->inserted) {
 		lwp_set_pc(lwp, addr);
@@ -338,13 +344,11 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
  */
 static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
 {
-	struct user_regs_struct *regs;
 	const struct point *pt;
 
 	if (lwp->pending.kind != STOP_SWBREAK)
 		return true;
-	regs = lwp_regs(lwp);
-	pt = regs ? point_find(lwp->proc, POINT_SW, regs->rip, 0) : NULL;
+	pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
 	if (!pt || !pt->inserted) {
 		lwp_clear_pending(lwp);
 		lwp_run_on(lt, lwp);
@@ -361,12 +365,10 @@ static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
 static bool hw_condition_holds(struct linux_target *lt, struct lwp *lwp)
 {
 	const struct point *pt;
-	struct user_regs_struct *regs;
 
 	if (lwp->pending.kind != STOP_HWBREAK)
 		return true;
-	regs = lwp_regs(lwp);
-	pt = regs ? point_find(lwp->proc, POINT_HW, regs->rip, 1) : NULL;
+	pt = point_find(lwp->proc, POINT_HW, lwp_pc(lwp), 1);
 	if (!pt || target_point_hit(&lt->t, lwp->th, pt))
 		return true;
 	lwp_clear_pending(lwp);

@@ -24,6 +24,13 @@ struct user_regs_struct *lwp_regs(struct lwp *lwp)
 	return &lwp->regs;
 }
 
+uint64_t lwp_pc(struct lwp *lwp)
+{
+	struct user_regs_struct *regs = lwp_regs(lwp);
+
+	return regs ? regs->rip : 0;
+}
+
 void lwp_set_pc(struct lwp *lwp, uint64_t pc)
 {
 	lwp->regs.rip = pc;
@@ -65,7 +72,7 @@ int linux_fetch_regs(struct target *t, struct thread *th, enum regset set)
 	if (set == REGSET_GENERAL) {
 		if (!lwp_regs(lwp))
 			return -ESRCH;
-		slot_leave(lt, lwp);
+		slot_leave(lwp);
 		a->unpack(a, set, &lwp->regs, sizeof(lwp->regs), th->regs);
 		return 0;
 	}

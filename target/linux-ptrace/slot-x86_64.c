@@ -1,0 +1,395 @@
+#include "target/linux-ptrace/slot.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "arch/x86_64/relocate.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "target/linux-ptrace/inject.h"
+
+#define REGION_SIZE 0x10000u
+#define SLOT_SIZE X86_SLOT_MAX
+#define SLOTS_IN_REGION (REGION_SIZE / SLOT_SIZE)
+#define REACH 0x7ff00000u /* of a 32-bit displacement, with room to spare */
+
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+
+struct slot {
+	uint64_t at;			/* in the process */
+	uint8_t original[X86_INSN_MAX]; /* the bytes it was made from */
+	struct x86_slot code;
+};
+
+struct region {
+	uint64_t base;
+	unsigned used;
+	struct slot slots[SLOTS_IN_REGION];
+};
+
+struct slots {
+	unsigned refs;
+	bool refused;	 /* nothing can be injected here */
+	struct map by_pc; /* original pc + 1 -> struct slot, borrowed */
+	struct region **regions;
+	size_t n_regions;
+};
+
+/* --- regions ------------------------------------------------------------- */
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/*
+ * The place for a region nearest to addr: right below some mapping, with a
+ * page between. Not below the stack, which grows down, and so never next to
+ * the heap's end either, which grows up into the start of its gap.
+ */
+static uint64_t find_gap(pid_t pid, uint64_t addr)
+{
+	uint64_t lo, hi, end = 0x10000, best = 0;
+	char path[32], line[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f)) {
+		uint64_t at;
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &lo, &hi) != 2)
+			continue;
+		at = lo - REGION_SIZE - 0x1000;
+		if (lo > REGION_SIZE + 0x1000 && at > end &&
+		    !strstr(line, "[stack]") &&
+		    (!best || distance(at, addr) < distance(best, addr)))
+			best = at;
+		end = hi;
+	}
+	fclose(f);
+	return distance(best, addr) < REACH ? best : 0;
+}
+
+static struct region *region_add(struct linux_target *lt, struct lwp *lwp,
+				 struct slots *s, uint64_t pc)
+{
+	uint64_t base = find_gap(lwp->proc->pid, pc);
+	const uint64_t args[4] = { base, REGION_SIZE, PROT_READ | PROT_EXEC,
+				   MAP_PRIVATE | MAP_ANONYMOUS |
+					   MAP_FIXED_NOREPLACE };
+	struct region *r;
+	int64_t got;
+
+	if (!base)
+		return NULL;
+	got = inject_syscall(lt, lwp, INJECT_MMAP, args);
+	debug(POINT, "%d: region of slots at %#" PRIx64 ": %" PRId64,
+	      lwp->tid, base, got);
+	if ((uint64_t)got != base &&
+	    (uint32_t)got != (uint32_t)base) {
+		s->refused = true;
+		return NULL;
+	}
+	r = xcalloc(1, sizeof(*r));
+	r->base = base;
+	s->regions = xrealloc(s->regions,
+			      (s->n_regions + 1) * sizeof(struct region *));
+	s->regions[s->n_regions++] = r;
+	return r;
+}
+
+static struct region *region_for(struct linux_target *lt, struct lwp *lwp,
+				 struct slots *s, uint64_t pc)
+{
+	for (size_t i = 0; i < s->n_regions; i++) {
+		if (s->regions[i]->used < SLOTS_IN_REGION &&
+		    distance(s->regions[i]->base, pc) < REACH)
+			return s->regions[i];
+	}
+	return s->refused ? NULL : region_add(lt, lwp, s, pc);
+}
+
+static struct slot *slot_at(const struct slots *s, uint64_t pc)
+{
+	for (size_t i = 0; s && i < s->n_regions; i++) {
+		uint64_t off = pc - s->regions[i]->base;
+
+		if (off < REGION_SIZE)
+			return &s->regions[i]->slots[off / SLOT_SIZE];
+	}
+	return NULL;
+}
+
+/* --- slots --------------------------------------------------------------- */
+
+/* The original bytes at pc, as many as can be read. */
+static size_t read_original(struct linux_target *lt, struct process *p,
+			    uint64_t pc, uint8_t code[X86_INSN_MAX])
+{
+	ssize_t n = target_read(&lt->t, p, pc, code, X86_INSN_MAX);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+static struct slot *slot_make(struct linux_target *lt, struct lwp *lwp,
+			      uint64_t pc, const uint8_t *code, size_t len)
+{
+	struct slots *s = inferior_of(lwp->proc)->slots;
+	enum x86_mode mode =
+		lwp->proc->arch->word == 8 ? X86_MODE_64 : X86_MODE_32;
+	struct region *r = region_for(lt, lwp, s, pc);
+	struct slot *slot;
+	int n;
+
+	if (!r)
+		return NULL;
+	slot = &r->slots[r->used];
+	slot->at = r->base + r->used * SLOT_SIZE;
+	n = x86_relocate(code, len, mode, pc, slot->at, &slot->code);
+	if (n < 0 || linux_write_mem(&lt->t, lwp->proc, slot->at,
+				     slot->code.code, slot->code.len) !=
+			     slot->code.len)
+		return NULL;
+	memset(slot->original, 0, sizeof(slot->original));
+	memcpy(slot->original, code, (size_t)n);
+	r->used++;
+	map_set(&s->by_pc, pc + 1, slot);
+	return slot;
+}
+
+/* The program may have changed the instruction since the slot was made. */
+static bool slot_is_current(const struct slot *slot, const uint8_t *code,
+			    size_t len)
+{
+	size_t n = 0;
+
+	while (n < X86_INSN_MAX && n < len && slot->original[n] == code[n])
+		n++;
+	for (; n < X86_INSN_MAX; n++) {
+		if (slot->original[n])
+			return false;
+	}
+	return true;
+}
+
+static struct slot *slot_for(struct linux_target *lt, struct lwp *lwp,
+			     uint64_t pc)
+{
+	struct inferior *inf = inferior_of(lwp->proc);
+	uint8_t code[X86_INSN_MAX];
+	struct slot *slot;
+	size_t len;
+
+	if (!inf->slots) {
+		inf->slots = xcalloc(1, sizeof(*inf->slots));
+		inf->slots->refs = 1;
+	}
+	len = read_original(lt, lwp->proc, pc, code);
+	slot = map_find(&inf->slots->by_pc, pc + 1);
+	if (slot && slot_is_current(slot, code, len))
+		return slot;
+	return slot_make(lt, lwp, pc, code, len);
+}
+
+/* --- stepping over ------------------------------------------------------- */
+
+static void run_process_on(struct linux_target *lt, struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (th->running)
+			lwp_run_on(lt, lwp_of(th));
+	}
+}
+
+static void step_in_place(struct linux_target *lt, struct lwp *lwp,
+			  const struct point *pt)
+{
+	struct process *p = lwp->proc;
+	const struct arch *a = p->arch;
+	uint64_t addr = pt->addr;
+	pid_t tid = lwp->tid;
+	int status, r;
+
+	lwps_halt(lt, p);
+	linux_write_mem(&lt->t, p, addr, pt->shadow, a->trap_len);
+	r = lwp_step_wait(lt, lwp, &status);
+	if (r < 0)
+		return;
+	linux_write_mem(&lt->t, p, addr, a->trap, a->trap_len);
+	lwp->in_slot = true;
+	status_take(lt, tid, status, false);
+	run_process_on(lt, p);
+}
+
+/* After a system call rcx has to be mended, which takes a stop. */
+static bool needs_a_look(const struct slot *slot)
+{
+	for (unsigned i = 0; i < slot->code.n_points; i++) {
+		if (slot->code.points[i].state == X86_POINT_SYSCALLED)
+			return true;
+	}
+	return false;
+}
+
+/* A point over a trap of the program's own: that would report it, which is
+ * just what stepping over is not to do. */
+static void skip_trap(struct linux_target *lt, struct lwp *lwp,
+		      const struct point *pt)
+{
+	lwp_set_pc(lwp, pt->addr + lwp->proc->arch->trap_len);
+	if (lwp->kind == RESUME_CONT)
+		lwp_run_on(lt, lwp);
+	else
+		lwp_set_pending(lt, lwp, STOP_STEP);
+}
+
+void slot_step_over(struct linux_target *lt, struct lwp *lwp,
+		    const struct point *pt)
+{
+	struct slot *slot;
+
+	if (!memcmp(pt->shadow, lwp->proc->arch->trap,
+		    lwp->proc->arch->trap_len)) {
+		skip_trap(lt, lwp, pt);
+		return;
+	}
+	slot = slot_for(lt, lwp, pt->addr);
+	if (!slot) {
+		step_in_place(lt, lwp, pt);
+		return;
+	}
+	lwp_set_pc(lwp, slot->at);
+	lwp->in_slot = lwp->kind != RESUME_CONT || needs_a_look(slot);
+	lwp_run(lt, lwp, lwp->in_slot);
+}
+
+static void leave_by(struct lwp *lwp, const struct x86_point *at)
+{
+	lwp_set_pc(lwp, at->pc);
+	if (at->state == X86_POINT_SYSCALLED) {
+		lwp->regs.rcx = at->pc;
+		lwp->regs_dirty = true;
+	} else if (at->undo) {
+		lwp->regs.rsp += at->undo;
+		lwp->regs_dirty = true;
+	}
+}
+
+static const struct x86_point *point_of(struct lwp *lwp)
+{
+	struct user_regs_struct *regs = lwp_regs(lwp);
+	struct slot *slot;
+
+	if (!regs)
+		return NULL;
+	slot = slot_at(inferior_of(lwp->proc)->slots, regs->rip);
+	return slot ? x86_slot_point(&slot->code, regs->rip - slot->at) : NULL;
+}
+
+bool slot_step_done(struct linux_target *lt, struct lwp *lwp)
+{
+	const struct x86_point *at = point_of(lwp);
+
+	if (at && at->state == X86_POINT_INSIDE) {
+		lwp_run(lt, lwp, true);
+		return false;
+	}
+	if (at)
+		leave_by(lwp, at);
+	lwp->in_slot = false;
+	return true;
+}
+
+/* A fault's address is shown as the original's too. */
+static void mend_siginfo(struct lwp *lwp, uint64_t from, uint64_t to)
+{
+	siginfo_t si;
+
+	if (!lwp->signal_stop ||
+	    ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0 ||
+	    si.si_code <= 0 || (uintptr_t)si.si_addr != from)
+		return;
+	if (si.si_signo != SIGILL && si.si_signo != SIGFPE &&
+	    si.si_signo != SIGTRAP)
+		return;
+	si.si_addr = (void *)(uintptr_t)to;
+	ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &si);
+}
+
+void slot_leave(struct lwp *lwp)
+{
+	const struct x86_point *at = point_of(lwp);
+
+	if (!at)
+		return;
+	mend_siginfo(lwp, lwp->regs.rip, at->pc);
+	leave_by(lwp, at);
+	lwp->in_slot = false;
+}
+
+/* --- sharing and removal ------------------------------------------------- */
+
+struct slots *slots_share(struct slots *s, bool same_memory)
+{
+	struct slots *copy;
+
+	if (!s)
+		return NULL;
+	if (same_memory) {
+		s->refs++;
+		return s;
+	}
+	copy = xcalloc(1, sizeof(*copy));
+	copy->refs = 1;
+	copy->regions = xcalloc(s->n_regions, sizeof(struct region *));
+	copy->n_regions = s->n_regions;
+	for (size_t i = 0; i < s->n_regions; i++) {
+		copy->regions[i] = xmalloc(sizeof(struct region));
+		*copy->regions[i] = *s->regions[i];
+	}
+	return copy;
+}
+
+void slots_remove(struct linux_target *lt, struct process *p)
+{
+	struct inferior *inf = inferior_of(p);
+	struct thread *th;
+
+	list_each(th, &p->threads, node)
+		slot_leave(lwp_of(th));
+	if (!inf->slots || inf->memory_of || list_empty(&p->threads))
+		return;
+	th = list_entry(p->threads.next, struct thread, node);
+	for (size_t i = 0; i < inf->slots->n_regions; i++) {
+		const uint64_t args[4] = { inf->slots->regions[i]->base,
+					   REGION_SIZE };
+
+		inject_syscall(lt, lwp_of(th), INJECT_MUNMAP, args);
+	}
+	slots_free(inf->slots);
+	inf->slots = NULL;
+}
+
+void slots_free(struct slots *s)
+{
+	if (!s || --s->refs)
+		return;
+	for (size_t i = 0; i < s->n_regions; i++)
+		free(s->regions[i]);
+	free(s->regions);
+	map_fini(&s->by_pc);
+	free(s);
+}
