@@ -313,6 +313,20 @@ static int take_option(struct options *o, char ***argv)
 	return d->fn(o, arg, argv);
 }
 
+/* Up to what is no option, or behind a "--". */
+static int take_options(struct options *o, char ***argv)
+{
+	while (**argv && !strncmp(**argv, "--", 2)) {
+		if (!strcmp(**argv, "--")) {
+			++*argv;
+			return 0;
+		}
+		if (take_option(o, argv) < 0)
+			return -EINVAL;
+	}
+	return 0;
+}
+
 /* --- what it says to do -------------------------------------------------- */
 
 static int begin(struct options *o, char **rest, struct err *e)
@@ -404,15 +418,13 @@ int main(int argc, char **argv)
 	o.serve.signal_fd = ending_signals();
 	target = linux_target_new();
 	session_init(&o.session, target);
-	for (argv++; *argv && !strncmp(*argv, "--", 2);) {
-		if (!(*argv)[2]) {
-			argv++;
-			break;
-		}
-		if (take_option(&o, &argv) < 0)
-			return EXIT_OURS;
-	}
+	argv++;
+	if (take_options(&o, &argv) < 0)
+		return EXIT_OURS;
 	comm = *argv ? *argv++ : NULL;
+	/* gdbserver takes --attach behind COMM as well. */
+	if (take_options(&o, &argv) < 0)
+		return EXIT_OURS;
 	if (!comm || (!*argv && !o.session.multi)) {
 		print_usage(stderr);
 		fputs("Try tracestub --help.\n", stderr);

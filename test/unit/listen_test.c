@@ -225,7 +225,7 @@ static void test_refused(void **state)
 {
 	(void)state;
 	refused("192.0.2.1:0", "use :PORT for clients on it, *:PORT");
-	refused("nosuchhost.invalid:1", "cannot resolve nosuchhost.invalid");
+	refused("nosuchhost.invalid:1", "cannot resolve name: nosuchhost.invalid");
 	refused(":65536", "no port");
 	refused(":-1", "no port");
 	refused(":", "no port");
