@@ -367,6 +367,8 @@ static int announce(const struct options *o, const struct listener *l,
 
 	if (o->port_file && write_port_file(o->port_file, port) < 0)
 		return -EIO;
+	if (!strcmp(comm, "-") || !strcmp(comm, "stdio"))
+		return 0;
 	if (port && listener_is_loopback(l))
 		fputs("(loopback only; use *:PORT for other hosts)\n", stderr);
 	if (port)

@@ -86,7 +86,8 @@ int address_parse(struct address *a, const char *comm, struct err *e)
 	*a = (struct address){ .kind = ADDRESS_STDIO };
 	if (!strcmp(comm, "-") || !strcmp(comm, "stdio"))
 		return 0;
-	if (!strncmp(comm, "udp", 3) && strchr(comm, ':'))
+	if (!strncmp(comm, "udp:", 4) || !strncmp(comm, "udp4:", 5) ||
+	    !strncmp(comm, "udp6:", 5))
 		return err_set(e, -EINVAL, "udp is not served; use tcp:%s",
 			       strchr(comm, ':') + 1);
 	a->path = parse_prefix(a, comm);

@@ -105,14 +105,17 @@ static void reap(pid_t pid)
 		;
 }
 
-/* Runs the child to its next exec; false when it ended before. */
-static bool run_to_exec(pid_t pid, int *status)
+/*
+ * Runs the child to its next exec; false when it ended before. It runs
+ * already when it has just been let go.
+ */
+static bool run_to_exec(pid_t pid, bool runs, int *status)
 {
 	int sig = 0;
 
-	for (;;) {
-		if (ptrace(PTRACE_CONT, pid, 0, sig) < 0 && errno != ESRCH)
-			return false;
+	for (;; runs = false) {
+		if (!runs)
+			ptrace(PTRACE_CONT, pid, 0, sig);
 		while (waitpid(pid, status, __WALL) < 0) {
 			if (errno != EINTR)
 				return false;
@@ -139,7 +142,7 @@ static bool run_to_program(pid_t pid, const struct launch_spec *spec,
 
 	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
 	for (unsigned i = 1;; i++) {
-		if (!run_to_exec(pid, status))
+		if (!run_to_exec(pid, i == 1, status))
 			return false;
 		if (i < execs)
 			continue;
