@@ -112,6 +112,7 @@ void lwp_drop(struct linux_target *lt, struct lwp *lwp)
 {
 	if (lwp->th)
 		lwp_hide(lt, lwp);
+	lwp_clear_pending(lwp);
 	if (!lwp->stopped)
 		lt->n_moving--;
 	list_drop(&lwp->node);

@@ -114,6 +114,11 @@ static inline struct inferior *inferior_of(const struct process *p)
 	return p->priv;
 }
 
+static inline bool is_ghost(const struct lwp *lwp)
+{
+	return inferior_of(lwp->proc)->ghost;
+}
+
 /* --- lwp.c: records ------------------------------------------------------ */
 
 struct process *inferior_add(struct linux_target *lt, pid_t pid);

@@ -191,16 +191,18 @@ int linux_interrupt(struct target *t, struct ptid who)
 	return 0;
 }
 
-/* The next lwp that halting has to wait for; those that cannot stop are put
- * behind it, and *tries says how often all were found wanting. */
+static bool is_in_halt(const struct lwp *lwp, const struct process *p)
+{
+	return lwp->th && (p ? lwp->proc == p : !is_ghost(lwp));
+}
+
+/* The next lwp that halting has to wait for. */
 static struct lwp *next_to_halt(struct linux_target *lt, struct process *p)
 {
 	struct lwp *lwp;
 
 	list_each(lwp, &lt->moving, node) {
-		if (p && lwp->proc != p)
-			continue;
-		if (lwp->th && !lwp->waits_for_vfork)
+		if (is_in_halt(lwp, p) && !lwp->waits_for_vfork)
 			return lwp;
 	}
 	return NULL;
@@ -211,7 +213,7 @@ static void lwps_interrupt(struct linux_target *lt, struct process *p)
 	struct lwp *lwp;
 
 	list_each(lwp, &lt->moving, node) {
-		if ((!p || lwp->proc == p) && lwp->th)
+		if (is_in_halt(lwp, p))
 			lwp_interrupt(lwp);
 	}
 }
@@ -259,8 +261,10 @@ int linux_halt(struct target *t)
 
 	lwps_halt(lt, NULL);
 	list_each(p, &t->processes, node) {
-		list_each(th, &p->threads, node)
+		list_each(th, &p->threads, node) {
 			lwp_set_running(lt, lwp_of(th), false);
+			lwp_of(th)->report_interrupt = false;
+		}
 	}
 	lt->held_back = false;
 	return 0;

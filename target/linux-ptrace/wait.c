@@ -91,14 +91,10 @@ pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
 
 /* --- stops --------------------------------------------------------------- */
 
-static bool is_ghost(const struct lwp *lwp)
-{
-	return inferior_of(lwp->proc)->ghost;
-}
-
+/* Ghosts take no part in halts: their parents wait for them. */
 static void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
-	if (!hold && (!lwp->th || lwp->th->running))
+	if (is_ghost(lwp) || (!hold && (!lwp->th || lwp->th->running)))
 		lwp_run_on(lt, lwp);
 }
 
@@ -392,6 +388,7 @@ static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 	*out = lwp->pending;
 	lwp_clear_pending(lwp);
 	lwp_set_running(lt, lwp, false);
+	lwp->report_interrupt = false;
 	if (lwp->th)
 		lwp->th->last = *out;
 	if (out->kind == STOP_EXITED || out->kind == STOP_KILLED)
