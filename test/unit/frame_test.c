@@ -118,11 +118,16 @@ static size_t check_binary(const void *data, size_t n)
 {
 	struct buf escaped = { 0 }, frame = { 0 };
 	uint8_t *out = malloc(2 * n + 100);
+	/* in memory that ends with it, for whoever looks too far */
+	char *exact = memcpy(malloc(n), data, n), *exact_escaped;
 	const char *body;
 	size_t len, got, total;
 
-	buf_put_escaped(&escaped, data, n);
-	frame_encode(&frame, '$', escaped.data, escaped.len);
+	buf_put_escaped(&escaped, exact, n);
+	exact_escaped = memcpy(malloc(escaped.len), escaped.data, escaped.len);
+	frame_encode(&frame, '$', exact_escaped, escaped.len);
+	free(exact_escaped);
+	free(exact);
 	open_frame(&frame, '$', &body, &len);
 	got = expand_runs(out, body, len);
 	assert_int_equal(got, escaped.len);
@@ -158,6 +163,7 @@ static void test_encode(void **state)
 	check_frame("000", "$000#90");
 	check_frame("0000", "$0* #7a"); /* the manual's own example */
 	check_frame("00000", "$0*!#7b");
+	check_frame("a0000", "$a0* #db"); /* at odd places as well */
 	check_frame("l<a*b#c$d}", "$l<a}\nb}\003c}\004d}#37");
 	buf_puts(&f, "kept");
 	frame_encode(&f, '%', "Stop:T05", 8);
@@ -228,7 +234,8 @@ static void test_runs_of_specials(void **state)
 	}
 }
 
-/* Text that nobody escaped: gdb reads } as it is. */
+/* Text that nobody escaped: gdb reads } as it is, and may be the only one
+ * that does; so no run is one of }. */
 static void test_raw_braces(void **state)
 {
 	static const char text[] = "{{{{a}}}}}}}}bbbbbbbb}}cccccc}dddd";
@@ -242,6 +249,8 @@ static void test_raw_braces(void **state)
 	open_frame(&f, '$', &body, &len);
 	assert_int_equal(expand_runs(out, body, len), sizeof(text) - 1);
 	assert_memory_equal(out, text, sizeof(text) - 1);
+	for (size_t i = 1; i < len; i++)
+		assert_false(body[i] == '*' && body[i - 1] == '}');
 	buf_fini(&f);
 }
 
@@ -353,6 +362,7 @@ static void test_streams(void **state)
 	check_stream("$#00", MAX, "<>");
 	check_stream("$g#68$g#67", MAX, "B<g>");
 	check_stream("$g#6x$g#67", MAX, "B<g>");
+	check_stream("$o#6x$o#x6$o#6f", MAX, "BB<o>");
 	check_stream("$g#6#$g#67", MAX, "B<g>");
 	check_stream("$OK#9A", MAX, "<OK>");
 	/* a $ begins anew, in an escape too, and once it is too long */

@@ -217,6 +217,24 @@ static void test_interrupt(void **state)
 	close_pair(&p);
 }
 
+/* Half a packet is no reason to read again: poll() will tell. */
+static void test_one_read(void **state)
+{
+	struct pair p;
+	int left;
+
+	(void)state;
+	open_pair(&p, SOCK_SEQPACKET);
+	client_says(&p, "$g");
+	client_says(&p, "#67");
+	assert_int_equal(next(&p), 0);
+	assert_false(link_pending(p.l));
+	assert_return_code(ioctl(link_fd(p.l), FIONREAD, &left), 0);
+	assert_int_equal(left, 3);
+	next_is(&p, "g");
+	close_pair(&p);
+}
+
 static void test_bytewise(void **state)
 {
 	static const char wire[] = "+$m10,4#2e\003$X0,1:}]#f9";
@@ -309,6 +327,36 @@ static void test_slow_reader(void **state)
 	assert_memory_equal(got.data, want.data, want.len);
 	assert_int_equal(polled(&p), POLLIN);
 	assert_int_equal(next(&p), 0);
+	buf_fini(&want);
+	buf_fini(&got);
+	buf_fini(&payload);
+	close_pair(&p);
+}
+
+/* A flood of - does not queue the reply once for each. */
+static void test_flood_of_naks(void **state)
+{
+	struct buf want = { 0 }, got = { 0 }, payload = { 0 };
+	struct pair p;
+	char naks[1001];
+
+	(void)state;
+	open_pair(&p, SOCK_STREAM);
+	for (unsigned i = 0; i < 200000; i++)
+		buf_printf(&payload, "%x,", i);
+	frame_encode(&want, '$', payload.data, payload.len);
+	assert_int_equal(link_reply(p.l, &payload), 0);
+	read_all(&p, &got, want.len);
+	assert_int_equal(got.len, want.len);
+	memset(naks, '-', sizeof(naks) - 1);
+	naks[sizeof(naks) - 1] = '\0';
+	client_says(&p, naks);
+	assert_int_equal(next(&p), 0);
+	buf_reset(&got);
+	read_all(&p, &got, want.len);
+	assert_memory_equal(got.data, want.data, want.len);
+	assert_int_equal(polled(&p), POLLIN);
+	assert_int_equal(recv(p.peer, naks, 1, MSG_DONTWAIT), -1);
 	buf_fini(&want);
 	buf_fini(&got);
 	buf_fini(&payload);
@@ -411,9 +459,11 @@ int main(void)
 		cmocka_unit_test(test_noack),
 		cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_interrupt),
+		cmocka_unit_test(test_one_read),
 		cmocka_unit_test(test_bytewise),
 		cmocka_unit_test(test_gone),
 		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_flood_of_naks),
 		cmocka_unit_test(test_never_reads),
 		cmocka_unit_test(test_longest_packet),
 		cmocka_unit_test(test_pipes),

@@ -166,7 +166,12 @@ static void test_closed(void **state)
 	snprintf(comm, sizeof(comm), "127.0.0.1:%u", listener_port(l));
 	assert_int_equal(link_connect(&far, comm, &e), 0);
 	link = accept_from(l);
+	assert_int_equal(link_peer_uid(link, &uid, &e), 0);
+	uid = 12345;
+	shutdown(link_fd(far), SHUT_WR);
+	assert_true(link_peer_uid(link, &uid, &e) < 0);
 	link_free(far);
+	e.text[0] = '\0';
 	assert_true(link_peer_uid(link, &uid, &e) < 0);
 	assert_true(strlen(e.text) > 0);
 	assert_int_equal(uid, 12345);
