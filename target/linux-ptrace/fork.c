@@ -201,6 +201,17 @@ static int signal_at_detach(struct linux_target *lt, struct lwp *lwp)
 	return lwp->signal_stop || !sig ? sig : 0;
 }
 
+/* It was killed before it could be let go: a zombie that waits for its tracer,
+ * and whose process waits for it. */
+static void reap(pid_t tid)
+{
+	int status;
+
+	while (waitpid(tid, &status, __WALL) >= 0 ? WIFSTOPPED(status)
+						  : errno == EINTR)
+		;
+}
+
 static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 {
 	int sig = signal_at_detach(lt, lwp);
@@ -209,7 +220,10 @@ static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 		target_regs_flush(&lt->t, lwp->th);
 	lwp_regs_flush(lwp);
 	debugreg_sync(lwp);
-	ptrace(PTRACE_DETACH, lwp->tid, 0, sig);
+	if (ptrace(PTRACE_DETACH, lwp->tid, 0, sig) < 0) {
+		reap(lwp->tid);
+		return;
+	}
 	if (lwp->signo && !sig)
 		syscall(SYS_tkill, lwp->tid, lwp->signo);
 }
@@ -231,9 +245,15 @@ void inferior_release(struct linux_target *lt, struct process *p, int signo)
 	if (!inf->memory_of)
 		target_points_drop(&lt->t, p);
 	slots_remove(lt, p);
-	if (signo && (lwp = lwp_find(lt, p->pid)))
+	lwp = lwp_find(lt, p->pid);
+	if (lwp && signo)
 		lwp->signo = signo;
-	list_each(th, &p->threads, node)
-		lwp_release(lt, lwp_of(th));
+	/* The leader last: were it to exit at once, the others would die. */
+	list_each(th, &p->threads, node) {
+		if (lwp_of(th) != lwp)
+			lwp_release(lt, lwp_of(th));
+	}
+	if (lwp && lwp->th)
+		lwp_release(lt, lwp);
 	inferior_drop(lt, p);
 }

@@ -222,6 +222,9 @@ int linux_attach(struct target *t, pid_t pid, struct err *e);
 int linux_detach(struct target *t, struct process *p, int signo);
 int linux_kill(struct target *t, struct process *p);
 
+/* A leader that has exited before its threads stays a zombie until they do. */
+bool is_zombie_leader(const struct lwp *lwp);
+
 /* Halts the threads of one process, or of all (NULL). */
 void lwps_halt(struct linux_target *lt, struct process *p);
 

@@ -104,6 +104,9 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	if (act->signo)
 		lwp->signo = act->signo;
 	th->last.kind = STOP_NONE;
+	/* The end of a step that an earlier action asked for is no news. */
+	if (lwp->pending.kind == STOP_STEP)
+		lwp_clear_pending(lwp);
 	return lwp->pending.kind != STOP_NONE;
 }
 
@@ -153,8 +156,7 @@ int linux_resume(struct target *t, const struct resume *acts, size_t n)
 	return 0;
 }
 
-/* A leader that has exited before its threads stays a zombie until they do. */
-static bool is_zombie_leader(const struct lwp *lwp)
+bool is_zombie_leader(const struct lwp *lwp)
 {
 	return lwp->tid == lwp->proc->pid &&
 	       proc_task_state(lwp->proc->pid, lwp->tid) == 'Z';

@@ -429,6 +429,29 @@ static bool pop_event(struct linux_target *lt, struct stop *out)
 	return false;
 }
 
+/*
+ * No wait status tells of a leader that has exited before its threads (its
+ * SIGCHLD does come). It is a thread no more; and nothing may be left that
+ * runs.
+ */
+static void hide_zombie_leaders(struct linux_target *lt)
+{
+	struct process *p;
+	struct lwp *lwp;
+	bool running;
+
+	list_each(p, &lt->t.processes, node) {
+		lwp = lwp_find(lt, p->pid);
+		if (!lwp || !lwp->th || lwp->stopped ||
+		    p->threads.next == p->threads.prev ||
+		    !is_zombie_leader(lwp))
+			continue;
+		running = lwp->th->running;
+		lwp_hide(lt, lwp);
+		lt->no_resumed |= running && !lt->n_running;
+	}
+}
+
 static void drain_signal_fd(struct linux_target *lt)
 {
 	struct signalfd_siginfo si;
@@ -470,9 +493,9 @@ int linux_next_event(struct target *t, struct stop *out, bool patient)
 			       block);
 		if (tid > 0)
 			status_take(lt, tid, status, false);
-		else if (!block)
+		else if (block)
+			lt->tick.struck |= tid < 0;
+		else if (hide_zombie_leaders(lt), !lt->no_resumed)
 			return 0;
-		else if (tid < 0)
-			lt->tick.struck = 1;
 	}
 }
