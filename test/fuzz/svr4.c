@@ -55,6 +55,8 @@ static const struct target_ops ops = {
 	.object = &objects,
 };
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const struct arch arches[] = { { .word = 8 }, { .word = 4 } };

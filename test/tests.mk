@@ -1,0 +1,173 @@
+# Tests, benchmarks, installation: what the Makefile's build is good for.
+#
+#	make check                  all kinds; ends with "N passed, N failed"
+#	make check-unit             one kind: unit proto gdb fuzz layers headers doc
+#	make check-gdb ONLY='watch*'    some of a kind, by name
+#	make check SERVER=gdbserver KINDS=gdb    the scripts on another server
+#
+# doc/hacking.md says where a test goes.
+
+SERVER       ?= $(BUILD)/tracestub
+ONLY         ?= *
+KINDS        ?= unit proto gdb fuzz layers headers doc
+FUZZ_SECONDS ?= 600
+RUN          ?= test/run.py
+T            := $(BUILD)/test
+
+CHECK_MODES := asan hostile
+CHECK_GOALS := $(addprefix check-,unit proto gdb fuzz layers headers doc)
+
+# --- programs of the tests ---
+
+UNIT   := $(patsubst test/unit/%.c,%,$(wildcard test/unit/$(ONLY)_test.c))
+PROTO  := $(patsubst test/proto/%.txt,%,$(wildcard test/proto/$(ONLY).txt))
+SCRIPT := $(patsubst test/gdb-scripts/%.gdb,%,\
+	$(wildcard test/gdb-scripts/$(ONLY).gdb))
+SEAM   := $(filter-out replay,\
+	$(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/$(ONLY).c)))
+
+HELP   := $(call OBJ,$(wildcard test/fake*.c) test/transcript.c)
+CMOCKA := $(shell pkg-config --libs cmocka 2>/dev/null)
+
+$(T)/help.a: $(HELP)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(T)/unit/%: $(T)/unit/%.o $(T)/help.a $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(CMOCKA) $(LIBS) $(LDFLAGS)
+
+$(T)/proto-replay: $(T)/proto.o $(T)/help.a $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+# A seam is linked with a main that replays files, or with libFuzzer's.
+FUZZ_MAIN := $(if $(filter fuzz,$(MODE)),-fsanitize=fuzzer,$(T)/fuzz/replay.o)
+
+$(T)/fuzz/%: $(T)/fuzz/%.o $(T)/fuzz/replay.o $(T)/help.a $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $< $(FUZZ_MAIN) $(T)/help.a $(BUILD)/core.a \
+		$(LIBS) $(LDFLAGS)
+
+# test/inferiors/BUILD, "name: source: flags: compiler", turned into rules.
+$(T)/inferiors.mk: test/inferiors/BUILD test/tests.mk
+	@mkdir -p $(T)/inferiors
+	@awk -F ' *: *' -v t='$(T)/inferiors' -v more='test/inferiors/build.sh $@' \
+		'/^ *#|^ *$$/ { next } \
+		{ out = t "/" $$1; src = "test/inferiors/" $$2; \
+		  print "INFERIORS += " out; \
+		  print out ": " src " " more; \
+		  print "\t@test/inferiors/build.sh $$@ \"" $$4 "\" \"" $$3 "\" " src }' \
+		$< > $@
+
+# --- the tests, as run.py takes them: 'KIND/NAME=COMMAND' ---
+
+TESTS_unit := $(if $(CMOCKA),\
+	$(foreach t,$(UNIT),'unit/$(t)=$(T)/unit/$(t)'),\
+	'unit/all=sh -c "echo no cmocka here; exit 77"')
+TESTS_proto := \
+	$(foreach t,$(PROTO),'proto/$(t)=$(T)/proto-replay test/proto/$(t).txt')
+TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
+	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
+TESTS_fuzz := \
+	$(foreach t,$(SEAM),'fuzz/$(t)=$(T)/fuzz/$(t) test/fuzz/corpus/$(t)')
+TESTS_layers := 'layers/includes=test/check-layers.sh'
+TESTS_headers := 'headers/alone=test/check-headers.sh $(CC) $(XCFLAGS) \
+	-Wno-unused-function'
+TESTS_doc := 'doc/packets=sh -c "$(BUILD)/doc/packets | diff doc/packets.md -"' \
+	$(if $(wildcard doc/tracestub.1),'doc/man=test/check-man.sh')
+
+NEEDS_unit   = $(if $(CMOCKA),$(addprefix $(T)/unit/,$(UNIT))) $(INFERIORS)
+NEEDS_proto := $(if $(PROTO),$(T)/proto-replay)
+NEEDS_gdb    = $(filter $(BUILD)/%,$(SERVER)) $(INFERIORS)
+NEEDS_doc   := $(BUILD)/doc/packets
+NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))
+
+export TS_INFERIORS := $(abspath $(T)/inferiors)
+
+ifneq ($(filter check inferiors,$(MAKECMDGOALS)),)
+include $(T)/inferiors.mk
+endif
+
+check: $(foreach k,$(KINDS),$(NEEDS_$(k)))
+	@$(RUN) $(foreach k,$(KINDS),$(TESTS_$(k)))
+
+$(CHECK_GOALS): check-%:
+	@$(MAKE) --no-print-directory check KINDS=$*
+
+check-asan:
+	@$(MAKE) --no-print-directory check MODE=asan
+
+# Lines of each file that the tests reach.
+cov:
+	@rm -rf build/cov
+	@$(MAKE) --no-print-directory check MODE=cov
+	@test/cov.sh build/cov
+
+check-hostile:
+	@$(MAKE) --no-print-directory check KINDS='unit proto' \
+		BUILD=build/hostile CFLAGS='$(CFLAGS_dbg) -DHOSTILE'
+
+inferiors: $(INFERIORS)
+
+# --- by hand ---
+
+fuzz-%:
+	@$(MAKE) --no-print-directory MODE=fuzz build/fuzz/test/fuzz/$*
+	@mkdir -p build/fuzz/corpus/$* test/fuzz/corpus/$*
+	build/fuzz/test/fuzz/$* -max_total_time=$(FUZZ_SECONDS) \
+		-artifact_prefix=build/fuzz/$*- -print_final_stats=1 \
+		$(addprefix -dict=,$(wildcard test/fuzz/$*.dict)) \
+		build/fuzz/corpus/$* test/fuzz/corpus/$*
+
+demo: $(filter $(BUILD)/%,$(SERVER))
+	@test/demo.sh $(SERVER)
+
+check-gdb-suite: $(filter $(BUILD)/%,$(SERVER))
+	@test/gdb-suite/check.sh $(SERVER) $(BUILD)/gdb-suite
+
+bench: $(filter $(BUILD)/%,$(SERVER)) $(BUILD)/bench/target \
+		$(BUILD)/bench/nullstub $(BUILD)/bench/waitbench
+	@bench/bench.py $(SERVER) $(BUILD)/bench
+
+$(BUILD)/bench/target: BENCH_FLAGS := -static -no-pie -pthread
+$(BUILD)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $< $(BENCH_FLAGS)
+
+# The packet table as a document.
+doc: $(BUILD)/doc/packets
+	$< > doc/packets.md
+
+$(BUILD)/doc/packets: $(BUILD)/doc/packets.o $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+install: $(BUILD)/tracestub
+	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tracestub
+	install -D -m 644 doc/tracestub.1 \
+		$(DESTDIR)$(PREFIX)/share/man/man1/tracestub.1
+
+C_FILES = $(filter %.c %.h,$(shell git ls-files))
+
+format:
+	clang-format -i $(C_FILES)
+
+tidy:
+	clang-tidy --quiet $(filter %.c,$(CORE)) -- $(XCFLAGS)
+
+help:
+	@echo 'make                 $(BUILD)/tracestub (MODE: rel dbg asan cov fuzz)'
+	@echo 'make demo            a session of gdb over it, shown'
+	@echo 'make check           everything a change must pass'
+	@echo 'make check-KIND      unit proto gdb fuzz layers headers doc; ONLY=GLOB'
+	@echo 'make check-asan      the same with sanitizers'
+	@echo 'make check-hostile   unit and proto with tiny limits'
+	@echo 'make cov             lines that the tests reach'
+	@echo 'make check-gdb-suite what of GDB'\''s own test suite gdbserver passes'
+	@echo '                     and we do not'
+	@echo 'make bench           ratios to gdbserver, beside the wanted ones'
+	@echo 'make fuzz-NAME       libFuzzer on a seam of test/fuzz/, FUZZ_SECONDS'
+	@echo 'make doc             doc/packets.md from the packet table'
+	@echo 'make install         PREFIX=$(PREFIX) DESTDIR='
+	@echo 'make format tidy clean'
+
+.SECONDARY:
+.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite bench \
+	cov demo doc install inferiors format tidy help
