@@ -1,0 +1,13 @@
+# inferior: calls-static-pie 3 9
+# compare: gdbserver
+# exit: 9
+# The basics on another kind of program: breakpoint, frames, memory, a call.
+break leaf
+continue
+backtrace
+print i
+print total
+print factorial(6)
+info sharedlibrary
+delete
+continue
