@@ -63,10 +63,11 @@ static pid_t child_run(void (*fn)(void))
 	assert_int_equal(pipe(ready), 0);
 	child = fork();
 	if (child == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		close(ready[0]);
 		if (fn)
 			fn();
+		/* now, because a change of uid undoes it */
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (write(ready[1], "", 1) != 1)
 			_exit(1);
 		for (;;)
