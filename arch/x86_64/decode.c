@@ -367,7 +367,7 @@ static bool vex_exists(const struct x86_instr *in, uint32_t form)
 
 	if (!(form & (reg ? V_REG : V_MEM)))
 		return false;
-	if ((form & V_REGS) && !(form & V_R0 << (in->modrm >> 3 & 7)))
+	if ((form & V_REGS) && !(form & (uint32_t)V_R0 << (in->modrm >> 3 & 7)))
 		return false;
 	if ((form & V_SIB) && !has_sib(in))
 		return false;

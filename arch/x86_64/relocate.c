@@ -195,10 +195,15 @@ static int move_call_indirect(struct job *j)
 	return 0;
 }
 
-/* The kernel returns behind the syscall and leaves that address in rcx. */
+/*
+ * The kernel returns behind the syscall and leaves that address in rcx; in
+ * 32-bit mode it returns to its own landing pad in the vdso.
+ */
 static int move_syscall(struct job *j)
 {
 	copy(j);
+	if (j->in.mode == X86_MODE_32)
+		return 0;
 	add_point(j, X86_POINT_SYSCALLED, j->next, 0);
 	x86_emit(&j->e, "\x48\xb9", 2);
 	x86_emit_num(&j->e, j->next, 8);

@@ -99,6 +99,9 @@ static const struct row rows[] = {
 	{ "0f05", X86_MODE_64, NEAR,
 	  "0f05" "48b90200400000000000" "e9f1ffefff",
 	  "0:400000 2*:400002 12:400002 " },
+	{ "0f05", X86_MODE_32, NEAR, "0f05", "0:400000 " },
+	{ "0f34", X86_MODE_32, NEAR, "0f34", "0:400000 " },
+	{ "cd80", X86_MODE_32, NEAR, "cd80" "e9fbffefff", "0:400000 2:400002 " },
 	{ "c3", X86_MODE_64, NEAR, "c3", "0:400000 " },
 	{ "cc", X86_MODE_64, NEAR, "cc" "e9fbffefff", "0:400000 1:400001 " },
 };
