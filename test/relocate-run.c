@@ -16,6 +16,97 @@
 #include "base/mem.h"
 #include "test/x86-rig.h"
 
+/* Words that look like pointers to code or data, small and wild numbers. */
+static uint64_t random_word(void)
+{
+	switch (rnd() % 8) {
+	case 0:
+		return (uintptr_t)rig.arena + CODE_AT + rnd() % PAGE;
+	case 1:
+	case 2:
+	case 3:
+		return (uintptr_t)rig.arena + DATA_AT + 256 +
+		       rnd() % (PAGE - 512);
+	case 4:
+		return rnd() % 16;
+	case 5:
+		return rnd() % 2 ? 0 : -1;
+	default:
+		return WILD(rnd());
+	}
+}
+
+static void fill(uint8_t *page)
+{
+	for (size_t i = 0; i < PAGE; i += sizeof(uintptr_t)) {
+		uintptr_t v = random_word();
+
+		memcpy(page + i, &v, sizeof(v));
+	}
+}
+
+static void random_state(struct state *s)
+{
+	memset(s, 0, sizeof(*s));
+	for (int i = REG_FIRST; i <= REG_LAST; i++)
+		s->regs[i] = random_word();
+	if (rnd() % 2)
+		s->regs[REG_COUNT] = rnd() % 3;
+	s->regs[REG_STACK] = (uintptr_t)rig.arena + STACK_AT + PAGE / 2;
+	s->regs[REG_EFL] = rnd() & FLAGS;
+	for (size_t i = 0; i < sizeof(s->xmm); i++)
+		s->xmm[i] = rnd();
+	fill(s->mem.data);
+	fill(s->mem.stack);
+}
+
+/* A stop inside the slot, shown as the point there says. */
+static bool shown(const struct x86_slot *s, struct state *st)
+{
+	uintptr_t offset = st->regs[REG_PC] - (uintptr_t)rig.slot;
+	const struct x86_point *p;
+
+	if (offset >= X86_SLOT_MAX)
+		return true;
+	p = x86_slot_point(s, offset);
+	if (!p)
+		return false;
+	if (p->state == X86_POINT_SYSCALLED)
+		st->regs[REG_COUNT] = p->pc;
+	st->regs[REG_STACK] += p->undo;
+	st->regs[REG_PC] = p->pc;
+	return true;
+}
+
+static bool same_general(const greg_t *a, const greg_t *b)
+{
+	for (int i = REG_FIRST; i <= REG_LAST; i++)
+		if (a[i] != b[i])
+			return false;
+	return a[REG_STACK] == b[REG_STACK];
+}
+
+static bool same_regs(const greg_t *a, const greg_t *b)
+{
+	return same_general(a, b) && a[REG_PC] == b[REG_PC] &&
+	       !((a[REG_EFL] ^ b[REG_EFL]) & FLAGS);
+}
+
+/* Below the stack pointer an indirect call leaves its target. */
+static bool same(struct state *a, struct state *b, const struct x86_instr *in)
+{
+	if (in->kind == X86_CALL_IND) {
+		size_t top =
+			a->regs[REG_STACK] - (uintptr_t)rig.arena - STACK_AT;
+
+		memset(a->mem.stack + top - 32, 0, 32);
+		memset(b->mem.stack + top - 32, 0, 32);
+	}
+	return same_regs(a->regs, b->regs) && a->signo == b->signo &&
+	       a->addr == b->addr && !memcmp(a->xmm, b->xmm, 256) &&
+	       !memcmp(&a->mem, &b->mem, sizeof(a->mem));
+}
+
 static bool fails(const char *why, const uint8_t *code, unsigned len)
 {
 	char text[2 * X86_INSN_MAX + 1] = "";

@@ -5,9 +5,16 @@
 
 #include "arch/x86_64/opcode.h"
 
+/*
+ * All readers may read this far without asking whether there is so much: what
+ * lies behind avail reads as 0, and x86_decode() sees in the end that it was
+ * read. 15 prefixes, then opcode, ModRM, SIB, displacement and immediate.
+ */
+#define LOOKAHEAD 40
+
 struct cursor {
-	const uint8_t *code, *p, *end;
-	int cut; /* what running into end means */
+	const uint8_t *code, *p;
+	const uint8_t *seen; /* bytes before it had a say, taken or not */
 };
 
 static const uint16_t prefix_bits[256] = {
@@ -39,13 +46,11 @@ static int32_t le_signed(const uint8_t *p, unsigned size)
 	}
 }
 
-/* Takes size bytes; their offset, or an error. */
-static int take(struct cursor *c, unsigned size)
+/* Takes size bytes; their offset. */
+static unsigned take(struct cursor *c, unsigned size)
 {
-	int at = c->p - c->code;
+	unsigned at = c->p - c->code;
 
-	if ((size_t)(c->end - c->p) < size)
-		return c->cut;
 	c->p += size;
 	return at;
 }
@@ -53,7 +58,7 @@ static int take(struct cursor *c, unsigned size)
 /* A REX prefix counts only right before the opcode (SDM vol. 2, 2.2.1). */
 static int take_prefixes(struct cursor *c, struct x86_instr *in)
 {
-	for (; c->p < c->end; c->p++) {
+	for (; c->p < c->code + X86_INSN_MAX; c->p++) {
 		uint16_t bit = prefix_bits[*c->p];
 
 		if (mode64(in) && (*c->p & 0xf0) == 0x40) {
@@ -69,7 +74,7 @@ static int take_prefixes(struct cursor *c, struct x86_instr *in)
 			in->prefixes &= ~(X86_PFX_F2 | X86_PFX_F3);
 		in->prefixes |= bit;
 	}
-	return c->cut;
+	return -EINVAL;
 }
 
 /* Index of the mandatory prefix: F2 and F3 go before 66. */
@@ -116,37 +121,29 @@ static bool has_sib(const struct x86_instr *in)
 }
 
 /* ModRM has been taken: SIB and displacement (SDM vol. 2, tables 2-1 to 2-3).*/
-static int take_memory(struct cursor *c, struct x86_instr *in)
+static void take_memory(struct cursor *c, struct x86_instr *in)
 {
-	int at;
-
-	if (has_sib(in)) {
-		at = take(c, 1);
-		if (at < 0)
-			return at;
-		in->sib = c->code[at];
-	}
+	if (has_sib(in))
+		in->sib = *c->p++;
 	if (address16(in))
 		in->disp_size = disp_size16(in->modrm);
 	else
 		in->disp_size = disp_size32(in->modrm, in->sib);
-	at = take(c, in->disp_size);
-	if (at < 0)
-		return at;
-	in->disp_at = in->disp_size ? at : 0;
+	if (in->disp_size)
+		in->disp_at = take(c, in->disp_size);
 	in->rip_relative = mode64(in) && (in->modrm & 0xc7) == 5;
-	return 0;
 }
 
-static int take_modrm(struct cursor *c, struct x86_instr *in)
+static void take_modrm(struct cursor *c, struct x86_instr *in)
 {
-	int at = take(c, 1);
+	in->modrm_at = take(c, 1);
+	in->modrm = c->code[in->modrm_at];
+}
 
-	if (at < 0)
-		return at;
-	in->modrm_at = at;
-	in->modrm = c->code[at];
-	return 0;
+static void take_opcode(struct cursor *c, struct x86_instr *in)
+{
+	in->opcode_at = take(c, 1);
+	in->opcode = c->code[in->opcode_at];
 }
 
 static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
@@ -179,42 +176,38 @@ static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
 	return 0;
 }
 
-static int take_imm(struct cursor *c, struct x86_instr *in, unsigned size)
+static void take_imm(struct cursor *c, struct x86_instr *in, unsigned size)
 {
-	int at = take(c, size);
-
-	if (at < 0)
-		return at;
-	in->imm_at = size ? at : 0;
+	if (!size)
+		return;
+	in->imm_at = take(c, size);
 	in->imm_size = size;
-	return 0;
 }
 
 /* Walks the tree to a leaf; 0 is an undefined opcode. */
-static int find_form(const struct cursor *c, const struct x86_instr *in,
-		     uint32_t *form)
+static uint32_t find_form(struct cursor *c, const struct x86_instr *in,
+			  uint32_t form)
 {
-	while (*form & F_BY) {
-		const uint32_t *row = x86_split[*form & F_ROW];
+	while (form & F_BY) {
+		const uint32_t *row = x86_split[form & F_ROW];
 
-		if ((*form & F_BY) == F_BY_PFX) {
-			*form = row[legacy_pp(in)];
+		if ((form & F_BY) == F_BY_PFX) {
+			form = row[legacy_pp(in)];
 			continue;
 		}
-		if (c->p == c->end)
-			return c->cut;
-		switch (*form & F_BY) {
+		c->seen = c->p + 1;
+		switch (form & F_BY) {
 		case F_BY_REG:
-			*form = row[*c->p >> 3 & 7];
+			form = row[*c->p >> 3 & 7];
 			break;
 		case F_BY_RM:
-			*form = row[*c->p & 7];
+			form = row[*c->p & 7];
 			break;
 		default:
-			*form = row[*c->p >= 0xc0];
+			form = row[*c->p >= 0xc0];
 		}
 	}
-	return 0;
+	return form;
 }
 
 static bool fpu_exists(const struct x86_instr *in)
@@ -238,98 +231,83 @@ static bool form_exists(const struct x86_instr *in, uint32_t form)
 
 static int take_operand(struct cursor *c, struct x86_instr *in, uint32_t form)
 {
-	int r = take_modrm(c, in);
-	bool reg = in->modrm >= 0xc0 || (form & F_FIXED);
+	bool reg;
 
-	if (r < 0)
-		return r;
+	take_modrm(c, in);
+	reg = in->modrm >= 0xc0 || (form & F_FIXED);
 	if (form & (reg ? F_NOREG : F_NOMEM))
 		return -EINVAL;
 	if (reg && (in->prefixes & X86_PFX_LOCK))
 		return -EINVAL;
 	if ((form & F_FPU) && !fpu_exists(in))
 		return -EINVAL;
-	return reg ? 0 : take_memory(c, in);
+	if (!reg)
+		take_memory(c, in);
+	return 0;
 }
 
-static int decode_form(struct cursor *c, struct x86_instr *in, uint32_t form)
+static void take_branch(const struct cursor *c, struct x86_instr *in,
+			enum x86_imm imm)
 {
-	enum x86_imm imm;
-	int r = find_form(c, in, &form);
-
-	if (r < 0)
-		return r;
-	if (!form_exists(in, form))
-		return -EINVAL;
-	in->kind = (form & F_KIND) >> 16;
-	if (form & F_MODRM) {
-		r = take_operand(c, in, form);
-		if (r < 0)
-			return r;
-	}
-	imm = form & F_IMM;
-	r = take_imm(c, in, imm_size(in, imm));
-	if (r < 0)
-		return r;
 	if (imm >= IMM_JB)
 		in->rel = le_signed(c->code + in->imm_at, in->imm_size);
 	if (in->kind == X86_INT && in->opcode == 0xcd &&
 	    c->code[in->imm_at] == 0x80)
 		in->kind = X86_INT80;
+}
+
+static int decode_form(struct cursor *c, struct x86_instr *in, uint32_t form)
+{
+	enum x86_imm imm;
+
+	if (form & F_BY)
+		form = find_form(c, in, form);
+	if (!form_exists(in, form))
+		return -EINVAL;
+	if ((form & F_MODRM) && take_operand(c, in, form) < 0)
+		return -EINVAL;
+	imm = form & F_IMM;
+	if (imm)
+		take_imm(c, in, imm_size(in, imm));
+	if (form & F_KIND) {
+		in->kind = (form & F_KIND) >> 16;
+		take_branch(c, in, imm);
+	}
 	return 0;
 }
 
 static int decode_3dnow(struct cursor *c, struct x86_instr *in)
 {
-	int r;
-
 	in->map = X86_MAP_3DNOW;
 	if (in->prefixes & X86_PFX_LOCK)
 		return -EINVAL;
-	r = take_operand(c, in, F_MODRM);
-	if (r < 0)
-		return r;
-	r = take(c, 1);
-	if (r < 0)
-		return r;
-	in->opcode_at = r;
-	in->opcode = c->code[r];
-	return x86_3dnow[in->opcode >> 6] >> (in->opcode & 63) & 1 ? 0
-								   : -EINVAL;
-}
-
-static int take_opcode(struct cursor *c, struct x86_instr *in)
-{
-	int at = take(c, 1);
-
-	if (at < 0)
-		return at;
-	in->opcode_at = at;
-	in->opcode = c->code[at];
+	take_modrm(c, in);
+	if (in->modrm < 0xc0)
+		take_memory(c, in);
+	take_opcode(c, in);
+	if (!(x86_3dnow[in->opcode >> 6] >> (in->opcode & 63) & 1))
+		return -EINVAL;
 	return 0;
 }
 
 static int decode_0f(struct cursor *c, struct x86_instr *in)
 {
-	static const uint32_t *const tables[] = {
-		[X86_MAP_0F] = x86_0f,
-		[X86_MAP_0F38] = x86_0f38,
-		[X86_MAP_0F3A] = x86_0f3a,
-	};
-	int r = take_opcode(c, in);
-
-	if (r < 0)
-		return r;
+	take_opcode(c, in);
 	in->map = X86_MAP_0F;
-	if (in->opcode == 0x0f)
+	switch (in->opcode) {
+	case 0x0f:
 		return decode_3dnow(c, in);
-	if (in->opcode == 0x38 || in->opcode == 0x3a) {
-		in->map = in->opcode == 0x38 ? X86_MAP_0F38 : X86_MAP_0F3A;
-		r = take_opcode(c, in);
-		if (r < 0)
-			return r;
+	case 0x38:
+		in->map = X86_MAP_0F38;
+		take_opcode(c, in);
+		return decode_form(c, in, x86_0f38[in->opcode]);
+	case 0x3a:
+		in->map = X86_MAP_0F3A;
+		take_opcode(c, in);
+		return decode_form(c, in, x86_0f3a[in->opcode]);
+	default:
+		return decode_form(c, in, x86_0f[in->opcode]);
 	}
-	return decode_form(c, in, tables[in->map][in->opcode]);
 }
 
 /* EVEX: what its last payload byte may say (SDM vol. 2, 2.7.11). */
@@ -389,14 +367,11 @@ static int decode_vex(struct cursor *c, struct x86_instr *in,
 {
 	bool evex = in->map == X86_MAP_EVEX, v_high = evex && !(p2 & 8);
 	uint32_t form;
-	int r;
 
 	if (in->prefixes &
 	    (X86_PFX_LOCK | X86_PFX_66 | X86_PFX_F2 | X86_PFX_F3 | X86_PFX_REX))
 		return -EINVAL;
-	r = take_opcode(c, in);
-	if (r < 0)
-		return r;
+	take_opcode(c, in);
 	form = table[in->vex_pp][in->opcode];
 	if (!form || ((form & V_64) && !mode64(in)))
 		return -EINVAL;
@@ -406,16 +381,14 @@ static int decode_vex(struct cursor *c, struct x86_instr *in,
 		return -EINVAL;
 	if (form & V_NOMODRM)
 		return vvvv_exists(in, form, v_high) ? 0 : -EINVAL;
-	r = take_modrm(c, in);
-	if (r < 0)
-		return r;
+	take_modrm(c, in);
 	if (!vex_exists(in, form) || !vvvv_exists(in, form, v_high) ||
 	    (evex && !evex_exists(in, form, p2)))
 		return -EINVAL;
-	r = in->modrm < 0xc0 ? take_memory(c, in) : 0;
-	if (r < 0)
-		return r;
-	return take_imm(c, in, form & V_IB ? 1 : form & V_ID ? 4 : 0);
+	if (in->modrm < 0xc0)
+		take_memory(c, in);
+	take_imm(c, in, form & V_IB ? 1 : form & V_ID ? 4 : 0);
+	return 0;
 }
 
 /* RXB are the inverted high bits of a payload byte; 32-bit mode has none. */
@@ -426,12 +399,8 @@ static uint8_t payload_rex(const struct x86_instr *in, uint8_t rxb, uint8_t w)
 
 static int decode_vex2(struct cursor *c, struct x86_instr *in)
 {
-	int at = take(c, 1);
-	uint8_t p;
+	uint8_t p = *c->p++;
 
-	if (at < 0)
-		return at;
-	p = c->code[at];
 	in->map = X86_MAP_VEX;
 	in->vex_map = 1;
 	in->vex_pp = p & 3;
@@ -441,26 +410,21 @@ static int decode_vex2(struct cursor *c, struct x86_instr *in)
 }
 
 /* The first two payload bytes of the others: RXB and map; W, vvvv, L, pp. */
-static int take_payload(struct cursor *c, struct x86_instr *in, uint8_t *p)
+static const uint8_t *take_payload(struct cursor *c, struct x86_instr *in)
 {
-	int at = take(c, 2);
+	const uint8_t *p = c->p;
 
-	if (at < 0)
-		return at;
-	memcpy(p, c->code + at, 2);
+	c->p += 2;
 	in->vex_pp = p[1] & 3;
 	in->vvvv = ~p[1] >> 3 & 15;
 	in->rex = payload_rex(in, p[0], p[1]);
-	return 0;
+	return p;
 }
 
 static int decode_vex3(struct cursor *c, struct x86_instr *in)
 {
-	uint8_t p[2];
-	int r = take_payload(c, in, p);
+	const uint8_t *p = take_payload(c, in);
 
-	if (r < 0)
-		return r;
 	in->map = X86_MAP_VEX;
 	in->vex_map = p[0] & 31;
 	if (in->vex_map < 1 || in->vex_map > 3)
@@ -470,11 +434,8 @@ static int decode_vex3(struct cursor *c, struct x86_instr *in)
 
 static int decode_xop(struct cursor *c, struct x86_instr *in)
 {
-	uint8_t p[2];
-	int r = take_payload(c, in, p);
+	const uint8_t *p = take_payload(c, in);
 
-	if (r < 0)
-		return r;
 	in->map = X86_MAP_XOP;
 	in->vex_map = p[0] & 31;
 	if (in->vex_map > 10)
@@ -484,21 +445,15 @@ static int decode_xop(struct cursor *c, struct x86_instr *in)
 
 static int decode_evex(struct cursor *c, struct x86_instr *in)
 {
-	uint8_t p[2];
-	int r = take_payload(c, in, p), at;
+	const uint8_t *p = take_payload(c, in);
 
-	if (r < 0)
-		return r;
 	in->map = X86_MAP_EVEX;
 	in->vex_map = p[0] & 7;
 	if ((p[0] & 8) || !(p[1] & 4) || in->vex_map == 7)
 		return -EINVAL;
 	if (mode64(in) && !(p[0] & 0x10))
 		in->rex |= X86_REX_R2;
-	at = take(c, 1);
-	if (at < 0)
-		return at;
-	return decode_vex(c, in, x86_evex[in->vex_map], c->code[at]);
+	return decode_vex(c, in, x86_evex[in->vex_map], *c->p++);
 }
 
 /*
@@ -507,8 +462,7 @@ static int decode_evex(struct cursor *c, struct x86_instr *in)
  */
 static int decode_escape(struct cursor *c, struct x86_instr *in)
 {
-	if (c->p == c->end)
-		return c->cut;
+	c->seen = c->p + 1;
 	if (in->opcode == 0x8f && (*c->p & 31) >= 8)
 		return decode_xop(c, in);
 	if (in->opcode == 0x8f || (!mode64(in) && *c->p < 0xc0))
@@ -520,10 +474,7 @@ static int decode_escape(struct cursor *c, struct x86_instr *in)
 
 static int decode_main(struct cursor *c, struct x86_instr *in)
 {
-	int r = take_opcode(c, in);
-
-	if (r < 0)
-		return r;
+	take_opcode(c, in);
 	switch (in->opcode) {
 	case 0x0f:
 		return decode_0f(c, in);
@@ -537,27 +488,32 @@ static int decode_main(struct cursor *c, struct x86_instr *in)
 	}
 }
 
+/* With LOOKAHEAD bytes to read at code, of which the first limit are given. */
+static int decode_padded(const uint8_t *code, size_t limit,
+			 struct x86_instr *in)
+{
+	struct cursor c = { .code = code, .p = code, .seen = code };
+	int r = take_prefixes(&c, in);
+
+	if (!r)
+		r = decode_main(&c, in);
+	if (c.p > code + limit || c.seen > code + limit)
+		return limit < X86_INSN_MAX ? -ENODATA : -EINVAL;
+	in->length = c.p - code;
+	return r < 0 ? r : in->length;
+}
+
 int x86_decode(const uint8_t *code, size_t avail, enum x86_mode mode,
 	       struct x86_instr *out)
 {
-	bool whole = avail >= X86_INSN_MAX;
-	struct cursor c = {
-		.code = code,
-		.p = code,
-		.end = code + (whole ? X86_INSN_MAX : avail),
-		.cut = whole ? -EINVAL : -ENODATA,
-	};
-	int r;
+	size_t limit = avail < X86_INSN_MAX ? avail : X86_INSN_MAX;
+	uint8_t padded[LOOKAHEAD] = { 0 };
 
 	*out = (struct x86_instr){ .mode = mode };
-	r = take_prefixes(&c, out);
-	if (r < 0)
-		return r;
-	r = decode_main(&c, out);
-	if (r < 0)
-		return r;
-	out->length = c.p - c.code;
-	return out->length;
+	if (avail >= LOOKAHEAD)
+		return decode_padded(code, limit, out);
+	memcpy(padded, code, limit);
+	return decode_padded(padded, limit, out);
 }
 
 uint64_t x86_target(const struct x86_instr *in, uint64_t pc)
