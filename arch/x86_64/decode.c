@@ -3,19 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "arch/x86_64/cursor.h"
 #include "arch/x86_64/opcode.h"
-
-/*
- * All readers may read this far without asking whether there is so much: what
- * lies behind avail reads as 0, and x86_decode() sees in the end that it was
- * read. 15 prefixes, then opcode, ModRM, SIB, displacement and immediate.
- */
-#define LOOKAHEAD 40
-
-struct cursor {
-	const uint8_t *code, *p;
-	const uint8_t *seen; /* bytes before it had a say, taken or not */
-};
 
 static const uint16_t prefix_bits[256] = {
 	[0x26] = X86_PFX_ES, [0x2e] = X86_PFX_CS, [0x36] = X86_PFX_SS,
@@ -23,11 +12,6 @@ static const uint16_t prefix_bits[256] = {
 	[0x66] = X86_PFX_66, [0x67] = X86_PFX_67, [0xf0] = X86_PFX_LOCK,
 	[0xf2] = X86_PFX_F2, [0xf3] = X86_PFX_F3,
 };
-
-static bool mode64(const struct x86_instr *in)
-{
-	return in->mode == X86_MODE_64;
-}
 
 static int32_t le_signed(const uint8_t *p, unsigned size)
 {
@@ -44,15 +28,6 @@ static int32_t le_signed(const uint8_t *p, unsigned size)
 		memcpy(&v4, p, 4);
 		return v4;
 	}
-}
-
-/* Takes size bytes; their offset. */
-static unsigned take(struct cursor *c, unsigned size)
-{
-	unsigned at = c->p - c->code;
-
-	c->p += size;
-	return at;
 }
 
 /* A REX prefix counts only right before the opcode (SDM vol. 2, 2.2.1). */
@@ -92,60 +67,6 @@ static bool operand16(const struct x86_instr *in)
 	return (in->prefixes & X86_PFX_66) && !(in->rex & X86_REX_W);
 }
 
-static bool address16(const struct x86_instr *in)
-{
-	return !mode64(in) && (in->prefixes & X86_PFX_67);
-}
-
-static unsigned disp_size16(uint8_t modrm)
-{
-	unsigned mod = modrm >> 6;
-
-	return mod ? mod : (modrm & 7) == 6 ? 2 : 0;
-}
-
-static unsigned disp_size32(uint8_t modrm, uint8_t sib)
-{
-	unsigned mod = modrm >> 6, base = modrm & 7;
-
-	if (base == 4)
-		base = sib & 7;
-	if (mod == 0)
-		return base == 5 ? 4 : 0;
-	return mod == 1 ? 1 : 4;
-}
-
-static bool has_sib(const struct x86_instr *in)
-{
-	return (in->modrm & 7) == 4 && in->modrm < 0xc0 && !address16(in);
-}
-
-/* ModRM has been taken: SIB and displacement (SDM vol. 2, tables 2-1 to 2-3).*/
-static void take_memory(struct cursor *c, struct x86_instr *in)
-{
-	if (has_sib(in))
-		in->sib = *c->p++;
-	if (address16(in))
-		in->disp_size = disp_size16(in->modrm);
-	else
-		in->disp_size = disp_size32(in->modrm, in->sib);
-	if (in->disp_size)
-		in->disp_at = take(c, in->disp_size);
-	in->rip_relative = mode64(in) && (in->modrm & 0xc7) == 5;
-}
-
-static void take_modrm(struct cursor *c, struct x86_instr *in)
-{
-	in->modrm_at = take(c, 1);
-	in->modrm = c->code[in->modrm_at];
-}
-
-static void take_opcode(struct cursor *c, struct x86_instr *in)
-{
-	in->opcode_at = take(c, 1);
-	in->opcode = c->code[in->opcode_at];
-}
-
 static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
 {
 	unsigned z = operand16(in) ? 2 : 4;
@@ -174,14 +95,6 @@ static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
 		return mode64(in) ? 4 : z;
 	}
 	return 0;
-}
-
-static void take_imm(struct cursor *c, struct x86_instr *in, unsigned size)
-{
-	if (!size)
-		return;
-	in->imm_at = take(c, size);
-	in->imm_size = size;
 }
 
 /* Walks the tree to a leaf; 0 is an undefined opcode. */
@@ -310,152 +223,6 @@ static int decode_0f(struct cursor *c, struct x86_instr *in)
 	}
 }
 
-/* EVEX: what its last payload byte may say (SDM vol. 2, 2.7.11). */
-static bool evex_exists(const struct x86_instr *in, uint32_t form, uint8_t p2)
-{
-	bool reg = in->modrm >= 0xc0, b = p2 & 0x10, z = p2 & 0x80;
-	unsigned mask = p2 & 7, length = p2 >> 5 & 3;
-
-	if (b && !(form & (reg ? V_RC : V_BC)))
-		return false;
-	if (!(b && reg) && !(form & V_L0 << length & (V_L0 | V_L1 | V_L2)))
-		return false;
-	if (mask ? !(form & (V_K | V_KREQ)) : (form & V_KREQ) || z)
-		return false;
-	if (z && !(form & (reg ? V_Z | V_ZR : V_Z)))
-		return false;
-	return true;
-}
-
-static bool vvvv_exists(const struct x86_instr *in, uint32_t form, bool v_high)
-{
-	if (form & V_V)
-		return true;
-	if ((form & V_VR) && in->modrm >= 0xc0)
-		return true;
-	if (in->vvvv)
-		return false;
-	return !v_high || (form & V_SIB);
-}
-
-/* What VEX, EVEX and XOP have in common; ModRM has been taken. */
-static bool vex_exists(const struct x86_instr *in, uint32_t form)
-{
-	bool reg = in->modrm >= 0xc0;
-
-	if (!(form & (reg ? V_REG : V_MEM)))
-		return false;
-	if ((form & V_REGS) && !(form & (uint32_t)V_R0 << (in->modrm >> 3 & 7)))
-		return false;
-	if ((form & V_SIB) && !has_sib(in))
-		return false;
-	if ((form & V_KR) && (in->rex & (X86_REX_R | X86_REX_R2)))
-		return false;
-	if ((form & V_GR) && (in->rex & X86_REX_R2))
-		return false;
-	if ((form & V_KV) && (in->vvvv & (mode64(in) ? 8 : 0)))
-		return false;
-	return !reg || !(form & V_RM0) || !(in->modrm & 7);
-}
-
-/*
- * From the opcode on; table is the map's. p2 is EVEX's third payload byte, for
- * the others length << 5 with nothing else set.
- */
-static int decode_vex(struct cursor *c, struct x86_instr *in,
-		      const uint32_t table[4][256], uint8_t p2)
-{
-	bool evex = in->map == X86_MAP_EVEX, v_high = evex && !(p2 & 8);
-	uint32_t form;
-
-	if (in->prefixes &
-	    (X86_PFX_LOCK | X86_PFX_66 | X86_PFX_F2 | X86_PFX_F3 | X86_PFX_REX))
-		return -EINVAL;
-	take_opcode(c, in);
-	form = table[in->vex_pp][in->opcode];
-	if (!form || ((form & V_64) && !mode64(in)))
-		return -EINVAL;
-	if (!(form & (in->rex & X86_REX_W ? V_W1 : V_W0)))
-		return -EINVAL;
-	if (!evex && !(form & V_L0 << (p2 >> 5)))
-		return -EINVAL;
-	if (form & V_NOMODRM)
-		return vvvv_exists(in, form, v_high) ? 0 : -EINVAL;
-	take_modrm(c, in);
-	if (!vex_exists(in, form) || !vvvv_exists(in, form, v_high) ||
-	    (evex && !evex_exists(in, form, p2)))
-		return -EINVAL;
-	if (in->modrm < 0xc0)
-		take_memory(c, in);
-	take_imm(c, in, form & V_IB ? 1 : form & V_ID ? 4 : 0);
-	return 0;
-}
-
-/* RXB are the inverted high bits of a payload byte; 32-bit mode has none. */
-static uint8_t payload_rex(const struct x86_instr *in, uint8_t rxb, uint8_t w)
-{
-	return (mode64(in) ? ~rxb >> 5 & 7 : 0) | (w >> 7) << 3;
-}
-
-static int decode_vex2(struct cursor *c, struct x86_instr *in)
-{
-	uint8_t p = *c->p++;
-
-	in->map = X86_MAP_VEX;
-	in->vex_map = 1;
-	in->vex_pp = p & 3;
-	in->vvvv = ~p >> 3 & 15;
-	in->rex = payload_rex(in, p | 0x60, 0);
-	return decode_vex(c, in, x86_vex[1], (p & 4) << 3);
-}
-
-/* The first two payload bytes of the others: RXB and map; W, vvvv, L, pp. */
-static const uint8_t *take_payload(struct cursor *c, struct x86_instr *in)
-{
-	const uint8_t *p = c->p;
-
-	c->p += 2;
-	in->vex_pp = p[1] & 3;
-	in->vvvv = ~p[1] >> 3 & 15;
-	in->rex = payload_rex(in, p[0], p[1]);
-	return p;
-}
-
-static int decode_vex3(struct cursor *c, struct x86_instr *in)
-{
-	const uint8_t *p = take_payload(c, in);
-
-	in->map = X86_MAP_VEX;
-	in->vex_map = p[0] & 31;
-	if (in->vex_map < 1 || in->vex_map > 3)
-		return -EINVAL;
-	return decode_vex(c, in, x86_vex[in->vex_map], (p[1] & 4) << 3);
-}
-
-static int decode_xop(struct cursor *c, struct x86_instr *in)
-{
-	const uint8_t *p = take_payload(c, in);
-
-	in->map = X86_MAP_XOP;
-	in->vex_map = p[0] & 31;
-	if (in->vex_map > 10)
-		return -EINVAL;
-	return decode_vex(c, in, x86_xop[in->vex_map - 8], (p[1] & 4) << 3);
-}
-
-static int decode_evex(struct cursor *c, struct x86_instr *in)
-{
-	const uint8_t *p = take_payload(c, in);
-
-	in->map = X86_MAP_EVEX;
-	in->vex_map = p[0] & 7;
-	if ((p[0] & 8) || !(p[1] & 4) || in->vex_map == 7)
-		return -EINVAL;
-	if (mode64(in) && !(p[0] & 0x10))
-		in->rex |= X86_REX_R2;
-	return decode_vex(c, in, x86_evex[in->vex_map], *c->p++);
-}
-
 /*
  * An opcode byte that may begin a longer prefix, by what follows: in 32-bit
  * mode les, lds and bound keep their memory forms, and pop r/m has reg 0.
@@ -464,12 +231,13 @@ static int decode_escape(struct cursor *c, struct x86_instr *in)
 {
 	c->seen = c->p + 1;
 	if (in->opcode == 0x8f && (*c->p & 31) >= 8)
-		return decode_xop(c, in);
+		return x86_decode_xop(c, in);
 	if (in->opcode == 0x8f || (!mode64(in) && *c->p < 0xc0))
 		return decode_form(c, in, x86_main[in->opcode]);
 	if (in->opcode == 0x62)
-		return decode_evex(c, in);
-	return in->opcode == 0xc4 ? decode_vex3(c, in) : decode_vex2(c, in);
+		return x86_decode_evex(c, in);
+	return in->opcode == 0xc4 ? x86_decode_vex3(c, in)
+				  : x86_decode_vex2(c, in);
 }
 
 static int decode_main(struct cursor *c, struct x86_instr *in)
