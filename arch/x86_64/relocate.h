@@ -6,7 +6,9 @@
  * What a program can see of it is the address in the x87 instruction pointer
  * alone. Nothing is written but what the original writes, with one exception:
  * an indirect call also writes the word below the return address that it
- * pushes, which the program has given up by calling.
+ * pushes, which the program has given up by calling. Calls are made of pushes
+ * and jumps, and so must not be relocated for a thread that has a user shadow
+ * stack (CET).
  */
 #ifndef ARCH_X86_64_RELOCATE_H
 #define ARCH_X86_64_RELOCATE_H

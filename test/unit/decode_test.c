@@ -277,6 +277,28 @@ static void test_truncation(void **state)
 		}
 }
 
+/* Much to read behind the instruction changes nothing. */
+static void test_long_input(void **state)
+{
+	struct x86_instr in, again;
+	uint8_t code[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		for (int mode = X86_MODE_64; mode <= X86_MODE_32; mode++) {
+			size_t n = row_bytes(&rows[i], code);
+			int len = x86_decode(code, n, mode, &in);
+
+			if (len < 0)
+				continue;
+			memset(code + n, 0xf3, sizeof(code) - n);
+			assert_int_equal(
+				x86_decode(code, sizeof(code), mode, &again),
+				len);
+			assert_memory_equal(&in, &again, sizeof(in));
+		}
+}
+
 static void decode_all(const char *hex, enum x86_mode mode, uint8_t *code,
 		       struct x86_instr *in)
 {
@@ -360,6 +382,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_truncation),
+		cmocka_unit_test(test_long_input),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_targets),
 	};
