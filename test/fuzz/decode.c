@@ -58,9 +58,11 @@ static bool excused(const struct x86_instr *in, const uint8_t *code)
 	/* ud0 and ud1 have no ModRM byte (SDM vol. 2, UD: they have) */
 	if (in->map == X86_MAP_0F && in->kind == X86_UD)
 		return true;
-	/* EVEX.b of a register form has an immediate */
-	return in->map == X86_MAP_EVEX && in->modrm >= 0xc0 &&
-	       (code[in->opcode_at - 1] & 0x10);
+	/* EVEX: a SIB byte after 67 is lost, b of a register form gives an
+	 * immediate */
+	return in->map == X86_MAP_EVEX &&
+	       ((in->prefixes & X86_PFX_67) ||
+		(in->modrm >= 0xc0 && (code[in->opcode_at - 1] & 0x10)));
 }
 
 static void check_parts(const struct x86_instr *in)
