@@ -126,7 +126,7 @@ static int cmd_info(struct session *s, const char *args)
 
 		list_each(th, &p->threads, node)
 			threads++;
-		list_each(pt, &p->points, node)
+		list_each(pt, &p->points->list, node)
 			points++;
 		say(s, "process %d (%s, %s): %s; %zu threads, %zu points\n",
 		    p->pid, p->arch->name,

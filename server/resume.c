@@ -14,7 +14,8 @@ static int start_running(struct session *s, const struct resume *acts,
 	if (r < 0)
 		return r;
 	s->running = true;
-	s->interrupted = false;
+	if (s->interrupted)
+		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
 	return REPLY_LATER;
 }
 

@@ -160,10 +160,11 @@ void session_disconnect(struct session *s)
 
 static void interrupt(struct session *s)
 {
-	if (!s->running)
-		return;
+	/* One that comes before the resume that it is meant for, as from gdb
+	 * amid a breakpoint's commands, is not lost. */
 	s->interrupted = true;
-	s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
+	if (s->running)
+		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
 }
 
 /* A client that may not debug here hears why, once. */
@@ -253,8 +254,9 @@ static void take_event(struct session *s, struct stop *st)
 		st->signo = SIGINT;
 	s->running = s->interrupted = false;
 	s->last = *st;
-	if (st->id.tid)
-		s->general = st->id;
+	/* No one, when its process has gone with it. */
+	s->general = thread_find(s->target, st->id.tid) ? st->id
+							: (struct ptid){ 0 };
 	buf_reset(&s->reply);
 	stop_reply(s, st, &s->reply);
 	link_reply(s->link, &s->reply);

@@ -44,7 +44,7 @@ struct session {
 	struct ptid general;   /* Hg */
 	struct ptid continued; /* Hc */
 	bool running;	       /* a stop reply is owed */
-	bool interrupted;      /* for a ^C */
+	bool interrupted;      /* a ^C came that no stop has answered */
 	bool bare_binary;      /* x replies without the b, for lldb */
 	struct stop last;      /* what ? answers */
 

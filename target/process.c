@@ -17,6 +17,31 @@ struct process *process_find(const struct target *t, pid_t pid)
 	return NULL;
 }
 
+static void points_unref(struct process *p)
+{
+	struct point *pt, *next;
+
+	if (!p->points || --p->points->refs)
+		return;
+	list_each_safe(pt, next, &p->points->list, node)
+		point_free(p, pt);
+	map_fini(&p->points->sw);
+	free(p->points);
+}
+
+void process_set_points(struct process *p, struct process *of)
+{
+	points_unref(p);
+	if (of) {
+		p->points = of->points;
+		p->points->refs++;
+		return;
+	}
+	p->points = xcalloc(1, sizeof(*p->points));
+	p->points->refs = 1;
+	list_init(&p->points->list);
+}
+
 struct process *process_add(struct target *t, pid_t pid,
 			    const struct arch *arch)
 {
@@ -25,21 +50,18 @@ struct process *process_add(struct target *t, pid_t pid,
 	p->pid = pid;
 	p->arch = arch;
 	list_init(&p->threads);
-	list_init(&p->points);
+	process_set_points(p, NULL);
 	list_add(&t->processes, &p->node);
 	return p;
 }
 
 void process_free(struct target *t, struct process *p)
 {
-	struct thread *th, *next_thread;
-	struct point *pt, *next_point;
+	struct thread *th, *next;
 
-	list_each_safe(th, next_thread, &p->threads, node)
+	list_each_safe(th, next, &p->threads, node)
 		thread_free(t, th);
-	list_each_safe(pt, next_point, &p->points, node)
-		point_free(p, pt);
-	map_fini(&p->sw);
+	points_unref(p);
 	list_drop(&p->node);
 	free(p->path);
 	free(p);
@@ -98,8 +120,8 @@ struct point *point_find(const struct process *p, enum point_kind kind,
 	struct point *pt;
 
 	if (kind == POINT_SW)
-		return map_find(&p->sw, addr + 1);
-	list_each(pt, &p->points, node) {
+		return map_find(&p->points->sw, addr + 1);
+	list_each(pt, &p->points->list, node) {
 		if (pt->kind == kind && pt->addr == addr && pt->size == size)
 			return pt;
 	}
@@ -114,16 +136,16 @@ struct point *point_add(struct process *p, enum point_kind kind, uint64_t addr,
 	pt->kind = kind;
 	pt->addr = addr;
 	pt->size = size;
-	list_add(&p->points, &pt->node);
+	list_add(&p->points->list, &pt->node);
 	if (kind == POINT_SW)
-		map_set(&p->sw, addr + 1, pt);
+		map_set(&p->points->sw, addr + 1, pt);
 	return pt;
 }
 
 void point_free(struct process *p, struct point *pt)
 {
 	if (pt->kind == POINT_SW)
-		map_drop(&p->sw, pt->addr + 1);
+		map_drop(&p->points->sw, pt->addr + 1);
 	list_drop(&pt->node);
 	point_code_unref(pt->code);
 	free(pt);

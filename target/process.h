@@ -85,7 +85,7 @@ struct point_code {
 };
 
 struct point {
-	struct list node; /* in process.points */
+	struct list node; /* in process.points->list */
 	enum point_kind kind;
 	uint64_t addr;
 	unsigned size;	/* the Z packet's kind field */
@@ -94,11 +94,19 @@ struct point {
 	struct point_code *code;       /* counted; NULL: it just stops */
 };
 
+/* The points of an address space: of a process, and of its vfork children
+ * until they exec. */
+struct points {
+	unsigned refs;
+	struct list list; /* of struct point */
+	struct map sw;	  /* address + 1 -> POINT_SW point */
+};
+
 struct process {
 	pid_t pid;
 	struct list node; /* in target.processes, oldest first */
-	struct list threads, points;
-	struct map sw;		 /* address -> POINT_SW point */
+	struct list threads;
+	struct points *points; /* counted */
 	const struct arch *arch; /* borrowed from the target */
 	char *path;		 /* owned: the program's absolute path */
 	bool attached;		 /* as opposed to started by us */
@@ -110,6 +118,9 @@ struct process *process_add(struct target *t, pid_t pid,
 			    const struct arch *arch);
 /* With all its threads and points; nothing is undone in the debuggee. */
 void process_free(struct target *t, struct process *p);
+/* Drops the process's set of points for of's, which they share from now;
+ * with NULL, for an empty one. */
+void process_set_points(struct process *p, struct process *of);
 
 struct thread *thread_find(const struct target *t, pid_t tid);
 struct thread *thread_add(struct target *t, struct process *p, pid_t tid);

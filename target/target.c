@@ -65,17 +65,17 @@ static void mask_points(struct process *p, uint64_t addr, uint8_t *buf,
 	size_t span = len + a->trap_len - 1u;
 	struct point *pt;
 
-	if (!p->sw.count)
+	if (!p->points->sw.count)
 		return;
-	if (span < p->sw.count) {
+	if (span < p->points->sw.count) {
 		for (size_t i = 0; i < span; i++) {
-			pt = map_find(&p->sw, first + i + 1);
+			pt = map_find(&p->points->sw, first + i + 1);
 			if (pt && pt->inserted)
 				mask_point(a, pt, addr, buf, len, way);
 		}
 		return;
 	}
-	list_each(pt, &p->points, node) {
+	list_each(pt, &p->points->list, node) {
 		if (overlaps(a, pt, addr, len))
 			mask_point(a, pt, addr, buf, len, way);
 	}
@@ -104,9 +104,9 @@ static bool any_overlap(struct process *p, uint64_t addr, size_t len)
 {
 	struct point *pt;
 
-	if (!p->sw.count)
+	if (!p->points->sw.count)
 		return false;
-	list_each(pt, &p->points, node) {
+	list_each(pt, &p->points->list, node) {
 		if (overlaps(p->arch, pt, addr, len))
 			return true;
 	}
@@ -302,7 +302,7 @@ void target_points_drop(struct target *t, struct process *p)
 {
 	struct point *pt, *next;
 
-	list_each_safe(pt, next, &p->points, node)
+	list_each_safe(pt, next, &p->points->list, node)
 		point_take_out(t, p, pt);
 }
 

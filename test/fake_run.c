@@ -175,7 +175,7 @@ static void points_copy(struct process *from, struct process *to)
 {
 	struct point *pt, *copy;
 
-	list_each(pt, &from->points, node) {
+	list_each(pt, &from->points->list, node) {
 		if (pt->kind != POINT_SW)
 			continue;
 		copy = point_add(to, pt->kind, pt->addr, pt->size);

@@ -24,7 +24,7 @@ static void points_copy(struct process *from, struct process *to)
 {
 	struct point *pt, *copy;
 
-	list_each(pt, &from->points, node) {
+	list_each(pt, &from->points->list, node) {
 		if (pt->kind != POINT_SW)
 			continue;
 		copy = point_add(to, pt->kind, pt->addr, pt->size);
@@ -63,7 +63,7 @@ static bool wait_for_first_stop(struct linux_target *lt, pid_t tid)
 }
 
 static struct process *child_add(struct linux_target *lt, struct lwp *parent,
-				 pid_t pid, bool shares_memory)
+				 pid_t pid, bool shares)
 {
 	struct process *from = parent->proc, *p = inferior_add(lt, pid);
 	struct inferior *inf = inferior_of(p);
@@ -75,9 +75,12 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 	lwp_set_stopped(lt, lwp);
 	lwp_set_running(lt, lwp, false);
 	inferior_examine(lt, p);
-	points_copy(from, p);
-	inf->memory_of = shares_memory ? from : NULL;
-	inf->slots = slots_share(inferior_of(from)->slots, shares_memory);
+	if (shares)
+		process_set_points(p, from);
+	else
+		points_copy(from, p);
+	inf->shares_memory = shares;
+	inf->slots = slots_share(inferior_of(from)->slots, shares);
 	return p;
 }
 
@@ -133,13 +136,11 @@ bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
 static void forget_memory(struct linux_target *lt, struct process *p)
 {
 	struct inferior *inf = inferior_of(p);
-	struct point *pt, *next;
 
-	list_each_safe(pt, next, &p->points, node)
-		point_free(p, pt);
+	process_set_points(p, NULL);
 	slots_free(inf->slots);
 	inf->slots = NULL;
-	inf->memory_of = NULL;
+	inf->shares_memory = false;
 	inf->syscall_insn = 0;
 	inf->debug_generation = 0;
 	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++)
@@ -235,14 +236,14 @@ void inferior_release(struct linux_target *lt, struct process *p, int signo)
 	struct lwp *lwp;
 
 	debug(SESSION, "release %d, signal %d", p->pid, signo);
-	if (inf->memory_of && p->sw.count && !inf->ghost) {
+	if (inf->shares_memory && p->points->sw.count && !inf->ghost) {
 		lwp = lwp_find(lt, p->pid);
 		make_ghost(lt, p);
 		list_each(th, &p->threads, node)
 			lwp_run(lt, lwp_of(th), false);
 		return;
 	}
-	if (!inf->memory_of)
+	if (!inf->shares_memory)
 		target_points_drop(&lt->t, p);
 	slots_remove(lt, p);
 	lwp = lwp_find(lt, p->pid);

@@ -69,7 +69,7 @@ struct debug_address {
 struct inferior {
 	int mem_fd; /* /proc/PID/mem; -1: not open */
 	bool ghost; /* not shown to the layer above: see fork.c */
-	struct process *memory_of; /* a vfork child: whose memory it uses */
+	bool shares_memory; /* a vfork child's, before it execs */
 	struct debug_address debug[N_DEBUG_ADDRESSES];
 	unsigned debug_generation; /* 0: no debug register was ever set */
 	struct slots *slots;	   /* slot.h; NULL: none yet */

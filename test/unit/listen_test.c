@@ -224,7 +224,7 @@ static void test_half_a_port(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	refused("192.0.2.1:0", "use :PORT for clients on it, *:PORT");
+	refused("192.0.2.1:0", "(:PORT is for clients on it, *:PORT for others)");
 	refused("nosuchhost.invalid:1", "cannot resolve name: nosuchhost.invalid");
 	refused(":65536", "no port");
 	refused(":-1", "no port");
