@@ -23,11 +23,9 @@
 
 /* --- attach -------------------------------------------------------------- */
 
-static int seize(pid_t tid)
+static int seize(pid_t tid, unsigned long options)
 {
-	if (ptrace(PTRACE_SEIZE, tid, 0, LINUX_PTRACE_OPTIONS) < 0)
-		return -errno;
-	return 0;
+	return ptrace(PTRACE_SEIZE, tid, 0, options) < 0 ? -errno : 0;
 }
 
 /* Seizes the threads not yet known; how many, or an error of the leader. */
@@ -47,7 +45,7 @@ static int seize_threads(struct linux_target *lt, struct process *p)
 		tid = atoi(e->d_name);
 		if (tid <= 0 || lwp_find(lt, tid))
 			continue;
-		r = seize(tid);
+		r = seize(tid, LINUX_PTRACE_OPTIONS);
 		if (r < 0 && tid == p->pid &&
 		    proc_task_state(p->pid, tid) != 'Z') {
 			found = r;
@@ -106,16 +104,13 @@ static void reap(pid_t pid)
 }
 
 /*
- * Runs the child to its next exec; false when it ended before. It runs
- * already when it has just been let go.
+ * Lets the child, which runs, come to its next exec; false when it ended
+ * before. Only what was waited for is resumed: a stop that came already must
+ * not go by unseen.
  */
-static bool run_to_exec(pid_t pid, bool runs, int *status)
+static bool run_to_exec(pid_t pid, int *status)
 {
-	int sig = 0;
-
-	for (;; runs = false) {
-		if (!runs)
-			ptrace(PTRACE_CONT, pid, 0, sig);
+	for (;;) {
 		while (waitpid(pid, status, __WALL) < 0) {
 			if (errno != EINTR)
 				return false;
@@ -124,8 +119,22 @@ static bool run_to_exec(pid_t pid, bool runs, int *status)
 			return false;
 		if (*status >> 8 == (SIGTRAP | PTRACE_EVENT_EXEC << 8))
 			return true;
-		sig = *status >> 16 ? 0 : WSTOPSIG(*status);
+		ptrace(PTRACE_CONT, pid, 0,
+		       *status >> 16 ? 0 : WSTOPSIG(*status));
 	}
+}
+
+static bool is_program(pid_t pid, const struct launch_spec *spec)
+{
+	char exe[PATH_MAX], want[PATH_MAX], link[32];
+	ssize_t n;
+
+	if (!spec->wrapper || !realpath(spec->argv[0], want))
+		return true;
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	n = readlink(link, exe, sizeof(exe) - 1);
+	exe[n > 0 ? n : 0] = '\0';
+	return !strcmp(exe, want);
 }
 
 /*
@@ -136,29 +145,14 @@ static bool run_to_exec(pid_t pid, bool runs, int *status)
 static bool run_to_program(pid_t pid, const struct launch_spec *spec,
 			   int *status)
 {
-	char exe[PATH_MAX], want[PATH_MAX], link[32];
 	unsigned execs = 1 + spec->shell + (spec->wrapper != NULL);
-	ssize_t n;
 
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	for (unsigned i = 1;; i++) {
-		if (!run_to_exec(pid, i == 1, status))
-			return false;
-		if (i < execs)
-			continue;
-		if (!spec->wrapper || !realpath(spec->argv[0], want))
+	for (unsigned i = 1; run_to_exec(pid, status); i++) {
+		if (i >= execs && (is_program(pid, spec) || i > execs + 8))
 			return true;
-		n = readlink(link, exe, sizeof(exe) - 1);
-		exe[n > 0 ? n : 0] = '\0';
-		if (!strcmp(exe, want) || i > execs + 8)
-			return true;
+		ptrace(PTRACE_CONT, pid, 0, 0);
 	}
-}
-
-static void child_options(pid_t pid)
-{
-	ptrace(PTRACE_SETOPTIONS, pid, 0,
-	       LINUX_PTRACE_OPTIONS | PTRACE_O_EXITKILL);
+	return false;
 }
 
 pid_t linux_launch(struct target *t, const struct launch_spec *spec,
@@ -173,14 +167,14 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 	r = launch_fork(&child, spec, e);
 	if (r < 0)
 		return r;
-	r = seize(child.pid);
+	/* What shells and wrappers fork is no business of ours. */
+	r = seize(child.pid, PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL);
 	if (r < 0) {
 		reap(child.pid);
 		launch_fini(&child);
 		return err_set(e, r, "cannot trace the new process: %s",
 			       strerror(-r));
 	}
-	child_options(child.pid);
 	launch_go(&child);
 	if (!run_to_program(child.pid, spec, &status)) {
 		r = launch_failure(&child, spec, status, e);
@@ -189,6 +183,8 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 		return r;
 	}
 	launch_fini(&child);
+	ptrace(PTRACE_SETOPTIONS, child.pid, 0,
+	       LINUX_PTRACE_OPTIONS | PTRACE_O_EXITKILL);
 	p = inferior_add(lt, child.pid);
 	lwp = lwp_add(lt, p, child.pid);
 	lwp_set_stopped(lt, lwp);
