@@ -68,7 +68,10 @@ struct process *session_process(struct session *s)
 
 void session_started(struct session *s, pid_t pid, int signo)
 {
-	s->general = (struct ptid){ pid, pid };
+	struct thread *th = thread_match(s->target, (struct ptid){ pid, -1 });
+
+	/* The leader, unless it has ended before the rest. */
+	s->general = th ? th->id : (struct ptid){ pid, pid };
 	s->continued = (struct ptid){ 0, 0 };
 	s->last = (struct stop){
 		.id = s->general,

@@ -14,7 +14,10 @@ void target_init(struct target *t, const struct target_ops *ops)
 	*t = (struct target){ .ops = ops };
 	list_init(&t->processes);
 	sigemptyset(&t->pass_signals);
+	/* gdb's default, for clients that do not say. */
 	sigfillset(&t->program_signals);
+	sigdelset(&t->program_signals, SIGTRAP);
+	sigdelset(&t->program_signals, SIGINT);
 }
 
 void target_fini(struct target *t)

@@ -75,7 +75,7 @@ struct target_ops {
 	int (*attach)(struct target *t, pid_t pid, struct err *e);
 
 	/* Both take the records away. Detach leaves nothing of ours behind;
-	 * the thread of signo's id gets that signal, when it is not 0. */
+	 * the thread that last stopped for signo gets it, if it is not 0. */
 	int (*detach)(struct target *t, struct process *p, int signo);
 	int (*kill)(struct target *t, struct process *p);
 

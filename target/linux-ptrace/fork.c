@@ -179,6 +179,8 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp->signo = lwp->injected = 0;
 	lwp->debug_generation = 0;
 	lwp->in_slot = lwp->waits_for_vfork = false;
+	/* An interrupt of the leader has died with it. */
+	lwp->interrupting = lwp->trap_due = false;
 	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
 	lwp->th->fresh = lwp->th->dirty = 0;
 	forget_memory(lt, p);
@@ -229,15 +231,29 @@ static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 		syscall(SYS_tkill, lwp->tid, lwp->signo);
 }
 
+/* signo is what the client was last told of, and the thread that stopped for
+ * it is to have it. A ^C is told as one too, but nobody sent it. */
+static void give_back(struct process *p, int signo)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (signo && th->last.kind == STOP_SIGNAL &&
+		    th->last.signo == signo) {
+			lwp_of(th)->signo = signo;
+			return;
+		}
+	}
+}
+
 void inferior_release(struct linux_target *lt, struct process *p, int signo)
 {
 	struct inferior *inf = inferior_of(p);
+	struct lwp *leader;
 	struct thread *th;
-	struct lwp *lwp;
 
 	debug(SESSION, "release %d, signal %d", p->pid, signo);
 	if (inf->shares_memory && p->points->sw.count && !inf->ghost) {
-		lwp = lwp_find(lt, p->pid);
 		make_ghost(lt, p);
 		list_each(th, &p->threads, node)
 			lwp_run(lt, lwp_of(th), false);
@@ -246,15 +262,14 @@ void inferior_release(struct linux_target *lt, struct process *p, int signo)
 	if (!inf->shares_memory)
 		target_points_drop(&lt->t, p);
 	slots_remove(lt, p);
-	lwp = lwp_find(lt, p->pid);
-	if (lwp && signo)
-		lwp->signo = signo;
+	give_back(p, signo);
+	leader = lwp_find(lt, p->pid);
 	/* The leader last: were it to exit at once, the others would die. */
 	list_each(th, &p->threads, node) {
-		if (lwp_of(th) != lwp)
+		if (lwp_of(th) != leader)
 			lwp_release(lt, lwp_of(th));
 	}
-	if (lwp && lwp->th)
-		lwp_release(lt, lwp);
+	if (leader && leader->th)
+		lwp_release(lt, leader);
 	inferior_drop(lt, p);
 }

@@ -41,13 +41,13 @@ void inferior_drop(struct linux_target *lt, struct process *p)
 }
 
 /* A program's class is in the first bytes of its file: e_ident[EI_CLASS]. */
-static bool program_is_32bit(pid_t pid)
+static bool program_is_32bit(pid_t tid)
 {
 	unsigned char ident[EI_NIDENT] = { 0 };
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	snprintf(path, sizeof(path), "/proc/%d/exe", tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
@@ -57,14 +57,22 @@ static bool program_is_32bit(pid_t pid)
 	return ident[EI_CLASS] == ELFCLASS32;
 }
 
+pid_t inferior_tid(const struct process *p)
+{
+	if (list_empty(&p->threads))
+		return p->pid;
+	return list_entry(p->threads.next, struct thread, node)->id.tid;
+}
+
 void inferior_examine(struct linux_target *lt, struct process *p)
 {
 	char link[64], path[PATH_MAX];
+	pid_t tid = inferior_tid(p);
 	const struct arch *arch;
 	struct thread *th;
 	ssize_t n;
 
-	arch = program_is_32bit(p->pid) ? lt->arch32 : lt->arch64;
+	arch = program_is_32bit(tid) ? lt->arch32 : lt->arch64;
 	if (arch != p->arch) {
 		p->arch = arch;
 		list_each(th, &p->threads, node) {
@@ -72,7 +80,7 @@ void inferior_examine(struct linux_target *lt, struct process *p)
 			th->regs = xcalloc(1, arch->regs_size);
 		}
 	}
-	snprintf(link, sizeof(link), "/proc/%d/exe", p->pid);
+	snprintf(link, sizeof(link), "/proc/%d/exe", tid);
 	n = readlink(link, path, sizeof(path));
 	free(p->path);
 	p->path = xstrndup(path, n > 0 ? (size_t)n : 0);

@@ -36,6 +36,7 @@ struct lwp {
 	bool starting;	      /* cloned; its first stop has not come yet */
 	bool interrupting;    /* PTRACE_INTERRUPT sent, its stop not seen */
 	bool report_interrupt; /* ... and that stop is to be reported */
+	bool trap_due;	       /* set going only to take a trap: wait.c */
 	bool waits_for_vfork; /* until its child execs or exits */
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
@@ -91,6 +92,10 @@ struct linux_target {
 	struct list pending; /* those whose event is to be told, in order */
 	struct list ghosts;  /* processes: see fork.c */
 	size_t n_moving, n_running;
+	struct {
+		bool due; /* some thread of the pattern is to stop */
+		struct ptid who;
+	} interrupt;
 	bool held_back;	  /* resumed lwps wait for a pending event's fate */
 	bool no_resumed;  /* the last running thread has gone: to be told */
 	int signal_fd; /* SIGCHLD */
@@ -126,6 +131,10 @@ struct process *inferior_add(struct linux_target *lt, pid_t pid);
 void inferior_drop(struct linux_target *lt, struct process *p);
 /* After launch, attach, fork and exec: architecture and path. */
 void inferior_examine(struct linux_target *lt, struct process *p);
+
+/* An id of the process whose /proc files show its memory: those of a leader
+ * that has ended before the rest show none. */
+pid_t inferior_tid(const struct process *p);
 
 struct lwp *lwp_find(const struct linux_target *lt, pid_t tid);
 /* Moving, and running as the layer above sees it. */
@@ -230,6 +239,10 @@ void lwps_halt(struct linux_target *lt, struct process *p);
 
 /* Lets a stopped lwp run, by an instruction or on; delivers lwp->signo. */
 void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step);
+/* Is its next stop to be told of as an interrupt? Then tell does so. */
+bool lwp_interrupt_wanted(const struct linux_target *lt,
+			  const struct lwp *lwp);
+void lwp_tell_interrupt(struct linux_target *lt, struct lwp *lwp);
 /*
  * Steps a stopped lwp by an instruction and waits for it, whatever interrupts
  * were under way: *status is its stop, not yet taken in, and it is stopped.

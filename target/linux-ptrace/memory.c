@@ -18,7 +18,7 @@ static int mem_fd(struct process *p)
 	char path[32];
 
 	if (inf->mem_fd < 0) {
-		snprintf(path, sizeof(path), "/proc/%d/mem", p->pid);
+		snprintf(path, sizeof(path), "/proc/%d/mem", inferior_tid(p));
 		inf->mem_fd = open(path, O_RDWR | O_CLOEXEC);
 	}
 	return inf->mem_fd;
@@ -33,7 +33,7 @@ ssize_t linux_read_mem(struct target *t, struct process *p, uint64_t addr,
 	ssize_t n;
 
 	(void)t;
-	n = process_vm_readv(p->pid, &here, 1, &there, 1, 0);
+	n = process_vm_readv(inferior_tid(p), &here, 1, &there, 1, 0);
 	if (n > 0)
 		done = (size_t)n;
 	while (done < len) {
@@ -57,7 +57,7 @@ ssize_t linux_write_mem(struct target *t, struct process *p, uint64_t addr,
 	(void)t;
 	/* Small writes mostly go to text, which only the file can reach. */
 	if (len > 256) {
-		n = process_vm_writev(p->pid, &here, 1, &there, 1, 0);
+		n = process_vm_writev(inferior_tid(p), &here, 1, &there, 1, 0);
 		if (n > 0)
 			done = (size_t)n;
 	}

@@ -15,7 +15,7 @@ static ssize_t auxv_read(struct process *p, uint64_t off, void *buf,
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", p->pid);
+	snprintf(path, sizeof(path), "/proc/%d/auxv", inferior_tid(p));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;

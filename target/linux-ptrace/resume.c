@@ -26,7 +26,7 @@ static int signal_to_deliver(struct lwp *lwp)
 	return 0;
 }
 
-void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
+static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 {
 	int request = step ? PTRACE_SINGLESTEP : PTRACE_CONT, sig;
 
@@ -52,18 +52,38 @@ void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
 	      sig);
 }
 
+static void lwp_interrupt(struct lwp *lwp)
+{
+	if (lwp->interrupting || lwp->starting || lwp->trap_due)
+		return;
+	ptrace(PTRACE_INTERRUPT, lwp->tid, 0, 0);
+	lwp->interrupting = true;
+}
+
+bool lwp_interrupt_wanted(const struct linux_target *lt, const struct lwp *lwp)
+{
+	return lwp->th && (lwp->report_interrupt ||
+			   (lt->interrupt.due &&
+			    ptid_matches(lt->interrupt.who, lwp->th->id)));
+}
+
+void lwp_tell_interrupt(struct linux_target *lt, struct lwp *lwp)
+{
+	lwp->report_interrupt = lt->interrupt.due = false;
+	lwp_set_pending(lt, lwp, STOP_SIGNAL);
+}
+
+void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
+{
+	set_going(lt, lwp, step);
+	if (lwp_interrupt_wanted(lt, lwp))
+		lwp_interrupt(lwp);
+}
+
 void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
 {
 	if (lwp->stopped && !lwp->dead && lwp->pending.kind == STOP_NONE)
 		lwp_run(lt, lwp, lwp->in_slot || lwp->kind != RESUME_CONT);
-}
-
-static void lwp_interrupt(struct lwp *lwp)
-{
-	if (lwp->interrupting || lwp->starting)
-		return;
-	ptrace(PTRACE_INTERRUPT, lwp->tid, 0, 0);
-	lwp->interrupting = true;
 }
 
 int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
@@ -71,7 +91,7 @@ int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
 	pid_t tid = lwp->tid, r;
 
 	do {
-		lwp_run(lt, lwp, true);
+		set_going(lt, lwp, true);
 		do {
 			r = lwp_wait(lt, tid, status, true);
 		} while (!r);
@@ -86,8 +106,6 @@ int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
 		if (*status >> 16 == PTRACE_EVENT_STOP)
 			lwp->interrupting = false;
 	} while (*status >> 16 == PTRACE_EVENT_STOP);
-	if (lwp->report_interrupt && !lwp->interrupting)
-		lwp_interrupt(lwp);
 	return 0;
 }
 
@@ -104,7 +122,7 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	if (act->signo)
 		lwp->signo = act->signo;
 	th->last.kind = STOP_NONE;
-	/* The end of a step that an earlier action asked for is no news. */
+	/* A step that ended when the thread was halted has been seen. */
 	if (lwp->pending.kind == STOP_STEP)
 		lwp_clear_pending(lwp);
 	return lwp->pending.kind != STOP_NONE;
@@ -167,11 +185,21 @@ static bool can_stop(const struct lwp *lwp)
 	return lwp->th && !lwp->waits_for_vfork && !is_zombie_leader(lwp);
 }
 
+/*
+ * Which thread stops when any may is left to chance: all are interrupted, as
+ * the one that was chosen could end instead, and the session halts the others
+ * anyway.
+ */
 int linux_interrupt(struct target *t, struct ptid who)
 {
+	struct linux_target *lt = linux_of(t);
 	struct process *p;
 	struct thread *th;
 
+	if (!who.tid) {
+		lt->interrupt.due = true;
+		lt->interrupt.who = who;
+	}
 	list_each(p, &t->processes, node) {
 		list_each(th, &p->threads, node) {
 			struct lwp *lwp = lwp_of(th);
@@ -179,15 +207,11 @@ int linux_interrupt(struct target *t, struct ptid who)
 			if (!th->running || !ptid_matches(who, th->id) ||
 			    !can_stop(lwp))
 				continue;
-			lwp->report_interrupt = true;
-			if (lwp->stopped && !lwp->pending.kind) {
-				lwp->report_interrupt = false;
-				lwp_set_pending(linux_of(t), lwp, STOP_SIGNAL);
-			} else {
+			lwp->report_interrupt = who.tid != 0;
+			if (!lwp->stopped)
 				lwp_interrupt(lwp);
-			}
-			if (!who.tid)
-				return 0;
+			else if (!lwp->pending.kind)
+				lwp_tell_interrupt(lt, lwp);
 		}
 	}
 	return 0;
@@ -255,6 +279,14 @@ void lwps_halt(struct linux_target *lt, struct process *p)
 	}
 }
 
+/* A stop has answered it, whichever it was. */
+static void forget_interrupt(struct lwp *lwp)
+{
+	lwp->report_interrupt = false;
+	if (lwp->pending.kind == STOP_SIGNAL && !lwp->pending.signo)
+		lwp_clear_pending(lwp);
+}
+
 int linux_halt(struct target *t)
 {
 	struct linux_target *lt = linux_of(t);
@@ -265,9 +297,9 @@ int linux_halt(struct target *t)
 	list_each(p, &t->processes, node) {
 		list_each(th, &p->threads, node) {
 			lwp_set_running(lt, lwp_of(th), false);
-			lwp_of(th)->report_interrupt = false;
+			forget_interrupt(lwp_of(th));
 		}
 	}
-	lt->held_back = false;
+	lt->held_back = lt->interrupt.due = false;
 	return 0;
 }

@@ -215,18 +215,45 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 	take_signal(lt, lwp, SIGTRAP, hold);
 }
 
+/*
+ * The kernel lets an interrupt overtake the signal of a trap that the thread
+ * has just met (get_signal() looks at job control first). Its pc is then past
+ * a breakpoint, or a step done that nobody knows of.
+ */
+static bool trap_is_queued(const struct lwp *lwp)
+{
+	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
+	siginfo_t si[8];
+	long n;
+
+	if (!lwp->proc->points->sw.count && lwp->kind == RESUME_CONT &&
+	    !lwp->in_slot && !lwp->debug_generation)
+		return false;
+	n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
+	for (long i = 0; i < n; i++) {
+		if (si[i].si_signo == SIGTRAP && si[i].si_code > 0)
+			return true;
+	}
+	return false;
+}
+
 /* PTRACE_EVENT_STOP: our interrupt, a job-control stop or its end. */
 static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 			   bool hold)
 {
+	bool asked = lwp->interrupting;
+
 	lwp->listen = sig != SIGTRAP;
-	if (lwp->interrupting && lwp->report_interrupt) {
-		lwp->report_interrupt = false;
-		lwp_set_pending(lt, lwp, STOP_SIGNAL);
+	lwp->interrupting = false;
+	if (trap_is_queued(lwp)) {
+		/* Not one instruction is executed before it is taken. */
+		lwp->trap_due = true;
+		lwp_run(lt, lwp, false);
+	} else if (asked && lwp_interrupt_wanted(lt, lwp)) {
+		lwp_tell_interrupt(lt, lwp);
 	} else {
 		run_on_unless(lt, lwp, hold);
 	}
-	lwp->interrupting = false;
 }
 
 static void take_first_stop(struct linux_target *lt, struct lwp *lwp,
@@ -275,27 +302,47 @@ static void take_event(struct linux_target *lt, struct lwp *lwp, int event,
 
 /* --- deaths -------------------------------------------------------------- */
 
+/* Is there nothing else of the process that we would hear of? Its leader is,
+ * but not when it had ended before we attached. */
+static bool is_last_of_all(struct linux_target *lt, const struct lwp *lwp)
+{
+	const struct list *threads = &lwp->proc->threads;
+
+	return lwp->th && threads->next == threads->prev &&
+	       !lwp_find(lt, lwp->proc->pid);
+}
+
+/* A thread that is no process's end. */
+static void drop_exited(struct linux_target *lt, struct lwp *lwp)
+{
+	bool was_running = lwp->th && lwp->th->running;
+	struct process *p = lwp->proc;
+
+	lwp_drop(lt, lwp);
+	/* With its last thread gone a process ends, and that is told. */
+	lt->no_resumed = was_running && !lt->n_running &&
+			 !list_empty(&p->threads);
+}
+
 static void take_exit(struct linux_target *lt, struct lwp *lwp, int status)
 {
-	bool leader = lwp->tid == lwp->proc->pid;
-	bool was_running = lwp->th && lwp->th->running;
+	bool end = lwp->tid == lwp->proc->pid || is_last_of_all(lt, lwp);
 
 	if (is_ghost(lwp)) {
-		if (leader)
+		if (end)
 			inferior_drop(lt, lwp->proc);
 		else
 			lwp_drop(lt, lwp);
 		return;
 	}
-	if (!leader && !lt->t.report_threads) {
-		lwp_drop(lt, lwp);
-		lt->no_resumed = was_running && !lt->n_running;
+	if (!end && !lt->t.report_threads) {
+		drop_exited(lt, lwp);
 		return;
 	}
 	lwp_set_stopped(lt, lwp);
 	lwp->dead = true;
 	lwp_set_pending(lt, lwp,
-			!leader		    ? STOP_THREAD_EXIT
+			!end		    ? STOP_THREAD_EXIT
 			: WIFEXITED(status) ? STOP_EXITED
 					    : STOP_KILLED);
 	if (WIFEXITED(status))
@@ -322,6 +369,7 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 	}
 	lwp_set_stopped(lt, lwp);
 	lwp->signal_stop = !event;
+	lwp->trap_due = false;
 	if (lwp->starting)
 		take_first_stop(lt, lwp, hold);
 	else if (event)

@@ -1,0 +1,541 @@
+"""A client of the GDB remote serial protocol, as small as tests need it, and
+the frame that test/server/hard_*.py run in: a case is a function.
+
+    with Session("prog", "arg") as s:        # or attach=pid
+        s.point(0, "function")
+        stop = s.cont()
+
+Runs against tracestub, or with --server gdbserver against that: the oracle.
+"""
+import argparse
+import ctypes
+import os
+import re
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+OPTIONS = argparse.Namespace(server=None, inferiors=None, peer=False)
+CASES = []
+CASE_SECONDS = 20
+
+# The numbers in target.xml of what both machines' descriptions begin with.
+REGS64 = {n: i for i, n in enumerate(
+    "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip "
+    "eflags cs ss ds es fs gs".split())}
+REGS32 = {n: i for i, n in enumerate(
+    "eax ecx edx ebx esp ebp esi edi eip eflags cs ss ds es fs gs".split())}
+
+
+class Skip(Exception):
+    pass
+
+
+class Late(Exception):
+    pass
+
+
+def check(what, *text):
+    if not what:
+        raise AssertionError(" ".join(str(t) for t in text) or "not so")
+
+
+def equal(got, want, what=""):
+    if got != want:
+        raise AssertionError("%s: got %r, want %r" % (what, got, want))
+
+
+# --- programs ---------------------------------------------------------------
+
+class Elf:
+    """Symbols and entry point of a program file."""
+
+    def __init__(self, path):
+        with open(path, "rb") as f:
+            self.data = f.read()
+        self.word = 8 if self.data[4] == 2 else 4
+        layout = "<HHIQQQIHHHHHH" if self.word == 8 else "<HHIIIIIHHHHHH"
+        head = struct.unpack_from(layout, self.data, 16)
+        self.pie, self.entry = head[0] == 3, head[3]
+        self.symbols = {}
+        self.sizes = {}
+        for section in self.sections(head):
+            if section[1] == 2:         # SHT_SYMTAB
+                self.take_symbols(section, head)
+
+    def section(self, head, i):
+        layout = "<IIQQQQIIQQ" if self.word == 8 else "<IIIIIIIIII"
+        return struct.unpack_from(layout, self.data, head[5] + i * head[10])
+
+    def sections(self, head):
+        return [self.section(head, i) for i in range(head[11])]
+
+    def take_symbols(self, section, head):
+        strings = self.section(head, section[6])[4]
+        size = 24 if self.word == 8 else 16
+        for at in range(section[4], section[4] + section[5], size):
+            if self.word == 8:
+                name, info, _, shndx, value, n = struct.unpack_from(
+                    "<IBBHQQ", self.data, at)
+            else:
+                name, value, n, info, _, shndx = struct.unpack_from(
+                    "<IIIBBH", self.data, at)
+            if name and shndx:
+                end = self.data.index(b"\0", strings + name)
+                key = self.data[strings + name:end].decode()
+                self.symbols[key] = value
+                self.sizes[key] = n
+
+
+def inferior(name):
+    path = os.path.join(OPTIONS.inferiors, name)
+    if not os.path.exists(path):
+        raise Skip("%s is not built here" % name)
+    return path
+
+
+class Program:
+    """A program that runs by itself, to attach to; ended at the end."""
+
+    def __init__(self, name, *args, **kw):
+        self.path = inferior(name)
+        self.proc = subprocess.Popen(
+            [self.path, *args], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, **kw)
+        self.pid = self.proc.pid
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass
+        self.proc.wait()
+        self.proc.stdout.close()
+
+    def line(self):
+        return self.proc.stdout.readline().decode().rstrip("\n")
+
+    def wait(self, seconds=5):
+        return self.proc.wait(seconds)
+
+
+def task_state(pid, tid=None):
+    try:
+        with open("/proc/%d/task/%d/stat" % (pid, tid or pid)) as f:
+            return f.read().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return ""
+
+
+def status_field(pid, key):
+    with open("/proc/%d/status" % pid) as f:
+        for line in f:
+            if line.startswith(key + ":"):
+                return line.split(":", 1)[1].strip()
+    return None
+
+
+def until(what, seconds=5):
+    """Polls for something that another process brings about."""
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+# --- packets ----------------------------------------------------------------
+
+def expand(data):
+    """Run lengths and escapes of a reply's payload."""
+    out = bytearray()
+    i = 0
+    while i < len(data):
+        c = data[i]
+        if c == 0x2a:
+            out += bytes([out[-1]]) * (data[i + 1] - 29)
+            i += 1
+        elif c == 0x7d:
+            i += 1
+            out.append(data[i] ^ 0x20)
+        else:
+            out.append(c)
+        i += 1
+    return bytes(out)
+
+
+class Stop:
+    """A stop reply. kind is its first letter; number the signal or status."""
+
+    def __init__(self, text):
+        self.text = text
+        self.kind = text[:1]
+        self.number = None
+        if self.kind in ("T", "S", "W", "X"):
+            self.number = int(text[1:].partition(";")[0][:2], 16)
+        self.fields = {}
+        for part in text[3:].split(";") if self.kind == "T" else []:
+            key, _, value = part.partition(":")
+            self.fields[key] = value
+        self.tid = None
+        if "thread" in self.fields:
+            self.tid = ptid(self.fields["thread"])[1]
+
+    def __repr__(self):
+        return self.text
+
+
+def ptid(text):
+    if text[0] == "p":
+        pid, _, tid = text[1:].partition(".")
+        return int(pid, 16), int(tid, 16)
+    return None, int(text, 16)
+
+
+class Session:
+    def __init__(self, name=None, *args, attach=None, path=None, wrap=None,
+                 features="multiprocess+;swbreak+;hwbreak+;vContSupported+;"
+                          "no-resumed+;xmlRegisters=i386", options=()):
+        self.path = path or (inferior(name) if name else None)
+        self.elf = Elf(self.path) if self.path else None
+        self.base = None
+        self.rx = b""
+        self.acks = True
+        command = [OPTIONS.server, *options]
+        if attach:
+            command += ["--attach", "localhost:0", str(attach)]
+        else:
+            command += ["localhost:0", *(wrap or [self.path]), *args]
+        self.errors = tempfile.TemporaryFile()
+        self.output = tempfile.TemporaryFile()
+        self.server = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=self.output,
+            stderr=self.errors)
+        try:
+            self.connect(features)
+        except BaseException:
+            self.close()
+            raise
+
+    def connect(self, features):
+        port = None
+
+        def listening():
+            nonlocal port
+            found = re.search(rb"Listening on port (\d+)", self.said())
+            port = int(found.group(1)) if found else None
+            return port or self.server.poll() is not None
+        until(listening, 10)
+        check(port, "the server says:", self.said().decode(errors="replace"))
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.supported = self.packet("qSupported:" + features)
+        equal(self.packet("QStartNoAckMode"), "OK", "QStartNoAckMode")
+        self.acks = False
+        self.first = Stop(self.packet("?"))
+        self.pid = ptid(self.fields_thread())[0] if \
+            "multiprocess+" in features else None
+
+    def fields_thread(self):
+        return self.first.fields["thread"]
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read(100000)
+
+    def printed(self):
+        """What the program wrote to its standard output."""
+        self.output.seek(0)
+        return self.output.read().decode(errors="replace")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if hasattr(self, "sock"):
+            self.sock.close()
+        try:
+            self.server.wait(0.05)
+        except subprocess.TimeoutExpired:
+            self.server.send_signal(signal.SIGTERM)
+            try:
+                self.server.wait(1)
+            except subprocess.TimeoutExpired:
+                self.server.kill()
+        status = self.server.wait()
+        said = self.said()
+        self.errors.close()
+        self.output.close()
+        if b"Sanitizer" in said or b"runtime error" in said or \
+                status == -signal.SIGABRT or status == -signal.SIGSEGV:
+            raise AssertionError("the server ended with %d: %s" % (
+                status, said.decode(errors="replace")[-1500:]))
+
+    # --- bytes
+
+    def send(self, text):
+        data = text if isinstance(text, bytes) else text.encode()
+        self.sock.sendall(b"$" + data + b"#%02x" % (sum(data) & 0xff))
+
+    def receive(self, seconds):
+        """The next packet's payload, or None when there is none in time."""
+        end = time.monotonic() + seconds
+        while True:
+            found = re.search(rb"\$([^#]*)#..", self.rx, re.S)
+            if found:
+                self.rx = self.rx[found.end():]
+                if self.acks:
+                    self.sock.sendall(b"+")
+                return expand(found.group(1))
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.sock], [], [], left)[0]:
+                return None
+            data = self.sock.recv(65536)
+            if not data:
+                raise AssertionError("the server has gone: " + self.said()
+                                     .decode(errors="replace")[-1500:])
+            self.rx += data
+
+    def packet(self, text, seconds=10):
+        self.send(text)
+        reply = self.receive(seconds)
+        if reply is None:
+            raise Late("no reply to " + str(text))
+        return reply.decode("latin-1")
+
+    # --- running
+
+    def start(self, text="vCont;c"):
+        self.send(text)
+
+    def wait(self, seconds=5):
+        """The stop reply; console output on the way is left out."""
+        end = time.monotonic() + seconds
+        while True:
+            reply = self.receive(end - time.monotonic())
+            if reply is None:
+                raise Late("nothing stopped in %g s" % seconds)
+            if reply[:1] != b"O":
+                stop = Stop(reply.decode("latin-1"))
+                if stop.tid:
+                    self.select(stop.tid)
+                return stop
+
+    def quiet(self, seconds):
+        """Nothing stops for so long."""
+        reply = self.receive(seconds)
+        check(reply is None, "unexpected", reply)
+
+    def cont(self, seconds=5):
+        self.start()
+        return self.wait(seconds)
+
+    def step(self, tid=None, seconds=5):
+        self.start("vCont;s:" + self.name(tid or self.tid()))
+        return self.wait(seconds)
+
+    def signal(self, number, step=False, seconds=5):
+        """Continues (steps) the current thread with a signal of gdb's."""
+        self.start("vCont;%s%02x:%s;c" % ("S" if step else "C", number,
+                                          self.name(self.tid())))
+        return self.wait(seconds)
+
+    def interrupt(self, seconds=5):
+        """^C; the stop, and how long it took."""
+        began = time.monotonic()
+        self.sock.sendall(b"\x03")
+        return self.wait(seconds), time.monotonic() - began
+
+    def finish(self, seconds=5):
+        """To the program's end."""
+        stop = self.cont(seconds)
+        check(stop.kind in "WX", "not the end:", stop)
+        return stop
+
+    # --- threads
+
+    def name(self, tid):
+        return "p%x.%x" % (self.pid, tid) if self.pid else "%x" % tid
+
+    def tid(self):
+        return ptid(self.packet("qC")[2:])[1]
+
+    def tids(self):
+        out = []
+        reply = self.packet("qfThreadInfo")
+        while reply[:1] == "m":
+            out += [ptid(t)[1] for t in reply[1:].split(",")]
+            reply = self.packet("qsThreadInfo")
+        return out
+
+    def select(self, tid):
+        equal(self.packet("Hg" + self.name(tid)), "OK", "Hg")
+
+    # --- registers and memory
+
+    def regno(self, name):
+        return (REGS64 if self.elf.word == 8 else REGS32)[name]
+
+    def reg(self, name):
+        reply = self.packet("p%x" % self.regno(name))
+        check(reply[:1] != "E", "no register", name, reply)
+        return int.from_bytes(bytes.fromhex(reply), "little")
+
+    def set_reg(self, name, value):
+        size = 4 if self.elf.word == 4 or name == "eflags" else 8
+        equal(self.packet("P%x=%s" % (self.regno(name), value.to_bytes(
+            size, "little").hex())), "OK", "P " + name)
+
+    def pc(self):
+        return self.reg("rip" if self.elf.word == 8 else "eip")
+
+    def read(self, addr, size):
+        reply = self.packet("m%x,%x" % (addr, size))
+        check(reply[:1] != "E", "cannot read %#x:" % addr, reply)
+        return bytes.fromhex(reply)
+
+    def write(self, addr, data):
+        equal(self.packet("M%x,%x:%s" % (addr, len(data), data.hex())), "OK",
+              "M")
+
+    def xfer(self, what, annex=""):
+        out = b""
+        while True:
+            reply = self.packet("qXfer:%s:read:%s:%x,%x" % (
+                what, annex, len(out), 0x1000))
+            check(reply[:1] in ("l", "m"), "qXfer", what, reply)
+            out += reply[1:].encode("latin-1")
+            if reply[0] == "l":
+                return out
+
+    def addr(self, symbol):
+        """Of a symbol, where the program is loaded."""
+        if isinstance(symbol, int):
+            return symbol
+        if self.base is None:
+            self.base = self.entry() - self.elf.entry if self.elf.pie else 0
+        return self.elf.symbols[symbol] + self.base
+
+    def entry(self):
+        form = "<QQ" if self.elf.word == 8 else "<II"
+        auxv = self.xfer("auxv")
+        for key, value in struct.iter_unpack(form, auxv):
+            if key == 9:        # AT_ENTRY
+                return value
+        raise AssertionError("no AT_ENTRY in auxv of %d bytes" % len(auxv))
+
+    def var(self, symbol, size=4):
+        return int.from_bytes(self.read(self.addr(symbol), size), "little",
+                              signed=True)
+
+    def set_var(self, symbol, value, size=4):
+        self.write(self.addr(symbol), value.to_bytes(size, "little"))
+
+    # --- points
+
+    def point(self, kind, where, size=1, rest=""):
+        equal(self.try_point(kind, where, size, rest), "OK", "Z%d %s" % (
+            kind, where))
+
+    def try_point(self, kind, where, size=1, rest=""):
+        return self.packet("Z%d,%x,%x%s" % (kind, self.addr(where), size,
+                                            rest))
+
+    def clear(self, kind, where, size=1):
+        equal(self.packet("z%d,%x,%x" % (kind, self.addr(where), size)), "OK",
+              "z%d %s" % (kind, where))
+
+    def run_to(self, where):
+        """With a breakpoint that is taken out again."""
+        self.point(0, where)
+        stop = self.cont()
+        self.at(where, stop)
+        self.clear(0, where)
+        return stop
+
+    def at(self, where, stop):
+        check(stop.kind == "T" and stop.number == 5, "not a trap:", stop)
+        equal(hex(self.pc()), hex(self.addr(where)), "pc at %s" % where)
+
+
+FALSE = ";X3,220027"        # const8 0, end: a condition that never holds
+
+
+# --- the frame --------------------------------------------------------------
+
+def case(function=None, peer=True, seconds=CASE_SECONDS):
+    """Marks a test. peer=False or a text: not for gdbserver, and why."""
+    def mark(f):
+        f.peer, f.seconds = peer, seconds
+        CASES.append(f)
+        return f
+    return mark(function) if function else mark
+
+
+def on_alarm(*_):
+    raise Late("the case takes too long")
+
+
+def run_case(f):
+    name = f.__name__
+    if OPTIONS.peer and f.peer is not True:
+        return "skip", "by design: %s" % (f.peer or "not of gdbserver")
+    signal.alarm(f.seconds)
+    try:
+        f()
+        return "ok", ""
+    except Skip as e:
+        return "skip", str(e)
+    except Exception as e:
+        if os.environ.get("HARD_TRACE"):
+            traceback.print_exc()
+        return "FAIL", "%s (%s, line %s)" % (
+            e, type(e).__name__, where_in(f))
+    finally:
+        signal.alarm(0)
+
+
+def where_in(f):
+    for frame, line in traceback.walk_tb(sys.exc_info()[2]):
+        if frame.f_code.co_name == f.__name__:
+            return line
+    return "?"
+
+
+def main():
+    """exit status: 0 all passed, 1 one failed, 77 all were skipped."""
+    p = argparse.ArgumentParser(description=sys.modules["__main__"].__doc__)
+    p.add_argument("--server", default="build/rel/tracestub")
+    p.add_argument("--inferiors", default="build/rel/test/inferiors")
+    p.add_argument("cases", nargs="*", help="names; default: all")
+    o = p.parse_args()
+    OPTIONS.server, OPTIONS.inferiors = o.server, os.path.abspath(o.inferiors)
+    OPTIONS.peer = "gdbserver" in os.path.basename(o.server)
+    signal.signal(signal.SIGALRM, on_alarm)
+    count = {"ok": 0, "skip": 0, "FAIL": 0}
+    for f in CASES:
+        if o.cases and f.__name__ not in o.cases:
+            continue
+        began = time.monotonic()
+        result, why = run_case(f)
+        count[result] += 1
+        print("%-4s %s%s%s" % (result, f.__name__, why and ": " + why,
+                               " (%.1f s)" % (time.monotonic() - began)),
+              flush=True)
+    if count["FAIL"] or not sum(count.values()):
+        return 1
+    return 0 if count["ok"] else 77
