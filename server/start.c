@@ -132,7 +132,7 @@ static void make_absolute(char **name)
 	dir = get_current_dir_name();
 	if (!dir)
 		return;
-	path = xasprintf("%s/%s", dir, *name);
+	path = xasprintf("%s/%s", dir, *name + 2 * !strncmp(*name, "./", 2));
 	free(dir);
 	free(*name);
 	*name = path;

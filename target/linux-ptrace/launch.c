@@ -7,24 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 
-/* What the child could not do, by the system call's name. */
+/* What the child could not do. It says so itself, because only it sees names
+ * from its working directory. */
 struct launch_error {
-	int errnum;
-	char what[32];
+	int code; /* negative errno */
+	struct err err;
 };
 
-static noreturn void give_up(int fd, const char *what)
+static noreturn void give_up(int fd, const struct launch_error *le)
 {
-	struct launch_error le = { .errnum = errno };
-
-	strncpy(le.what, what, sizeof(le.what) - 1);
-	if (write(fd, &le, sizeof(le)) < 0)
+	if (write(fd, le, sizeof(*le)) < 0)
 		_exit(126);
 	_exit(127);
 }
@@ -89,24 +88,97 @@ static void child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* A shell would run these itself, and we wait for an exec in vain. */
+static bool is_plain_text(const char *file)
+{
+	char head[80];
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = fd < 0 ? -1 : read(fd, head, sizeof(head));
+
+	if (fd >= 0)
+		close(fd);
+	return n >= 0 && !memchr(head, '\0', (size_t)n) &&
+	       (n < 2 || memcmp(head, "#!", 2));
+}
+
+/* 0, or the errno that exec would give. */
+static int file_check(const char *file)
+{
+	struct stat st;
+
+	if (stat(file, &st) < 0)
+		return errno;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	if (faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) < 0)
+		return errno;
+	return is_plain_text(file) ? ENOEXEC : 0;
+}
+
+static const char *path_of(char *const *envp)
+{
+	for (; *envp; envp++) {
+		if (!strncmp(*envp, "PATH=", 5))
+			return *envp + 5;
+	}
+	return "/bin:/usr/bin";
+}
+
+/* The same for a name that is looked up where the shell would. */
+static int program_check(const char *name, char *const *envp)
+{
+	const char *dirs = path_of(envp), *end;
+	int r = ENOENT;
+
+	if (strchr(name, '/'))
+		return file_check(name);
+	for (;; dirs = end + 1) {
+		char *file;
+
+		end = strchrnul(dirs, ':');
+		file = xasprintf("%.*s%s%s", (int)(end - dirs), dirs,
+				 end > dirs ? "/" : "", name);
+		r = file_check(file);
+		free(file);
+		if (!r || !*end)
+			return r;
+	}
+}
+
 static noreturn void child_main(const struct launch_spec *spec, int go_fd,
 				int error_fd)
 {
 	char **words = words_of(spec), c;
+	const char *name = words[0];
+	struct launch_error le = { 0 };
+	int error;
 
 	setpgid(0, 0);
 	child_signals();
-	if (spec->cwd && chdir(spec->cwd) < 0)
-		give_up(error_fd, "chdir");
+	if (spec->cwd && chdir(spec->cwd) < 0) {
+		le.code = err_set(&le.err, -errno,
+				  "cannot start %s in the directory %s: %s",
+				  spec->argv[0], spec->cwd, strerror(errno));
+		give_up(error_fd, &le);
+	}
 	if (!spec->keep_aslr)
 		personality((unsigned long)personality(0xffffffff) |
 			    ADDR_NO_RANDOMIZE);
-	if (read(go_fd, &c, 1) != 0)
-		give_up(error_fd, "read");
-	if (spec->shell)
-		words = shell_words(words);
-	execvpe(words[0], words, spec->envp);
-	give_up(error_fd, "exec");
+	while (read(go_fd, &c, 1) < 0 && errno == EINTR)
+		;
+	/* A shell would tell of it in its own way, and then nothing is left
+	 * but its exit status. */
+	error = program_check(name, spec->envp);
+	if (!error) {
+		if (spec->shell)
+			words = shell_words(words);
+		environ = (char **)spec->envp; /* its PATH counts */
+		execvp(words[0], words);
+		error = errno;
+		name = words[0];
+	}
+	le.code = diagnose_launch(name, error, &le.err);
+	give_up(error_fd, &le);
 }
 
 int launch_fork(struct launch_child *c, const struct launch_spec *spec,
@@ -146,16 +218,16 @@ void launch_go(struct launch_child *c)
 int launch_failure(struct launch_child *c, const struct launch_spec *spec,
 		   int status, struct err *e)
 {
-	struct launch_error le = { 0 };
+	struct launch_error le;
 
 	if (read(c->error_fd, &le, sizeof(le)) == sizeof(le)) {
-		if (!strcmp(le.what, "exec"))
-			return diagnose_launch(spec->wrapper ? spec->wrapper[0]
-							     : spec->argv[0],
-					       le.errnum, e);
-		return err_set(e, -le.errnum, "cannot start %s: %s: %s",
-			       spec->argv[0], le.what, strerror(le.errnum));
+		*e = le.err;
+		return le.code;
 	}
+	/* What a shell exits with when it cannot execute something. */
+	if (WIFEXITED(status) && WEXITSTATUS(status) >= 126 && !spec->wrapper &&
+	    (!spec->cwd || spec->argv[0][0] == '/'))
+		return diagnose_launch(spec->argv[0], ENOEXEC, e);
 	if (WIFEXITED(status))
 		return err_set(e, -ENOEXEC,
 			       "%s was not reached: %s exited with status %d",
