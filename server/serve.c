@@ -21,6 +21,8 @@ static void accept_client(struct session *s, struct listener *l,
 		fprintf(stderr, "tracestub: %s\n", e.text);
 	if (r <= 0)
 		return;
+	if (s->link)
+		session_disconnect(s);
 	link_describe(link, &who);
 	fprintf(stderr, "Remote debugging from %s\n", buf_str(&who));
 	buf_fini(&who);
@@ -50,6 +52,12 @@ static void client_gone(struct session *s)
 				"tracestub waits for the next.\n");
 }
 
+/* Whoever may not debug here keeps nobody else out. */
+static bool takes_clients(const struct session *s)
+{
+	return !s->link || s->refused;
+}
+
 enum { FD_SIGNAL, FD_EVENT, FD_LINK, FD_FIXED };
 
 static size_t what_to_wait_for(struct session *s, struct listener *l,
@@ -64,10 +72,10 @@ static size_t what_to_wait_for(struct session *s, struct listener *l,
 	fds[FD_LINK] = (struct pollfd){ -1, 0, 0 };
 	if (s->running)
 		fds[FD_EVENT].fd = s->target->ops->event_fd(s->target);
-	if (s->link) {
+	if (s->link)
 		link_poll(s->link, &fds[FD_LINK]);
+	if (!takes_clients(s))
 		return FD_FIXED;
-	}
 	n = listener_fds(l, listening);
 	for (size_t i = 0; i < n; i++)
 		fds[FD_FIXED + i] = (struct pollfd){ listening[i], POLLIN, 0 };
@@ -78,7 +86,7 @@ static void take_input(struct session *s, struct listener *l,
 		       const struct serve_options *o, struct err *refused)
 {
 	if (!s->link)
-		accept_client(s, l, o, refused);
+		accept_client(s, l, o, refused); /* that of a device */
 	else if (!session_serve(s))
 		client_gone(s);
 }
@@ -105,9 +113,9 @@ int serve(struct session *s, struct listener *l, const struct serve_options *o)
 			break;
 		if (!wait || fds[FD_LINK].revents)
 			take_input(s, l, o, &refused);
-		for (size_t i = FD_FIXED; i < n && !s->link; i++) {
+		for (size_t i = FD_FIXED; i < n && takes_clients(s); i++) {
 			if (fds[i].revents)
-				take_input(s, l, o, &refused);
+				accept_client(s, l, o, &refused);
 		}
 	}
 	return s->once ? s->exit_status : 0;

@@ -170,13 +170,13 @@ static void interrupt(struct session *s)
 		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
 }
 
-/* A client that may not debug here hears why, once. */
-static bool refuse(struct session *s)
+/* A client that may not debug here hears why, whatever it asks: gdb shows
+ * that of its first packets only when the connection does not break. */
+static void refuse(struct session *s)
 {
 	buf_reset(&s->reply);
 	buf_printf(&s->reply, "E.%s", s->refused);
 	link_reply(s->link, &s->reply);
-	return false;
 }
 
 bool session_serve(struct session *s)
@@ -192,7 +192,7 @@ bool session_serve(struct session *s)
 		} else if (r <= 0) {
 			return r == 0;
 		} else if (s->refused) {
-			return refuse(s);
+			refuse(s);
 		} else {
 			buf_reset(&s->reply);
 			r = packet_handle(s, pkt, len, &s->reply);
@@ -247,7 +247,7 @@ static void note_end(struct session *s, const struct stop *st)
 static void take_event(struct session *s, struct stop *st)
 {
 	note_end(s, st);
-	if (!s->link || !worth_telling(s, st)) {
+	if (!s->link || s->refused || !worth_telling(s, st)) {
 		if (!list_empty(&s->target->processes))
 			run_on(s, st);
 		return;

@@ -59,7 +59,7 @@ void session_init(struct session *s, struct target *t);
 void session_fini(struct session *s);
 
 /* A client has come: s owns link from now. With a reason to refuse it (which
- * is borrowed) that is all it will hear. */
+ * is borrowed) that is all it will hear, until it goes or another comes. */
 void session_connect(struct session *s, struct link *link, const char *refused);
 
 /* Handles all that the client has sent. False: it has gone. */
