@@ -158,10 +158,20 @@ static void wait_for(pid_t pid)
 		;
 }
 
+/* A signal that the client was told of and has not resumed with. The trap of
+ * a program's start was never one. */
+static int signal_told(const struct session *s, const struct process *p)
+{
+	const struct thread *th = thread_find(s->target, s->last.id.tid);
+
+	return th && th->proc == p && th->last.kind == STOP_SIGNAL ?
+		       th->last.signo :
+		       0;
+}
+
 int pk_detach(struct session *s, struct args *a, struct buf *out)
 {
 	struct process *p = session_process(s);
-	int signo = s->last.kind == STOP_SIGNAL ? s->last.signo : 0;
 	bool started;
 	uint64_t pid;
 
@@ -171,9 +181,7 @@ int pk_detach(struct session *s, struct args *a, struct buf *out)
 		return -ESRCH;
 	started = !p->attached;
 	pid = (uint64_t)p->pid;
-	if (s->last.id.pid != p->pid)
-		signo = 0;
-	s->target->ops->detach(s->target, p, signo);
+	s->target->ops->detach(s->target, p, signal_told(s, p));
 	buf_puts(out, "OK");
 	if (!ends_with_program(s))
 		return REPLY_NOW;
