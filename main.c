@@ -1,6 +1,7 @@
 /* The command line. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +50,8 @@ static const struct option_def {
 	  "no program yet; outlive programs and clients" },
 	{ "once", NULL, ARG_NONE, opt_once,
 	  "serve one client; exit as its program did" },
-	{ "wrapper", "CMD...  --", ARG_NONE, opt_wrapper,
-	  "start programs through CMD, which has to exec them" },
+	{ "wrapper", "CMD... --", ARG_NONE, opt_wrapper,
+	  "start programs through CMD, which execs them" },
 	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
 	  "start them directly, not through $SHELL" },
 	{ "startup-with-shell", NULL, ARG_NONE, opt_shell, NULL },
@@ -70,9 +71,10 @@ static const struct option_def {
 	{ "event-loop-debug", NULL, ARG_NONE, opt_event_debug, NULL },
 	{ "disable-packet", "NAME,...", ARG_MUST, opt_disable_packet,
 	  "do as if these packets were not known" },
-	{ "print-packets", NULL, ARG_NONE, opt_packets, NULL },
+	{ "print-packets", NULL, ARG_NONE, opt_packets,
+	  "list the packets that are known, as Markdown" },
 	{ "selftest", NULL, ARG_MAY, opt_selftest,
-	  "check what this machine allows, and say what to change" },
+	  "check what this machine allows" },
 	{ "version", NULL, ARG_NONE, opt_version, "say which version this is" },
 	{ "help", NULL, ARG_NONE, opt_help, "this text" },
 };
@@ -86,6 +88,12 @@ static void print_usage(FILE *f)
 
 static int opt_help(struct options *o, const char *arg, char ***argv)
 {
+	static const char *const before[][2] = {
+		[ARG_NONE] = { "", " " },
+		[ARG_MAY] = { "", "[=" },
+		[ARG_MUST] = { "", "=" },
+	};
+
 	(void)o, (void)arg, (void)argv;
 	print_usage(stdout);
 	fputs("\n"
@@ -111,9 +119,9 @@ static int opt_help(struct options *o, const char *arg, char ***argv)
 		if (!d->help)
 			continue;
 		snprintf(name, sizeof(name), "--%s%s%s%s", d->name,
-			 d->arg == ARG_MAY ? "[=" : d->arg_name ? "=" : "",
+			 before[d->arg][d->arg_name != NULL],
 			 d->arg_name ? d->arg_name : "",
-			 d->arg == ARG_MAY ? "]" : "");
+			 d->arg == ARG_MAY && d->arg_name ? "]" : "");
 		printf("  %-28s  %s\n", name, d->help);
 	}
 	fputs("\nAreas of --debug:\n", stdout);
@@ -244,7 +252,7 @@ static int opt_debug_file(struct options *o, const char *arg, char ***argv)
 
 	(void)o, (void)argv;
 	if (!f) {
-		fprintf(stderr, "tracestub: cannot write %s: %s\n", arg,
+		fprintf(stderr, "tracestub: cannot write --debug-file %s: %s\n", arg,
 			strerror(errno));
 		return -errno;
 	}
@@ -277,7 +285,11 @@ static int opt_disable_packet(struct options *o, const char *arg,
 {
 	(void)argv;
 	o->session.disabled = arg;
-	return 0;
+	if (packets_are_known(arg))
+		return 0;
+	fprintf(stderr, "tracestub: a packet in '%s' is not known: see "
+			"--print-packets\n", arg);
+	return -EINVAL;
 }
 
 static const struct option_def *find_option(const char *name, size_t len)
@@ -292,13 +304,15 @@ static const struct option_def *find_option(const char *name, size_t len)
 
 static int take_option(struct options *o, char ***argv)
 {
-	const char *word = *(*argv)++ + 2, *arg = strchr(word, '=');
+	const char *word = *(*argv)++, *arg = strchr(word, '=');
 	size_t len = arg ? (size_t)(arg - word) : strlen(word);
-	const struct option_def *d = find_option(word, len);
+	const struct option_def *d = NULL;
 
+	if (len > 2 && word[1] == '-')
+		d = find_option(word + 2, len - 2);
 	arg += arg != NULL;
 	if (!d) {
-		fprintf(stderr, "tracestub: unknown option --%s: see --help\n",
+		fprintf(stderr, "tracestub: unknown option %s: see --help\n",
 			word);
 		return -EINVAL;
 	}
@@ -306,17 +320,17 @@ static int take_option(struct options *o, char ***argv)
 		arg = **argv ? *(*argv)++ : NULL;
 	if ((d->arg == ARG_MUST) > (arg != NULL) ||
 	    (d->arg == ARG_NONE && arg)) {
-		fprintf(stderr, "tracestub: --%s %s an argument\n", d->name,
-			arg ? "takes no" : "needs");
+		fprintf(stderr, "tracestub: --%s %s argument\n", d->name,
+			arg ? "takes no" : "needs an");
 		return -EINVAL;
 	}
 	return d->fn(o, arg, argv);
 }
 
-/* Up to what is no option, or behind a "--". */
+/* Up to what is no option, or behind a "--"; "-" alone is a COMM. */
 static int take_options(struct options *o, char ***argv)
 {
-	while (**argv && !strncmp(**argv, "--", 2)) {
+	while (**argv && (**argv)[0] == '-' && (**argv)[1]) {
 		if (!strcmp(**argv, "--")) {
 			++*argv;
 			return 0;
@@ -329,53 +343,56 @@ static int take_options(struct options *o, char ***argv)
 
 /* --- what it says to do -------------------------------------------------- */
 
-static int begin(struct options *o, char **rest, struct err *e)
+static int begin_attached(struct options *o, char **rest, struct err *e)
 {
 	char *end;
-	long pid;
+	long pid = strtol(*rest, &end, 10);
 
-	if (o->wrapper)
-		start_set_wrapper(&o->session.start, o->wrapper);
-	if (!o->attach) {
-		if (!*rest)
-			return 0;
-		start_set_argv(&o->session.start, rest);
-		return start_run(&o->session, e);
-	}
-	pid = strtol(*rest, &end, 10);
-	if (*end || pid <= 0)
-		return err_set(e, -EINVAL, "'%s' is no process id", *rest);
+	if (end == *rest || *end || pid <= 0 || pid > INT_MAX)
+		return err_set(e, -EINVAL,
+			       "'%s' is no process id: give its number, as "
+			       "$(pidof NAME) does", *rest);
+	if (rest[1])
+		return err_set(e, -EINVAL,
+			       "one process id is enough, '%s' is too many",
+			       rest[1]);
 	return start_attach(&o->session, (pid_t)pid, e);
 }
 
-static int write_port_file(const char *path, uint16_t port)
+static int begin(struct options *o, char **rest, struct err *e)
+{
+	if (o->wrapper)
+		start_set_wrapper(&o->session.start, o->wrapper);
+	if (!*rest)
+		return 0;
+	if (o->attach)
+		return begin_attached(o, rest, e);
+	start_set_argv(&o->session.start, rest);
+	return start_run(&o->session, e);
+}
+
+static int write_port_file(const char *path, uint16_t port, struct err *e)
 {
 	FILE *f = fopen(path, "we");
 
-	if (!f || fprintf(f, "%u\n", port) < 0 || fclose(f)) {
-		fprintf(stderr, "tracestub: cannot write %s: %s\n", path,
-			strerror(errno));
-		return -errno;
-	}
+	if (!f || fprintf(f, "%u\n", port) < 0 || fclose(f))
+		return err_set(e, -errno, "cannot write --port-file %s: %s",
+			       path, strerror(errno));
 	return 0;
 }
 
-static int announce(const struct options *o, const struct listener *l,
-		    const char *comm)
+static void announce(const struct listener *l, const char *comm)
 {
 	uint16_t port = listener_port(l);
 
-	if (o->port_file && write_port_file(o->port_file, port) < 0)
-		return -EIO;
 	if (!strcmp(comm, "-") || !strcmp(comm, "stdio"))
-		return 0;
+		return;
 	if (port && listener_is_loopback(l))
 		fputs("(loopback only; use *:PORT for other hosts)\n", stderr);
 	if (port)
 		fprintf(stderr, "Listening on port %u\n", port);
 	else
 		fprintf(stderr, "Listening on %s\n", comm);
-	return 0;
 }
 
 /* Signals that end us do so orderly: nothing is left in a debuggee. */
@@ -394,19 +411,51 @@ static int ending_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* The port first: one in use should not cost a program's start. */
+static int open_port(struct listener **l, const struct options *o,
+		     const char *comm, struct err *e)
+{
+	int r = listener_open(l, comm, e);
+
+	if (r == 0 && o->port_file)
+		r = write_port_file(o->port_file, listener_port(*l), e);
+	return r;
+}
+
 static int run(struct options *o, const char *comm, char **rest)
 {
 	struct listener *l = NULL;
 	struct err e = { "" };
 	int status = EXIT_OURS;
 
-	/* The port first: one in use should not cost a program's start. */
-	if (listener_open(&l, comm, &e) < 0 || begin(o, rest, &e) < 0)
+	if (open_port(&l, o, comm, &e) < 0 || begin(o, rest, &e) < 0) {
 		fprintf(stderr, "tracestub: %s\n", e.text);
-	else if (announce(o, l, comm) == 0)
+	} else {
+		announce(l, comm);
 		status = serve(&o->session, l, &o->serve);
+	}
 	listener_free(l);
 	return status;
+}
+
+/* Or says what is missing. */
+static bool is_complete(const struct options *o, const char *comm,
+			char *const *rest)
+{
+	if (comm && (*rest || (o->session.multi && !o->attach)))
+		return true;
+	if (!comm) {
+		print_usage(stderr);
+		fputs("Try tracestub --help.\n", stderr);
+	} else if (o->attach) {
+		fprintf(stderr, "tracestub: --attach %s needs a process id\n",
+			comm);
+	} else {
+		fprintf(stderr, "tracestub: nothing to serve at %s: name a "
+				"program, or give --attach or --multi\n",
+			comm);
+	}
+	return false;
 }
 
 int main(int argc, char **argv)
@@ -425,13 +474,8 @@ int main(int argc, char **argv)
 		return EXIT_OURS;
 	comm = *argv ? *argv++ : NULL;
 	/* gdbserver takes --attach behind COMM as well. */
-	if (take_options(&o, &argv) < 0)
+	if (take_options(&o, &argv) < 0 || !is_complete(&o, comm, argv))
 		return EXIT_OURS;
-	if (!comm || (!*argv && !o.session.multi)) {
-		print_usage(stderr);
-		fputs("Try tracestub --help.\n", stderr);
-		return EXIT_OURS;
-	}
 	status = run(&o, comm, argv);
 	session_fini(&o.session);
 	target->ops->free(target);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/session.h"
+#include "server/xfer.h"
 
 const struct packet_def packets[] = {
 #define PACKET(name, stops, needs, fn, feature, help) \
@@ -66,6 +67,30 @@ bool packet_is_disabled(const struct session *s, const char *name)
 		 !strcmp(name, "Tthread")));
 }
 
+static bool can_be_disabled(const char *name, size_t len)
+{
+	for (size_t i = 0; i < n_packets; i++) {
+		if (len > 1 && strlen(packets[i].name) == len &&
+		    !memcmp(packets[i].name, name, len))
+			return true;
+	}
+	return xfer_is_object(name, len) || (len == 1 && *name == 'T') ||
+	       (len == 7 && (!memcmp(name, "Tthread", len) ||
+			     !memcmp(name, "threads", len)));
+}
+
+bool packets_are_known(const char *list)
+{
+	while (*list) {
+		size_t len = strcspn(list, ",");
+
+		if (!can_be_disabled(list, len))
+			return false;
+		list += len + (list[len] == ',');
+	}
+	return true;
+}
+
 /* "T" is the stop reply of that letter, as gdbserver has it; so no packet of
  * one letter can be disabled. "vCont" takes "vCont?" along. */
 static bool row_is_disabled(const struct session *s,
@@ -82,8 +107,11 @@ static int check_needs(struct session *s, const struct packet_def *d)
 	if ((d->needs & NEED_EXTENDED) && !s->extended && !s->multi)
 		return err_set(&s->err, -EPERM,
 			       "%s needs extended-remote mode", d->name);
-	if ((d->needs & NEED_PROCESS) && !session_process(s))
+	if ((d->needs & (NEED_PROCESS | NEED_THREAD)) &&
+	    list_empty(&s->target->processes))
 		return err_set(&s->err, -ESRCH, "no program is running");
+	if ((d->needs & NEED_PROCESS) && !session_process(s))
+		return err_set(&s->err, -ESRCH, "no such process");
 	if ((d->needs & NEED_THREAD) && !session_thread(s))
 		return err_set(&s->err, -ESRCH, "no such thread");
 	return 0;

@@ -56,8 +56,12 @@ const struct packet_def *packet_find(const char *pkt, size_t len,
 int packet_handle(struct session *s, const char *pkt, size_t len,
 		  struct buf *out);
 
-/* By --disable-packet. */
+/* By --disable-packet: a name of the table, or "qXfer:OBJECT", or what
+ * gdbserver has: "T", "Tthread", "threads". */
 bool packet_is_disabled(const struct session *s, const char *name);
+
+/* Every name of such a list is one that can be disabled. */
+bool packets_are_known(const char *list);
 
 /* The table as Markdown, for doc/packets.md. */
 void packets_print(struct buf *out);

@@ -5,6 +5,7 @@
  */
 #include "server/xfer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -200,11 +201,35 @@ static const struct xfer_object {
 	{ "osdata", "qXfer:osdata:read+", make_osdata, NULL },
 };
 
+#define PREFIX "qXfer:"
+
+bool xfer_is_object(const char *name, size_t len)
+{
+	size_t n = strlen(PREFIX);
+
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+		if (len == n + strlen(objects[i].name) &&
+		    !memcmp(name, PREFIX, n) &&
+		    !memcmp(name + n, objects[i].name, len - n))
+			return true;
+	}
+	return false;
+}
+
+static bool is_disabled(const struct session *s, const struct xfer_object *o)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), PREFIX "%s", o->name);
+	return packet_is_disabled(s, "qXfer") || packet_is_disabled(s, name);
+}
+
 void xfer_put_features(const struct session *s, struct buf *out)
 {
-	(void)s;
-	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
-		buf_printf(out, ";%s", objects[i].feature);
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
+		if (!is_disabled(s, &objects[i]))
+			buf_printf(out, ";%s", objects[i].feature);
+	}
 }
 
 static const struct xfer_object *take_object(struct args *a)
@@ -293,7 +318,7 @@ int pk_xfer(struct session *s, struct args *a, struct buf *out)
 {
 	const struct xfer_object *o = take_object(a);
 
-	if (!o || !take_char(a, ':'))
+	if (!o || is_disabled(s, o) || !take_char(a, ':'))
 		return -ENOTSUP;
 	if (take_name(a, "read:"))
 		return xfer_read(s, o, a, out);
