@@ -9,9 +9,16 @@
 
 #define NAME_MAX_LEN 65536
 
-/* The reply is the stop that the new program is in. */
-static int reply_started(struct session *s, struct buf *out)
+/*
+ * The reply is the stop that the new program is in, or why there is none. That
+ * goes to our terminal too: gdb 13 does not show the text of such an error.
+ */
+static int reply_started(struct session *s, int r, struct buf *out)
 {
+	if (r < 0) {
+		fprintf(stderr, "tracestub: %s\n", s->err.text);
+		return r;
+	}
 	stop_reply(s, &s->last, out);
 	return REPLY_NOW;
 }
@@ -56,7 +63,7 @@ int pk_run(struct session *s, struct args *a, struct buf *out)
 	start_set_argv(&s->start, words);
 	free_words(words);
 	r = start_run(s, &s->err);
-	return r < 0 ? r : reply_started(s, out);
+	return reply_started(s, r, out);
 }
 
 int pk_attach(struct session *s, struct args *a, struct buf *out)
@@ -67,7 +74,7 @@ int pk_attach(struct session *s, struct args *a, struct buf *out)
 	if (!take_hex_max(a, 0x7fffffff, &pid) || !take_end(a))
 		return -EPROTO;
 	r = start_attach(s, (pid_t)pid, &s->err);
-	return r < 0 ? r : reply_started(s, out);
+	return reply_started(s, r, out);
 }
 
 /* No reply: the client asks ? next. */

@@ -571,6 +571,8 @@ def multi_errors_reach_the_client(t):
     has(run("true"), r"^E\.cannot start true in the directory /no/such: No su")
     same(c.ask("QSetWorkingDir:"), "OK")
     has(c.ask("vAttach;400000"), r"^E\.cannot attach to process 4194304: ther")
+    has(p.said(), "(?m)^tracestub: cannot start ./none: it does not exist$")
+    has(p.said(), "(?m)^tracestub: cannot attach to process 4194304: there ")
     has(c.ask("g"), r"^E\.no program is running$")
     has(run("true"), "^T05")
     same(c.run(), "W00")
