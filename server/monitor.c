@@ -138,6 +138,18 @@ static int cmd_info(struct session *s, const char *args)
 	return 0;
 }
 
+void monitor_print(struct buf *out)
+{
+	buf_puts(out, "| `monitor` | what it does |\n|---|---|\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		const struct command *c = &commands[i];
+
+		buf_printf(out, "| `%s%s", c->name, *c->args ? " " : "");
+		put_cell(out, c->args);
+		buf_printf(out, "` | %s |\n", c->help);
+	}
+}
+
 static const struct command *find_command(const char *line, const char **args)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {

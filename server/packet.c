@@ -138,7 +138,7 @@ int packet_handle(struct session *s, const char *pkt, size_t len,
 	return REPLY_NOW;
 }
 
-static void print_cell(struct buf *out, const char *text)
+void put_cell(struct buf *out, const char *text)
 {
 	for (; *text; text++) {
 		if (*text == '|')
@@ -147,7 +147,7 @@ static void print_cell(struct buf *out, const char *text)
 	}
 }
 
-void packets_print(struct buf *out)
+static void print_table(struct buf *out)
 {
 	buf_puts(out, "| packet | in `qSupported` | what it does |\n"
 		      "|---|---|---|\n");
@@ -158,9 +158,25 @@ void packets_print(struct buf *out)
 		if (d->feature)
 			buf_printf(out, "`%s`", d->feature);
 		buf_puts(out, " | ");
-		print_cell(out, d->help);
+		put_cell(out, d->help);
 		buf_puts(out, d->needs & NEED_EXTENDED ?
 				      " (extended-remote) |\n" :
 				      " |\n");
 	}
+}
+
+void packets_print(struct buf *out)
+{
+	buf_puts(out,
+		 "# Packets\n\n"
+		 "What tracestub answers: generated from server/packets.def "
+		 "and the tables of\nqXfer objects and monitor commands by "
+		 "`tracestub --print-packets`. Packets that\nare not here "
+		 "get the empty reply. What each means is in the gdb manual,\n"
+		 "appendix \"gdb Remote Serial Protocol\".\n\n");
+	print_table(out);
+	buf_puts(out, "\n## Objects of qXfer\n\n");
+	xfer_print(out);
+	buf_puts(out, "\n## Monitor commands\n\n");
+	monitor_print(out);
 }

@@ -63,7 +63,11 @@ bool packet_is_disabled(const struct session *s, const char *name);
 /* Every name of such a list is one that can be disabled. */
 bool packets_are_known(const char *list);
 
-/* The table as Markdown, for doc/packets.md. */
+/* doc/packets.md: this table, qXfer's objects, monitor commands. */
 void packets_print(struct buf *out);
+void monitor_print(struct buf *out);
+
+/* Text for a cell of a Markdown table. */
+void put_cell(struct buf *out, const char *text);
 
 #endif

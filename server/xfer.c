@@ -188,17 +188,24 @@ static const struct xfer_object {
 	const char *name, *feature;
 	int (*make)(struct session *s, const char *annex, struct buf *out);
 	int (*write)(struct session *s, uint64_t off, const struct args *data);
+	const char *help; /* for doc/packets.md */
 } objects[] = {
-	{ "features", "qXfer:features:read+", make_features, NULL },
-	{ "auxv", "qXfer:auxv:read+", make_auxv, NULL },
-	{ "exec-file", "qXfer:exec-file:read+", make_exec_file, NULL },
-	{ "threads", "qXfer:threads:read+", make_threads, NULL },
+	{ "features", "qXfer:features:read+", make_features, NULL,
+	  "the target description: `target.xml`" },
+	{ "auxv", "qXfer:auxv:read+", make_auxv, NULL,
+	  "the kernel's auxiliary vector" },
+	{ "exec-file", "qXfer:exec-file:read+", make_exec_file, NULL,
+	  "the program's path; the annex is a process" },
+	{ "threads", "qXfer:threads:read+", make_threads, NULL,
+	  "threads with their names and cores" },
 	{ "libraries-svr4",
 	  "qXfer:libraries-svr4:read+;augmented-libraries-svr4-read+",
-	  make_libraries, NULL },
+	  make_libraries, NULL,
+	  "shared libraries; the annex may name where to go on" },
 	{ "siginfo", "qXfer:siginfo:read+;qXfer:siginfo:write+", make_siginfo,
-	  write_siginfo },
-	{ "osdata", "qXfer:osdata:read+", make_osdata, NULL },
+	  write_siginfo, "the signal that the thread stopped with" },
+	{ "osdata", "qXfer:osdata:read+", make_osdata, NULL,
+	  "the tables of `info os`" },
 };
 
 #define PREFIX "qXfer:"
@@ -230,6 +237,15 @@ void xfer_put_features(const struct session *s, struct buf *out)
 		if (!is_disabled(s, &objects[i]))
 			buf_printf(out, ";%s", objects[i].feature);
 	}
+}
+
+void xfer_print(struct buf *out)
+{
+	buf_puts(out, "| object | in `qSupported` | what it is |\n"
+		      "|---|---|---|\n");
+	for (size_t i = 0; i < ARRAY_SIZE(objects); i++)
+		buf_printf(out, "| `%s` | `%s` | %s |\n", objects[i].name,
+			   objects[i].feature, objects[i].help);
 }
 
 static const struct xfer_object *take_object(struct args *a)

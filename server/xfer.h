@@ -15,4 +15,7 @@ bool xfer_is_object(const char *name, size_t len);
 /* ;qXfer:OBJECT:read+ for every object that there is. */
 void xfer_put_features(const struct session *s, struct buf *out);
 
+/* The objects as Markdown, for doc/packets.md. */
+void xfer_print(struct buf *out);
+
 #endif
