@@ -158,15 +158,25 @@ static int yama_read(void)
 	return scope;
 }
 
-static void gather_ours(struct attach_facts *f, struct buf *status)
+static unsigned long long status_caps(const struct buf *status,
+				      const char *name)
+{
+	return strtoull(status_find(status, name), NULL, 16);
+}
+
+static void gather_ours(struct attach_facts *f, struct buf *status,
+			unsigned long long *permitted)
 {
 	unsigned long long caps = 0;
 
+	*permitted = 0;
 	f->self = getpid();
 	f->our_uid = getuid();
 	f->our_gid = getgid();
-	if (status_read(status, f->self))
-		caps = strtoull(status_find(status, "CapEff"), NULL, 16);
+	if (status_read(status, f->self)) {
+		caps = status_caps(status, "CapEff");
+		*permitted = status_caps(status, "CapPrm");
+	}
 	f->our_cap = caps >> CAP_SYS_PTRACE & 1;
 	f->filtered = is_ptrace_filtered();
 	f->yama = yama_read();
@@ -194,12 +204,15 @@ static void gather_theirs(struct attach_facts *f, const struct buf *status)
 void attach_facts_gather(struct attach_facts *f, pid_t pid)
 {
 	struct buf status = { 0 };
+	unsigned long long permitted;
 
 	*f = (struct attach_facts){ .pid = pid };
-	gather_ours(f, &status);
-	if (pid > 0 && status_read(&status, pid))
+	gather_ours(f, &status, &permitted);
+	if (pid > 0 && status_read(&status, pid)) {
+		f->more_caps = status_caps(&status, "CapPrm") & ~permitted;
 		gather_theirs(f, &status);
-	else
+	} else {
 		f->hidden = pid > 0 && (!kill(pid, 0) || errno == EPERM);
+	}
 	buf_fini(&status);
 }

@@ -159,6 +159,16 @@ static bool other_user(const struct attach_facts *f, struct err *e)
 		   f->gid[0], f->gid[1], f->gid[2], f->our_gid, GAIN);
 }
 
+/* Nor, without the capability, any other that we have not. */
+static bool more_capable(const struct attach_facts *f, struct err *e)
+{
+	if (f->our_cap || !f->more_caps)
+		return false;
+	return say(f, e,
+		   "it has capabilities that tracestub has not (see CapPrm in "
+		   "/proc/%d/status): " GAIN, (int)f->pid);
+}
+
 static bool not_dumpable(const struct attach_facts *f, struct err *e)
 {
 	if (f->our_cap || f->proc_owner == f->uid[1])
@@ -219,7 +229,8 @@ static explain_fn *const facts_of_life[] = {
 
 static explain_fn *const refusals[] = {
 	own_filter,	 yama_forbids_all, other_user,	 not_dumpable,
-	yama_wants_root, yama_wants_child, other_userns, confined,
+	more_capable,	 yama_wants_root,  yama_wants_child, other_userns,
+	confined,
 };
 
 static bool explain_by(explain_fn *const *rows, size_t n,

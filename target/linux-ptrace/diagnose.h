@@ -39,6 +39,7 @@ struct attach_facts {
 	uid_t our_uid;
 	gid_t our_gid;
 	bool our_cap;  /* CAP_SYS_PTRACE is effective */
+	bool more_caps; /* it is permitted capabilities that we are not */
 	bool filtered; /* a seccomp filter of ours refuses ptrace */
 	int yama;      /* kernel.yama.ptrace_scope, 0 without yama */
 };

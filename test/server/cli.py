@@ -9,6 +9,7 @@ import ctypes
 import os
 import pty
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -278,6 +279,19 @@ def attach_refused_to_another_user(t):
     one_line(t, r"belongs to user root \(0\), tracestub runs as nobody.*: "
              r"run tracestub as root, or: setcap", "--attach", ":0",
              str(prog.pid), preexec_fn=be_nobody)
+
+
+@test
+def attach_refused_to_fewer_capabilities(t):
+    need(os.geteuid() == 0 and shutil.which("capsh"), "needs root and capsh")
+    prog = t.sleeper()
+    p = subprocess.run(["capsh", "--drop=cap_sys_ptrace,cap_sys_admin", "--",
+                        "-c", "exec %s --attach :0 %d" % (SERVER, prog.pid)],
+                       capture_output=True, text=True, check=False,
+                       timeout=rsp.TIMEOUT)
+    same(p.returncode, OURS, "status")
+    has(p.stderr, r"it has capabilities that tracestub has not .*: "
+        r"run tracestub as root, or: setcap")
 
 
 @test
