@@ -1,7 +1,8 @@
 # Tests, benchmarks, installation: what the Makefile's build is good for.
 #
 #	make check                  all kinds; ends with "N passed, N failed"
-#	make check-unit             one kind: unit proto gdb fuzz layers headers doc
+#	make check-unit             one kind: unit proto server gdb decode fuzz
+#	                            layers headers doc
 #	make check-gdb ONLY='watch*'    some of a kind, by name
 #	make check SERVER=gdbserver KINDS=gdb    the scripts on another server
 #
@@ -9,13 +10,13 @@
 
 SERVER       ?= $(BUILD)/tracestub
 ONLY         ?= *
-KINDS        ?= unit proto gdb fuzz layers headers doc
+KINDS        ?= unit proto server gdb decode fuzz layers headers doc
 FUZZ_SECONDS ?= 600
 RUN          ?= test/run.py
 T            := $(BUILD)/test
 
 CHECK_MODES := asan hostile
-CHECK_GOALS := $(addprefix check-,unit proto gdb fuzz layers headers doc)
+CHECK_GOALS := $(addprefix check-,unit proto server gdb decode fuzz layers headers doc)
 
 # --- programs of the tests ---
 
@@ -66,18 +67,49 @@ TESTS_proto := \
 	$(foreach t,$(PROTO),'proto/$(t)=$(T)/proto-replay test/proto/$(t).txt')
 TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
+# What a small client of our own sees of the server, case by case.
+SERVER_TEST := $(filter-out rsp cli_client,\
+	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
+TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \
+	test/server/$(t).py --server $(SERVER) --inferiors $(T)/inferiors')
+
+# The decoder against capstone and objdump over libraries of this machine, and
+# what it and the relocator say against the processor; in both modes where
+# 32-bit programs can be built.
+DECODE := decode-hw relocate-run
+M32    := $(shell echo 'int main(void) { return 0; }' | \
+	$(CC) -m32 -x c -o /dev/null - 2>/dev/null && echo yes)
+TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
+	$(foreach t,$(DECODE),'decode/$(t)=$(T)/$(t)' \
+	'decode/$(t)-32=$(if $(M32),$(T)/$(t)-32,\
+	sh -c "echo no 32-bit programs here; exit 77")')
+
+$(T)/decode-check: $(T)/decode-check.o $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
+$(T)/decode-hw $(T)/relocate-run: $(T)/%: $(T)/%.o $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
+
+$(T)/%-32: test/%.c $(wildcard arch/x86_64/*.c) base/hex.c
+	@mkdir -p $(@D)
+	$(CC) -m32 $(XCFLAGS) -O2 -o $@ $^
+
 TESTS_fuzz := \
 	$(foreach t,$(SEAM),'fuzz/$(t)=$(T)/fuzz/$(t) test/fuzz/corpus/$(t)')
 TESTS_layers := 'layers/includes=test/check-layers.sh'
 TESTS_headers := 'headers/alone=test/check-headers.sh $(CC) $(XCFLAGS) \
 	-Wno-unused-function'
-TESTS_doc := 'doc/packets=sh -c "$(BUILD)/doc/packets | diff doc/packets.md -"' \
+TESTS_doc := 'doc/packets=sh -c "$(BUILD)/tracestub --print-packets | \
+	diff doc/packets.md -"' \
 	$(if $(wildcard doc/tracestub.1),'doc/man=test/check-man.sh')
 
 NEEDS_unit   = $(if $(CMOCKA),$(addprefix $(T)/unit/,$(UNIT))) $(INFERIORS)
 NEEDS_proto := $(if $(PROTO),$(T)/proto-replay)
 NEEDS_gdb    = $(filter $(BUILD)/%,$(SERVER)) $(INFERIORS)
-NEEDS_doc   := $(BUILD)/doc/packets
+NEEDS_doc   := $(BUILD)/tracestub
+NEEDS_server = $(NEEDS_gdb)
+NEEDS_decode := $(addprefix $(T)/,decode-check $(DECODE) \
+	$(if $(M32),$(addsuffix -32,$(DECODE))))
 NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))
 
 export TS_INFERIORS := $(abspath $(T)/inferiors)
@@ -133,11 +165,8 @@ $(BUILD)/bench/%: bench/%.c
 	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $< $(BENCH_FLAGS)
 
 # The packet table as a document.
-doc: $(BUILD)/doc/packets
-	$< > doc/packets.md
-
-$(BUILD)/doc/packets: $(BUILD)/doc/packets.o $(BUILD)/core.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+doc: $(BUILD)/tracestub
+	$< --print-packets > doc/packets.md
 
 install: $(BUILD)/tracestub
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tracestub
@@ -156,7 +185,8 @@ help:
 	@echo 'make                 $(BUILD)/tracestub (MODE: rel dbg asan cov fuzz)'
 	@echo 'make demo            a session of gdb over it, shown'
 	@echo 'make check           everything a change must pass'
-	@echo 'make check-KIND      unit proto gdb fuzz layers headers doc; ONLY=GLOB'
+	@echo 'make check-KIND      unit proto server gdb decode fuzz layers headers doc;'
+	@echo '                     ONLY=GLOB'
 	@echo 'make check-asan      the same with sanitizers'
 	@echo 'make check-hostile   unit and proto with tiny limits'
 	@echo 'make cov             lines that the tests reach'

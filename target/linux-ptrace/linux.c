@@ -21,6 +21,8 @@ static void linux_free(struct target *t)
 		else
 			linux_kill(t, p);
 	}
+	if (lt->terminal_group)
+		tcsetpgrp(STDERR_FILENO, lt->terminal_group);
 	tick_fini(&lt->tick);
 	close(lt->signal_fd);
 	target_fini(t);

@@ -99,6 +99,8 @@ struct linux_target {
 	bool held_back;	  /* resumed lwps wait for a pending event's fate */
 	bool no_resumed;  /* the last running thread has gone: to be told */
 	int signal_fd; /* SIGCHLD */
+	pid_t terminal_group; /* that had our terminal before programs of
+				 ours were given it; 0: they were not */
 	struct tick tick;
 	struct arch *arch64, *arch32;
 	struct xsave_layout xsave;

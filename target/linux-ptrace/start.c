@@ -155,6 +155,19 @@ static bool run_to_program(pid_t pid, const struct launch_spec *spec,
 	return false;
 }
 
+/*
+ * A program that we start owns the terminal that we are on, as if its user
+ * had started it there: it may read it, and ^C typed there is its own.
+ */
+static void give_terminal(struct linux_target *lt, pid_t pid)
+{
+	pid_t group = tcgetpgrp(STDERR_FILENO);
+
+	if (group > 0 && tcsetpgrp(STDERR_FILENO, pid) == 0 &&
+	    !lt->terminal_group)
+		lt->terminal_group = group;
+}
+
 pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 		   struct err *e)
 {
@@ -185,6 +198,7 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 	launch_fini(&child);
 	ptrace(PTRACE_SETOPTIONS, child.pid, 0,
 	       LINUX_PTRACE_OPTIONS | PTRACE_O_EXITKILL);
+	give_terminal(lt, child.pid);
 	p = inferior_add(lt, child.pid);
 	lwp = lwp_add(lt, p, child.pid);
 	lwp_set_stopped(lt, lwp);

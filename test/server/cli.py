@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
 """The command line from outside: what is said, where, and the exit status.
 
-usage: cli.py SERVER [NAME...]
-
 Prints "ok NAME", "skip NAME: why" or "FAIL NAME: why" for each test.
 """
+import argparse
 import ctypes
 import os
 import pty
@@ -732,12 +731,15 @@ def the_sudo_user_may(t):
 
 def main():
     global SERVER
-    if len(sys.argv) < 2:
-        sys.exit(__doc__)
-    SERVER = os.path.abspath(sys.argv[1])
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--server", default="build/rel/tracestub")
+    p.add_argument("--inferiors", help="not used here")
+    p.add_argument("names", nargs="*", help="default: all")
+    options = p.parse_args()
+    SERVER = os.path.abspath(options.server)
     failed = 0
     for name, fn in TESTS:
-        if sys.argv[2:] and name not in sys.argv[2:]:
+        if options.names and name not in options.names:
             continue
         place = Place()
         try:
