@@ -244,6 +244,21 @@ static void note_end(struct session *s, const struct stop *st)
 		s->exit_status = 128 + st->signo;
 }
 
+/*
+ * A ^C is answered by the stop that it causes, and by nothing else: what
+ * stopped before that may be a step that the client goes on from by itself.
+ * So it lasts over resumes, as the SIGINT does that gdbserver sends.
+ */
+static void answer_interrupt(struct session *s, struct stop *st)
+{
+	bool interrupt = st->kind == STOP_SIGNAL && !st->signo;
+
+	if (interrupt && s->interrupted)
+		st->signo = SIGINT;
+	if (interrupt || list_empty(&s->target->processes))
+		s->interrupted = false;
+}
+
 static void take_event(struct session *s, struct stop *st)
 {
 	note_end(s, st);
@@ -253,9 +268,8 @@ static void take_event(struct session *s, struct stop *st)
 		return;
 	}
 	s->target->ops->halt(s->target);
-	if (st->kind == STOP_SIGNAL && !st->signo && s->interrupted)
-		st->signo = SIGINT;
-	s->running = s->interrupted = false;
+	answer_interrupt(s, st);
+	s->running = false;
 	s->last = *st;
 	/* No one, when its process has gone with it. */
 	s->general = thread_find(s->target, st->id.tid) ? st->id

@@ -177,7 +177,7 @@ def killed_while_stopped():
 
 @case
 def interrupt_reported_once():
-    """A ^C that meets another stop is not reported a second time."""
+    """A ^C that meets another stop is told after it, and no second time."""
     with Session("threadlife", "hit", "3") as s:
         s.point(0, "hit")
         for _ in range(100):
@@ -187,8 +187,10 @@ def interrupt_reported_once():
             check(stop.number in (2, 5), stop)
         s.clear(0, "hit")
         s.start()
-        if s.receive(0.2):  # one that was pending when the point went
-            s.start()
+        # A hit that was pending when the point went, and the last ^C.
+        for _ in range(2):
+            if s.receive(0.2):
+                s.start()
         s.quiet(0.3)
 
 
