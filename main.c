@@ -458,25 +458,30 @@ static bool is_complete(const struct options *o, const char *comm,
 	return false;
 }
 
+static bool take_command_line(struct options *o, const char **comm,
+			      char ***argv)
+{
+	if (take_options(o, argv) < 0)
+		return false;
+	*comm = **argv ? *(*argv)++ : NULL;
+	/* gdbserver takes --attach behind COMM as well. */
+	return take_options(o, argv) == 0 && is_complete(o, *comm, *argv);
+}
+
 int main(int argc, char **argv)
 {
 	struct options o = { 0 };
+	int status = EXIT_OURS;
 	struct target *target;
 	const char *comm;
-	int status;
 
 	(void)argc;
 	o.serve.signal_fd = ending_signals();
 	target = linux_target_new();
 	session_init(&o.session, target);
 	argv++;
-	if (take_options(&o, &argv) < 0)
-		return EXIT_OURS;
-	comm = *argv ? *argv++ : NULL;
-	/* gdbserver takes --attach behind COMM as well. */
-	if (take_options(&o, &argv) < 0 || !is_complete(&o, comm, argv))
-		return EXIT_OURS;
-	status = run(&o, comm, argv);
+	if (take_command_line(&o, &comm, &argv))
+		status = run(&o, comm, argv);
 	session_fini(&o.session);
 	target->ops->free(target);
 	return status;
