@@ -381,6 +381,7 @@ def stdio(t):
 def serial_device(t):
     ours, theirs = pty.openpty()
     p = t.serve("sh", "-c", "exit 7", options=ONCE, comm=os.ttyname(theirs))
+    until_said(p, "Remote debugging from " + os.ttyname(theirs))
     c = rsp.Client(ours)
     has(c.ask("?"), "^T05")
     same(c.run(), "W07")
