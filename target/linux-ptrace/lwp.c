@@ -144,6 +144,7 @@ void lwp_set_moving(struct linux_target *lt, struct lwp *lwp)
 	if (!lwp->stopped)
 		return;
 	lwp->stopped = false;
+	lwp->seen_stopped = false;
 	lt->n_moving++;
 	list_drop(&lwp->node);
 	list_add(&lt->moving, &lwp->node);

@@ -23,6 +23,7 @@
 #include "target/target.h"
 
 #define N_DEBUG_ADDRESSES 4
+#define TASK_NAME_SIZE 16 /* the kernel's TASK_COMM_LEN */
 
 struct lwp {
 	pid_t tid;
@@ -56,6 +57,12 @@ struct lwp {
 	uint8_t *xsave; /* linux_target.xsave.size bytes, or NULL */
 
 	unsigned debug_generation; /* the inferior's that it carries */
+
+	/* What /proc said: see proc.c. */
+	int core;
+	char name[TASK_NAME_SIZE];
+	int64_t seen_ms;  /* when; 0: never */
+	bool seen_stopped; /* since it last ran */
 };
 
 /* A debug register in use: a piece of a watchpoint, or a breakpoint. */

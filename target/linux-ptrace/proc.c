@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "target/linux-ptrace/lwp.h"
@@ -48,17 +49,50 @@ char proc_task_state(pid_t pid, pid_t tid)
 	return *after_command(stat);
 }
 
-int linux_thread_core(struct target *t, struct thread *th)
+/* --- threads, as lists and stop replies show them ------------------------ */
+
+/*
+ * Every stop reply says which core, and lists say it of a thousand threads at
+ * once, where each look costs an open, a read and a close: more than all else
+ * that a step takes. So one look serves for the name too; it holds for as
+ * long as the thread stays stopped, and when it runs and stops again for some
+ * milliseconds: less than a scheduler leaves a thread on a core that suits it.
+ */
+#define SEEN_MS 10
+
+static int64_t coarse_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+/* The name's field escapes some characters; the name's own file does not. */
+static void take_name(struct lwp *lwp, const char *stat)
+{
+	const char *from = strchr(stat, '('), *to = strrchr(stat, ')');
+	size_t n = from && to ? (size_t)(to - ++from) : 0;
+	char text[TASK_NAME_SIZE + 1] = ""; /* and a newline */
+	ssize_t len;
+
+	if (n < sizeof(lwp->name) && (!n || !memchr(from, '\\', n))) {
+		memcpy(lwp->name, from ? from : "", n);
+		lwp->name[n] = '\0';
+		return;
+	}
+	len = proc_read(text, sizeof(text), "/proc/%d/task/%d/comm",
+			lwp->proc->pid, lwp->tid);
+	if (len > 0)
+		text[len - 1] = '\0';
+	memcpy(lwp->name, text, sizeof(lwp->name));
+}
+
+static int take_core(const char *stat)
 {
 	const int processor = 39, state = 3; /* fields, from 1: proc(5) */
-	const char *p;
-	char stat[1024];
+	const char *p = after_command(stat);
 
-	(void)t;
-	if (proc_read(stat, sizeof(stat), "/proc/%d/task/%d/stat", th->id.pid,
-		      th->id.tid) <= 0)
-		return -1;
-	p = after_command(stat);
 	for (int field = state; p && field < processor; field++) {
 		p = strchr(p, ' ');
 		p += p != NULL;
@@ -66,17 +100,41 @@ int linux_thread_core(struct target *t, struct thread *th)
 	return p && *p ? atoi(p) : -1;
 }
 
+static bool look_at(struct lwp *lwp)
+{
+	char stat[1024];
+	int64_t now;
+
+	if (lwp->seen_stopped)
+		return true;
+	now = coarse_ms();
+	if (lwp->seen_ms && now - lwp->seen_ms < SEEN_MS)
+		return true;
+	if (proc_read(stat, sizeof(stat), "/proc/%d/task/%d/stat",
+		      lwp->proc->pid, lwp->tid) <= 0)
+		return false;
+	lwp->core = take_core(stat);
+	take_name(lwp, stat);
+	lwp->seen_ms = now;
+	lwp->seen_stopped = lwp->stopped;
+	return true;
+}
+
+int linux_thread_core(struct target *t, struct thread *th)
+{
+	struct lwp *lwp = lwp_of(th);
+
+	(void)t;
+	return look_at(lwp) ? lwp->core : -1;
+}
+
 int linux_thread_name(struct target *t, struct thread *th, char *buf,
 		      size_t len)
 {
-	ssize_t n;
+	struct lwp *lwp = lwp_of(th);
+	bool seen = look_at(lwp);
 
 	(void)t;
-	n = proc_read(buf, len, "/proc/%d/task/%d/comm", th->id.pid,
-		      th->id.tid);
-	if (n <= 0)
-		buf[0] = '\0';
-	else if (buf[n - 1] == '\n')
-		buf[n - 1] = '\0';
-	return n < 0 ? (int)n : 0;
+	snprintf(buf, len, "%s", seen ? lwp->name : "");
+	return seen ? 0 : -ESRCH;
 }
