@@ -37,7 +37,8 @@ VERSION := 0.1
 CFLAGS  ?= $(CFLAGS_$(MODE))
 XCFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' $(WARN) \
 	$(shell pkg-config --cflags $(PKGS))
-LIBS    := $(shell pkg-config --libs $(PKGS)) -lm
+# What a program does not use it should not load: see xml/xml.h.
+LIBS    := -Wl,--as-needed $(shell pkg-config --libs $(PKGS)) -lm
 
 FOLDERS := base rsp arch arch/x86_64 agent xml target target/linux-ptrace \
 	server

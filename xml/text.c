@@ -1,11 +1,8 @@
 #include "xml/text.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-#include <libxml/chvalid.h>
-#include <libxml/tree.h>
-
-#include "base/err.h"
 #include "xml/xml.h"
 
 #define REPLACEMENT 0xfffd
@@ -26,6 +23,15 @@ static unsigned lead_length(uint8_t c)
 	return c < 0xe0 ? 2 : c < 0xf0 ? 3 : 4;
 }
 
+/* XML 1.0, production 2. */
+static bool is_char(uint32_t c)
+{
+	if (c < 0x20)
+		return c == '\t' || c == '\n' || c == '\r';
+	return c < 0xd800 || (c > 0xdfff && c < 0xfffe) ||
+	       (c > 0xffff && c < 0x110000);
+}
+
 /* Length of the character at s, or 0 if there is none that XML allows. */
 static unsigned char_take(const char *s, uint32_t *ch)
 {
@@ -39,7 +45,7 @@ static unsigned char_take(const char *s, uint32_t *ch)
 		c = c << 6 | (p[i] & 0x3f);
 	}
 	*ch = c;
-	return n && c >= least[n] && xmlIsCharQ(c) ? n : 0;
+	return n && c >= least[n] && is_char(c) ? n : 0;
 }
 
 static void char_put(struct buf *out, uint32_t c)
@@ -59,57 +65,58 @@ static bool stands_for_byte(uint32_t c)
 	return c >= RAW_BYTE;
 }
 
-/*
- * s in characters that XML allows. For TEXT_PATH, characters that stand for
- * bytes are themselves taken for bytes, so that no two paths look the same.
- */
-static void clean_put(struct buf *out, const char *s, enum text_kind kind)
-{
-	while (*s) {
-		uint32_t c;
-		unsigned n = char_take(s, &c);
+/* What would end an attribute or an element, and the white space that a
+ * parser turns into blanks in attributes. */
+static const char *const escapes[256] = {
+	['"'] = "&quot;", ['&'] = "&amp;",	['<'] = "&lt;",
+	['>'] = "&gt;",	  ['\t'] = "&#9;",	['\n'] = "&#10;",
+	['\r'] = "&#13;",
+};
 
-		if (n && !(kind == TEXT_PATH && stands_for_byte(c))) {
-			buf_put(out, s, n);
-			s += n;
-			continue;
-		}
-		char_put(out, kind == TEXT_PATH ? RAW_BYTE + (uint8_t)*s
+/*
+ * One character of s, in such that XML allows; its length. For TEXT_PATH,
+ * characters that stand for bytes are themselves taken for bytes, so that no
+ * two paths look the same.
+ */
+static unsigned special_put(struct buf *out, const char *s,
+			    enum text_kind kind)
+{
+	uint8_t byte = (uint8_t)*s;
+	uint32_t c;
+	unsigned n = char_take(s, &c);
+
+	if (!n || (kind == TEXT_PATH && stands_for_byte(c))) {
+		char_put(out, kind == TEXT_PATH ? RAW_BYTE + byte
 						: REPLACEMENT);
-		s++;
+		return 1;
 	}
+	if (escapes[byte])
+		buf_puts(out, escapes[byte]);
+	else
+		buf_put(out, s, n);
+	return n;
 }
 
 /* Needs neither escaping nor a look at what follows. */
 static const bool
 	plain[256] = {
 		[' ' ... '!'] = true, ['#' ... '%'] = true,
-		['(' ... ';'] = true, ['='] = true,
+		['\'' ... ';'] = true, ['='] = true,
 		['?' ... '~'] = true,
 	};
 
-/* libxml2 escapes what is not plain; most names are. */
 void text_put(struct buf *out, const char *s, enum text_kind kind)
 {
-	struct buf clean = { 0 };
-	xmlBufferPtr escaped;
-	size_t n = 0;
+	while (*s) {
+		size_t n = 0;
 
-	while (plain[(uint8_t)s[n]])
-		n++;
-	buf_put(out, s, n);
-	if (!s[n])
-		return;
-	clean_put(&clean, s + n, kind);
-	escaped = xmlBufferCreate();
-	if (!escaped)
-		die("out of memory");
-	xmlAttrSerializeTxtContent(escaped, NULL, NULL,
-				   BAD_CAST buf_str(&clean));
-	buf_put(out, xmlBufferContent(escaped),
-		(size_t)xmlBufferLength(escaped));
-	xmlBufferFree(escaped);
-	buf_fini(&clean);
+		while (plain[(uint8_t)s[n]])
+			n++;
+		buf_put(out, s, n);
+		s += n;
+		if (*s)
+			s += special_put(out, s, kind);
+	}
 }
 
 static void attr_begin(struct buf *out, const char *name)
