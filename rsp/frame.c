@@ -211,15 +211,42 @@ static char *put_payload(char *p, const char *src, size_t len)
 	}
 }
 
-void frame_encode(struct buf *out, char lead, const void *payload, size_t len)
+/* What would break the frame, and no more. */
+static char *put_plain(char *p, const char *src, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		char c = src[i];
+
+		if (c == '#' || c == '$' || c == '*')
+			*p++ = '}', c ^= 0x20;
+		*p++ = c;
+	}
+	return p;
+}
+
+typedef char *put_fn(char *p, const char *src, size_t len);
+
+static void encode(struct buf *out, char lead, const void *payload, size_t len,
+		   put_fn *put)
 {
 	/* No byte becomes more than two; then lead, #, and two digits. */
 	char *start = buf_reserve(out, 2 * len + 4 + SPAN_SLACK);
-	char *end = put_payload(start + 1, payload, len);
+	char *end = put(start + 1, payload, len);
 	uint8_t sum = span_sum(start + 1, (size_t)(end - start - 1));
 
 	*start = lead;
 	*end++ = '#';
 	hex_encode(end, &sum, 1);
 	out->len += (size_t)(end + 2 - start);
+}
+
+void frame_encode(struct buf *out, char lead, const void *payload, size_t len)
+{
+	encode(out, lead, payload, len, put_payload);
+}
+
+void frame_encode_plain(struct buf *out, char lead, const void *payload,
+			size_t len)
+{
+	encode(out, lead, payload, len, put_plain);
 }

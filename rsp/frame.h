@@ -80,4 +80,8 @@ enum frame_event frame_feed(struct frame_rx *rx, const void *data, size_t n,
 /* Appends the whole frame; lead is $ or %. payload is not in out. */
 void frame_encode(struct buf *out, char lead, const void *payload, size_t len);
 
+/* The same without compressed runs. */
+void frame_encode_plain(struct buf *out, char lead, const void *payload,
+			size_t len);
+
 #endif

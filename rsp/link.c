@@ -21,6 +21,12 @@
 
 #define LINGER_MS  1000
 
+/*
+ * Shorter payloads keep their runs. They fill no segment of a network either
+ * way, and a client that waits for a stop reply need not expand it first.
+ */
+#define RUNS_MIN 128
+
 /* Bytes shown of a packet in the log. */
 #define LOG_SIZE 800
 
@@ -208,6 +214,14 @@ static int begin_output(struct link *l)
 	return 0;
 }
 
+static void encode(struct link *l, char lead, const struct buf *payload)
+{
+	if (payload->len < RUNS_MIN)
+		frame_encode_plain(&l->tx, lead, payload->data, payload->len);
+	else
+		frame_encode(&l->tx, lead, payload->data, payload->len);
+}
+
 int link_reply(struct link *l, const struct buf *payload)
 {
 	l->reply_at = l->reply_end;
@@ -216,7 +230,7 @@ int link_reply(struct link *l, const struct buf *payload)
 	if (log_on(LOG_REMOTE))
 		log_packet("->", payload->data, payload->len);
 	l->reply_at = l->tx.len;
-	frame_encode(&l->tx, '$', payload->data, payload->len);
+	encode(l, '$', payload);
 	l->reply_end = l->noack ? l->reply_at : l->tx.len;
 	return flush(l);
 }
@@ -227,7 +241,7 @@ int link_notify(struct link *l, const struct buf *payload)
 		return -EPIPE;
 	if (log_on(LOG_REMOTE))
 		log_packet("-> %", payload->data, payload->len);
-	frame_encode(&l->tx, '%', payload->data, payload->len);
+	encode(l, '%', payload);
 	return flush(l);
 }
 

@@ -171,6 +171,16 @@ static void test_encode(void **state)
 	buf_fini(&f);
 }
 
+static void test_encode_plain(void **state)
+{
+	struct buf f = { 0 };
+
+	(void)state;
+	frame_encode_plain(&f, '$', "000000*#$}", 10);
+	assert_string_equal(buf_str(&f), "$000000}\n}\003}\004}#25");
+	buf_fini(&f);
+}
+
 /* Every length of run, at every place within a vector, beside others. */
 static void test_runs(void **state)
 {
@@ -407,6 +417,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encode),
+		cmocka_unit_test(test_encode_plain),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_runs_of_specials),
