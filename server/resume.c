@@ -1,7 +1,4 @@
 /* Resuming: vCont, c C s S, and what is said about signals. */
-#include <stdlib.h>
-
-#include "base/mem.h"
 #include "rsp/signal.h"
 #include "server/packet.h"
 #include "server/session.h"
@@ -63,19 +60,16 @@ static bool take_action(struct args *a, struct resume *act)
 int pk_vcont(struct session *s, struct args *a, struct buf *out)
 {
 	size_t n = 0, max = args_left(a) / 2 + 1;
-	struct resume *acts = xcalloc(max, sizeof(*acts));
-	int r = -EPROTO;
+	struct resume *acts;
 
 	(void)out;
+	buf_reset(&s->scratch);
+	acts = (void *)buf_reserve(&s->scratch, max * sizeof(*acts));
 	do {
 		if (!take_action(a, &acts[n++]))
-			goto done;
+			return -EPROTO;
 	} while (take_char(a, ';'));
-	if (take_end(a))
-		r = start_running(s, acts, n);
-done:
-	free(acts);
-	return r;
+	return take_end(a) ? start_running(s, acts, n) : -EPROTO;
 }
 
 int pk_vcont_query(struct session *s, struct args *a, struct buf *out)

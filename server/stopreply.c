@@ -19,6 +19,15 @@ void put_ptid(const struct session *s, struct ptid id, struct buf *out)
 	buf_put_num(out, (uint64_t)id.tid);
 }
 
+/* Two digits. By hand, as all of a stop reply: it is what a step waits for,
+ * and printf takes longer than the rest of it. */
+static void put_byte(struct buf *out, int v)
+{
+	uint8_t byte = (uint8_t)v;
+
+	buf_put_hex(out, &byte, 1);
+}
+
 static void put_reason_ptid(const struct session *s, const char *key,
 			    struct ptid id, struct buf *out)
 {
@@ -92,7 +101,8 @@ static void put_reg(struct session *s, struct thread *th, unsigned regno,
 
 	if (target_reg_read(s->target, th, regno, value) < 0)
 		return;
-	buf_printf(out, "%02x:", regno);
+	put_byte(out, (int)regno);
+	buf_putc(out, ':');
 	buf_put_hex(out, value, d->bits / 8);
 	buf_putc(out, ';');
 }
@@ -112,8 +122,11 @@ static void put_thread(struct session *s, const struct stop *st,
 		return;
 	put_reason_ptid(s, "thread:", st->id, out);
 	core = th ? s->target->ops->thread_core(s->target, th) : -1;
-	if (core >= 0)
-		buf_printf(out, "core:%x;", core);
+	if (core < 0)
+		return;
+	buf_puts(out, "core:");
+	buf_put_num(out, (unsigned)core);
+	buf_putc(out, ';');
 }
 
 static void put_process(const struct session *s, const struct stop *st,
@@ -154,7 +167,8 @@ void stop_reply(struct session *s, const struct stop *st, struct buf *out)
 		buf_printf(out, "S%02x", signal_of(st));
 		return;
 	}
-	buf_printf(out, "T%02x", signal_of(st));
+	buf_putc(out, 'T');
+	put_byte(out, signal_of(st));
 	put_reason(s, st, out);
 	put_thread(s, st, out);
 }
