@@ -78,6 +78,7 @@ struct target *linux_target_new(void)
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	lt->signal_fd = signalfd(-1, &chld, SFD_NONBLOCK | SFD_CLOEXEC);
+	affinity_init(&lt->affinity);
 	if (tick_init(&lt->tick) < 0)
 		die("cannot make a timer");
 	return &lt->t;

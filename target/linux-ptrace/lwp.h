@@ -20,6 +20,7 @@
 #include <sys/user.h>
 #include <time.h>
 
+#include "target/linux-ptrace/affinity.h"
 #include "target/target.h"
 
 #define N_DEBUG_ADDRESSES 4
@@ -109,6 +110,7 @@ struct linux_target {
 	pid_t terminal_group; /* that had our terminal before programs of
 				 ours were given it; 0: they were not */
 	struct tick tick;
+	struct affinity affinity;
 	struct arch *arch64, *arch32;
 	struct xsave_layout xsave;
 };
@@ -186,6 +188,8 @@ extern const struct target_object_ops linux_object_ops;
 int linux_thread_core(struct target *t, struct thread *th);
 int linux_thread_name(struct target *t, struct thread *th, char *buf,
 		      size_t len);
+/* A clock good to some milliseconds, for a few nanoseconds. */
+int64_t coarse_ms(void);
 /* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
 char proc_task_state(pid_t pid, pid_t tid);
 /* Reads a small file of /proc and ends it with a zero byte; its length. */

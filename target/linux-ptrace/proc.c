@@ -60,7 +60,7 @@ char proc_task_state(pid_t pid, pid_t tid)
  */
 #define SEEN_MS 10
 
-static int64_t coarse_ms(void)
+int64_t coarse_ms(void)
 {
 	struct timespec t;
 

@@ -177,6 +177,7 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 	struct lwp *lwp;
 	int status = 0, r;
 
+	affinity_restore(&lt->affinity);
 	r = launch_fork(&child, spec, e);
 	if (r < 0)
 		return r;

@@ -533,12 +533,15 @@ int linux_next_event(struct target *t, struct stop *out, bool patient)
 		if (pop_event(lt, out))
 			return 1;
 		if (block && (lt->tick.struck || !lt->n_moving)) {
+			affinity_restore(&lt->affinity);
 			/* Drained first: what comes after makes it readable. */
 			drain_signal_fd(lt);
 			block = false;
 		}
 		tid = lwp_wait(lt, block ? whom_to_wait_for(lt) : -1, &status,
 			       block);
+		if (tid > 0 && block)
+			affinity_stopped(lt, tid);
 		if (tid > 0)
 			status_take(lt, tid, status, false);
 		else if (block)
