@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
 
@@ -74,7 +75,7 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 	lwp = lwp_add(lt, p, pid);
 	lwp_set_stopped(lt, lwp);
 	lwp_set_running(lt, lwp, false);
-	inferior_examine(lt, p);
+	p->path = xstrdup(from->path);
 	if (shares)
 		process_set_points(p, from);
 	else
@@ -148,7 +149,7 @@ static void forget_memory(struct linux_target *lt, struct process *p)
 	if (inf->mem_fd >= 0)
 		close(inf->mem_fd);
 	inf->mem_fd = -1;
-	inferior_examine(lt, p);
+	inferior_examine_new(lt, p);
 }
 
 struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)

@@ -64,26 +64,42 @@ pid_t inferior_tid(const struct process *p)
 	return list_entry(p->threads.next, struct thread, node)->id.tid;
 }
 
-void inferior_examine(struct linux_target *lt, struct process *p)
+static void set_arch(struct process *p, const struct arch *arch)
+{
+	struct thread *th;
+
+	if (arch == p->arch)
+		return;
+	p->arch = arch;
+	list_each(th, &p->threads, node) {
+		free(th->regs);
+		th->regs = xcalloc(1, arch->regs_size);
+	}
+}
+
+static void read_path(struct process *p)
 {
 	char link[64], path[PATH_MAX];
-	pid_t tid = inferior_tid(p);
-	const struct arch *arch;
-	struct thread *th;
 	ssize_t n;
 
-	arch = program_is_32bit(tid) ? lt->arch32 : lt->arch64;
-	if (arch != p->arch) {
-		p->arch = arch;
-		list_each(th, &p->threads, node) {
-			free(th->regs);
-			th->regs = xcalloc(1, arch->regs_size);
-		}
-	}
-	snprintf(link, sizeof(link), "/proc/%d/exe", tid);
+	snprintf(link, sizeof(link), "/proc/%d/exe", inferior_tid(p));
 	n = readlink(link, path, sizeof(path));
 	free(p->path);
 	p->path = xstrndup(path, n > 0 ? (size_t)n : 0);
+}
+
+void inferior_examine(struct linux_target *lt, struct process *p)
+{
+	set_arch(p, program_is_32bit(inferior_tid(p)) ? lt->arch32 : lt->arch64);
+	read_path(p);
+}
+
+void inferior_examine_new(struct linux_target *lt, struct process *p)
+{
+	struct lwp *lwp = lwp_find(lt, p->pid);
+
+	set_arch(p, lwp_is_32bit(lwp) ? lt->arch32 : lt->arch64);
+	read_path(p);
 }
 
 struct lwp *lwp_find(const struct linux_target *lt, pid_t tid)

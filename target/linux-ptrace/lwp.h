@@ -140,8 +140,10 @@ static inline bool is_ghost(const struct lwp *lwp)
 struct process *inferior_add(struct linux_target *lt, pid_t pid);
 /* Frees the process and all of its lwps. */
 void inferior_drop(struct linux_target *lt, struct process *p);
-/* After launch, attach, fork and exec: architecture and path. */
+/* After attach: architecture and path. */
 void inferior_examine(struct linux_target *lt, struct process *p);
+/* The same at the stop of its exec: quicker. */
+void inferior_examine_new(struct linux_target *lt, struct process *p);
 
 /* An id of the process whose /proc files show its memory: those of a leader
  * that has ended before the rest show none. */
@@ -174,6 +176,8 @@ uint64_t lwp_pc(struct lwp *lwp);
 /* The general registers, fetched at most once a stop; NULL: it is gone. */
 struct user_regs_struct *lwp_regs(struct lwp *lwp);
 void lwp_set_pc(struct lwp *lwp, uint64_t pc);
+/* Whether it is in 32-bit code just now. */
+bool lwp_is_32bit(struct lwp *lwp);
 /* Writes back what changed and forgets the rest: it is about to run. */
 int lwp_regs_flush(struct lwp *lwp);
 

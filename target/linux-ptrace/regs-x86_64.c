@@ -39,6 +39,14 @@ void lwp_set_pc(struct lwp *lwp, uint64_t pc)
 		lwp->th->fresh &= ~(1u << REGSET_GENERAL);
 }
 
+bool lwp_is_32bit(struct lwp *lwp)
+{
+	const unsigned user32_cs = 0x23; /* the kernel's __USER32_CS */
+	struct user_regs_struct *regs = lwp_regs(lwp);
+
+	return regs && regs->cs == user32_cs;
+}
+
 int lwp_regs_flush(struct lwp *lwp)
 {
 	long r = 0;

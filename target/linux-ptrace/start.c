@@ -204,7 +204,7 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 	lwp = lwp_add(lt, p, child.pid);
 	lwp_set_stopped(lt, lwp);
 	lwp_set_running(lt, lwp, false);
-	inferior_examine(lt, p);
+	inferior_examine_new(lt, p);
 	debug(SESSION, "launched %s as %d", p->path, p->pid);
 	return p->pid;
 }
