@@ -166,8 +166,11 @@ static void interrupt(struct session *s)
 	/* One that comes before the resume that it is meant for, as from gdb
 	 * amid a breakpoint's commands, is not lost. */
 	s->interrupted = true;
-	if (s->running)
-		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
+	if (!s->running)
+		return;
+	s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
+	/* The answer may be there at once, with nothing to wait for. */
+	session_events(s, true);
 }
 
 /* A client that may not debug here hears why, whatever it asks: gdb shows

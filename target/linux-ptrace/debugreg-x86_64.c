@@ -122,6 +122,16 @@ void debugreg_remove(struct process *p, struct point *pt)
 	pt->inserted = false;
 }
 
+void debugreg_forget(struct process *p)
+{
+	struct inferior *inf = inferior_of(p);
+
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++)
+		inf->debug[i].pt = NULL;
+	if (inf->debug_generation)
+		inf->debug_generation++;
+}
+
 /*
  * The hardware watches reads and writes together. What changed the value was
  * a write, and is not what a read watchpoint is about.

@@ -1,13 +1,4 @@
-/*
- * Processes and threads that are born, exec, and letting go of a process.
- *
- * A child that nobody above wants is let go at once, with our breakpoints
- * taken out of its copy of memory. A child that shares its parent's memory
- * (vfork, or clone with CLONE_VM) cannot be cleaned so: taking them out would
- * take them from the parent. It stays traced as a "ghost" instead, not shown
- * to the layer above, stepping over every breakpoint it meets, until it
- * execs, exits, or its parent is let go.
- */
+/* Processes and threads that are born, and exec. */
 #include <errno.h>
 #include <linux/kcmp.h>
 #include <stdlib.h>
@@ -36,17 +27,6 @@ static void points_copy(struct process *from, struct process *to)
 		if (copy->code)
 			copy->code->refs++;
 	}
-}
-
-static void make_ghost(struct linux_target *lt, struct process *p)
-{
-	struct thread *th;
-
-	inferior_of(p)->ghost = true;
-	list_drop(&p->node);
-	list_add(&lt->ghosts, &p->node);
-	list_each(th, &p->threads, node)
-		map_drop(&lt->t.threads, (uint64_t)th->id.tid);
 }
 
 /* Its first stop, which may have come before the parent's event. */
@@ -141,7 +121,7 @@ static void forget_memory(struct linux_target *lt, struct process *p)
 	process_set_points(p, NULL);
 	slots_free(inf->slots);
 	inf->slots = NULL;
-	inf->shares_memory = false;
+	inf->shares_memory = inf->shares_pages = false;
 	inf->syscall_insn = 0;
 	inf->debug_generation = 0;
 	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++)
@@ -184,93 +164,12 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp->interrupting = lwp->trap_due = false;
 	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
 	lwp->th->fresh = lwp->th->dirty = 0;
+	memory_leave(lt, p);
 	forget_memory(lt, p);
 	if (inferior_of(p)->ghost) {
-		inferior_release(lt, p, 0);
+		if (!inferior_of(p)->held)
+			inferior_release(lt, p, 0);
 		return NULL;
 	}
 	return lwp;
-}
-
-/* What a thread that is let go should still be given. */
-static int signal_at_detach(struct linux_target *lt, struct lwp *lwp)
-{
-	int sig = lwp->signo;
-
-	if (lwp->pending.kind == STOP_SIGNAL && lwp->pending.signo)
-		sig = lwp->pending.signo;
-	if (sig && sigismember(&lt->t.program_signals, sig) != 1)
-		sig = 0;
-	lwp->signo = sig;
-	return lwp->signal_stop || !sig ? sig : 0;
-}
-
-/* It was killed before it could be let go: a zombie that waits for its tracer,
- * and whose process waits for it. */
-static void reap(pid_t tid)
-{
-	int status;
-
-	while (waitpid(tid, &status, __WALL) >= 0 ? WIFSTOPPED(status)
-						  : errno == EINTR)
-		;
-}
-
-static void lwp_release(struct linux_target *lt, struct lwp *lwp)
-{
-	int sig = signal_at_detach(lt, lwp);
-
-	if (lwp->th)
-		target_regs_flush(&lt->t, lwp->th);
-	lwp_regs_flush(lwp);
-	debugreg_sync(lwp);
-	if (ptrace(PTRACE_DETACH, lwp->tid, 0, sig) < 0) {
-		reap(lwp->tid);
-		return;
-	}
-	if (lwp->signo && !sig)
-		syscall(SYS_tkill, lwp->tid, lwp->signo);
-}
-
-/* signo is what the client was last told of, and the thread that stopped for
- * it is to have it. A ^C is told as one too, but nobody sent it. */
-static void give_back(struct process *p, int signo)
-{
-	struct thread *th;
-
-	list_each(th, &p->threads, node) {
-		if (signo && th->last.kind == STOP_SIGNAL &&
-		    th->last.signo == signo) {
-			lwp_of(th)->signo = signo;
-			return;
-		}
-	}
-}
-
-void inferior_release(struct linux_target *lt, struct process *p, int signo)
-{
-	struct inferior *inf = inferior_of(p);
-	struct lwp *leader;
-	struct thread *th;
-
-	debug(SESSION, "release %d, signal %d", p->pid, signo);
-	if (inf->shares_memory && p->points->sw.count && !inf->ghost) {
-		make_ghost(lt, p);
-		list_each(th, &p->threads, node)
-			lwp_run(lt, lwp_of(th), false);
-		return;
-	}
-	if (!inf->shares_memory)
-		target_points_drop(&lt->t, p);
-	slots_remove(lt, p);
-	give_back(p, signo);
-	leader = lwp_find(lt, p->pid);
-	/* The leader last: were it to exit at once, the others would die. */
-	list_each(th, &p->threads, node) {
-		if (lwp_of(th) != leader)
-			lwp_release(lt, lwp_of(th));
-	}
-	if (leader && leader->th)
-		lwp_release(lt, leader);
-	inferior_drop(lt, p);
 }

@@ -117,6 +117,7 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
 	struct user_regs_struct saved;
 	int signo = lwp->signo;
 	siginfo_t si;
+	int status;
 	bool has_si;
 	int64_t r;
 
@@ -129,6 +130,11 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
 	if (!lwp_regs(lwp))
 		return -ESRCH;
 	slot_leave(lwp);
+	/* A fork or exec that is under way would put its result where ours
+	 * are: first let it end. */
+	if (lwp->in_call && (lwp_step_wait(lt, lwp, &status) < 0 ||
+			     !lwp_regs(lwp)))
+		return -ESRCH;
 	saved = lwp->regs;
 	has_si = ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) == 0;
 	ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(mask), &mask);

@@ -29,6 +29,7 @@ void inferior_drop(struct linux_target *lt, struct process *p)
 	struct lwp *leader = lwp_find(lt, p->pid);
 	struct thread *th, *next;
 
+	memory_leave(lt, p);
 	if (leader && !leader->th)
 		lwp_drop(lt, leader);
 	list_each_safe(th, next, &p->threads, node)

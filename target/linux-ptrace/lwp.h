@@ -40,6 +40,7 @@ struct lwp {
 	bool report_interrupt; /* ... and that stop is to be reported */
 	bool trap_due;	       /* set going only to take a trap: wait.c */
 	bool waits_for_vfork; /* until its child execs or exits */
+	bool in_call;	      /* this stop is inside a system call */
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
 
@@ -77,8 +78,11 @@ struct debug_address {
 /* One a process, behind process.priv. */
 struct inferior {
 	int mem_fd; /* /proc/PID/mem; -1: not open */
-	bool ghost; /* not shown to the layer above: see fork.c */
+	bool ghost; /* not shown to the layer above: see release.c */
+	bool held;  /* a ghost that is being halted all the same */
+	bool leaving; /* a ghost that is let go after its vfork */
 	bool shares_memory; /* a vfork child's, before it execs */
+	bool shares_pages; /* with another process's breakpoints in them */
 	struct debug_address debug[N_DEBUG_ADDRESSES];
 	unsigned debug_generation; /* 0: no debug register was ever set */
 	struct slots *slots;	   /* slot.h; NULL: none yet */
@@ -98,7 +102,7 @@ struct linux_target {
 	struct list moving;  /* lwps that are not stopped */
 	struct list settled; /* those that are */
 	struct list pending; /* those whose event is to be told, in order */
-	struct list ghosts;  /* processes: see fork.c */
+	struct list ghosts;  /* processes: see release.c */
 	size_t n_moving, n_running;
 	struct {
 		bool due; /* some thread of the pattern is to stop */
@@ -205,6 +209,8 @@ ssize_t proc_read(char *buf, size_t size, const char *path, ...)
 extern const struct target_point_ops linux_point_ops;
 int debugreg_insert(struct target *t, struct process *p, struct point *pt);
 void debugreg_remove(struct process *p, struct point *pt);
+/* None is to be set any more, whatever points there are. */
+void debugreg_forget(struct process *p);
 /* Brings a stopped lwp's debug registers up to date. */
 void debugreg_sync(struct lwp *lwp);
 /* What of our points a debug trap is about, and where: NULL when none. */
@@ -218,8 +224,20 @@ const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
 bool fork_take(struct linux_target *lt, struct lwp *lwp, int event);
 /* The stopped lwp reports PTRACE_EVENT_EXEC: returns what it is now. */
 struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp);
-/* Lets go of a process whose threads are all stopped. */
+/* --- release.c ----------------------------------------------------------- */
+
+/* Lets go of a process whose threads are all stopped, or wait for a vfork
+ * child. It may become a ghost. */
 void inferior_release(struct linux_target *lt, struct process *p, int signo);
+/* Is it only waiting for its vfork child, which is none of the client's? */
+bool is_leaving(const struct linux_target *lt, pid_t pid);
+/* A process goes from its memory: another that is shown gets what there is
+ * of ours in it, or it is taken out and ghosts there are let go. */
+void memory_leave(struct linux_target *lt, struct process *p);
+/* A breakpoint that is in the memory of the stopped lwp's process, but does
+ * not concern it; or NULL. */
+const struct point *point_not_for(struct linux_target *lt,
+				  const struct lwp *lwp, uint64_t addr);
 
 /* --- wait.c, resume.c, start.c ------------------------------------------- */
 

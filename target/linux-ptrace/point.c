@@ -18,6 +18,29 @@ static int sw_insert(struct target *t, struct process *p, struct point *pt)
 	return 0;
 }
 
+/*
+ * Was it taken from another process as well, which wants it? Then the page is
+ * one that both map: a writable shared mapping (others cannot be written).
+ */
+static bool taken_from_other(struct target *t, struct process *p,
+			     const struct point *pt)
+{
+	uint8_t now[ARCH_TRAP_MAX];
+	const struct arch *a = p->arch;
+	const struct point *theirs;
+	struct process *q;
+
+	list_each(q, &t->processes, node) {
+		theirs = q == p ? NULL : point_find(q, POINT_SW, pt->addr, 0);
+		if (theirs && theirs->inserted &&
+		    linux_read_mem(t, q, pt->addr, now, a->trap_len) ==
+			    a->trap_len &&
+		    !memcmp(now, pt->shadow, a->trap_len))
+			return true;
+	}
+	return false;
+}
+
 static int sw_remove(struct target *t, struct process *p, struct point *pt)
 {
 	const struct arch *a = p->arch;
@@ -32,7 +55,11 @@ static int sw_remove(struct target *t, struct process *p, struct point *pt)
 	if (linux_write_mem(t, p, pt->addr, pt->shadow, a->trap_len) !=
 	    a->trap_len)
 		return -EFAULT;
-	return 0;
+	if (!taken_from_other(t, p, pt))
+		return 0;
+	linux_write_mem(t, p, pt->addr, a->trap, a->trap_len);
+	inferior_of(p)->shares_pages = true;
+	return -EBUSY;
 }
 
 static int insert(struct target *t, struct process *p, struct point *pt)

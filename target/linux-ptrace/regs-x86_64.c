@@ -6,6 +6,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
@@ -13,10 +14,35 @@
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
 
+/*
+ * A thread that cannot be stopped, as it waits for its vfork child: proc(5)
+ * shows its system call, with stack pointer and pc. The rest is not known.
+ */
+static struct user_regs_struct *blocked_regs(struct lwp *lwp)
+{
+	struct user_regs_struct *r = &lwp->regs;
+	char text[256];
+	long nr;
+
+	*r = (struct user_regs_struct){ .cs = 0x33, .ss = 0x2b };
+	if (proc_read(text, sizeof(text), "/proc/%d/task/%d/syscall",
+		      lwp->proc->pid, lwp->tid) <= 0)
+		return NULL;
+	if (sscanf(text, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr,
+		   &r->rdi, &r->rsi, &r->rdx, &r->r10, &r->r8, &r->r9, &r->rsp,
+		   &r->rip) != 9)
+		return NULL;
+	r->rax = (unsigned long long)-ENOSYS;
+	r->orig_rax = (unsigned long long)nr;
+	return r;
+}
+
 struct user_regs_struct *lwp_regs(struct lwp *lwp)
 {
 	if (lwp->regs_fresh)
 		return &lwp->regs;
+	if (!lwp->stopped && lwp->waits_for_vfork)
+		return blocked_regs(lwp);
 	if (!lwp->stopped || lwp->dead ||
 	    ptrace(PTRACE_GETREGS, lwp->tid, 0, &lwp->regs) < 0)
 		return NULL;
@@ -65,6 +91,9 @@ static int xsave_move(struct linux_target *lt, struct lwp *lwp, int request)
 	size_t kind = lt->xsave.features ? NT_X86_XSTATE : NT_PRFPREG;
 	struct iovec v = { lwp->xsave, lt->xsave.size };
 
+	/* Not to be seen: what was last, or zeros, is as good as any. */
+	if (!lwp->stopped && lwp->waits_for_vfork)
+		return request == PTRACE_GETREGSET ? 0 : -EBUSY;
 	if (!lwp->stopped || lwp->dead)
 		return -ESRCH;
 	return ptrace(request, lwp->tid, kind, &v) < 0 ? -errno : 0;
@@ -100,7 +129,7 @@ int linux_store_regs(struct target *t, struct thread *th, enum regset set)
 	struct lwp *lwp = lwp_of(th);
 
 	if (set == REGSET_GENERAL) {
-		if (!lwp_regs(lwp))
+		if (!lwp_regs(lwp) || !lwp->stopped)
 			return -ESRCH;
 		a->pack(a, set, th->regs, &lwp->regs, sizeof(lwp->regs));
 		lwp->regs_dirty = true;

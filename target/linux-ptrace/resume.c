@@ -62,7 +62,8 @@ static void lwp_interrupt(struct lwp *lwp)
 
 bool lwp_interrupt_wanted(const struct linux_target *lt, const struct lwp *lwp)
 {
-	return lwp->th && (lwp->report_interrupt ||
+	return lwp->th && !inferior_of(lwp->proc)->ghost &&
+	       (lwp->report_interrupt ||
 			   (lt->interrupt.due &&
 			    ptid_matches(lt->interrupt.who, lwp->th->id)));
 }
@@ -102,6 +103,7 @@ int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
 		}
 		lwp_set_stopped(lt, lwp);
 		lwp->signal_stop = !(*status >> 16);
+		lwp->in_call = false;
 		/* An interrupt sent before comes first: step again. */
 		if (*status >> 16 == PTRACE_EVENT_STOP)
 			lwp->interrupting = false;
@@ -193,6 +195,8 @@ static bool can_stop(const struct lwp *lwp)
 int linux_interrupt(struct target *t, struct ptid who)
 {
 	struct linux_target *lt = linux_of(t);
+	struct lwp *blocked = NULL;
+	bool any = false;
 	struct process *p;
 	struct thread *th;
 
@@ -204,9 +208,13 @@ int linux_interrupt(struct target *t, struct ptid who)
 		list_each(th, &p->threads, node) {
 			struct lwp *lwp = lwp_of(th);
 
-			if (!th->running || !ptid_matches(who, th->id) ||
-			    !can_stop(lwp))
+			if (!th->running || !ptid_matches(who, th->id))
 				continue;
+			if (lwp->waits_for_vfork && !lwp->stopped)
+				blocked = lwp;
+			if (!can_stop(lwp))
+				continue;
+			any = true;
 			lwp->report_interrupt = who.tid != 0;
 			if (!lwp->stopped)
 				lwp_interrupt(lwp);
@@ -214,6 +222,9 @@ int linux_interrupt(struct target *t, struct ptid who)
 				lwp_tell_interrupt(lt, lwp);
 		}
 	}
+	/* As good as stopped: it does nothing before its child lets it. */
+	if (!any && blocked)
+		lwp_tell_interrupt(lt, blocked);
 	return 0;
 }
 
@@ -244,10 +255,22 @@ static void lwps_interrupt(struct linux_target *lt, struct process *p)
 	}
 }
 
+/* Attached to when it waited for its vfork child already. */
+static void note_blocked(struct linux_target *lt, struct process *p)
+{
+	struct lwp *lwp;
+
+	list_each(lwp, &lt->moving, node) {
+		if (is_in_halt(lwp, p) &&
+		    proc_task_state(lwp->proc->pid, lwp->tid) == 'D')
+			lwp->waits_for_vfork = true;
+	}
+}
+
 /* Patience with a thread in an uninterruptible wait: 100 ticks. */
 #define HALT_TRIES 100
 
-void lwps_halt(struct linux_target *lt, struct process *p)
+static void halt_each(struct linux_target *lt, struct process *p)
 {
 	unsigned tries = 0;
 	struct lwp *lwp;
@@ -274,9 +297,20 @@ void lwps_halt(struct linux_target *lt, struct process *p)
 		/* To the end: it may wait for others that we should reap. */
 		list_drop(&lwp->node);
 		list_add(&lt->moving, &lwp->node);
-		if (++tries > HALT_TRIES)
+		if (++tries > HALT_TRIES) {
+			note_blocked(lt, p);
 			break;
+		}
 	}
+}
+
+void lwps_halt(struct linux_target *lt, struct process *p)
+{
+	if (p)
+		inferior_of(p)->held = true;
+	halt_each(lt, p);
+	if (p)
+		inferior_of(p)->held = false;
 }
 
 /* A stop has answered it, whichever it was. */

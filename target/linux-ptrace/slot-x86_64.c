@@ -370,7 +370,7 @@ void slots_remove(struct linux_target *lt, struct process *p)
 
 	list_each(th, &p->threads, node)
 		slot_leave(lwp_of(th));
-	if (!inf->slots || inf->shares_memory || list_empty(&p->threads))
+	if (!inf->slots || p->points->refs > 1 || list_empty(&p->threads))
 		return;
 	th = list_entry(p->threads.next, struct thread, node);
 	for (size_t i = 0; i < inf->slots->n_regions; i++) {

@@ -94,7 +94,11 @@ pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
 /* Ghosts take no part in halts: their parents wait for them. */
 static void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
-	if (is_ghost(lwp) || (!hold && (!lwp->th || lwp->th->running)))
+	if (is_ghost(lwp))
+		hold = inferior_of(lwp->proc)->held;
+	else if (lwp->th && !lwp->th->running)
+		hold = true;
+	if (!hold)
 		lwp_run_on(lt, lwp);
 }
 
@@ -153,8 +157,14 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 	const struct arch *a = lwp->proc->arch;
 	uint64_t addr = lwp_pc(lwp) + (uint64_t)a->trap_pc_adjust;
 	uint8_t insn[ARCH_TRAP_MAX];
-	struct point *pt;
+	const struct point *pt;
 
+	pt = point_not_for(lt, lwp, addr);
+	if (pt && pt->inserted) {
+		lwp_set_pc(lwp, addr);
+		slot_step_over(lt, lwp, pt);
+		return;
+	}
 	pt = point_find(lwp->proc, POINT_SW, addr, 0);
 	if (pt && pt->inserted) {
 		lwp_set_pc(lwp, addr);
@@ -288,8 +298,9 @@ static void take_event(struct linux_target *lt, struct lwp *lwp, int event,
 		take_exec(lt, lwp, hold);
 		return;
 	case PTRACE_EVENT_VFORK_DONE:
-		lwp->waits_for_vfork = false;
-		if (lt->t.report_vfork && !is_ghost(lwp))
+		if (inferior_of(lwp->proc)->leaving)
+			inferior_release(lt, lwp->proc, 0);
+		else if (lt->t.report_vfork && !is_ghost(lwp))
 			lwp_set_pending(lt, lwp, STOP_VFORK_DONE);
 		else
 			run_on_unless(lt, lwp, hold);
@@ -329,7 +340,10 @@ static void take_exit(struct linux_target *lt, struct lwp *lwp, int status)
 	bool end = lwp->tid == lwp->proc->pid || is_last_of_all(lt, lwp);
 
 	if (is_ghost(lwp)) {
-		if (end)
+		if (inferior_of(lwp->proc)->held) {
+			lwp_set_stopped(lt, lwp);
+			lwp->dead = true;
+		} else if (end)
 			inferior_drop(lt, lwp->proc);
 		else
 			lwp_drop(lt, lwp);
@@ -369,7 +383,8 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 	}
 	lwp_set_stopped(lt, lwp);
 	lwp->signal_stop = !event;
-	lwp->trap_due = false;
+	lwp->trap_due = lwp->waits_for_vfork = false;
+	lwp->in_call = event && event != PTRACE_EVENT_STOP;
 	if (lwp->starting)
 		take_first_stop(lt, lwp, hold);
 	else if (event)
@@ -398,7 +413,7 @@ static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
 		lwp_run_on(lt, lwp);
 		return false;
 	}
-	if (!is_ghost(lwp) && target_point_hit(&lt->t, lwp->th, pt))
+	if (target_point_hit(&lt->t, lwp->th, pt))
 		return true;
 	lwp_clear_pending(lwp);
 	slot_step_over(lt, lwp, pt);

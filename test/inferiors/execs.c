@@ -42,7 +42,8 @@ static void *become(void *arg)
 {
 	before();
 	usleep(arg ? 20000 : 1000);
-	execv("/proc/self/exe", again);
+	/* Not /proc/self: the leader may have gone. */
+	execv("/proc/thread-self/exe", again);
 	return arg;
 }
 

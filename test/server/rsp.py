@@ -243,6 +243,8 @@ class Session:
         self.supported = self.packet("qSupported:" + features)
         equal(self.packet("QStartNoAckMode"), "OK", "QStartNoAckMode")
         self.acks = False
+        # What gdb asks for: SIGURG SIGCHLD SIGIO SIGWINCH.
+        equal(self.packet("QPassSignals:10;14;17;1c"), "OK", "QPassSignals")
         self.first = Stop(self.packet("?"))
         self.pid = ptid(self.fields_thread())[0] if \
             "multiprocess+" in features else None
@@ -391,9 +393,13 @@ class Session:
         return (REGS64 if self.elf.word == 8 else REGS32)[name]
 
     def reg(self, name):
-        reply = self.packet("p%x" % self.regno(name))
-        check(reply[:1] != "E", "no register", name, reply)
-        return int.from_bytes(bytes.fromhex(reply), "little")
+        n, word = self.regno(name), self.elf.word
+        size = word if n <= (16 if word == 8 else 15) else 4
+        at = n * word if n <= 17 else 17 * word + (n - 17) * 4
+        reply = self.packet("g")
+        check(reply[:1] != "E", "no registers:", reply)
+        return int.from_bytes(bytes.fromhex(reply[2 * at:2 * (at + size)]),
+                              "little")
 
     def set_reg(self, name, value):
         size = 4 if self.elf.word == 4 or name == "eflags" else 8
