@@ -133,12 +133,15 @@ static struct slot *slot_at(const struct slots *s, uint64_t pc)
 
 /* --- slots --------------------------------------------------------------- */
 
-/* The original bytes at pc, as many as can be read. */
+/* The original bytes at a point, as many as can be read. The point may be
+ * another process's, which reading does not hide. */
 static size_t read_original(struct linux_target *lt, struct process *p,
-			    uint64_t pc, uint8_t code[X86_INSN_MAX])
+			    const struct point *pt, uint8_t code[X86_INSN_MAX])
 {
-	ssize_t n = target_read(&lt->t, p, pc, code, X86_INSN_MAX);
+	ssize_t n = target_read(&lt->t, p, pt->addr, code, X86_INSN_MAX);
 
+	if (n >= p->arch->trap_len)
+		memcpy(code, pt->shadow, p->arch->trap_len);
 	return n > 0 ? (size_t)n : 0;
 }
 
@@ -184,8 +187,9 @@ static bool slot_is_current(const struct slot *slot, const uint8_t *code,
 }
 
 static struct slot *slot_for(struct linux_target *lt, struct lwp *lwp,
-			     uint64_t pc)
+			     const struct point *pt)
 {
+	uint64_t pc = pt->addr;
 	struct inferior *inf = inferior_of(lwp->proc);
 	uint8_t code[X86_INSN_MAX];
 	struct slot *slot;
@@ -195,7 +199,7 @@ static struct slot *slot_for(struct linux_target *lt, struct lwp *lwp,
 		inf->slots = xcalloc(1, sizeof(*inf->slots));
 		inf->slots->refs = 1;
 	}
-	len = read_original(lt, lwp->proc, pc, code);
+	len = read_original(lt, lwp->proc, pt, code);
 	slot = map_find(&inf->slots->by_pc, pc + 1);
 	if (slot && slot_is_current(slot, code, len))
 		return slot;
@@ -266,7 +270,12 @@ void slot_step_over(struct linux_target *lt, struct lwp *lwp,
 		skip_trap(lt, lwp, pt);
 		return;
 	}
-	slot = slot_for(lt, lwp, pt->addr);
+	/* A handler runs first, and must not return into a slot. */
+	if (lwp->signo) {
+		lwp_run_on(lt, lwp);
+		return;
+	}
+	slot = slot_for(lt, lwp, pt);
 	if (!slot) {
 		step_in_place(lt, lwp, pt);
 		return;
