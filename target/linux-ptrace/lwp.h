@@ -54,6 +54,9 @@ struct lwp {
 
 	bool in_slot; /* being stepped through a slot (slot.c) */
 
+	uint64_t step_pc, step_sp; /* before the last step; pc 0: unknown */
+	bool step_traps;	   /* the program steps itself */
+
 	struct user_regs_struct regs;
 	bool regs_fresh, regs_dirty, pc_dirty;
 	uint8_t *xsave; /* linux_target.xsave.size bytes, or NULL */
@@ -216,6 +219,16 @@ void debugreg_sync(struct lwp *lwp);
 /* What of our points a debug trap is about, and where: NULL when none. */
 const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
 				 uint64_t *addr);
+
+/* --- trap.c --------------------------------------------------------------- */
+
+/* The breakpoint exception that the lwp stopped for: is it of an instruction
+ * of the program's own? */
+bool trap_is_programs(struct linux_target *lt, struct lwp *lwp);
+/* A stopped lwp is about to be stepped; it was. Together they keep the trap
+ * flag from the program's sight. */
+void step_note(struct lwp *lwp);
+void step_hide(struct linux_target *lt, struct lwp *lwp);
 
 /* --- fork.c -------------------------------------------------------------- */
 

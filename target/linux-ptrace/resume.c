@@ -34,6 +34,8 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 		slot_leave(lwp);
 	if (lwp->th && (lwp->th->fresh || lwp->th->dirty))
 		target_regs_flush(&lt->t, lwp->th);
+	if (step)
+		step_note(lwp);
 	lwp_regs_flush(lwp);
 	debugreg_sync(lwp);
 	sig = signal_to_deliver(lwp);

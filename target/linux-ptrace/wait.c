@@ -139,6 +139,7 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 
 static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
+	step_hide(lt, lwp);
 	if (lwp->in_slot && !slot_step_done(lt, lwp))
 		return;
 	if (lwp->kind == RESUME_CONT || is_ghost(lwp)) {
@@ -156,7 +157,6 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	const struct arch *a = lwp->proc->arch;
 	uint64_t addr = lwp_pc(lwp) + (uint64_t)a->trap_pc_adjust;
-	uint8_t insn[ARCH_TRAP_MAX];
 	const struct point *pt;
 
 	pt = point_not_for(lt, lwp, addr);
@@ -171,9 +171,7 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 		lwp_set_pending(lt, lwp, STOP_SWBREAK);
 		return;
 	}
-	if (lt->t.ops->read_mem(&lt->t, lwp->proc, addr, insn, a->trap_len) ==
-		    a->trap_len &&
-	    __builtin_memcmp(insn, a->trap, a->trap_len) == 0) {
+	if (trap_is_programs(lt, lwp)) {
 		take_signal(lt, lwp, SIGTRAP, hold);
 		return;
 	}
@@ -215,6 +213,7 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 		return;
 	case TRAP_TRACE:
 	case TRAP_BRKPT: /* a step over a system call */
+	case SIGTRAP:	 /* ptrace_notify(): a step into a handler */
 		if (take_debug_trap(lt, lwp))
 			return;
 		if (stepping) {

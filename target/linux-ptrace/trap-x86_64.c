@@ -1,0 +1,58 @@
+/* What the processor leaves behind at traps: SDM vol. 3, 6.4 and 18.3. */
+#include "target/linux-ptrace/lwp.h"
+
+#define FLAG_TRAP 0x100u
+
+/*
+ * Both int3 (cc) and the two bytes of int 3 (cd 03) raise a breakpoint
+ * exception, and leave the pc behind them.
+ */
+bool trap_is_programs(struct linux_target *lt, struct lwp *lwp)
+{
+	uint64_t pc = lwp_pc(lwp);
+	uint8_t code[2];
+
+	if (linux_read_mem(&lt->t, lwp->proc, pc - 1, code, 1) != 1)
+		return false;
+	if (code[0] == 0xcc)
+		return true;
+	return linux_read_mem(&lt->t, lwp->proc, pc - 2, code, 2) == 2 &&
+	       code[0] == 0xcd && code[1] == 0x03;
+}
+
+void step_note(struct lwp *lwp)
+{
+	const struct user_regs_struct *regs = lwp_regs(lwp);
+
+	lwp->step_pc = regs ? regs->rip : 0;
+	lwp->step_sp = regs ? regs->rsp : 0;
+	lwp->step_traps = regs && regs->eflags & FLAG_TRAP;
+}
+
+/*
+ * pushf pushes the flag that makes the processor step, too; the kernel hides
+ * it from PTRACE_GETREGS only. Pushes are told by what they do to the stack
+ * pointer, so that the code has to be read after those alone.
+ */
+void step_hide(struct linux_target *lt, struct lwp *lwp)
+{
+	const struct user_regs_struct *regs = lwp_regs(lwp);
+	uint64_t len, pushed;
+	uint8_t code[3], flags;
+
+	if (!regs || !lwp->step_pc || lwp->step_traps)
+		return;
+	len = regs->rip - lwp->step_pc;
+	pushed = lwp->step_sp - regs->rsp;
+	if (!len || len > sizeof(code) ||
+	    (pushed != 2 && pushed != 4 && pushed != 8))
+		return;
+	if (linux_read_mem(&lt->t, lwp->proc, lwp->step_pc, code, len) !=
+		    (ssize_t)len ||
+	    code[len - 1] != 0x9c)
+		return;
+	if (linux_read_mem(&lt->t, lwp->proc, regs->rsp + 1, &flags, 1) != 1)
+		return;
+	flags &= (uint8_t)~(FLAG_TRAP >> 8);
+	linux_write_mem(&lt->t, lwp->proc, regs->rsp + 1, &flags, 1);
+}

@@ -1,0 +1,287 @@
+#!/usr/bin/env python3
+"""Instructions that are awkward to step, to step over, or that trap."""
+import time
+
+from rsp import (FALSE, Session, Skip, case, check, equal, main,
+                 until)
+
+BOTH = "stepping", "stepping-i386"
+TF = 0x100
+
+
+def both(f):
+    for name in BOTH:
+        try:
+            f(name)
+        except Skip:
+            pass
+        except Exception as e:
+            raise type(e)("%s: %s" % (name, e))
+
+
+def ends_well(s, code=0):
+    end = s.finish()
+    equal((end.kind, end.number), ("W", code), "end")
+
+
+def stepped_to(s, label, most=1):
+    for _ in range(most):
+        stop = s.step()
+        check(stop.kind == "T" and stop.number == 5, "step:", stop)
+        if s.pc() == s.addr(label):
+            return
+    equal(hex(s.pc()), hex(s.addr(label)), label)
+
+
+@case(peer="gdbserver shows the program its trap flag")
+def step_over_pushf():
+    def one(name):
+        with Session(name, "pushf") as s:
+            s.run_to("at_pushf")
+            stepped_to(s, "past_pushf")
+            sp = s.reg("rsp" if s.elf.word == 8 else "esp")
+            flags = int.from_bytes(s.read(sp, 4), "little")
+            check(not flags & TF, "TF in the pushed flags")
+            ends_well(s)
+    both(one)
+
+
+@case(peer="gdbserver shows the program its trap flag")
+def range_step_over_pushf():
+    def one(name):
+        with Session(name, "pushf") as s:
+            s.run_to("at_pushf")
+            s.packet("vCont;r%x,%x:%s;c" % (
+                s.addr("at_pushf"), s.addr("past_pushf") + 4,
+                s.name(s.tid())))
+            ends_well(s)
+    both(one)
+
+
+@case
+def step_over_popf():
+    def one(name):
+        with Session(name, "popf") as s:
+            s.run_to("at_popf")
+            stepped_to(s, "past_popf")
+            check(not s.reg("eflags") & TF, "TF is shown")
+            ends_well(s)
+    both(one)
+
+
+@case(peer="gdbserver shows the program its trap flag")
+def popf_and_pushf_under_false_condition():
+    def one(name):
+        for mode in "pushf", "popf":
+            with Session(name, mode) as s:
+                s.run_to("main")
+                s.point(0, "at_" + mode, rest=FALSE)
+                ends_well(s)
+    both(one)
+
+
+def own_trap(name, mode):
+    with Session(name, mode) as s:
+        s.run_to("at_" + mode)
+        stop = s.cont()
+        equal(stop.number, 5, "own trap")
+        check("swbreak" not in stop.fields, stop)
+        equal(hex(s.pc()), hex(s.addr("past_" + mode)), "pc")
+        check(s.cont().kind == "W", "after it")
+
+
+@case(peer="gdbserver goes back to it, and never gets past")
+def own_int3():
+    both(lambda name: own_trap(name, "int3"))
+
+
+@case(peer="gdbserver takes any int3 for one byte")
+def own_int_3_of_two_bytes():
+    both(lambda name: own_trap(name, "long3"))
+
+
+@case(peer="gdbserver goes back to it, and never gets past")
+def signal_of_own_int3_reaches_handler():
+    def one(name):
+        for mode in "int3", "long3":
+            with Session(name, mode) as s:
+                s.run_to("main")
+                s.cont()
+                end = s.signal(5)
+                equal((end.kind, end.number), ("W", 0), "end")
+    both(one)
+
+
+@case(peer="gdbserver reports it")
+def breakpoint_on_own_int3():
+    """The point tells, not the trap below; passing over it is silent."""
+    with Session("stepping", "int3") as s:
+        s.run_to("main")
+        s.point(0, "at_int3")
+        stop = s.cont()
+        s.at("at_int3", stop)
+        s.clear(0, "at_int3")
+        s.point(0, "at_int3", rest=FALSE)
+        equal(s.finish().number, 1, "end")
+
+
+def fault(name, mode, signo, rest=None):
+    with Session(name, mode) as s:
+        s.run_to("main")
+        if rest:
+            s.point(0, "at_" + mode, rest=rest)
+        stop = s.cont()
+        equal(stop.number, signo, stop)
+        equal(hex(s.pc()), hex(s.addr("at_" + mode)), "pc")
+        info = s.xfer("siginfo")
+        equal(int.from_bytes(info[:4], "little"), signo, "si_signo")
+        end = s.signal(signo)
+        equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case
+def own_hlt():
+    both(lambda name: fault(name, "hlt", 11))
+
+
+@case
+def own_ud2():
+    both(lambda name: fault(name, "ud2", 4))
+
+
+@case
+def breakpoint_with_false_condition_on_faults():
+    both(lambda name: fault(name, "hlt", 11, FALSE))
+    both(lambda name: fault(name, "ud2", 4, FALSE))
+
+
+@case
+def step_onto_own_fault():
+    def one(name):
+        with Session(name, "ud2") as s:
+            s.run_to("at_ud2")
+            equal(s.step().number, 4, "step")
+            equal(hex(s.pc()), hex(s.addr("at_ud2")), "pc")
+    both(one)
+
+
+@case
+def step_repeated_string():
+    def one(name):
+        with Session(name, "rep") as s:
+            s.run_to("at_rep")
+            n = "rcx" if s.elf.word == 8 else "ecx"
+            for left in range(15, 0, -1):
+                s.step()
+                equal(hex(s.pc()), hex(s.addr("at_rep")), "pc")
+                equal(s.reg(n), left, n)
+            stepped_to(s, "past_rep", 2)
+            ends_well(s)
+    both(one)
+
+
+@case
+def repeated_string_under_false_condition():
+    def one(name):
+        with Session(name, "rep") as s:
+            s.run_to("main")
+            s.point(0, "at_rep", rest=FALSE)
+            s.run_to("past_rep")
+            equal(s.read(s.addr("to"), 16), s.read(s.addr("from"), 16), "to")
+            ends_well(s)
+    both(one)
+
+
+@case
+def step_over_fork():
+    def one(name):
+        with Session(name, "fork") as s:
+            s.run_to("at_fork")
+            stepped_to(s, "past_fork")
+            ends_well(s)
+    both(one)
+
+
+@case
+def fork_under_false_condition():
+    def one(name):
+        with Session(name, "fork") as s:
+            s.run_to("main")
+            s.point(0, "at_fork", rest=FALSE)
+            ends_well(s)
+    both(one)
+
+
+@case
+def step_over_exit():
+    def one(name):
+        with Session(name, "exit") as s:
+            s.run_to("at_exit")
+            stop = s.step()
+            equal((stop.kind, stop.number), ("W", 8), "step")
+        with Session(name, "exit") as s:
+            s.run_to("main")
+            s.point(0, "at_exit", rest=FALSE)
+            ends_well(s, 8)
+    both(one)
+
+
+@case
+def interrupt_range_step_over_blocking_read():
+    def one(name):
+        with Session(name, "read") as s:
+            s.run_to("at_read")
+            for _ in range(3):
+                s.start("vCont;r%x,%x:%s;c" % (
+                    s.addr("at_read"), s.addr("past_read") + 40,
+                    s.name(s.tid())))
+                time.sleep(0.05)
+                stop, took = s.interrupt()
+                check(took < 0.1, "took %.3f s" % took)
+                equal(stop.number, 2, stop)
+                check(s.pc() in (s.addr("at_read"), s.addr("past_read")),
+                      "pc %#x" % s.pc())
+            equal(s.var("traps"), 0, "turns")
+    both(one)
+
+
+@case(peer="gdbserver tells of the ^C a second time")
+def interrupt_step_over_blocking_read():
+    def one(name):
+        with Session(name, "read") as s:
+            s.run_to("at_read")
+            s.start("vCont;s:%s;c" % s.name(s.tid()))
+            time.sleep(0.05)
+            stop, took = s.interrupt()
+            check(took < 0.1, "took %.3f s" % took)
+            # The kernel has it that the step is done, and restarts the call.
+            check(stop.number in (2, 5), stop)
+            s.start()
+            s.quiet(0.1)
+            s.interrupt()
+            equal(s.var("traps"), 0, "turns")
+    both(one)
+
+
+@case
+def step_through_vdso():
+    """sysenter, syscall or int 0x80, whichever the processor has."""
+    with Session("stepping-i386", "vdso") as s:
+        s.run_to("at_vdso")
+        seen = []
+        for _ in range(20):
+            s.step()
+            seen.append(s.pc())
+            if s.pc() == s.addr("past_vdso"):
+                break
+        equal(hex(s.pc()), hex(s.addr("past_vdso")), "pc")
+        ends_well(s)
+    with Session("stepping-i386", "vdso") as s:
+        s.run_to("main")
+        for pc in seen[:-1]:
+            s.point(0, pc, rest=FALSE)
+        ends_well(s)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
