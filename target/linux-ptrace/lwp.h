@@ -83,6 +83,7 @@ struct inferior {
 	int mem_fd; /* /proc/PID/mem; -1: not open */
 	bool ghost; /* not shown to the layer above: see release.c */
 	bool held;  /* a ghost that is being halted all the same */
+	bool defies_stop; /* runs although a job-control stop is in force */
 	bool leaving; /* a ghost that is let go after its vfork */
 	bool shares_memory; /* a vfork child's, before it execs */
 	bool shares_pages; /* with another process's breakpoints in them */

@@ -1,4 +1,5 @@
 /* Objects that a client transfers whole: the aux vector, a stop's siginfo. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -7,6 +8,7 @@
 #include <unistd.h>
 
 #include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/siginfo.h"
 
 static ssize_t auxv_read(struct process *p, uint64_t off, void *buf,
 			 size_t len)
@@ -26,24 +28,54 @@ static ssize_t auxv_read(struct process *p, uint64_t off, void *buf,
 	return n;
 }
 
+static_assert(sizeof(siginfo_t) == SIGINFO_SIZE, "both layouts are as long");
+
+/* As the program has it: its own layout, as bytes. */
+static int siginfo_fetch(struct target *t, const struct thread *th,
+			 uint8_t image[static SIGINFO_SIZE])
+{
+	siginfo_t si;
+
+	if (ptrace(PTRACE_GETSIGINFO, th->id.tid, 0, &si) < 0)
+		return -errno;
+	if (th->proc->arch == linux_of(t)->arch32)
+		siginfo_to_i386(&si, image);
+	else
+		memcpy(image, &si, sizeof(si));
+	return 0;
+}
+
+static int siginfo_store(struct target *t, const struct thread *th,
+			 const uint8_t image[static SIGINFO_SIZE])
+{
+	siginfo_t si;
+
+	if (th->proc->arch == linux_of(t)->arch32)
+		siginfo_from_i386(image, &si);
+	else
+		memcpy(&si, image, sizeof(si));
+	return ptrace(PTRACE_SETSIGINFO, th->id.tid, 0, &si) < 0 ? -errno : 0;
+}
+
 static ssize_t object_read(struct target *t, struct thread *th,
 			   enum object what, uint64_t off, void *buf,
 			   size_t len)
 {
-	siginfo_t si;
+	uint8_t image[SIGINFO_SIZE];
+	int r;
 
-	(void)t;
 	if (what == OBJ_AUXV)
 		return auxv_read(th->proc, off, buf, len);
 	if (what != OBJ_SIGINFO)
 		return -ENOTSUP;
-	if (ptrace(PTRACE_GETSIGINFO, th->id.tid, 0, &si) < 0)
-		return -errno;
-	if (off >= sizeof(si))
+	r = siginfo_fetch(t, th, image);
+	if (r < 0)
+		return r;
+	if (off >= sizeof(image))
 		return 0;
-	if (len > sizeof(si) - off)
-		len = sizeof(si) - off;
-	memcpy(buf, (char *)&si + off, len);
+	if (len > sizeof(image) - off)
+		len = sizeof(image) - off;
+	memcpy(buf, image + off, len);
 	return (ssize_t)len;
 }
 
@@ -51,19 +83,19 @@ static ssize_t object_write(struct target *t, struct thread *th,
 			    enum object what, uint64_t off, const void *buf,
 			    size_t len)
 {
-	siginfo_t si;
+	uint8_t image[SIGINFO_SIZE];
+	int r;
 
-	(void)t;
 	if (what != OBJ_SIGINFO)
 		return -ENOTSUP;
-	if (off > sizeof(si) || len > sizeof(si) - off)
+	if (off > sizeof(image) || len > sizeof(image) - off)
 		return -EINVAL;
-	if (ptrace(PTRACE_GETSIGINFO, th->id.tid, 0, &si) < 0)
-		return -errno;
-	memcpy((char *)&si + off, buf, len);
-	if (ptrace(PTRACE_SETSIGINFO, th->id.tid, 0, &si) < 0)
-		return -errno;
-	return (ssize_t)len;
+	r = siginfo_fetch(t, th, image);
+	if (r < 0)
+		return r;
+	memcpy(image + off, buf, len);
+	r = siginfo_store(t, th, image);
+	return r < 0 ? r : (ssize_t)len;
 }
 
 const struct target_object_ops linux_object_ops = {

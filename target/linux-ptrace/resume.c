@@ -39,6 +39,9 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 	lwp_regs_flush(lwp);
 	debugreg_sync(lwp);
 	sig = signal_to_deliver(lwp);
+	if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN ||
+	    sig == SIGTTOU)
+		inferior_of(lwp->proc)->defies_stop = false;
 	if (lwp->listen && !step && !sig)
 		request = PTRACE_LISTEN;
 	/* ESRCH: killed meanwhile; its exit status tells. */

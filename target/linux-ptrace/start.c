@@ -65,26 +65,31 @@ int linux_attach(struct target *t, pid_t pid, struct err *e)
 	struct linux_target *lt = linux_of(t);
 	struct process *p;
 	struct thread *th;
-	int r;
+	int r = 0;
 
 	if (process_find(t, pid))
 		return err_set(e, -EBUSY, "already debugging process %d", pid);
 	p = inferior_add(lt, pid);
 	p->attached = true;
-	/* Threads may be born while we look: until a look finds none. A new
-	 * one of a seized thread announces itself. */
-	do {
+	/*
+	 * Threads may be born while we look: until two looks find none, as
+	 * one may miss some when others end meanwhile (proc_task_readdir()
+	 * counts them). A new one of a seized thread announces itself.
+	 */
+	for (int clean = 0; clean < 2 && r >= 0; clean++) {
 		r = seize_threads(lt, p);
-		if (r > 0)
+		if (r > 0) {
 			lwps_halt(lt, p);
-	} while (r > 0);
+			clean = -1;
+		}
+	}
 	if (list_empty(&p->threads)) {
 		inferior_drop(lt, p);
 		return diagnose_attach(pid, r < 0 ? -r : ESRCH, e);
 	}
 	inferior_examine(lt, p);
 	list_each(th, &p->threads, node) {
-		/* A process that was stopped goes on when the client says. */
+		inferior_of(p)->defies_stop |= lwp_of(th)->listen;
 		lwp_of(th)->listen = false;
 		lwp_set_running(lt, lwp_of(th), false);
 	}

@@ -246,13 +246,25 @@ static bool trap_is_queued(const struct lwp *lwp)
 	return false;
 }
 
+/* The stop's signal is SIGTRAP unless the process is stopped as a whole. It
+ * may have been when we attached: it runs all the same when the client says
+ * so, until a SIGCONT or another stop. */
+static bool is_job_stop(struct lwp *lwp, int sig)
+{
+	struct inferior *inf = inferior_of(lwp->proc);
+
+	if (sig == SIGTRAP)
+		inf->defies_stop = false;
+	return sig != SIGTRAP && !inf->defies_stop;
+}
+
 /* PTRACE_EVENT_STOP: our interrupt, a job-control stop or its end. */
 static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 			   bool hold)
 {
 	bool asked = lwp->interrupting;
 
-	lwp->listen = sig != SIGTRAP;
+	lwp->listen = is_job_stop(lwp, sig);
 	lwp->interrupting = false;
 	if (trap_is_queued(lwp)) {
 		/* Not one instruction is executed before it is taken. */

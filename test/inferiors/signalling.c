@@ -2,10 +2,10 @@
  * signalling MODE: signals and system calls that a debugger comes between.
  *
  *	blocked		blocks all signals, leads its own session, spins
- *	nanosleep read poll futex	sits in that call for ever or a second;
+ *	nanosleep read poll futex	sits in that call, for ever (read) or 0.3 s;
  *			the call must not fail: status 0, else 1
  *	storm		SIGALRM every 100 us while work() is called a lot;
- *			ends with 6 when done has counted 20000
+ *			ends with 6 when done has counted 5000
  *	handler		raises SIGUSR1, whose handler counts; ends with count
  *	raise N		raises the signal N
  *	loop		calls work() for ever, 1 ms apart
@@ -83,7 +83,7 @@ __attribute__((noinline)) void called(long ret)
 
 static int in_call(const char *mode)
 {
-	struct timespec t = { 1, 0 };
+	struct timespec t = { 0, 300000000 };
 	struct pollfd p = { .events = POLLIN };
 	struct itimerval off = { 0 };
 	int fd[2];
@@ -96,7 +96,7 @@ static int in_call(const char *mode)
 	if (!strcmp(mode, "nanosleep"))
 		called(call(SYS_nanosleep, (long)&t, (long)&t, 0, 0));
 	else if (!strcmp(mode, "poll"))
-		called(call(SYS_poll, (long)&p, 1, 1000, 0));
+		called(call(SYS_poll, (long)&p, 1, 300, 0));
 	else if (!strcmp(mode, "futex"))
 		called(call(SYS_futex, (long)&word, FUTEX_WAIT, 0, (long)&t) ==
 		       -ETIMEDOUT ? 0 : -1);
@@ -112,7 +112,7 @@ static int storm(void)
 
 	signal(SIGALRM, on_signal);
 	setitimer(ITIMER_REAL, &often, NULL);
-	while (done < 20000)
+	while (done < 5000)
 		work();
 	return 6;
 }

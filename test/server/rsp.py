@@ -107,7 +107,7 @@ class Program:
         self.path = inferior(name)
         self.proc = subprocess.Popen(
             [self.path, *args], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, **kw)
+            stdout=subprocess.PIPE, preexec_fn=os.setpgrp, **kw)
         self.pid = self.proc.pid
 
     def __enter__(self):
@@ -392,19 +392,33 @@ class Session:
     def regno(self, name):
         return (REGS64 if self.elf.word == 8 else REGS32)[name]
 
-    def reg(self, name):
-        n, word = self.regno(name), self.elf.word
-        size = word if n <= (16 if word == 8 else 15) else 4
-        at = n * word if n <= 17 else 17 * word + (n - 17) * 4
+    def all_regs(self):
         reply = self.packet("g")
         check(reply[:1] != "E", "no registers:", reply)
-        return int.from_bytes(bytes.fromhex(reply[2 * at:2 * (at + size)]),
+        return reply
+
+    def span(self, name):
+        """Of a register in the g packet's text."""
+        n, word = self.regno(name), self.elf.word
+        size = word if n <= 16 else 4
+        at = n * word if n <= 17 else 17 * word + (n - 17) * 4
+        return 2 * at, 2 * (at + size)
+
+    def reg(self, name):
+        begin, end = self.span(name)
+        return int.from_bytes(bytes.fromhex(self.all_regs()[begin:end]),
                               "little")
 
     def set_reg(self, name, value):
-        size = 4 if self.elf.word == 4 or name == "eflags" else 8
-        equal(self.packet("P%x=%s" % (self.regno(name), value.to_bytes(
-            size, "little").hex())), "OK", "P " + name)
+        begin, end = self.span(name)
+        text = self.all_regs()
+        value = value.to_bytes((end - begin) // 2, "little").hex()
+        if "x" in text:     # what is not available cannot be written
+            equal(self.packet("P%x=%s" % (self.regno(name), value)), "OK",
+                  "P " + name)
+        else:
+            equal(self.packet("G" + text[:begin] + value + text[end:]), "OK",
+                  "G, for " + name)
 
     def pc(self):
         return self.reg("rip" if self.elf.word == 8 else "eip")

@@ -1,0 +1,208 @@
+#!/usr/bin/env python3
+"""Debug registers: every split, later threads, conditions; thread-locals."""
+import struct
+
+from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, main)
+
+BOTH = "watching", "watching-i386"
+
+
+def pieces(addr, size):
+    """How many aligned powers of two up to 8 cover the range."""
+    n = 0
+    while size:
+        p = 8
+        while p > size or addr % p:
+            p //= 2
+        addr, size, n = addr + p, size - p, n + 1
+    return n
+
+
+def watch_span(name, start, size):
+    with Session(name, "sizes") as s:
+        s.run_to("begin")
+        area = s.addr("area")
+        s.point(2, area + start, size)
+        for i in range(start + size - 1, start - 1, -1):
+            stop = s.cont()
+            check("watch" in stop.fields, "%d,%d: byte %d:" % (
+                start, size, i), stop)
+            at = int(stop.fields["watch"], 16)
+            check(area + start <= at <= area + i, "address %#x" % at)
+            equal(s.read(area + i, 1)[0], i + 1, "byte %d" % i)
+        s.clear(2, area + start, size)
+        end = s.finish()
+        equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case
+def watch_aligned_spans():
+    for start, size in (0, 1), (3, 1), (2, 2), (4, 4), (8, 8), (0, 16), \
+            (8, 24), (0, 32):
+        watch_span("watching", start, size)
+
+
+@case
+def watch_odd_spans():
+    for start, size in (1, 3), (3, 5), (5, 8), (7, 2), (1, 7), (6, 20):
+        if pieces(start, size) <= 4:
+            watch_span("watching", start, size)
+
+
+@case
+def watch_spans_of_i386():
+    for start, size in (0, 1), (2, 2), (4, 4), (0, 8), (0, 16), (3, 2):
+        try:
+            watch_span("watching-i386", start, size)
+        except AssertionError as e:
+            if "Z2" not in str(e):
+                raise
+
+
+@case
+def four_watchpoints_and_no_fifth():
+    for name in BOTH:
+        with Session(name, "sizes") as s:
+            s.run_to("begin")
+            area = s.addr("area")
+            for i in range(4):
+                s.point(2, area + 4 * i, 4)
+            check(s.try_point(2, area + 20, 4) != "OK", "a fifth")
+            seen = [int(s.cont().fields["watch"], 16) - area
+                    for _ in range(16)]
+            equal(seen, [12] * 4 + [8] * 4 + [4] * 4 + [0] * 4, "hits")
+            s.clear(2, area + 4, 4)
+            s.point(2, area + 20, 4)
+            s.clear(2, area + 20, 4)
+            end = s.finish()
+            equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case
+def failed_insertion_leaves_nothing():
+    """A span too long for what is left takes none of it."""
+    with Session("watching", "sizes") as s:
+        s.run_to("begin")
+        area = s.addr("area")
+        s.point(2, area, 8)
+        s.point(2, area + 8, 8)
+        check(s.try_point(2, area + 1, 7) != "OK", "three in two")
+        s.point(2, area + 16, 8)
+        s.point(2, area + 24, 8)
+        check("watch" in s.cont().fields, "no hit")
+
+
+@case
+def watch_in_later_threads():
+    for name in BOTH:
+        with Session(name, "later") as s:
+            s.run_to("begin")
+            s.point(2, "area", 4)
+            tids = set()
+            for _ in range(4):
+                stop = s.cont()
+                check("watch" in stop.fields, stop)
+                tids.add(stop.tid)
+            check(s.pid not in tids and len(tids) >= 1, tids)
+            s.clear(2, "area", 4)
+            s.finish()
+
+
+@case
+def read_and_access_watchpoints():
+    with Session("watching", "reads") as s:
+        s.run_to("begin")
+        s.point(4, "area")
+        for _ in range(3):
+            stop = s.cont()
+            # gdbserver has it that what wrote is a watch.
+            check("awatch" in stop.fields or OPTIONS.peer, stop)
+        s.clear(4, "area")
+        s.run_to("turn")
+    if OPTIONS.peer:    # where a read watchpoint of x86 is refused
+        return
+    with Session("watching", "reads") as s:
+        s.run_to("begin")
+        s.point(3, "area")
+        for _ in range(2):
+            stop = s.cont()
+            check("rwatch" in stop.fields, stop)
+        equal(s.read(s.addr("area"), 1)[0], 5, "area")
+        s.clear(3, "area")
+        s.run_to("turn")
+
+
+@case
+def hardware_breakpoint_with_condition():
+    for name in BOTH:
+        with Session(name, "turns", "200") as s:
+            s.run_to("main")
+            turns = s.addr("turns")
+            text = "25%016x" % turns + "19" + "22%02x" % 150 + "13" + "27"
+            s.point(1, "turn", rest=";X%x,%s" % (len(text) // 2, text))
+            stop = s.cont()
+            s.at("turn", stop)
+            check("hwbreak" in stop.fields, stop)
+            equal(s.var("turns"), 150, "turns")
+            s.clear(1, "turn")
+            s.finish()
+
+
+@case
+def hardware_breakpoint_never_true():
+    for name in BOTH:
+        with Session(name, "turns", "1000") as s:
+            s.run_to("main")
+            s.point(1, "turn", rest=FALSE)
+            end = s.finish()
+            equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case
+def watch_while_stepping():
+    with Session("watching", "reads") as s:
+        s.run_to("begin")
+        s.point(2, "area")
+        for _ in range(30):
+            stop = s.step()
+            if "watch" in stop.fields:
+                break
+        check("watch" in stop.fields, "no watch")
+        equal(s.read(s.addr("area"), 1)[0], 5, "area")
+
+
+@case(peer="gdbserver needs the client's symbols")
+def thread_locals_of_every_libc():
+    """By the address that qGetTLSAddr gives for the executable's variable."""
+    done = 0
+    for name in ("watching", "watching-i386", "watching-static",
+                 "watching-musl", "watching-static-musl"):
+        try:
+            with Session(name, "tls") as s:
+                s.run_to("begin")
+                equal(tls_int(s, name), 42, name)
+                s.run_to("writer")
+                stop = s.run_to("begin")
+                check(stop.tid != s.pid, name, "no thread")
+                equal(tls_int(s, name), 42, name)
+                done += 1
+        except Skip:
+            pass
+        except AssertionError as e:
+            raise AssertionError("%s: %s" % (name, e))
+    check(done >= 1, "nothing was built")
+
+
+def tls_int(s, name):
+    offset = s.elf.symbols["own"]
+    lm = 0
+    if "static" not in name:
+        lm = int(s.xfer("libraries-svr4").decode()
+                 .split('main-lm="0x')[1].split('"')[0], 16)
+    reply = s.packet("qGetTLSAddr:%s,%x,%x" % (s.name(s.tid()), offset, lm))
+    check(reply[:1] != "E" and reply, "qGetTLSAddr:", reply)
+    return struct.unpack("<i", s.read(int(reply, 16), 4))[0]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
