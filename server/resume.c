@@ -141,7 +141,11 @@ int pk_step_signal(struct session *s, struct args *a, struct buf *out)
 	return resume_signal(s, a, RESUME_STEP);
 }
 
-/* A list of gdb's numbers in any order; those without a host's are skipped. */
+/*
+ * A list of gdb's numbers in any order; those without a host's are skipped,
+ * and so is a second number for one (SIGPOLL beside SIGIO): it is by the first
+ * that its stops are told.
+ */
 static int take_signals(struct args *a, sigset_t *set)
 {
 	uint64_t number;
@@ -153,7 +157,7 @@ static int take_signals(struct args *a, sigset_t *set)
 		    (!take_end(a) && !take_char(a, ';')))
 			return -EPROTO;
 		signo = signal_from_gdb((int)number);
-		if (signo > 0)
+		if (signo > 0 && signal_to_gdb(signo) == (int)number)
 			sigaddset(set, signo);
 	}
 	return 0;
