@@ -8,7 +8,7 @@ base
 rsp                     base
 arch                    base
 agent                   base
-xml                     base <libxml/
+xml                     base
 target                  base arch agent
 target/linux-ptrace     base arch agent target <sys/ptrace.h
 translate               base arch agent target <capstone/
