@@ -339,6 +339,6 @@ int linux_halt(struct target *t)
 			forget_interrupt(lwp_of(th));
 		}
 	}
-	lt->held_back = lt->interrupt.due = false;
+	lt->held_back = lt->interrupt.due = lt->no_resumed = false;
 	return 0;
 }

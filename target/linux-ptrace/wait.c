@@ -495,7 +495,7 @@ static bool pop_event(struct linux_target *lt, struct stop *out)
 	}
 	if (lt->held_back)
 		run_held_back(lt);
-	if (lt->no_resumed) {
+	if (lt->no_resumed && !lt->n_running) {
 		lt->no_resumed = false;
 		*out = (struct stop){ .kind = STOP_NO_RESUMED };
 		return true;

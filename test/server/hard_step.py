@@ -245,7 +245,7 @@ def interrupt_range_step_over_blocking_read():
     both(one)
 
 
-@case(peer="gdbserver tells of the ^C a second time")
+@case
 def interrupt_step_over_blocking_read():
     def one(name):
         with Session(name, "read") as s:
@@ -254,8 +254,12 @@ def interrupt_step_over_blocking_read():
             time.sleep(0.05)
             stop, took = s.interrupt()
             check(took < 0.1, "took %.3f s" % took)
-            # The kernel has it that the step is done, and restarts the call.
-            check(stop.number in (2, 5), stop)
+            # The kernel may have it that the step is done, and restart the
+            # call then; the ^C is still to be answered.
+            if stop.number == 5:
+                s.start()
+                stop = s.wait()
+            equal(stop.number, 2, stop)
             s.start()
             if stop.number == 5 and s.receive(0.2):  # the ^C is still due
                 s.start()
