@@ -171,10 +171,12 @@ int pk_monitor(struct session *s, struct args *a, struct buf *out)
 	char *line;
 	int r;
 
-	if (!take_hex_string(a, 4096, &line) || !take_end(a))
+	if (!take_hex_string(a, 4096, &line))
 		return -EPROTO;
 	c = find_command(line + strspn(line, " "), &args);
-	if (c) {
+	if (!take_end(a)) {
+		r = -EPROTO;
+	} else if (c) {
 		r = c->fn(s, args);
 	} else {
 		say(s, "Unknown monitor command.\n\n");
