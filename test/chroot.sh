@@ -14,7 +14,9 @@
 # that nothing of it is left when it ends.
 set -eu
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-mirror=${MIRROR:-http://deb.debian.org/debian}
+# The mirror that this machine uses itself.
+mirror=${MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' \
+    'Created-By: Packages' | grep -v security | head -n 1)}
 keep='' dir='' suite=bookworm
 while getopts kd:s: o; do
     case $o in
