@@ -152,8 +152,12 @@ static bool ends_with_program(const struct session *s)
 /* As its parent we stay until a program that we let go of has ended. */
 static void wait_for(pid_t pid)
 {
+	sigset_t none;
 	int status;
 
+	/* Nothing is left that a signal would have to end orderly. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 }

@@ -82,6 +82,25 @@ static size_t what_to_wait_for(struct session *s, struct listener *l,
 	return FD_FIXED + n;
 }
 
+/*
+ * Waits for something to happen. A target that wants to is given time when
+ * nothing does for a moment: longer than a client thinks that steps, so that
+ * this costs only those who wait anyway.
+ */
+static int wait_for_events(struct session *s, struct pollfd *fds, size_t n)
+{
+	const struct timespec moment = { 0, 500000 };
+	int r;
+
+	if (s->target->unsettled && s->target->ops->idle) {
+		r = ppoll(fds, n, &moment, NULL);
+		if (r)
+			return r;
+		s->target->ops->idle(s->target);
+	}
+	return poll(fds, n, -1);
+}
+
 static void take_input(struct session *s, struct listener *l,
 		       const struct serve_options *o, struct err *refused)
 {
@@ -103,7 +122,7 @@ int serve(struct session *s, struct listener *l, const struct serve_options *o)
 		/* No listening descriptor: the one client is there. */
 		if (!s->link && n == FD_FIXED)
 			wait = false;
-		if (wait && poll(fds, n, -1) < 0)
+		if (wait && wait_for_events(s, fds, n) < 0)
 			continue;
 		if (fds[FD_SIGNAL].revents)
 			break;

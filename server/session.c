@@ -115,8 +115,30 @@ void session_connect(struct session *s, struct link *link, const char *refused)
 	s->extended = s->multi;
 	s->interrupted = s->bare_binary = false;
 	s->refused = refused;
-	if (!refused)
-		stop_for_client(s);
+	if (refused)
+		return;
+	sigemptyset(&s->target->pass_signals);
+	stop_for_client(s);
+}
+
+/* With the signals that the client was told of and had yet to pass on. */
+static void let_run(struct session *s, struct process *p)
+{
+	struct resume act = { .kind = RESUME_CONT };
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		act.signo = th->last.signo;
+		if (th->running || th->last.kind != STOP_SIGNAL ||
+		    sigismember(&s->target->program_signals, act.signo) != 1)
+			continue;
+		act.who = th->id;
+		s->target->ops->resume(s->target, &act, 1);
+	}
+	act.who = (struct ptid){ p->pid, -1 };
+	act.signo = 0;
+	s->target->ops->resume(s->target, &act, 1);
+	s->running = true;
 }
 
 /*
@@ -125,38 +147,42 @@ void session_connect(struct session *s, struct link *link, const char *refused)
  */
 static void let_attached_run(struct session *s)
 {
-	struct resume all = { .who = { -1, -1 }, .kind = RESUME_CONT };
 	struct process *p;
 
 	s->target->ops->halt(s->target);
 	list_each(p, &s->target->processes, node)
 		target_points_drop(s->target, p);
-	if (s->running) {
-		s->target->ops->resume(s->target, &all, 1);
-		return;
-	}
 	list_each(p, &s->target->processes, node) {
-		if (!p->attached)
-			continue;
-		all.who = (struct ptid){ p->pid, -1 };
-		s->target->ops->resume(s->target, &all, 1);
-		s->running = true;
+		if (p->attached || s->running)
+			let_run(s, p);
 	}
+	session_events(s, true);
+}
+
+/* Nobody is to hear of anything. */
+static void forget_wishes(struct target *t)
+{
+	sigfillset(&t->pass_signals);
+	t->report_fork = t->report_vfork = t->report_exec = false;
+	t->report_threads = false;
 }
 
 void session_disconnect(struct session *s)
 {
+	struct link *link = s->link;
+
 	debug(SESSION, "the client has gone");
-	link_free(s->link);
 	s->link = NULL;
 	hostio_fini(&s->hostio);
 	free(s->document.key);
 	s->document.key = NULL;
-	if (s->refused)
-		return;
-	sigemptyset(&s->target->pass_signals);
-	s->target->report_threads = false;
-	let_attached_run(s);
+	if (!s->refused) {
+		forget_wishes(s->target);
+		let_attached_run(s);
+		sigfillset(&s->target->program_signals);
+	}
+	/* Last: what is still to be sent may take a second. */
+	link_free(link);
 }
 
 /* --- packets ------------------------------------------------------------- */

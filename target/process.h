@@ -91,6 +91,7 @@ struct point {
 	unsigned size;	/* the Z packet's kind field */
 	bool inserted;	/* it is in the process's memory or registers */
 	uint8_t shadow[ARCH_TRAP_MAX]; /* POINT_SW: what it covers */
+	uint8_t *twin; /* the target's copy of shadow, kept equal; or NULL */
 	struct point_code *code;       /* counted; NULL: it just stops */
 };
 

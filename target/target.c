@@ -48,6 +48,8 @@ static void mask_point(const struct arch *a, struct point *pt, uint64_t addr,
 			continue;
 		if (way == KEEP)
 			pt->shadow[i] = buf[at];
+		if (way == KEEP && pt->twin)
+			pt->twin[i] = buf[at];
 		buf[at] = way == KEEP ? a->trap[i] : pt->shadow[i];
 	}
 }

@@ -107,6 +107,13 @@ struct target_ops {
 	 */
 	int (*next_event)(struct target *t, struct stop *out, bool patient);
 
+	/*
+	 * Optional. Nothing has been asked for a while and unsettled is set:
+	 * stopped threads are brought to where they can be left, should the
+	 * server be killed. It shows in nothing.
+	 */
+	void (*idle)(struct target *t);
+
 	/* The thread is stopped. Moves a register set between it and
 	 * th->regs; fresh and dirty are kept by target_regs_*(). */
 	int (*fetch_regs)(struct target *t, struct thread *th, enum regset set);
@@ -142,6 +149,7 @@ struct target {
 	/* What the layer above wants; it may change while all is stopped. */
 	bool report_fork, report_vfork, report_exec, report_threads;
 	bool all_stop; /* halt() follows each event that is told */
+	bool unsettled; /* set by the target: it has use for idle() */
 	sigset_t pass_signals;	  /* delivered without a stop */
 	sigset_t program_signals; /* delivered at detach */
 	void (*print)(void *user, const char *text, size_t len);

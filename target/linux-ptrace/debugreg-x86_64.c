@@ -105,7 +105,8 @@ int debugreg_insert(struct target *t, struct process *p, struct point *pt)
 	if (left)
 		return -ENOSPC;
 	memcpy(inf->debug, set, sizeof(set));
-	inf->debug_generation++;
+	if (!inf->debug_generation++)
+		guardian_debug(guardian_of(t, p), p->pid);
 	pt->inserted = true;
 	return 0;
 }

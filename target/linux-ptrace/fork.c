@@ -12,8 +12,10 @@
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
 
-static void points_copy(struct process *from, struct process *to)
+static void points_copy(struct linux_target *lt, struct process *from,
+			struct process *to)
 {
+	struct guardian *g = guardian_of(&lt->t, to);
 	struct point *pt, *copy;
 
 	list_each(pt, &from->points->list, node) {
@@ -26,7 +28,10 @@ static void points_copy(struct process *from, struct process *to)
 		copy->code = pt->code;
 		if (copy->code)
 			copy->code->refs++;
+		copy->twin = guardian_trap(g, to->pid, to->arch, copy->addr,
+					   copy->shadow);
 	}
+	guardian_copy_points(g, memory_owner(lt, from)->pid, to->pid);
 }
 
 /* Its first stop, which may have come before the parent's event. */
@@ -59,7 +64,7 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 	if (shares)
 		process_set_points(p, from);
 	else
-		points_copy(from, p);
+		points_copy(lt, from, p);
 	inf->shares_memory = shares;
 	inf->slots = slots_share(inferior_of(from)->slots, shares);
 	return p;
@@ -118,6 +123,9 @@ static void forget_memory(struct linux_target *lt, struct process *p)
 {
 	struct inferior *inf = inferior_of(p);
 
+	/* Unless others run in that memory, and may yet clean it. */
+	if (p->points->refs == 1 || inf->shares_memory)
+		guardian_forget(guardian_of(&lt->t, p), p->pid);
 	process_set_points(p, NULL);
 	slots_free(inf->slots);
 	inf->slots = NULL;

@@ -23,6 +23,7 @@ static void linux_free(struct target *t)
 	}
 	if (lt->terminal_group)
 		tcsetpgrp(STDERR_FILENO, lt->terminal_group);
+	guardian_free(lt->guardian);
 	tick_fini(&lt->tick);
 	close(lt->signal_fd);
 	target_fini(t);
@@ -50,6 +51,7 @@ static const struct target_ops linux_ops = {
 	.halt = linux_halt,
 	.event_fd = linux_event_fd,
 	.next_event = linux_next_event,
+	.idle = linux_idle,
 	.fetch_regs = linux_fetch_regs,
 	.store_regs = linux_store_regs,
 	.read_mem = linux_read_mem,

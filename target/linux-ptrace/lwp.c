@@ -23,6 +23,29 @@ struct process *inferior_add(struct linux_target *lt, pid_t pid)
 	return p;
 }
 
+static struct process *owner_among(const struct list *processes,
+				   const struct process *p)
+{
+	struct process *o;
+
+	list_each(o, processes, node) {
+		if (o->points == p->points && !inferior_of(o)->shares_memory)
+			return o;
+	}
+	return NULL;
+}
+
+struct process *memory_owner(struct linux_target *lt, struct process *p)
+{
+	struct process *o = NULL;
+
+	if (inferior_of(p)->shares_memory)
+		o = owner_among(&lt->t.processes, p);
+	if (inferior_of(p)->shares_memory && !o)
+		o = owner_among(&lt->ghosts, p);
+	return o ? o : p;
+}
+
 void inferior_drop(struct linux_target *lt, struct process *p)
 {
 	struct inferior *inf = inferior_of(p);
@@ -30,6 +53,7 @@ void inferior_drop(struct linux_target *lt, struct process *p)
 	struct thread *th, *next;
 
 	memory_leave(lt, p);
+	guardian_forget(guardian_of(&lt->t, p), p->pid);
 	if (leader && !leader->th)
 		lwp_drop(lt, leader);
 	list_each_safe(th, next, &p->threads, node)

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "target/linux-ptrace/affinity.h"
+#include "target/linux-ptrace/guardian.h"
 #include "target/target.h"
 
 #define N_DEBUG_ADDRESSES 4
@@ -42,6 +43,8 @@ struct lwp {
 	bool waits_for_vfork; /* until its child execs or exits */
 	bool in_call;	      /* this stop is inside a system call */
 	bool signal_stop;     /* this stop can deliver a signal */
+	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
+	bool stepped;	      /* its last resume was a step */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
 
 	/* What the layer above asked for at the last resume. */
@@ -49,8 +52,11 @@ struct lwp {
 	uint64_t lo, hi;
 	int signo;    /* to be delivered when it next runs; 0 none */
 	int injected; /* a signal we sent on the client's behalf */
+	bool own_siginfo;  /* the stop it is about is over: see idle.c */
+	siginfo_t siginfo; /* ... this is what it said */
 
 	struct stop pending; /* kind NONE: none */
+	uint64_t lifted; /* address + 1 of a breakpoint taken out: idle.c */
 
 	bool in_slot; /* being stepped through a slot (slot.c) */
 
@@ -90,6 +96,7 @@ struct inferior {
 	struct debug_address debug[N_DEBUG_ADDRESSES];
 	unsigned debug_generation; /* 0: no debug register was ever set */
 	struct slots *slots;	   /* slot.h; NULL: none yet */
+	bool lifted; /* some lwp's is: see lwp.lifted */
 	uint64_t syscall_insn;	   /* inject.h; 0: not looked for yet */
 };
 
@@ -117,6 +124,7 @@ struct linux_target {
 	int signal_fd; /* SIGCHLD */
 	pid_t terminal_group; /* that had our terminal before programs of
 				 ours were given it; 0: they were not */
+	struct guardian *guardian; /* from the first attach on, or NULL */
 	struct tick tick;
 	struct affinity affinity;
 	struct arch *arch64, *arch32;
@@ -138,6 +146,13 @@ static inline struct inferior *inferior_of(const struct process *p)
 	return p->priv;
 }
 
+/* Who watches over the process; NULL for one that dies with us. */
+static inline struct guardian *guardian_of(struct target *t,
+					   const struct process *p)
+{
+	return p->attached ? linux_of(t)->guardian : NULL;
+}
+
 static inline bool is_ghost(const struct lwp *lwp)
 {
 	return inferior_of(lwp->proc)->ghost;
@@ -148,6 +163,8 @@ static inline bool is_ghost(const struct lwp *lwp)
 struct process *inferior_add(struct linux_target *lt, pid_t pid);
 /* Frees the process and all of its lwps. */
 void inferior_drop(struct linux_target *lt, struct process *p);
+/* Whose memory it runs in: of a vfork child, its parent. */
+struct process *memory_owner(struct linux_target *lt, struct process *p);
 /* After attach: architecture and path. */
 void inferior_examine(struct linux_target *lt, struct process *p);
 /* The same at the stop of its exec: quicker. */
@@ -184,6 +201,9 @@ uint64_t lwp_pc(struct lwp *lwp);
 /* The general registers, fetched at most once a stop; NULL: it is gone. */
 struct user_regs_struct *lwp_regs(struct lwp *lwp);
 void lwp_set_pc(struct lwp *lwp, uint64_t pc);
+/* The same, and the thread has it at once: should we be killed, it goes on
+ * there. */
+void lwp_put_pc(struct lwp *lwp, uint64_t pc);
 /* Whether it is in 32-bit code just now. */
 bool lwp_is_32bit(struct lwp *lwp);
 /* Writes back what changed and forgets the rest: it is about to run. */
@@ -252,6 +272,12 @@ void memory_leave(struct linux_target *lt, struct process *p);
  * not concern it; or NULL. */
 const struct point *point_not_for(struct linux_target *lt,
 				  const struct lwp *lwp, uint64_t addr);
+
+/* --- idle.c -------------------------------------------------------------- */
+
+void linux_idle(struct target *t);
+/* A thread of the process is about to run. */
+void points_put_back(struct target *t, struct process *p);
 
 /* --- wait.c, resume.c, start.c ------------------------------------------- */
 

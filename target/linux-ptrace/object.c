@@ -34,9 +34,13 @@ static_assert(sizeof(siginfo_t) == SIGINFO_SIZE, "both layouts are as long");
 static int siginfo_fetch(struct target *t, const struct thread *th,
 			 uint8_t image[static SIGINFO_SIZE])
 {
+	const struct lwp *lwp = lwp_of(th);
 	siginfo_t si;
 
-	if (ptrace(PTRACE_GETSIGINFO, th->id.tid, 0, &si) < 0)
+	/* Of a stop that the thread has left we have it: see idle.c. */
+	if (lwp->own_siginfo)
+		si = lwp->siginfo;
+	else if (ptrace(PTRACE_GETSIGINFO, th->id.tid, 0, &si) < 0)
 		return -errno;
 	if (th->proc->arch == linux_of(t)->arch32)
 		siginfo_to_i386(&si, image);
@@ -48,12 +52,17 @@ static int siginfo_fetch(struct target *t, const struct thread *th,
 static int siginfo_store(struct target *t, const struct thread *th,
 			 const uint8_t image[static SIGINFO_SIZE])
 {
+	struct lwp *lwp = lwp_of(th);
 	siginfo_t si;
 
 	if (th->proc->arch == linux_of(t)->arch32)
 		siginfo_from_i386(image, &si);
 	else
 		memcpy(&si, image, sizeof(si));
+	if (lwp->own_siginfo) {
+		lwp->siginfo = si;
+		return 0;
+	}
 	return ptrace(PTRACE_SETSIGINFO, th->id.tid, 0, &si) < 0 ? -errno : 0;
 }
 

@@ -4,16 +4,28 @@
 
 #include "target/linux-ptrace/lwp.h"
 
+static void sw_unguard(struct target *t, struct process *p, struct point *pt)
+{
+	guardian_trap_gone(guardian_of(t, p), pt->twin);
+	pt->twin = NULL;
+}
+
 static int sw_insert(struct target *t, struct process *p, struct point *pt)
 {
 	const struct arch *a = p->arch;
 	ssize_t n;
 
 	n = linux_read_mem(t, p, pt->addr, pt->shadow, a->trap_len);
-	if (n == a->trap_len)
-		n = linux_write_mem(t, p, pt->addr, a->trap, a->trap_len);
 	if (n != a->trap_len)
 		return -EFAULT;
+	pt->twin = guardian_trap(guardian_of(t, p),
+				 memory_owner(linux_of(t), p)->pid, a, pt->addr,
+				 pt->shadow);
+	n = linux_write_mem(t, p, pt->addr, a->trap, a->trap_len);
+	if (n != a->trap_len) {
+		sw_unguard(t, p, pt);
+		return -EFAULT;
+	}
 	pt->inserted = true;
 	return 0;
 }
@@ -41,7 +53,7 @@ static bool taken_from_other(struct target *t, struct process *p,
 	return false;
 }
 
-static int sw_remove(struct target *t, struct process *p, struct point *pt)
+static int sw_take_out(struct target *t, struct process *p, struct point *pt)
 {
 	const struct arch *a = p->arch;
 	uint8_t now[ARCH_TRAP_MAX];
@@ -60,6 +72,15 @@ static int sw_remove(struct target *t, struct process *p, struct point *pt)
 	linux_write_mem(t, p, pt->addr, a->trap, a->trap_len);
 	inferior_of(p)->shares_pages = true;
 	return -EBUSY;
+}
+
+static int sw_remove(struct target *t, struct process *p, struct point *pt)
+{
+	int r = sw_take_out(t, p, pt);
+
+	if (r != -EBUSY)
+		sw_unguard(t, p, pt);
+	return r;
 }
 
 static int insert(struct target *t, struct process *p, struct point *pt)

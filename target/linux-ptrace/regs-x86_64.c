@@ -65,6 +65,15 @@ void lwp_set_pc(struct lwp *lwp, uint64_t pc)
 		lwp->th->fresh &= ~(1u << REGSET_GENERAL);
 }
 
+void lwp_put_pc(struct lwp *lwp, uint64_t pc)
+{
+	lwp_set_pc(lwp, pc);
+	if (lwp->proc->attached &&
+	    ptrace(PTRACE_POKEUSER, lwp->tid, offsetof(struct user, regs.rip),
+		   pc) == 0)
+		lwp->pc_dirty = false;
+}
+
 bool lwp_is_32bit(struct lwp *lwp)
 {
 	const unsigned user32_cs = 0x23; /* the kernel's __USER32_CS */

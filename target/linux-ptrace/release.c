@@ -83,6 +83,7 @@ void memory_leave(struct linux_target *lt, struct process *p)
 		return;
 	if (heir) {
 		inferior_of(heir)->shares_memory = false;
+		guardian_move(guardian_of(&lt->t, p), p->pid, heir->pid);
 		return;
 	}
 	list_each_safe(q, next, &lt->ghosts, node) {

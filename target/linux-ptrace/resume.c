@@ -30,6 +30,8 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 {
 	int request = step ? PTRACE_SINGLESTEP : PTRACE_CONT, sig;
 
+	if (inferior_of(lwp->proc)->lifted)
+		points_put_back(&lt->t, lwp->proc);
 	if (step && !lwp->in_slot && inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
 	if (lwp->th && (lwp->th->fresh || lwp->th->dirty))
@@ -49,6 +51,8 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 		debug(RESUME, "%d: request %#x: errno %d", lwp->tid, request,
 		      errno);
 	lwp->listen = false;
+	lwp->stepped = step;
+	lwp->own_siginfo &= lwp->injected != 0;
 	lwp_set_moving(lt, lwp);
 	debug(RESUME, "%d: %s, signal %d", lwp->tid,
 	      step			 ? "step"
@@ -108,6 +112,7 @@ int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
 		}
 		lwp_set_stopped(lt, lwp);
 		lwp->signal_stop = !(*status >> 16);
+		lwp->trap_stop = *status >> 8 == SIGTRAP;
 		lwp->in_call = false;
 		/* An interrupt sent before comes first: step again. */
 		if (*status >> 16 == PTRACE_EVENT_STOP)
@@ -340,5 +345,6 @@ int linux_halt(struct target *t)
 		}
 	}
 	lt->held_back = lt->interrupt.due = lt->no_resumed = false;
+	t->unsettled = lt->guardian != NULL;
 	return 0;
 }

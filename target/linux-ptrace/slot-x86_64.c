@@ -145,6 +145,20 @@ static size_t read_original(struct linux_target *lt, struct process *p,
 	return n > 0 ? (size_t)n : 0;
 }
 
+static void slot_guard(struct linux_target *lt, struct process *p,
+		       const struct slot *slot)
+{
+	pid_t pid = memory_owner(lt, p)->pid;
+
+	for (unsigned i = 0; i < slot->code.n_points; i++) {
+		const struct x86_point *at = &slot->code.points[i];
+		struct guard_point gp = { at->pc, at->undo, at->state };
+
+		guardian_point(guardian_of(&lt->t, p), pid,
+			       slot->at + at->offset, &gp);
+	}
+}
+
 static struct slot *slot_make(struct linux_target *lt, struct lwp *lwp,
 			      uint64_t pc, const uint8_t *code, size_t len)
 {
@@ -164,6 +178,7 @@ static struct slot *slot_make(struct linux_target *lt, struct lwp *lwp,
 				     slot->code.code, slot->code.len) !=
 			     slot->code.len)
 		return NULL;
+	slot_guard(lt, lwp->proc, slot);
 	memset(slot->original, 0, sizeof(slot->original));
 	memcpy(slot->original, code, (size_t)n);
 	r->used++;
@@ -186,21 +201,33 @@ static bool slot_is_current(const struct slot *slot, const uint8_t *code,
 	return true;
 }
 
-static struct slot *slot_for(struct linux_target *lt, struct lwp *lwp,
-			     const struct point *pt)
+/* Made when first asked for. Regions belong to a memory: that of a vfork child
+ * is its parent's, which takes them out again. */
+static struct slots *slots_of(struct linux_target *lt, struct process *p)
 {
-	uint64_t pc = pt->addr;
-	struct inferior *inf = inferior_of(lwp->proc);
-	uint8_t code[X86_INSN_MAX];
-	struct slot *slot;
-	size_t len;
+	struct inferior *inf = inferior_of(p);
+	struct process *owner = memory_owner(lt, p);
 
+	if (!inf->slots && owner != p)
+		inf->slots = slots_share(slots_of(lt, owner), true);
 	if (!inf->slots) {
 		inf->slots = xcalloc(1, sizeof(*inf->slots));
 		inf->slots->refs = 1;
 	}
+	return inf->slots;
+}
+
+static struct slot *slot_for(struct linux_target *lt, struct lwp *lwp,
+			     const struct point *pt)
+{
+	struct slots *s = slots_of(lt, lwp->proc);
+	uint8_t code[X86_INSN_MAX];
+	uint64_t pc = pt->addr;
+	struct slot *slot;
+	size_t len;
+
 	len = read_original(lt, lwp->proc, pt, code);
-	slot = map_find(&inf->slots->by_pc, pc + 1);
+	slot = map_find(&s->by_pc, pc + 1);
 	if (slot && slot_is_current(slot, code, len))
 		return slot;
 	return slot_make(lt, lwp, pc, code, len);
@@ -238,16 +265,6 @@ static void step_in_place(struct linux_target *lt, struct lwp *lwp,
 	run_process_on(lt, p);
 }
 
-/* After a system call rcx has to be mended, which takes a stop. */
-static bool needs_a_look(const struct slot *slot)
-{
-	for (unsigned i = 0; i < slot->code.n_points; i++) {
-		if (slot->code.points[i].state == X86_POINT_SYSCALLED)
-			return true;
-	}
-	return false;
-}
-
 /* A point over a trap of the program's own: that would report it, which is
  * just what stepping over is not to do. */
 static void skip_trap(struct linux_target *lt, struct lwp *lwp,
@@ -281,7 +298,8 @@ void slot_step_over(struct linux_target *lt, struct lwp *lwp,
 		return;
 	}
 	lwp_set_pc(lwp, slot->at);
-	lwp->in_slot = lwp->kind != RESUME_CONT || needs_a_look(slot);
+	/* Unless it is to stop behind the instruction it leaves by itself. */
+	lwp->in_slot = lwp->kind != RESUME_CONT;
 	lwp_run(lt, lwp, lwp->in_slot);
 }
 
@@ -372,21 +390,33 @@ struct slots *slots_share(struct slots *s, bool same_memory)
 	return copy;
 }
 
+static struct lwp *lwp_to_inject(struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (lwp_of(th)->stopped && !lwp_of(th)->dead)
+			return lwp_of(th);
+	}
+	return NULL;
+}
+
 void slots_remove(struct linux_target *lt, struct process *p)
 {
 	struct inferior *inf = inferior_of(p);
 	struct thread *th;
+	struct lwp *lwp;
 
 	list_each(th, &p->threads, node)
 		slot_leave(lwp_of(th));
-	if (!inf->slots || p->points->refs > 1 || list_empty(&p->threads))
+	lwp = lwp_to_inject(p);
+	if (!inf->slots || p->points->refs > 1 || !lwp)
 		return;
-	th = list_entry(p->threads.next, struct thread, node);
 	for (size_t i = 0; i < inf->slots->n_regions; i++) {
 		const uint64_t args[4] = { inf->slots->regions[i]->base,
 					   REGION_SIZE };
 
-		inject_syscall(lt, lwp_of(th), INJECT_MUNMAP, args);
+		inject_syscall(lt, lwp, INJECT_MUNMAP, args);
 	}
 	slots_free(inf->slots);
 	inf->slots = NULL;

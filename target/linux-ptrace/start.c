@@ -69,6 +69,8 @@ int linux_attach(struct target *t, pid_t pid, struct err *e)
 
 	if (process_find(t, pid))
 		return err_set(e, -EBUSY, "already debugging process %d", pid);
+	if (!lt->guardian)
+		lt->guardian = guardian_new();
 	p = inferior_add(lt, pid);
 	p->attached = true;
 	/*

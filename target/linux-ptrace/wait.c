@@ -114,6 +114,14 @@ static bool maybe_breakpoint(struct lwp *lwp, int sig)
 	return pt && pt->inserted;
 }
 
+/* The signal of an earlier stop that the client wants delivered after all. */
+static void restore_siginfo(struct lwp *lwp, int sig)
+{
+	if (lwp->own_siginfo && lwp->siginfo.si_signo == sig)
+		ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &lwp->siginfo);
+	lwp->own_siginfo = false;
+}
+
 static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
@@ -122,8 +130,11 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 	/* A handler must not return into a slot that may be gone by then. */
 	if (inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
-	if (lwp->injected == sig)
+	lwp->trap_stop = false;
+	if (lwp->injected == sig) {
 		lwp->injected = 0;
+		restore_siginfo(lwp, sig);
+	}
 	if (!quiet)
 		quiet = lwp->kind == RESUME_CONT &&
 			sigismember(&lt->t.pass_signals, sig) == 1 &&
@@ -167,7 +178,7 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 	}
 	pt = point_find(lwp->proc, POINT_SW, addr, 0);
 	if (pt && pt->inserted) {
-		lwp_set_pc(lwp, addr);
+		lwp_put_pc(lwp, addr);
 		lwp_set_pending(lt, lwp, STOP_SWBREAK);
 		return;
 	}
@@ -394,6 +405,7 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 	}
 	lwp_set_stopped(lt, lwp);
 	lwp->signal_stop = !event;
+	lwp->trap_stop = !event && WSTOPSIG(status) == SIGTRAP;
 	lwp->trap_due = lwp->waits_for_vfork = false;
 	lwp->in_call = event && event != PTRACE_EVENT_STOP;
 	if (lwp->starting)

@@ -1,0 +1,90 @@
+/* What the guardian does to a thread: its registers, on x86-64 and i386. */
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "arch/x86_64/relocate.h"
+#include "target/linux-ptrace/guardian.h"
+
+/* Patience with a thread in an uninterruptible wait. */
+#define TRIES	 1000
+#define PAUSE_US 200
+
+/* A wait status, 0 when it did not stop or has gone. Our end releases it. */
+static int stop_of(pid_t tid)
+{
+	int status = 0;
+
+	for (int i = 0; i < TRIES; i++) {
+		pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
+
+		if (r < 0 || (r > 0 && !WIFSTOPPED(status)))
+			return 0;
+		if (r > 0)
+			return status;
+		usleep(PAUSE_US);
+	}
+	return 0;
+}
+
+/* A SIGTRAP that only a tracer could have had: of a breakpoint of ours, a
+ * step or a debug register. The thread is put before the breakpoint. */
+static bool is_our_trap(const struct guardian *g, pid_t pid, pid_t tid,
+			struct user_regs_struct *regs)
+{
+	siginfo_t si;
+
+	if (ptrace(PTRACE_GETSIGINFO, tid, 0, &si) < 0)
+		return false;
+	if (si.si_code == TRAP_TRACE || si.si_code == TRAP_HWBKPT)
+		return true;
+	if (si.si_code != SI_KERNEL ||
+	    !guard_find(g, GUARD_TRAP, pid, regs->rip - 1))
+		return false;
+	regs->rip--;
+	return true;
+}
+
+static void rewind_slot(const struct guardian *g, pid_t pid,
+			struct user_regs_struct *regs)
+{
+	const struct guard *e = guard_find(g, GUARD_POINT, pid, regs->rip);
+
+	if (!e)
+		return;
+	regs->rip = e->point.pc;
+	if (e->point.state == X86_POINT_SYSCALLED)
+		regs->rcx = e->point.pc;
+	else
+		regs->rsp += e->point.undo;
+}
+
+void guardian_mend_thread(const struct guardian *g, pid_t pid, pid_t tid)
+{
+	struct user_regs_struct regs;
+	int status, sig = 0;
+	uint64_t was;
+
+	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
+		return;
+	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	status = stop_of(tid);
+	if (!status)
+		return;
+	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) == 0) {
+		was = regs.rip;
+		if (!(status >> 16))
+			sig = WSTOPSIG(status);
+		if (sig == SIGTRAP && is_our_trap(g, pid, tid, &regs))
+			sig = 0;
+		rewind_slot(g, pid, &regs);
+		if (regs.rip != was)
+			ptrace(PTRACE_SETREGS, tid, 0, &regs);
+	}
+	ptrace(PTRACE_POKEUSER, tid, offsetof(struct user, u_debugreg[7]), 0);
+	ptrace(PTRACE_DETACH, tid, 0, sig);
+}

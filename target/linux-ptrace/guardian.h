@@ -1,0 +1,114 @@
+/*
+ * The guardian: a process that outlives the server by a moment and puts back
+ * what the server has changed in processes that it had attached to, when it
+ * dies without a chance to do so itself (kill -9). Programs that the server
+ * launched need none: they die with it.
+ *
+ * Both share a table of the changes. An entry counts from the instant that
+ * its kind is written, which comes before the change is made, and until it is
+ * cleared, which comes after the change is undone; so at whichever instruction
+ * the server dies the table covers what is in memory. That costs a few stores
+ * a change and no system call.
+ *
+ * The guardian waits for a robust mutex that the server holds all its life
+ * (pthread_mutexattr_setrobust(3)). The kernel hands such a mutex on when the
+ * owner's memory is about to be torn down: before its descriptors are closed,
+ * and well before exit_ptrace() sets the traced threads going (do_exit() in
+ * the kernel's exit.c). So the breakpoints are usually gone before any thread
+ * that was stopped runs.
+ *
+ * What cannot be helped: a thread that executes a breakpoint just before the
+ * server dies, so that the server has not waited for its stop yet, or before
+ * the guardian has run, is given the SIGTRAP, and the program dies of it. So
+ * does one in the middle of a step. A signal of the program's that the client
+ * was told of and has not passed on is lost.
+ *
+ * All functions accept a NULL guardian, and then do nothing.
+ */
+#ifndef TARGET_LINUX_PTRACE_GUARDIAN_H
+#define TARGET_LINUX_PTRACE_GUARDIAN_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arch/arch.h"
+
+enum guard_kind {
+	GUARD_FREE,
+	GUARD_TRAP,  /* a breakpoint at addr in pid's memory */
+	GUARD_POINT, /* addr, in a slot, stands for an original place */
+	GUARD_DEBUG, /* pid's threads have debug registers set */
+};
+
+struct guard_trap {
+	uint8_t original[ARCH_TRAP_MAX], trap[ARCH_TRAP_MAX];
+	uint8_t len;
+};
+
+/* A thread at addr is rewound: see struct x86_point. */
+struct guard_point {
+	uint64_t pc;
+	uint8_t undo, state;
+};
+
+struct guard {
+	uint32_t kind; /* enum guard_kind; the rest counts when it is set */
+	pid_t pid;
+	uint64_t addr;
+	union {
+		struct guard_trap trap;
+		struct guard_point point;
+		uint32_t next_free;
+	};
+};
+
+/* In memory that both processes share, at one address. */
+struct guardian {
+	pthread_mutex_t life; /* the server's */
+	pid_t server, pid;    /* pid: the guardian's, only the server's view */
+	uint32_t used;	      /* entries beyond were never used */
+	uint32_t first_free;  /* index + 1; 0: none */
+	struct guard table[];
+};
+
+/* Starts one; NULL when that is impossible. The caller is single-threaded. */
+struct guardian *guardian_new(void);
+/* The server ends orderly: nothing is left to guard. */
+void guardian_free(struct guardian *g);
+
+/*
+ * A breakpoint is about to be written over original. Returns those bytes in
+ * the table, which follow what the program's memory would hold; borrowed
+ * until guardian_trap_gone() or guardian_forget(). NULL: the table is full.
+ */
+uint8_t *guardian_trap(struct guardian *g, pid_t pid, const struct arch *a,
+		       uint64_t addr, const uint8_t *original);
+/* It is no longer in memory. original may be NULL. */
+void guardian_trap_gone(struct guardian *g, uint8_t *original);
+
+/* A boundary of a slot that threads may be stopped at. */
+void guardian_point(struct guardian *g, pid_t pid, uint64_t addr,
+		    const struct guard_point *at);
+/* Debug registers of the process's threads are about to be set. */
+void guardian_debug(struct guardian *g, pid_t pid);
+
+/* A forked child has a copy of its parent's slots. */
+void guardian_copy_points(struct guardian *g, pid_t from, pid_t to);
+/* The memory of a process that goes is another's from now. */
+void guardian_move(struct guardian *g, pid_t from, pid_t to);
+/* The process, or its memory, is gone or clean. */
+void guardian_forget(struct guardian *g, pid_t pid);
+
+/* --- inside the guardian ------------------------------------------------- */
+
+/* The entry, or NULL. */
+const struct guard *guard_find(const struct guardian *g, enum guard_kind kind,
+			       pid_t pid, uint64_t addr);
+
+/* guardian-x86_64.c: seizes a thread that has just lost its tracer, takes it
+ * out of a slot, clears its debug registers and lets it go. */
+void guardian_mend_thread(const struct guardian *g, pid_t pid, pid_t tid);
+
+#endif

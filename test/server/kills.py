@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""kill -9 of the server at random moments: the programs that it had attached
+to live on, with nothing of its breakpoints in them.
+
+Of each kind so many kills (--count), with ten breakpoints that are each hit
+about once a second:
+
+  condition  with false conditions, which the server tests by itself
+  report     each hit is told to a client, which looks at it and continues
+  stopped    told to a client that does no more
+  watch      a watchpoint that is hit ten times a second beside them
+  hot        only measured: hit without a pause (--hot)
+
+At least 99 of 100 must survive (--least). What cannot be helped is in
+target/linux-ptrace/guardian.h.
+"""
+import contextlib
+import os
+import random
+import signal
+import sys
+import threading
+import time
+
+import steady
+
+
+def set_breakpoints(c, s, code):
+    for f in s.functions:
+        if c.ask("Z0,%x,1%s" % (f, code)) != "OK":
+            raise AssertionError("no breakpoint")
+
+
+def client_condition(c, s):
+    set_breakpoints(c, s, steady.FALSE)
+    c.ask("vCont;c", 60)
+
+
+def client_stopped(c, s):
+    set_breakpoints(c, s, "")
+    c.ask("vCont;c")
+    c.receive(60)
+
+
+def client_watch(c, s):
+    set_breakpoints(c, s, steady.FALSE)
+    if c.ask("Z2,%x,8" % s.watch) != "OK":
+        raise AssertionError("no watchpoint")
+    while True:
+        c.ask("vCont;c", 60)
+
+
+def client_report(c, s):
+    """As gdb: looks around, steps off the breakpoint, continues."""
+    set_breakpoints(c, s, "")
+    while True:
+        stop = c.ask("vCont;c", 60)
+        at = [f for f in s.functions
+              if "10:" + f.to_bytes(8, "little").hex() in stop]
+        if not at:
+            raise AssertionError("no breakpoint's stop: " + stop)
+        time.sleep(0.001)
+        c.ask("g")
+        for f in at:
+            c.ask("z0,%x,1" % f)
+        time.sleep(0.0003)
+        c.ask("vCont;s:%s" % stop.split("thread:")[1].split(";")[0])
+        for f in at:
+            c.ask("Z0,%x,1" % f)
+
+
+KINDS = {"condition": (client_condition, 100000),
+         "report": (client_report, 100000),
+         "stopped": (client_stopped, 100000),
+         "watch": (client_watch, 100000),
+         "hot": (client_condition, 0)}
+
+
+def converse(c, s, client, errors):
+    try:
+        c.begin()
+        client(c, s)
+    except (steady.Gone, steady.Late, OSError, ValueError):
+        pass
+    except AssertionError as e:
+        errors.append(str(e))
+
+
+def guardian_faults(pid, server):
+    """What is wrong with a guardian while it waits."""
+    if os.listdir("/proc/%d/fd" % pid):
+        yield "it holds descriptors"
+    if os.getsid(pid) != pid:
+        yield "it is in another session"
+    if os.readlink("/proc/%d/cwd" % pid) != "/":
+        yield "it holds a directory"
+    for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(pid, sig)
+    time.sleep(0.05)
+    if not steady.alive(pid):
+        yield "a signal ends it"
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait()
+    if steady.alive(pid):
+        yield "it outlives an orderly end"
+
+
+def check_guardian(opt):
+    s = steady.Steady(opt.inferiors)
+    server = steady.Server(opt.server, "--attach", "COMM", str(s.pid))
+    with contextlib.closing(server.connect()) as c:
+        c.begin()
+        pids = steady.children(server.pid)
+        why = "" if len(pids) == 1 else "guardians: %s" % pids
+        for pid in pids:
+            why += "; ".join(guardian_faults(pid, server))
+    server.close()
+    s.close()
+    return why
+
+
+def one_kill(opt, s, client, after):
+    """What is wrong afterwards, or None."""
+    server = steady.Server(opt.server, "--attach", "COMM", str(s.pid))
+    errors = []
+    with contextlib.closing(server.connect()) as c:
+        t = threading.Thread(target=converse, args=(c, s, client, errors))
+        t.start()
+        time.sleep(after)
+        guardian = steady.children(server.pid)
+        if len(guardian) != 1 or errors:
+            errors.append("guardians: %s" % guardian)
+        server.process.send_signal(signal.SIGKILL)
+        server.process.wait()
+        t.join()
+    server.close()
+    trouble = s.trouble()
+    if not steady.wait_until(lambda: not any(map(steady.alive, guardian)), 5):
+        errors.append("the guardian stays")
+    return trouble, errors
+
+
+def kill_often(opt, kind, count):
+    client, interval = KINDS[kind]
+    rng = random.Random(opt.seed)
+    lost, errors, s = [], [], None
+    for _ in range(count):
+        if s is None:
+            s = steady.Steady(opt.inferiors, interval)
+        # long enough to be attached and set up; then any moment
+        why, bad = one_kill(opt, s, client, 0.12 + rng.random() * 0.3)
+        errors += bad
+        if why:
+            lost.append(why)
+            s.close()
+            s = None
+    if s:
+        s.close()
+    share = 100 * (count - len(lost)) / count
+    print("     %s: %d kills, %.1f %% survive %s" %
+          (kind, count, share, sorted(set(lost))), flush=True)
+    return share, errors
+
+
+def main():
+    ap = steady.arguments(__doc__.splitlines()[0])
+    ap.add_argument("--count", type=int, default=10)
+    ap.add_argument("--hot", type=int, default=0, metavar="N")
+    ap.add_argument("--least", type=float, default=99.0)
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--kind", action="append", choices=list(KINDS))
+    opt = ap.parse_args()
+    steady.prepare(opt)
+    cases = steady.Cases()
+    cases.check("guardian", check_guardian(opt))
+    for kind in opt.kind or [k for k in KINDS if k != "hot"]:
+        share, errors = kill_often(opt, kind, opt.count)
+        # of few kills one may go wrong
+        allowed = min(opt.least, 100 - 100 / opt.count)
+        why = "; ".join(sorted(set(errors)))
+        if share < allowed and kind != "hot":
+            why += " only %.1f %% survive" % share
+        cases.check("kill-" + kind, why)
+    if opt.hot:
+        kill_often(opt, "hot", opt.hot)
+    sys.exit(cases.exit_status())
+
+
+if __name__ == "__main__":
+    main()
