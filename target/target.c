@@ -258,6 +258,30 @@ int target_regs_flush(struct target *t, struct thread *th)
 
 /* --- points -------------------------------------------------------------- */
 
+static int point_take_out(struct target *t, struct process *p,
+			  struct point *pt)
+{
+	int r = t->ops->point->remove(t, p, pt);
+
+	debug(POINT, "remove %d kind %d %#lx: %d", p->pid, pt->kind, pt->addr,
+	      r);
+	point_free(p, pt);
+	return r;
+}
+
+/* A library that was unloaded took its breakpoints along, and the client does
+ * not say so: it just sets them again when the library is back. */
+static bool trap_is_there(struct target *t, struct process *p,
+			  const struct point *pt)
+{
+	const struct arch *a = p->arch;
+	uint8_t now[ARCH_TRAP_MAX];
+
+	return t->ops->read_mem(t, p, pt->addr, now, a->trap_len) ==
+		       a->trap_len &&
+	       !memcmp(now, a->trap, a->trap_len);
+}
+
 int target_point_set(struct target *t, struct process *p, enum point_kind kind,
 		     uint64_t addr, unsigned size, struct point_code *code)
 {
@@ -267,6 +291,10 @@ int target_point_set(struct target *t, struct process *p, enum point_kind kind,
 	if (!t->ops->point) {
 		point_code_unref(code);
 		return -ENOTSUP;
+	}
+	if (pt && kind == POINT_SW && !trap_is_there(t, p, pt)) {
+		point_take_out(t, p, pt);
+		pt = NULL;
 	}
 	if (pt) {
 		point_code_unref(pt->code);
@@ -279,17 +307,6 @@ int target_point_set(struct target *t, struct process *p, enum point_kind kind,
 	debug(POINT, "insert %d kind %d %#lx: %d", p->pid, kind, addr, r);
 	if (r < 0)
 		point_free(p, pt);
-	return r;
-}
-
-static int point_take_out(struct target *t, struct process *p,
-			  struct point *pt)
-{
-	int r = t->ops->point->remove(t, p, pt);
-
-	debug(POINT, "remove %d kind %d %#lx: %d", p->pid, pt->kind, pt->addr,
-	      r);
-	point_free(p, pt);
 	return r;
 }
 
