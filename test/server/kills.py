@@ -88,10 +88,12 @@ def converse(c, s, client, errors):
 
 def guardian_faults(pid, server):
     """What is wrong with a guardian while it waits."""
+    # its name is the last thing that it sets
+    steady.wait_until(lambda: steady.status(pid, "Name") == "tracestub-guard")
     if os.listdir("/proc/%d/fd" % pid):
         yield "it holds descriptors"
     if os.getsid(pid) != pid:
-        yield "it is in another session"
+        yield "it is in the server's session"
     if os.readlink("/proc/%d/cwd" % pid) != "/":
         yield "it holds a directory"
     for sig in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
