@@ -28,7 +28,7 @@ typedef int packet_fn(struct session *s, struct args *a, struct buf *out);
 
 enum {
 	NEED_PROCESS = 1 << 0,	/* a program is being debugged */
-	NEED_THREAD = 1 << 1,	/* and the selected thread (Hg) is alive */
+	NEED_THREAD = 1 << 1,	/* and the selected thread (Hg) is stopped */
 	NEED_EXTENDED = 1 << 2, /* extended-remote was asked for (!, --multi) */
 };
 

@@ -117,6 +117,10 @@ int pk_why(struct session *s, struct args *a, struct buf *out)
 	struct thread *th = session_thread(s);
 
 	(void)a;
+	if (s->nonstop.on) {
+		nonstop_why(s, out);
+		return REPLY_NOW;
+	}
 	if (!th) {
 		buf_puts(out, "W00");
 		return REPLY_NOW;
@@ -185,6 +189,7 @@ int pk_detach(struct session *s, struct args *a, struct buf *out)
 		return -ESRCH;
 	started = !p->attached;
 	pid = (uint64_t)p->pid;
+	nonstop_forget(s, p->pid);
 	s->target->ops->detach(s->target, p, signal_told(s, p));
 	buf_puts(out, "OK");
 	if (!ends_with_program(s))
@@ -200,8 +205,10 @@ static void kill_all(struct session *s)
 {
 	struct process *p, *next;
 
-	list_each_safe(p, next, &s->target->processes, node)
+	list_each_safe(p, next, &s->target->processes, node) {
+		nonstop_forget(s, p->pid);
 		s->target->ops->kill(s->target, p);
+	}
 }
 
 int pk_kill(struct session *s, struct args *a, struct buf *out)
@@ -222,6 +229,7 @@ int pk_kill_one(struct session *s, struct args *a, struct buf *out)
 	p = process_find(s->target, (pid_t)pid);
 	if (!p)
 		return -ESRCH;
+	nonstop_forget(s, p->pid);
 	s->target->ops->kill(s->target, p);
 	buf_puts(out, "OK");
 	return REPLY_NOW;

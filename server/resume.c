@@ -4,13 +4,19 @@
 #include "server/session.h"
 
 static int start_running(struct session *s, const struct resume *acts,
-			 size_t n)
+			 size_t n, struct buf *out)
 {
 	int r = target_resume(s->target, acts, n);
 
+	if (s->nonstop.on && (r >= 0 || r == -ESRCH)) {
+		/* A thread that has gone: its end is to be told, or was. */
+		buf_puts(out, "OK");
+		return REPLY_NOW;
+	}
 	if (r < 0)
 		return r;
 	s->running = true;
+	buf_reset(&s->ran);
 	if (s->interrupted)
 		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
 	return REPLY_LATER;
@@ -50,7 +56,7 @@ static bool take_action(struct args *a, struct resume *act)
 		    !take_hex(a, &act->hi))
 			return false;
 	} else if (take_char(a, 't')) {
-		act->kind = RESUME_NONE;
+		act->kind = RESUME_STOP;
 	} else {
 		return false;
 	}
@@ -62,14 +68,13 @@ int pk_vcont(struct session *s, struct args *a, struct buf *out)
 	size_t n = 0, max = args_left(a) / 2 + 1;
 	struct resume *acts;
 
-	(void)out;
 	buf_reset(&s->scratch);
 	acts = (void *)buf_reserve(&s->scratch, max * sizeof(*acts));
 	do {
 		if (!take_action(a, &acts[n++]))
 			return -EPROTO;
 	} while (take_char(a, ';'));
-	return take_end(a) ? start_running(s, acts, n) : -EPROTO;
+	return take_end(a) ? start_running(s, acts, n, out) : -EPROTO;
 }
 
 int pk_vcont_query(struct session *s, struct args *a, struct buf *out)
@@ -81,7 +86,7 @@ int pk_vcont_query(struct session *s, struct args *a, struct buf *out)
 
 /* c s: the thread of Hc steps; with c, and beside a step, all others run. */
 static int resume_old(struct session *s, struct args *a, enum resume_kind kind,
-		      int signo)
+		      int signo, struct buf *out)
 {
 	struct thread *th = s->continued.tid > 0 ?
 				    thread_find(s->target, s->continued.tid) :
@@ -103,42 +108,38 @@ static int resume_old(struct session *s, struct args *a, enum resume_kind kind,
 	}
 	if (!take_end(a))
 		return -EPROTO;
-	return start_running(s, acts, s->continued.tid > 0 ? 1 : 2);
+	return start_running(s, acts, s->continued.tid > 0 ? 1 : 2, out);
 }
 
 int pk_continue(struct session *s, struct args *a, struct buf *out)
 {
-	(void)out;
-	return resume_old(s, a, RESUME_CONT, 0);
+	return resume_old(s, a, RESUME_CONT, 0, out);
 }
 
 int pk_step(struct session *s, struct args *a, struct buf *out)
 {
-	(void)out;
-	return resume_old(s, a, RESUME_STEP, 0);
+	return resume_old(s, a, RESUME_STEP, 0, out);
 }
 
 static int resume_signal(struct session *s, struct args *a,
-			 enum resume_kind kind)
+			 enum resume_kind kind, struct buf *out)
 {
 	int signo;
 
 	if (!take_signal(a, &signo))
 		return -EPROTO;
 	take_char(a, ';');
-	return resume_old(s, a, kind, signo);
+	return resume_old(s, a, kind, signo, out);
 }
 
 int pk_continue_signal(struct session *s, struct args *a, struct buf *out)
 {
-	(void)out;
-	return resume_signal(s, a, RESUME_CONT);
+	return resume_signal(s, a, RESUME_CONT, out);
 }
 
 int pk_step_signal(struct session *s, struct args *a, struct buf *out)
 {
-	(void)out;
-	return resume_signal(s, a, RESUME_STEP);
+	return resume_signal(s, a, RESUME_STEP, out);
 }
 
 /*

@@ -70,7 +70,7 @@ static size_t what_to_wait_for(struct session *s, struct listener *l,
 	fds[FD_SIGNAL] = (struct pollfd){ o->signal_fd, POLLIN, 0 };
 	fds[FD_EVENT] = (struct pollfd){ -1, POLLIN, 0 };
 	fds[FD_LINK] = (struct pollfd){ -1, 0, 0 };
-	if (s->running)
+	if (session_expects_events(s))
 		fds[FD_EVENT].fd = s->target->ops->event_fd(s->target);
 	if (s->link)
 		link_poll(s->link, &fds[FD_LINK]);

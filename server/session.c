@@ -19,6 +19,7 @@ void session_init(struct session *s, struct target *t)
 	*s = (struct session){ .target = t };
 	t->all_stop = true;
 	t->print = print_to_client;
+	nonstop_init(&s->nonstop);
 	start_init(&s->start);
 }
 
@@ -26,9 +27,11 @@ void session_fini(struct session *s)
 {
 	if (s->link)
 		session_disconnect(s);
+	nonstop_fini(&s->nonstop);
 	start_fini(&s->start);
 	free(s->document.key);
 	buf_fini(&s->document.text);
+	buf_fini(&s->ran);
 	buf_fini(&s->reply);
 	buf_fini(&s->scratch);
 }
@@ -94,6 +97,33 @@ void session_print(struct session *s, const char *text)
 
 /* --- clients ------------------------------------------------------------- */
 
+static void note_running(struct session *s)
+{
+	struct process *p;
+	struct thread *th;
+
+	buf_reset(&s->ran);
+	list_each(p, &s->target->processes, node) {
+		list_each(th, &p->threads, node) {
+			if (th->running)
+				buf_put(&s->ran, &th->id, sizeof(th->id));
+		}
+	}
+}
+
+void session_run_again(struct session *s)
+{
+	const struct ptid *ids = (void *)s->ran.data;
+	struct resume act = { .kind = RESUME_CONT };
+
+	for (size_t i = 0; i < s->ran.len / sizeof(*ids); i++) {
+		act.who = ids[i];
+		s->target->ops->resume(s->target, &act, 1);
+		s->running = true;
+	}
+	buf_reset(&s->ran);
+}
+
 /* A program that runs on without a client is stopped for the next. */
 static void stop_for_client(struct session *s)
 {
@@ -101,6 +131,7 @@ static void stop_for_client(struct session *s)
 
 	if (!s->running)
 		return;
+	note_running(s);
 	s->target->ops->halt(s->target);
 	s->running = false;
 	th = thread_match(s->target, (struct ptid){ -1, -1 });
@@ -149,11 +180,15 @@ static void let_attached_run(struct session *s)
 {
 	struct process *p;
 
+	note_running(s);
+	nonstop_switch(s, false);
 	s->target->ops->halt(s->target);
 	list_each(p, &s->target->processes, node)
 		target_points_drop(s->target, p);
+	s->running = false;
+	session_run_again(s);
 	list_each(p, &s->target->processes, node) {
-		if (p->attached || s->running)
+		if (p->attached)
 			let_run(s, p);
 	}
 	session_events(s, true);
@@ -187,12 +222,12 @@ void session_disconnect(struct session *s)
 
 /* --- packets ------------------------------------------------------------- */
 
-static void interrupt(struct session *s)
+void session_interrupt(struct session *s)
 {
 	/* One that comes before the resume that it is meant for, as from gdb
 	 * amid a breakpoint's commands, is not lost. */
 	s->interrupted = true;
-	if (!s->running)
+	if (!session_expects_events(s))
 		return;
 	s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
 	/* The answer may be there at once, with nothing to wait for. */
@@ -217,7 +252,7 @@ bool session_serve(struct session *s)
 	for (;;) {
 		r = link_next(s->link, &pkt, &len);
 		if (r == -EINTR) {
-			interrupt(s);
+			session_interrupt(s);
 		} else if (r <= 0) {
 			return r == 0;
 		} else if (s->refused) {
@@ -254,15 +289,12 @@ static bool worth_telling(struct session *s, const struct stop *st)
 /* Without a client programs go on, with their signals. */
 static void run_on(struct session *s, const struct stop *st)
 {
-	struct resume all = { .who = { -1, -1 }, .kind = RESUME_CONT };
+	struct resume act = { .who = st->id, .kind = RESUME_CONT };
 
-	if (st->kind == STOP_SIGNAL) {
-		all.who = st->id;
-		all.signo = st->signo;
-		s->target->ops->resume(s->target, &all, 1);
-		return;
-	}
-	s->target->ops->resume(s->target, &all, 1);
+	if (st->kind == STOP_SIGNAL)
+		act.signo = st->signo;
+	if (thread_find(s->target, st->id.tid))
+		s->target->ops->resume(s->target, &act, 1);
 }
 
 static void note_end(struct session *s, const struct stop *st)
@@ -280,7 +312,8 @@ static void note_end(struct session *s, const struct stop *st)
  */
 static void answer_interrupt(struct session *s, struct stop *st)
 {
-	bool interrupt = st->kind == STOP_SIGNAL && !st->signo;
+	bool interrupt = st->kind == STOP_SIGNAL && !st->signo &&
+			 (st->code == INTERRUPT_ANY || !s->nonstop.on);
 
 	if (interrupt && s->interrupted)
 		st->signo = SIGINT;
@@ -292,8 +325,14 @@ static void take_event(struct session *s, struct stop *st)
 {
 	note_end(s, st);
 	if (!s->link || s->refused || !worth_telling(s, st)) {
-		if (!list_empty(&s->target->processes))
-			run_on(s, st);
+		run_on(s, st);
+		return;
+	}
+	if (s->nonstop.on) {
+		answer_interrupt(s, st);
+		if (st->kind == STOP_EXITED || st->kind == STOP_KILLED)
+			nonstop_forget(s, st->id.pid);
+		nonstop_tell(s, st);
 		return;
 	}
 	s->target->ops->halt(s->target);
@@ -308,11 +347,17 @@ static void take_event(struct session *s, struct stop *st)
 	link_reply(s->link, &s->reply);
 }
 
+bool session_expects_events(const struct session *s)
+{
+	return s->running || s->nonstop.on;
+}
+
 void session_events(struct session *s, bool patient)
 {
 	struct stop st;
 
-	while (s->running && s->target->ops->next_event(s->target, &st,
-							patient) > 0)
+	while (session_expects_events(s) &&
+	       s->target->ops->next_event(s->target, &st,
+					  patient && !s->nonstop.on) > 0)
 		take_event(s, &st);
 }

@@ -1,7 +1,7 @@
 /*
  * A session: one client, what it has asked for, and what it debugs. In
- * all-stop mode, which this is, at most one resume is under way (running);
- * the stop that ends it is the reply.
+ * all-stop mode at most one resume is under way (running); the stop that ends
+ * it is the reply. In non-stop mode stops are notifications: see nonstop.h.
  */
 #ifndef SERVER_SESSION_H
 #define SERVER_SESSION_H
@@ -13,6 +13,7 @@
 #include "base/ptid.h"
 #include "rsp/link.h"
 #include "server/hostio.h"
+#include "server/nonstop.h"
 #include "server/start.h"
 #include "target/target.h"
 
@@ -43,7 +44,10 @@ struct session {
 	bool extended;
 	struct ptid general;   /* Hg */
 	struct ptid continued; /* Hc */
-	bool running;	       /* a stop reply is owed */
+	bool running;	       /* a stop reply is owed; without a client:
+				* something runs */
+	struct nonstop nonstop;
+	struct buf ran; /* struct ptid each: see session_run_again() */
 	bool interrupted;      /* a ^C came that no stop has answered */
 	bool bare_binary;      /* x replies without the b, for lldb */
 	struct stop last;      /* what ? answers */
@@ -65,8 +69,19 @@ void session_connect(struct session *s, struct link *link, const char *refused);
 /* Handles all that the client has sent. False: it has gone. */
 bool session_serve(struct session *s);
 
+/*
+ * Threads that ran when all were stopped because a client came or went run
+ * again: one that goes leaves them so, and one that came wants it when it asks
+ * for non-stop mode.
+ */
+void session_run_again(struct session *s);
+
+/* ^C, or vCtrlC: some thread is to stop with SIGINT. */
+void session_interrupt(struct session *s);
+
 /* Takes in what happened to the debuggees, and reports it. */
 void session_events(struct session *s, bool patient);
+bool session_expects_events(const struct session *s);
 
 /* The client has gone, or never came; see lifecycle in doc/server.md. */
 void session_disconnect(struct session *s);

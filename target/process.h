@@ -21,7 +21,8 @@ struct target;
 
 enum stop_kind {
 	STOP_NONE,	 /* stopped quietly, nothing to report */
-	STOP_SIGNAL,	 /* signo: about to be delivered; 0: we interrupted */
+	STOP_SIGNAL,	 /* signo: about to be delivered; 0: we interrupted,
+			  * and code says whom */
 	STOP_STEP,	 /* a step or range step is done */
 	STOP_SWBREAK,	 /* pc is the breakpoint's address */
 	STOP_HWBREAK,	 /* the same */
@@ -35,6 +36,11 @@ enum stop_kind {
 	STOP_EXITED,	 /* code: exit status; the process is gone */
 	STOP_KILLED,	 /* signo: what ended it; the process is gone */
 	STOP_NO_RESUMED, /* nothing is left that could stop */
+};
+
+enum interrupt_code {
+	INTERRUPT_THREAD, /* this one was to stop */
+	INTERRUPT_ANY,	  /* any of them */
 };
 
 enum point_kind {
@@ -61,6 +67,8 @@ struct thread {
 	struct process *proc; /* borrowed; outlives the thread */
 	struct list node;     /* in process.threads, oldest first */
 	bool running;	      /* as the layer above sees it */
+	bool untold; /* its stop is one that the client does not know of yet:
+		      * no resume is meant for it */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint8_t *regs;	      /* arch->regs_size bytes, as in the g packet */
 	uint32_t fresh;	      /* a bit per register set: regs holds it */
@@ -122,6 +130,11 @@ void process_free(struct target *t, struct process *p);
 /* Drops the process's set of points for of's, which they share from now;
  * with NULL, for an empty one. */
 void process_set_points(struct process *p, struct process *of);
+
+static inline bool thread_can_resume(const struct thread *th)
+{
+	return !th->running && !th->untold;
+}
 
 struct thread *thread_find(const struct target *t, pid_t tid);
 struct thread *thread_add(struct target *t, struct process *p, pid_t tid);

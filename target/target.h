@@ -33,7 +33,7 @@ enum resume_kind {
 	RESUME_CONT,
 	RESUME_STEP,
 	RESUME_RANGE, /* step while lo <= pc < hi */
-	RESUME_NONE,  /* it stays as it is */
+	RESUME_STOP,  /* if it runs it stops, as by interrupt() */
 };
 
 struct resume {
@@ -80,8 +80,9 @@ struct target_ops {
 	int (*kill)(struct target *t, struct process *p);
 
 	/*
-	 * Every stopped thread takes the first action whose pattern covers
-	 * it; others stay. Dirty registers are written back first.
+	 * Every thread takes the first action whose pattern covers it, unless
+	 * that is what it does already; others stay as they are. Dirty
+	 * registers are written back first.
 	 */
 	int (*resume)(struct target *t, const struct resume *acts, size_t n);
 

@@ -78,7 +78,10 @@ int fake_resume(struct target *t, const struct resume *acts, size_t n)
 		list_each(th, &p->threads, node) {
 			const struct resume *r = action_for(acts, n, th->id);
 
-			if (r && r->kind != RESUME_NONE && !th->running)
+			if (r && r->kind == RESUME_STOP && th->running)
+				fake_interrupt(t, th->id);
+			else if (r && r->kind != RESUME_STOP &&
+				 thread_can_resume(th))
 				resume_one(f, th, r);
 		}
 	}
@@ -93,7 +96,12 @@ int fake_interrupt(struct target *t, struct ptid who)
 
 	list_each(p, &t->processes, node) {
 		list_each(th, &p->threads, node) {
-			struct stop s = { .id = th->id, .kind = STOP_SIGNAL };
+			struct stop s = {
+				.id = th->id,
+				.kind = STOP_SIGNAL,
+				.code = who.tid ? INTERRUPT_THREAD
+						: INTERRUPT_ANY,
+			};
 
 			if (!th->running || !ptid_matches(who, th->id))
 				continue;

@@ -122,6 +122,7 @@ struct linux_target {
 	bool held_back;	  /* resumed lwps wait for a pending event's fate */
 	bool no_resumed;  /* the last running thread has gone: to be told */
 	int signal_fd; /* SIGCHLD */
+	bool child_signalled; /* one came: has a leader exited? */
 	pid_t terminal_group; /* that had our terminal before programs of
 				 ours were given it; 0: they were not */
 	struct guardian *guardian; /* from the first attach on, or NULL */

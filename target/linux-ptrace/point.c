@@ -83,11 +83,28 @@ static int sw_remove(struct target *t, struct process *p, struct point *pt)
 	return r;
 }
 
+/* Debug registers can be set in stopped threads only. */
+static void reach_running(struct linux_target *lt, struct process *p)
+{
+	struct thread *th;
+
+	lwps_halt(lt, p);
+	list_each(th, &p->threads, node) {
+		if (th->running)
+			lwp_run_on(lt, lwp_of(th));
+	}
+}
+
 static int insert(struct target *t, struct process *p, struct point *pt)
 {
+	int r;
+
 	if (pt->kind == POINT_SW)
 		return sw_insert(t, p, pt);
-	return debugreg_insert(t, p, pt);
+	r = debugreg_insert(t, p, pt);
+	if (r >= 0)
+		reach_running(linux_of(t), p);
+	return r;
 }
 
 static int remove_point(struct target *t, struct process *p, struct point *pt)
@@ -95,6 +112,7 @@ static int remove_point(struct target *t, struct process *p, struct point *pt)
 	if (pt->kind == POINT_SW)
 		return sw_remove(t, p, pt);
 	debugreg_remove(p, pt);
+	reach_running(linux_of(t), p);
 	return 0;
 }
 

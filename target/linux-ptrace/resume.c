@@ -79,8 +79,12 @@ bool lwp_interrupt_wanted(const struct linux_target *lt, const struct lwp *lwp)
 
 void lwp_tell_interrupt(struct linux_target *lt, struct lwp *lwp)
 {
-	lwp->report_interrupt = lt->interrupt.due = false;
 	lwp_set_pending(lt, lwp, STOP_SIGNAL);
+	if (!lwp->report_interrupt) {
+		lwp->pending.code = INTERRUPT_ANY;
+		lt->interrupt.due = false;
+	}
+	lwp->report_interrupt = false;
 }
 
 void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
@@ -145,9 +149,52 @@ static const struct resume *action_for(const struct resume *acts, size_t n,
 {
 	for (size_t i = 0; i < n; i++) {
 		if (ptid_matches(acts[i].who, id))
-			return acts[i].kind == RESUME_NONE ? NULL : &acts[i];
+			return &acts[i];
 	}
 	return NULL;
+}
+
+static bool can_stop(const struct lwp *lwp)
+{
+	return lwp->th && !lwp->waits_for_vfork && !is_zombie_leader(lwp);
+}
+
+/* False: it cannot, or will not before its vfork child lets it. */
+static bool interrupt_one(struct linux_target *lt, struct lwp *lwp, bool told)
+{
+	if (!can_stop(lwp))
+		return false;
+	lwp->report_interrupt |= told;
+	if (!lwp->stopped)
+		lwp_interrupt(lwp);
+	else if (!lwp->pending.kind)
+		lwp_tell_interrupt(lt, lwp);
+	return true;
+}
+
+static bool is_blocked(const struct lwp *lwp)
+{
+	return lwp->waits_for_vfork && !lwp->stopped;
+}
+
+/* As good as stopped: it does nothing before its child lets it. */
+static void interrupt_blocked(struct linux_target *lt, struct lwp *lwp)
+{
+	lwp->report_interrupt = true;
+	lwp_tell_interrupt(lt, lwp);
+}
+
+/* Sees to one thread's action; true when an event of it is pending. */
+static bool take_action(struct linux_target *lt, struct thread *th,
+			const struct resume *act)
+{
+	struct lwp *lwp = lwp_of(th);
+
+	if (act->kind != RESUME_STOP)
+		return thread_can_resume(th) && accept_action(lt, th, act);
+	if (th->running && !interrupt_one(lt, lwp, true) && is_blocked(lwp))
+		interrupt_blocked(lt, lwp);
+	return false;
 }
 
 int linux_resume(struct target *t, const struct resume *acts, size_t n)
@@ -158,19 +205,19 @@ int linux_resume(struct target *t, const struct resume *acts, size_t n)
 	struct thread *th;
 	bool pending = false;
 
-	if (n == 1 && acts->who.tid > 0 && acts->kind != RESUME_NONE) {
+	if (n == 1 && acts->who.tid > 0) {
 		th = thread_find(t, acts->who.tid);
-		if (!th || th->running)
-			return th ? 0 : -ESRCH;
-		if (!accept_action(lt, th, acts))
+		if (!th)
+			return -ESRCH;
+		if (!take_action(lt, th, acts) && th->running)
 			lwp_run_on(lt, lwp_of(th));
 		return 0;
 	}
 	list_each(p, &t->processes, node) {
 		list_each(th, &p->threads, node) {
-			act = th->running ? NULL : action_for(acts, n, th->id);
+			act = action_for(acts, n, th->id);
 			if (act)
-				pending |= accept_action(lt, th, act);
+				pending |= take_action(lt, th, act);
 		}
 	}
 	lt->held_back = true;
@@ -192,11 +239,6 @@ bool is_zombie_leader(const struct lwp *lwp)
 	       proc_task_state(lwp->proc->pid, lwp->tid) == 'Z';
 }
 
-static bool can_stop(const struct lwp *lwp)
-{
-	return lwp->th && !lwp->waits_for_vfork && !is_zombie_leader(lwp);
-}
-
 /*
  * Which thread stops when any may is left to chance: all are interrupted, as
  * the one that was chosen could end instead, and the session halts the others
@@ -216,23 +258,13 @@ int linux_interrupt(struct target *t, struct ptid who)
 	}
 	list_each(p, &t->processes, node) {
 		list_each(th, &p->threads, node) {
-			struct lwp *lwp = lwp_of(th);
-
 			if (!th->running || !ptid_matches(who, th->id))
 				continue;
-			if (lwp->waits_for_vfork && !lwp->stopped)
-				blocked = lwp;
-			if (!can_stop(lwp))
-				continue;
-			any = true;
-			lwp->report_interrupt = who.tid != 0;
-			if (!lwp->stopped)
-				lwp_interrupt(lwp);
-			else if (!lwp->pending.kind)
-				lwp_tell_interrupt(lt, lwp);
+			if (is_blocked(lwp_of(th)))
+				blocked = lwp_of(th);
+			any |= interrupt_one(lt, lwp_of(th), who.tid != 0);
 		}
 	}
-	/* As good as stopped: it does nothing before its child lets it. */
 	if (!any && blocked)
 		lwp_tell_interrupt(lt, blocked);
 	return 0;

@@ -526,6 +526,7 @@ static void hide_zombie_leaders(struct linux_target *lt)
 	struct lwp *lwp;
 	bool running;
 
+	lt->child_signalled = false;
 	list_each(p, &lt->t.processes, node) {
 		lwp = lwp_find(lt, p->pid);
 		if (!lwp || !lwp->th || lwp->stopped ||
@@ -543,7 +544,7 @@ static void drain_signal_fd(struct linux_target *lt)
 	struct signalfd_siginfo si;
 
 	while (read(lt->signal_fd, &si, sizeof(si)) == sizeof(si))
-		;
+		lt->child_signalled = true;
 }
 
 /*
@@ -584,7 +585,9 @@ int linux_next_event(struct target *t, struct stop *out, bool patient)
 			status_take(lt, tid, status, false);
 		else if (block)
 			lt->tick.struck |= tid < 0;
-		else if (hide_zombie_leaders(lt), !lt->no_resumed)
+		else if (lt->child_signalled)
+			hide_zombie_leaders(lt);
+		else
 			return 0;
 	}
 }
