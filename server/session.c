@@ -227,11 +227,8 @@ void session_interrupt(struct session *s)
 	/* One that comes before the resume that it is meant for, as from gdb
 	 * amid a breakpoint's commands, is not lost. */
 	s->interrupted = true;
-	if (!session_expects_events(s))
-		return;
-	s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
-	/* The answer may be there at once, with nothing to wait for. */
-	session_events(s, true);
+	if (session_expects_events(s))
+		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
 }
 
 /* A client that may not debug here hears why, whatever it asks: gdb shows
@@ -253,6 +250,9 @@ bool session_serve(struct session *s)
 		r = link_next(s->link, &pkt, &len);
 		if (r == -EINTR) {
 			session_interrupt(s);
+			/* The answer may be there at once, with nothing to
+			 * wait for. */
+			session_events(s, true);
 		} else if (r <= 0) {
 			return r == 0;
 		} else if (s->refused) {

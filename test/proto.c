@@ -16,7 +16,8 @@
  *	hangup		the client goes without a word
  *	closed		the server has closed the connection
  *
- * An answer "-" is a request to send again. Every answer has to be expected.
+ * An answer "-" is a request to send again; one that begins with "%" is a
+ * notification. Every answer has to be expected.
  */
 #include <poll.h>
 #include <signal.h>
@@ -105,22 +106,23 @@ static bool sum_is_right(const char *frame, const char *hash)
 /* Takes one thing off the bytes received; false when nothing is whole. */
 static bool decode_one(struct player *p)
 {
-	char *data = p->in.data, *hash;
+	char *data = p->in.data, *hash, *at;
 	size_t used = 1;
 
 	if (!p->in.len)
 		return false;
 	if (*data == '-') {
 		answer_add(p, "-", 1);
-	} else if (*data == '$') {
+	} else if (*data == '$' || *data == '%') {
 		hash = memchr(data, '#', p->in.len);
 		if (!hash || hash + 3 > data + p->in.len)
 			return false;
 		if (!sum_is_right(data, hash))
 			die("wrong checksum from the session");
-		answer_add(p, data + 1, (size_t)(hash - data) - 1);
+		at = data + (*data == '$');
+		answer_add(p, at, (size_t)(hash - at));
 		used = (size_t)(hash - data) + 3;
-		if (p->ack)
+		if (p->ack && *data == '$')
 			client_write(p, "+", 1);
 	} else if (*data != '+') {
 		die("stray byte 0x%02x from the session", (uint8_t)*data);
@@ -177,7 +179,7 @@ static bool serve_events(struct player *p)
 	struct target *t = p->s.target;
 	struct pollfd fd = { t->ops->event_fd(t), POLLIN, 0 };
 
-	if (!p->s.running || !ready(fd))
+	if (!session_expects_events(&p->s) || !ready(fd))
 		return false;
 	session_events(&p->s, true);
 	return true;
