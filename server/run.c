@@ -68,13 +68,20 @@ int pk_run(struct session *s, struct args *a, struct buf *out)
 
 int pk_attach(struct session *s, struct args *a, struct buf *out)
 {
+	struct resume all = { .who.tid = -1, .kind = RESUME_CONT };
 	uint64_t pid;
 	int r;
 
 	if (!take_hex_max(a, 0x7fffffff, &pid) || !take_end(a))
 		return -EPROTO;
 	r = start_attach(s, (pid_t)pid, &s->err);
-	return reply_started(s, r, out);
+	if (r < 0 || !s->nonstop.on)
+		return reply_started(s, r, out);
+	/* The client stops what it wants stopped. */
+	all.who.pid = (pid_t)pid;
+	target_resume(s->target, &all, 1);
+	buf_puts(out, "OK");
+	return REPLY_NOW;
 }
 
 /* No reply: the client asks ? next. */

@@ -212,6 +212,7 @@ class Session:
         self.base = None
         self.rx = b""
         self.acks = True
+        self.notes = []
         command = [OPTIONS.server, *options]
         if attach:
             command += ["--attach", "localhost:0", str(attach)]
@@ -238,6 +239,7 @@ class Session:
             return port or self.server.poll() is not None
         until(listening, 10)
         check(port, "the server says:", self.said().decode(errors="replace"))
+        self.port = port
         self.sock = socket.create_connection(("127.0.0.1", port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.supported = self.packet("qSupported:" + features)
@@ -293,16 +295,22 @@ class Session:
         data = text if isinstance(text, bytes) else text.encode()
         self.sock.sendall(b"$" + data + b"#%02x" % (sum(data) & 0xff))
 
-    def receive(self, seconds):
-        """The next packet's payload, or None when there is none in time."""
+    def receive(self, seconds, notes=False):
+        """The next packet's payload, or None when there is none in time.
+        Notifications are put by; with notes the first ends the wait."""
         end = time.monotonic() + seconds
         while True:
-            found = re.search(rb"\$([^#]*)#..", self.rx, re.S)
+            found = re.search(rb"([$%])([^#]*)#..", self.rx, re.S)
             if found:
                 self.rx = self.rx[found.end():]
+                if found.group(1) == b"%":
+                    self.notes.append(expand(found.group(2)).decode("latin-1"))
+                    if notes:
+                        return None
+                    continue
                 if self.acks:
                     self.sock.sendall(b"+")
-                return expand(found.group(1))
+                return expand(found.group(2))
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.sock], [], [], left)[0]:
                 return None

@@ -1,0 +1,244 @@
+#!/usr/bin/env python3
+"""Non-stop mode: threads that run while others stand, and are left alone."""
+import socket
+import time
+
+from rsp import (Late, Program, Session, Stop, case, check, equal, main,
+                 task_state, until)
+
+
+class NonStop(Session):
+    """Stops come as notifications. A session begins with all stopped, unless
+    it attached: then all run."""
+
+    def connect(self, features):
+        super().connect(features)
+        equal(self.packet("QNonStop:1"), "OK", "QNonStop")
+
+    def stops(self, seconds=5):
+        """All that is told of: a notification and what vStopped yields."""
+        end = time.monotonic() + seconds
+        while not self.notes:
+            left = end - time.monotonic()
+            if left <= 0:
+                raise Late("nothing stopped in %g s" % seconds)
+            check(self.receive(left, notes=True) is None, "a packet unasked")
+        text = self.notes.pop(0)
+        check(text.startswith("Stop:"), "not a stop:", text)
+        out = [Stop(text[5:])]
+        while (text := self.packet("vStopped")) != "OK":
+            out.append(Stop(text))
+        check(not self.notes, "a notification amid vStopped:", self.notes)
+        return out
+
+    def stop(self, seconds=5):
+        """The one that is told of."""
+        stops = self.stops(seconds)
+        equal(len(stops), 1, "stops, " + str(stops))
+        return stops[0]
+
+    def all_stops(self, tids, seconds=5):
+        """Until every one of these threads has stopped: {tid: Stop}"""
+        out = {}
+        while not set(tids) <= set(out):
+            for stop in self.stops(seconds):
+                check(stop.tid not in out, "told of twice:", stop)
+                out[stop.tid] = stop
+        return out
+
+    def go(self, action="vCont;c"):
+        equal(self.packet(action), "OK", action)
+
+    def run_to_there(self, where="all_there"):
+        """The leader stops there, with all other threads at work."""
+        self.point(0, where)
+        self.go()
+        stop = self.stop(20)
+        equal(stop.tid, self.pid, "thread")
+        check("swbreak" in stop.fields, "reason", stop)
+        self.clear(0, where)
+
+    def end(self, seconds=20):
+        """Of the program, by whatever is told meanwhile."""
+        while True:
+            for stop in self.stops(seconds):
+                if stop.kind in "WX":
+                    return stop
+
+
+@case
+def query_lists_the_stopped():
+    """? begins a sequence of all stopped threads; those that run are not in
+    it."""
+    with NonStop("counting", "2") as s:
+        equal(Stop(s.packet("?")).tid, s.pid, "at the start")
+        equal(s.packet("vStopped"), "OK", "vStopped")
+        s.run_to_there()
+        equal(len(s.tids()), 3, "threads")
+        equal(Stop(s.packet("?")).tid, s.pid, "one is stopped")
+        equal(s.packet("vStopped"), "OK", "vStopped")
+        s.go()
+        equal(s.packet("?"), "OK", "when all run")
+
+
+@case
+def untouched_by_breakpoints():
+    """100 threads run; 100 breakpoints are set and removed, memory is read
+    and written: none of the threads is stopped for it, as they count."""
+    with NonStop("counting", "100") as s:
+        s.run_to_there()
+        where = s.addr("unused")
+        code = s.read(where, 808)
+        for _ in range(3):
+            for i in range(100):
+                s.point(0, where + 8 * i)
+            equal(s.read(where, 808), code, "memory")
+            for i in range(100):
+                s.clear(0, where + 8 * i)
+        before = s.var("spins", 8)
+        check(until(lambda: s.var("spins", 8) != before), "nothing runs")
+        s.set_var("go", 1)
+        s.go()
+        equal(s.end().number, 0, "exit status")
+        equal(s.printed().strip(), "stops 0", "what the threads counted")
+
+
+@case
+def watchpoints_reach_running_threads():
+    """Debug registers can be set in stopped threads only; it works, and the
+    threads run on. They see that they were stopped: the count counts."""
+    with NonStop("counting", "4") as s:
+        s.run_to_there()
+        s.point(2, "spins", 8)
+        tids = set(s.tids()) - {s.pid}
+        hit = {}
+        while len(hit) < 3:
+            for stop in s.stops():
+                check("watch" in stop.fields, "reason", stop)
+                hit[stop.tid] = stop
+        s.clear(2, "spins", 8)
+        check(set(hit) <= tids, "threads", hit)
+        for tid in set(hit):
+            s.go("vCont;c:" + s.name(tid))
+        s.set_var("go", 1)
+        s.go()
+        equal(s.end().number, 0, "exit status")
+        count = int(s.printed().split()[1])
+        check(count >= 4, "they counted", count)
+
+
+@case
+def stop_one_stop_all():
+    """vCont;t: of a thread, of all; what is stopped is not told of again."""
+    with NonStop("counting", "5") as s:
+        s.run_to_there()
+        tids = sorted(set(s.tids()) - {s.pid})
+        s.go("vCont;t:" + s.name(tids[2]))
+        stop = s.stop()
+        equal((stop.tid, stop.number), (tids[2], 0), "stop")
+        s.select(tids[2])
+        check(s.pc(), "registers")
+        s.select(tids[1])
+        check(s.packet("g")[:1] == "E", "registers of a running thread")
+        s.go("vCont;t:p%x.-1" % s.pid)
+        stops = s.all_stops(set(tids) - {tids[2]})
+        equal({stop.number for stop in stops.values()}, {0}, "signals")
+        equal(set(stops), set(tids) - {tids[2]}, "threads")
+        s.go("vCont;t")
+        s.quiet(0.2)
+        check(not s.notes, "told of again:", s.notes)
+        check(until(lambda: {task_state(s.pid, t) for t in tids} == {"t"}, 1),
+              "not stopped")
+        s.set_var("go", 1)
+        s.go()
+        equal(s.end().number, 0, "exit status")
+
+
+@case
+def ctrl_c():
+    """vCtrlC and ^C: one thread stops, with SIGINT."""
+    with NonStop("counting", "3") as s:
+        s.run_to_there()
+        s.go()
+        equal(s.packet("vCtrlC"), "OK", "vCtrlC")
+        equal(s.stop().number, 2, "signal")
+        time.sleep(0.05)
+        s.sock.sendall(b"\x03")
+        equal(s.stop().number, 2, "signal")
+        check(not s.notes, "more than one stop:", s.notes)
+
+
+@case
+def step_while_others_run():
+    with NonStop("counting", "3") as s:
+        s.run_to_there()
+        before = s.pc()
+        for _ in range(20):
+            s.go("vCont;s:" + s.name(s.pid))
+            stop = s.stop()
+            equal((stop.tid, stop.number), (s.pid, 5), "stop")
+        check(s.pc() != before, "no step was made")
+        spins = s.var("spins", 8)
+        check(until(lambda: s.var("spins", 8) != spins), "others stand")
+
+
+@case
+def untold_stops_stand():
+    """A thread whose stop the client has not taken is not resumed by what it
+    says of all."""
+    with NonStop("threads", "8", "forever") as s:
+        s.point(0, "in_thread")
+        s.go()
+        tids = set()
+        check(until(lambda: s.receive(0.01, notes=True) is None and s.notes),
+              "nothing stopped")
+        time.sleep(0.3)             # more of them arrive
+        s.go("vCont;c:p%x.-1" % s.pid)
+        stops = s.stops()
+        for stop in stops[1:]:
+            s.select(stop.tid)
+            equal(s.pc(), s.addr("in_thread"), "pc")
+        tids = {stop.tid for stop in stops}
+        while len(tids) < 8:
+            tids |= {stop.tid for stop in s.stops()}
+        s.clear(0, "in_thread")
+        s.go()
+        time.sleep(0.05)
+        equal(s.packet("vKill;%x" % s.pid), "OK", "vKill")
+
+
+@case
+def attached_runs_on():
+    """A client that asks for non-stop mode of a program that runs finds it
+    running, and so leaves it."""
+    with Program("threads", "3", "forever") as p:
+        equal(p.line(), "ready", "the program")
+        with Session("threads", attach=p.pid, options=["--multi"]) as s:
+            s.start()
+            s.sock.close()
+            time.sleep(0.1)
+            port = s.port
+            with Client(s, port) as c:
+                equal(c.packet("?"), "OK", "all run")
+                check(task_state(p.pid) in "RS", "it stands")
+                c.go("vCont;t")
+                c.all_stops(c.tids())
+            check(until(lambda: task_state(p.pid) in "RS", 2), "left standing")
+
+
+class Client(NonStop):
+    """The next one of a server that is there."""
+
+    def __init__(self, session, port):
+        self.__dict__.update(session.__dict__)
+        self.rx, self.acks, self.notes = b"", True, []
+        self.sock = socket.create_connection(("127.0.0.1", port))
+        self.packet("qSupported:multiprocess+;swbreak+")
+        equal(self.packet("QNonStop:1"), "OK", "QNonStop")
+
+    def close(self):
+        self.sock.close()
+
+
+if __name__ == "__main__":
+    main()
