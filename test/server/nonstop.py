@@ -89,12 +89,11 @@ def untouched_by_breakpoints():
         s.run_to_there()
         where = s.addr("unused")
         code = s.read(where, 808)
-        for _ in range(3):
-            for i in range(100):
-                s.point(0, where + 8 * i)
-            equal(s.read(where, 808), code, "memory")
-            for i in range(100):
-                s.clear(0, where + 8 * i)
+        for i in range(100):
+            s.point(0, where + 8 * i)
+        equal(s.read(where, 808), code, "memory")
+        for i in range(100):
+            s.clear(0, where + 8 * i)
         before = s.var("spins", 8)
         check(until(lambda: s.var("spins", 8) != before), "nothing runs")
         s.set_var("go", 1)
