@@ -44,26 +44,70 @@ static unsigned long control_bits(const struct debug_address *d, unsigned n)
 	return (unsigned long)(rw | len << 2) << (16 + 4 * n) | 1ul << (2 * n);
 }
 
-void debugreg_sync(struct lwp *lwp)
+/* The part of the control register that is about one address. */
+static unsigned long slot_mask(unsigned n)
+{
+	return 0xful << (16 + 4 * n) | 3ul << (2 * n);
+}
+
+static void wanted(const struct inferior *inf, struct debug_registers *r)
+{
+	*r = (struct debug_registers){ inf->debug_generation, 0, { 0 } };
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++) {
+		if (!inf->debug[i].pt)
+			continue;
+		r->addr[i] = inf->debug[i].addr;
+		r->control |= control_bits(&inf->debug[i], i);
+	}
+}
+
+/* The slots of r that are not as those of other, as bits of the control
+ * register. */
+static unsigned long slots_unlike(const struct debug_registers *r,
+				  const struct debug_registers *other)
+{
+	unsigned long unlike = 0;
+
+	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++) {
+		unsigned long mask = slot_mask(i);
+
+		if (r->control & mask &&
+		    (r->addr[i] != other->addr[i] ||
+		     (r->control ^ other->control) & mask))
+			unlike |= mask;
+	}
+	return unlike;
+}
+
+/*
+ * Each of these writes costs as much as a step. Clients take breakpoints out
+ * at a stop, step, and put them back: so nothing is written for what comes back
+ * as it was, and what is to go stays for a step. Should it trap then, it
+ * belongs to no point, and the step goes on.
+ */
+void debugreg_sync(struct lwp *lwp, bool step)
 {
 	struct inferior *inf = inferior_of(lwp->proc);
-	unsigned long control = 0;
+	struct debug_registers want, *have = &lwp->debug;
+	unsigned long fresh, stale;
 
-	if (lwp->debug_generation == inf->debug_generation)
+	if (have->generation == inf->debug_generation)
+		return;
+	wanted(inf, &want);
+	fresh = slots_unlike(&want, have);
+	stale = slots_unlike(have, &want);
+	if (step && !fresh)
 		return;
 	/* Off first: an address must fit the length that is in force. */
-	debugreg_poke(lwp, DR_CONTROL, 0);
+	if (have->control & fresh)
+		debugreg_poke(lwp, DR_CONTROL, have->control & ~(fresh | stale));
 	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++) {
-		struct debug_address *d = &inf->debug[i];
-
-		if (!d->pt)
-			continue;
-		debugreg_poke(lwp, i, d->addr);
-		control |= control_bits(d, i);
+		if (fresh & slot_mask(i))
+			debugreg_poke(lwp, i, want.addr[i]);
 	}
-	if (control)
-		debugreg_poke(lwp, DR_CONTROL, control);
-	lwp->debug_generation = inf->debug_generation;
+	if (fresh | stale)
+		debugreg_poke(lwp, DR_CONTROL, want.control);
+	*have = want;
 }
 
 /* The longest aligned piece at the start of a range. */

@@ -77,7 +77,7 @@ static void take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
 	lwp->starting = true;
 	if (inferior_of(parent->proc)->ghost)
 		map_drop(&lt->t.threads, (uint64_t)tid);
-	lwp->debug_generation = 0;
+	lwp->debug = (struct debug_registers){ 0 };
 	if (map_drop(&lt->strays, (uint64_t)tid))
 		status_take(lt, tid, PTRACE_EVENT_STOP << 16 | SIGTRAP << 8 |
 					     0x7f, !parent->th->running);
@@ -166,7 +166,7 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp_set_running(lt, lwp, true);
 	lwp->kind = kind;
 	lwp->signo = lwp->injected = 0;
-	lwp->debug_generation = 0;
+	lwp->debug = (struct debug_registers){ 0 };
 	lwp->in_slot = lwp->waits_for_vfork = false;
 	/* An interrupt of the leader has died with it. */
 	lwp->interrupting = lwp->trap_due = false;

@@ -27,6 +27,13 @@
 #define N_DEBUG_ADDRESSES 4
 #define TASK_NAME_SIZE 16 /* the kernel's TASK_COMM_LEN */
 
+/* What a thread's are set to; of none, all zero. */
+struct debug_registers {
+	unsigned generation; /* the inferior's that they are */
+	unsigned long control;
+	uint64_t addr[N_DEBUG_ADDRESSES];
+};
+
 struct lwp {
 	pid_t tid;
 	struct process *proc;
@@ -67,7 +74,7 @@ struct lwp {
 	bool regs_fresh, regs_dirty, pc_dirty;
 	uint8_t *xsave; /* linux_target.xsave.size bytes, or NULL */
 
-	unsigned debug_generation; /* the inferior's that it carries */
+	struct debug_registers debug; /* that it has */
 
 	/* What /proc said: see proc.c. */
 	int core;
@@ -236,8 +243,9 @@ int debugreg_insert(struct target *t, struct process *p, struct point *pt);
 void debugreg_remove(struct process *p, struct point *pt);
 /* None is to be set any more, whatever points there are. */
 void debugreg_forget(struct process *p);
-/* Brings a stopped lwp's debug registers up to date. */
-void debugreg_sync(struct lwp *lwp);
+/* Brings a stopped lwp's debug registers up to date; for a mere step they may
+ * hold what has been removed. */
+void debugreg_sync(struct lwp *lwp, bool step);
 /* What of our points a debug trap is about, and where: NULL when none. */
 const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
 				 uint64_t *addr);

@@ -147,7 +147,7 @@ static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 	if (lwp->th)
 		target_regs_flush(&lt->t, lwp->th);
 	lwp_regs_flush(lwp);
-	debugreg_sync(lwp);
+	debugreg_sync(lwp, false);
 	if (ptrace(PTRACE_DETACH, lwp->tid, 0, sig) < 0) {
 		reap(lwp->tid);
 		return;

@@ -39,7 +39,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 	if (step)
 		step_note(lwp);
 	lwp_regs_flush(lwp);
-	debugreg_sync(lwp);
+	debugreg_sync(lwp, step);
 	sig = signal_to_deliver(lwp);
 	if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN ||
 	    sig == SIGTTOU)

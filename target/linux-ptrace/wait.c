@@ -247,7 +247,7 @@ static bool trap_is_queued(const struct lwp *lwp)
 	long n;
 
 	if (!lwp->proc->points->sw.count && lwp->kind == RESUME_CONT &&
-	    !lwp->in_slot && !lwp->debug_generation)
+	    !lwp->in_slot && !lwp->debug.generation)
 		return false;
 	n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
 	for (long i = 0; i < n; i++) {
