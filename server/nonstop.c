@@ -97,31 +97,30 @@ void nonstop_forget(struct session *s, pid_t pid)
 	struct queued *q, *next, *sent = first_queued(&s->nonstop);
 
 	list_each_safe(q, next, &s->nonstop.queue, node) {
-		if (q != sent && q->stop.id.pid == pid)
-			drop_queued(q);
+		if (q == sent || q->stop.id.pid != pid)
+			continue;
+		stop_let_go(s, &q->stop);
+		drop_queued(q);
 	}
 }
 
 void nonstop_why(struct session *s, struct buf *out)
 {
-	struct process *p;
-	struct thread *th;
+	struct thread *th = NULL;
 
 	while (!list_empty(&s->nonstop.queue))
 		acknowledge(s);
-	list_each(p, &s->target->processes, node) {
-		list_each(th, &p->threads, node) {
-			struct stop st = th->last;
+	while ((th = thread_next(s->target, th))) {
+		struct stop st = th->last;
 
-			if (th->running)
-				continue;
-			if (ptid_equal(s->last.id, th->id))
-				st = s->last;
-			else if (st.kind == STOP_NONE)
-				st.kind = STOP_SIGNAL;
-			st.id = th->id;
-			enqueue(s, &st);
-		}
+		if (th->running)
+			continue;
+		if (ptid_equal(s->last.id, th->id))
+			st = s->last;
+		else if (st.kind == STOP_NONE)
+			st.kind = STOP_SIGNAL;
+		st.id = th->id;
+		enqueue(s, &st);
 	}
 	put_first(s, out);
 }

@@ -99,15 +99,12 @@ void session_print(struct session *s, const char *text)
 
 static void note_running(struct session *s)
 {
-	struct process *p;
-	struct thread *th;
+	struct thread *th = NULL;
 
 	buf_reset(&s->ran);
-	list_each(p, &s->target->processes, node) {
-		list_each(th, &p->threads, node) {
-			if (th->running)
-				buf_put(&s->ran, &th->id, sizeof(th->id));
-		}
+	while ((th = thread_next(s->target, th))) {
+		if (th->running)
+			buf_put(&s->ran, &th->id, sizeof(th->id));
 	}
 }
 
@@ -286,11 +283,22 @@ static bool worth_telling(struct session *s, const struct stop *st)
 	}
 }
 
+void stop_let_go(struct session *s, const struct stop *st)
+{
+	bool forked = st->kind == STOP_FORK || st->kind == STOP_VFORK;
+	struct process *child =
+		forked ? process_find(s->target, st->child.pid) : NULL;
+
+	if (child)
+		s->target->ops->detach(s->target, child, 0);
+}
+
 /* Without a client programs go on, with their signals. */
 static void run_on(struct session *s, const struct stop *st)
 {
 	struct resume act = { .who = st->id, .kind = RESUME_CONT };
 
+	stop_let_go(s, st);
 	if (st->kind == STOP_SIGNAL)
 		act.signo = st->signo;
 	if (thread_find(s->target, st->id.tid))

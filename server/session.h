@@ -99,6 +99,9 @@ void session_started(struct session *s, pid_t pid, int signo);
 /* Output for the client's console while a packet is handled (O). */
 void session_print(struct session *s, const char *text);
 
+/* Nobody will hear of the stop: a process that it forked goes its own way. */
+void stop_let_go(struct session *s, const struct stop *st);
+
 /* Appends the stop reply for st. */
 void stop_reply(struct session *s, const struct stop *st, struct buf *out);
 void put_ptid(const struct session *s, struct ptid id, struct buf *out);

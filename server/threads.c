@@ -53,38 +53,26 @@ int pk_current(struct session *s, struct args *a, struct buf *out)
  * As many threads as a packet holds. The list goes on behind the thread that
  * it ended with; were that gone by then, it would begin again, so it ends.
  */
-static void put_threads(struct session *s, struct process *p, struct list *at,
-			struct buf *out)
+static int put_threads(struct session *s, struct thread *th, struct buf *out)
 {
 	const size_t longest = 32;
-	struct thread *th;
 
-	while (&p->node != &s->target->processes) {
-		for (; at != &p->threads; at = at->next) {
-			th = list_entry(at, struct thread, node);
-			buf_putc(out, out->len ? ',' : 'm');
-			put_ptid(s, th->id, out);
-			s->list_tid = th->id.tid;
-			if (out->len > RSP_PACKET_MAX - longest)
-				return;
-		}
-		p = list_entry(p->node.next, struct process, node);
-		at = p->threads.next;
+	while (th && out->len <= RSP_PACKET_MAX - longest) {
+		buf_putc(out, out->len ? ',' : 'm');
+		put_ptid(s, th->id, out);
+		s->list_tid = th->id.tid;
+		th = thread_next(s->target, th);
 	}
+	if (!out->len)
+		buf_putc(out, 'l');
+	return REPLY_NOW;
 }
 
 int pk_threads_first(struct session *s, struct args *a, struct buf *out)
 {
-	struct process *p = list_entry(s->target->processes.next,
-				       struct process, node);
-
 	(void)a;
 	s->list_tid = 0;
-	if (!list_empty(&s->target->processes))
-		put_threads(s, p, p->threads.next, out);
-	if (!out->len)
-		buf_putc(out, 'l');
-	return REPLY_NOW;
+	return put_threads(s, thread_next(s->target, NULL), out);
 }
 
 int pk_threads_next(struct session *s, struct args *a, struct buf *out)
@@ -92,11 +80,7 @@ int pk_threads_next(struct session *s, struct args *a, struct buf *out)
 	struct thread *th = thread_find(s->target, s->list_tid);
 
 	(void)a;
-	if (th)
-		put_threads(s, th->proc, th->node.next, out);
-	if (!out->len)
-		buf_putc(out, 'l');
-	return REPLY_NOW;
+	return put_threads(s, th ? thread_next(s->target, th) : NULL, out);
 }
 
 int pk_thread_extra(struct session *s, struct args *a, struct buf *out)

@@ -45,24 +45,21 @@ static int make_threads(struct session *s, const char *annex, struct buf *out)
 {
 	const struct target_ops *ops = s->target->ops;
 	struct buf id = { 0 };
-	struct process *p;
-	struct thread *th;
+	struct thread *th = NULL;
 	char name[64];
 
 	if (*annex)
 		return -ENOENT;
 	xml_threads_begin(out);
-	list_each(p, &s->target->processes, node) {
-		list_each(th, &p->threads, node) {
-			struct xml_thread x = { .name = name };
+	while ((th = thread_next(s->target, th))) {
+		struct xml_thread x = { .name = name };
 
-			buf_reset(&id);
-			put_ptid(s, th->id, &id);
-			x.id = buf_str(&id);
-			x.core = ops->thread_core(s->target, th);
-			ops->thread_name(s->target, th, name, sizeof(name));
-			xml_threads_add(out, &x);
-		}
+		buf_reset(&id);
+		put_ptid(s, th->id, &id);
+		x.id = buf_str(&id);
+		x.core = ops->thread_core(s->target, th);
+		ops->thread_name(s->target, th, name, sizeof(name));
+		xml_threads_add(out, &x);
 	}
 	xml_threads_end(out);
 	buf_fini(&id);

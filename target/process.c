@@ -92,24 +92,38 @@ void thread_free(struct target *t, struct thread *th)
 	free(th);
 }
 
+struct thread *thread_next(const struct target *t, const struct thread *th)
+{
+	const struct list *at = th ? th->node.next : NULL;
+	const struct list *node = th ? &th->proc->node : &t->processes;
+
+	while (!at || at == &list_entry(node, struct process, node)->threads) {
+		const struct process *p;
+
+		node = node->next;
+		if (node == &t->processes)
+			return NULL;
+		p = list_entry(node, struct process, node);
+		at = p->untold ? &p->threads : p->threads.next;
+	}
+	return list_entry(at, struct thread, node);
+}
+
 struct thread *thread_match(const struct target *t, struct ptid pattern)
 {
 	struct thread *th, *any = NULL;
-	struct process *p;
 
 	if (pattern.tid > 0) {
 		th = thread_find(t, pattern.tid);
 		return th && ptid_matches(pattern, th->id) ? th : NULL;
 	}
-	list_each(p, &t->processes, node) {
-		if (pattern.pid > 0 && pattern.pid != p->pid)
+	for (th = thread_next(t, NULL); th; th = thread_next(t, th)) {
+		if (!ptid_matches(pattern, th->id))
 			continue;
-		list_each(th, &p->threads, node) {
-			if (!th->running)
-				return th;
-			if (!any)
-				any = th;
-		}
+		if (!th->running)
+			return th;
+		if (!any)
+			any = th;
 	}
 	return any;
 }

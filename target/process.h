@@ -119,6 +119,8 @@ struct process {
 	const struct arch *arch; /* borrowed from the target */
 	char *path;		 /* owned: the program's absolute path */
 	bool attached;		 /* as opposed to started by us */
+	bool untold; /* forked, and the fork was not reported yet: for the
+		      * layer above it is not there */
 	void *priv;
 };
 
@@ -133,12 +135,16 @@ void process_set_points(struct process *p, struct process *of);
 
 static inline bool thread_can_resume(const struct thread *th)
 {
-	return !th->running && !th->untold;
+	return !th->running && !th->untold && !th->proc->untold;
 }
 
 struct thread *thread_find(const struct target *t, pid_t tid);
 struct thread *thread_add(struct target *t, struct process *p, pid_t tid);
 void thread_free(struct target *t, struct thread *th);
+
+/* The threads of all processes that the layer above has been told of, in
+ * order: the one behind th, or the first (NULL). */
+struct thread *thread_next(const struct target *t, const struct thread *th);
 
 /* Any thread that the pattern covers, a stopped one if there is one. */
 struct thread *thread_match(const struct target *t, struct ptid pattern);

@@ -115,6 +115,7 @@ bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
 	}
 	lwp_set_pending(lt, lwp, vfork ? STOP_VFORK : STOP_FORK);
 	lwp->pending.child = (struct ptid){ (pid_t)msg, (pid_t)msg };
+	child->untold = true;
 	return true;
 }
 
@@ -153,6 +154,7 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	caller = lwp_find(lt, (pid_t)former);
 	kind = caller ? caller->kind : RESUME_CONT;
 	list_each_safe(th, next, &p->threads, node) {
+		release_untold_child(lt, lwp_of(th));
 		if (lwp_of(th) != lwp)
 			lwp_drop(lt, lwp_of(th));
 	}

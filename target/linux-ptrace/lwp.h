@@ -272,6 +272,11 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp);
 /* Lets go of a process whose threads are all stopped, or wait for a vfork
  * child. It may become a ghost. */
 void inferior_release(struct linux_target *lt, struct process *p, int signo);
+/* What the lwp has forked, while that is still to be told of; or NULL. */
+struct process *untold_child(const struct linux_target *lt,
+			     const struct lwp *lwp);
+/* That will never be told of: it goes its own way. */
+void release_untold_child(struct linux_target *lt, struct lwp *lwp);
 /* Is it only waiting for its vfork child, which is none of the client's? */
 bool is_leaving(const struct linux_target *lt, pid_t pid);
 /* A process goes from its memory: another that is shown gets what there is

@@ -208,12 +208,40 @@ static void lwps_release(struct linux_target *lt, struct process *p)
 		lwp_release(lt, leader);
 }
 
+struct process *untold_child(const struct linux_target *lt,
+			     const struct lwp *lwp)
+{
+	if (lwp->pending.kind != STOP_FORK && lwp->pending.kind != STOP_VFORK)
+		return NULL;
+	return process_find(&lt->t, lwp->pending.child.pid);
+}
+
+void release_untold_child(struct linux_target *lt, struct lwp *lwp)
+{
+	struct process *child = untold_child(lt, lwp);
+
+	if (!child)
+		return;
+	lwp_clear_pending(lwp);
+	inferior_release(lt, child, 0);
+}
+
+static void release_untold_children(struct linux_target *lt,
+				    struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node)
+		release_untold_child(lt, lwp_of(th));
+}
+
 void inferior_release(struct linux_target *lt, struct process *p, int signo)
 {
 	struct inferior *inf = inferior_of(p);
 	size_t kept = 0;
 
 	debug(SESSION, "release %d, signal %d", p->pid, signo);
+	release_untold_children(lt, p);
 	if (!inf->shares_memory && !heir_of(lt, p)) {
 		take_points_out(lt, p);
 		kept = p->points->sw.count;

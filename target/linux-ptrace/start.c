@@ -236,6 +236,13 @@ int linux_detach(struct target *t, struct process *p, int signo)
 	return 0;
 }
 
+static bool is_of(const struct linux_target *lt, pid_t tid, pid_t pid)
+{
+	const struct lwp *lwp = lwp_find(lt, tid);
+
+	return lwp && lwp->proc->pid == pid;
+}
+
 int linux_kill(struct target *t, struct process *p)
 {
 	struct linux_target *lt = linux_of(t);
@@ -251,7 +258,7 @@ int linux_kill(struct target *t, struct process *p)
 		if (tid < 0)
 			break;
 		if (tid > 0)
-			status_take(lt, tid, status, true);
+			status_take(lt, tid, status, is_of(lt, tid, pid));
 	}
 	p = process_find(t, pid);
 	if (p)

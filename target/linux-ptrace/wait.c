@@ -361,6 +361,7 @@ static void take_exit(struct linux_target *lt, struct lwp *lwp, int status)
 {
 	bool end = lwp->tid == lwp->proc->pid || is_last_of_all(lt, lwp);
 
+	release_untold_child(lt, lwp);
 	if (is_ghost(lwp)) {
 		if (inferior_of(lwp->proc)->held) {
 			lwp_set_stopped(lt, lwp);
@@ -471,7 +472,11 @@ static void run_held_back(struct linux_target *lt)
 
 static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 {
+	struct process *child = untold_child(lt, lwp);
+
 	*out = lwp->pending;
+	if (child)
+		child->untold = false;
 	lwp_clear_pending(lwp);
 	lwp_set_running(lt, lwp, false);
 	lwp->report_interrupt = false;
