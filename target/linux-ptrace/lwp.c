@@ -145,6 +145,7 @@ struct lwp *lwp_add(struct linux_target *lt, struct process *p, pid_t tid)
 	list_add(&lt->moving, &lwp->node);
 	lt->n_moving++;
 	list_init(&lwp->pending_node);
+	list_init(&lwp->status_node);
 	map_set(&lt->lwps, (uint64_t)tid, lwp);
 	return lwp;
 }
@@ -165,6 +166,7 @@ void lwp_drop(struct linux_target *lt, struct lwp *lwp)
 	if (!lwp->stopped)
 		lt->n_moving--;
 	list_drop(&lwp->node);
+	list_drop(&lwp->status_node);
 	map_drop(&lt->lwps, (uint64_t)lwp->tid);
 	free(lwp->xsave);
 	free(lwp);

@@ -40,6 +40,8 @@ struct lwp {
 	struct thread *th; /* NULL: a leader that has exited before the rest */
 	struct list node;	  /* in linux_target.moving or .settled */
 	struct list pending_node; /* in linux_target.pending, or alone */
+	struct list status_node;  /* in linux_target.statuses, or alone */
+	int status;		  /* collected, to be handled */
 
 	bool stopped;
 	bool dead;	      /* its exit was seen; kept to tell of it */
@@ -107,7 +109,7 @@ struct inferior {
 	uint64_t syscall_insn;	   /* inject.h; 0: not looked for yet */
 };
 
-/* The periodic signal that bounds our waiting: see wait.c. */
+/* The periodic signal that bounds our waiting: see status.c. */
 struct tick {
 	timer_t timer;
 	volatile int armed, used, struck;
@@ -120,6 +122,7 @@ struct linux_target {
 	struct list moving;  /* lwps that are not stopped */
 	struct list settled; /* those that are */
 	struct list pending; /* those whose event is to be told, in order */
+	struct list statuses; /* collected, in order: see status.c */
 	struct list ghosts;  /* processes: see release.c */
 	size_t n_moving, n_running;
 	struct {
@@ -293,7 +296,7 @@ void linux_idle(struct target *t);
 /* A thread of the process is about to run. */
 void points_put_back(struct target *t, struct process *p);
 
-/* --- wait.c, resume.c, start.c ------------------------------------------- */
+/* --- status.c ------------------------------------------------------------ */
 
 int tick_init(struct tick *tk);
 void tick_fini(struct tick *tk);
@@ -303,6 +306,13 @@ void tick_fini(struct tick *tk);
  * -ECHILD: there is no such child.
  */
 pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block);
+
+/* Takes all wait statuses that are there, one a thread; then they are got one
+ * by one: a tid, or 0. */
+void lwps_collect(struct linux_target *lt);
+pid_t lwp_collected(struct linux_target *lt, int *status);
+
+/* --- wait.c, resume.c, start.c ------------------------------------------- */
 
 /*
  * Takes in one wait status. Afterwards an event is pending on the lwp's

@@ -1,93 +1,14 @@
-/*
- * From wait statuses to events.
- *
- * Waiting is the hot path: a stop that is handled here and resumed at once (a
- * passed signal, a false condition, a range step) should cost a wait and a
- * ptrace call and nothing else. So a patient caller blocks in wait4() rather
- * than in poll(), and a periodic signal, the tick, bounds that: it interrupts
- * the wait after a few milliseconds at most, whatever the debuggee does. The
- * tick is armed by the first patient wait and disarms itself when a period
- * passes without one, so that a series of waits costs no timer calls. Being
- * periodic it needs no care for the race between its arrival and the wait.
- */
+/* From wait statuses to events. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
-
-#define TICK_NS 2000000
-
-/* --- the tick ------------------------------------------------------------ */
-
-static void tick_set(struct tick *tk, long ns)
-{
-	struct itimerspec its = {
-		.it_value = { 0, ns },
-		.it_interval = { 0, ns },
-	};
-
-	timer_settime(tk->timer, 0, &its, NULL);
-	tk->armed = ns != 0;
-}
-
-static void on_tick(int signo, siginfo_t *si, void *context)
-{
-	struct tick *tk = si->si_value.sival_ptr;
-	int saved = errno;
-
-	(void)signo, (void)context;
-	if (si->si_code != SI_TIMER)
-		return;
-	tk->struck = 1;
-	if (!tk->used)
-		tick_set(tk, 0);
-	tk->used = 0;
-	errno = saved;
-}
-
-int tick_init(struct tick *tk)
-{
-	struct sigaction sa = {
-		.sa_sigaction = on_tick,
-		.sa_flags = SA_SIGINFO, /* no SA_RESTART: it interrupts */
-	};
-	struct sigevent ev = {
-		.sigev_notify = SIGEV_SIGNAL,
-		.sigev_signo = SIGALRM,
-		.sigev_value.sival_ptr = tk,
-	};
-
-	*tk = (struct tick){ 0 };
-	sigaction(SIGALRM, &sa, NULL);
-	return timer_create(CLOCK_MONOTONIC, &ev, &tk->timer) < 0 ? -errno : 0;
-}
-
-void tick_fini(struct tick *tk)
-{
-	timer_delete(tk->timer);
-}
-
-pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
-{
-	pid_t r;
-
-	if (block) {
-		lt->tick.used = 1;
-		if (!lt->tick.armed)
-			tick_set(&lt->tick, TICK_NS);
-	}
-	r = wait4(tid, status, __WALL | (block ? 0 : WNOHANG), NULL);
-	if (r >= 0)
-		return r;
-	return errno == EINTR ? 0 : -errno;
-}
 
 /* --- stops --------------------------------------------------------------- */
 
@@ -563,36 +484,54 @@ static pid_t whom_to_wait_for(const struct linux_target *lt)
 	return list_entry(lt->moving.next, struct lwp, node)->tid;
 }
 
-int linux_next_event(struct target *t, struct stop *out, bool patient)
+/* Blocks for a tick at most. */
+static bool next_patiently(struct linux_target *lt, struct stop *out)
 {
-	struct linux_target *lt = linux_of(t);
-	bool block = patient && lt->n_moving;
 	int status;
 	pid_t tid;
 
 	lt->tick.struck = 0;
-	if (!block)
-		drain_signal_fd(lt);
-	for (;;) {
-		if (pop_event(lt, out))
-			return 1;
-		if (block && (lt->tick.struck || !lt->n_moving)) {
+	while (!pop_event(lt, out)) {
+		if (lt->tick.struck || !lt->n_moving) {
 			affinity_restore(&lt->affinity);
-			/* Drained first: what comes after makes it readable. */
-			drain_signal_fd(lt);
-			block = false;
+			return false;
 		}
-		tid = lwp_wait(lt, block ? whom_to_wait_for(lt) : -1, &status,
-			       block);
-		if (tid > 0 && block)
+		tid = lwp_wait(lt, whom_to_wait_for(lt), &status, true);
+		if (tid > 0) {
 			affinity_stopped(lt, tid);
+			status_take(lt, tid, status, false);
+		} else {
+			lt->tick.struck |= tid < 0;
+		}
+	}
+	return true;
+}
+
+static bool next_collected(struct linux_target *lt, struct stop *out)
+{
+	int status;
+	pid_t tid;
+
+	while (!pop_event(lt, out)) {
+		tid = lwp_collected(lt, &status);
 		if (tid > 0)
 			status_take(lt, tid, status, false);
-		else if (block)
-			lt->tick.struck |= tid < 0;
 		else if (lt->child_signalled)
 			hide_zombie_leaders(lt);
 		else
-			return 0;
+			return false;
 	}
+	return true;
+}
+
+int linux_next_event(struct target *t, struct stop *out, bool patient)
+{
+	struct linux_target *lt = linux_of(t);
+
+	if (patient && next_patiently(lt, out))
+		return 1;
+	/* Drained first: what comes after makes it readable. */
+	drain_signal_fd(lt);
+	lwps_collect(lt);
+	return next_collected(lt, out);
 }

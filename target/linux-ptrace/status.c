@@ -1,0 +1,138 @@
+/*
+ * Wait statuses: waiting for one, and fairness where there are many.
+ *
+ * Waiting is the hot path: a stop that is handled at once and resumed (a
+ * passed signal, a false condition, a range step) should cost a wait and a
+ * ptrace call and nothing else. So a patient caller blocks in wait4() rather
+ * than in poll(), and a periodic signal, the tick, bounds that: it interrupts
+ * the wait after a few milliseconds at most, whatever the debuggee does. The
+ * tick is armed by the first patient wait and disarms itself when a period
+ * passes without one, so that a series of waits costs no timer calls. Being
+ * periodic it needs no care for the race between its arrival and the wait.
+ *
+ * wait4() prefers the oldest child. Threads that stop again and again would
+ * keep the others from being heard, and us from ever coming to an end: so now
+ * and then all statuses that are there are taken in one go, and each is
+ * handled before anything new is asked for.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "target/linux-ptrace/lwp.h"
+
+#define TICK_NS 2000000
+
+static void tick_set(struct tick *tk, long ns)
+{
+	struct itimerspec its = {
+		.it_value = { 0, ns },
+		.it_interval = { 0, ns },
+	};
+
+	timer_settime(tk->timer, 0, &its, NULL);
+	tk->armed = ns != 0;
+}
+
+static void on_tick(int signo, siginfo_t *si, void *context)
+{
+	struct tick *tk = si->si_value.sival_ptr;
+	int saved = errno;
+
+	(void)signo, (void)context;
+	if (si->si_code != SI_TIMER)
+		return;
+	tk->struck = 1;
+	if (!tk->used)
+		tick_set(tk, 0);
+	tk->used = 0;
+	errno = saved;
+}
+
+int tick_init(struct tick *tk)
+{
+	struct sigaction sa = {
+		.sa_sigaction = on_tick,
+		.sa_flags = SA_SIGINFO, /* no SA_RESTART: it interrupts */
+	};
+	struct sigevent ev = {
+		.sigev_notify = SIGEV_SIGNAL,
+		.sigev_signo = SIGALRM,
+		.sigev_value.sival_ptr = tk,
+	};
+
+	*tk = (struct tick){ 0 };
+	sigaction(SIGALRM, &sa, NULL);
+	return timer_create(CLOCK_MONOTONIC, &ev, &tk->timer) < 0 ? -errno : 0;
+}
+
+void tick_fini(struct tick *tk)
+{
+	timer_delete(tk->timer);
+}
+
+static bool is_collected(const struct lwp *lwp)
+{
+	return !list_empty(&lwp->status_node);
+}
+
+static pid_t take_collected(struct lwp *lwp, int *status)
+{
+	list_drop(&lwp->status_node);
+	*status = lwp->status;
+	return lwp->tid;
+}
+
+pid_t lwp_collected(struct linux_target *lt, int *status)
+{
+	if (list_empty(&lt->statuses))
+		return 0;
+	return take_collected(list_entry(lt->statuses.next, struct lwp,
+					 status_node),
+			      status);
+}
+
+pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
+{
+	struct lwp *lwp = tid > 0 ? lwp_find(lt, tid) : NULL;
+	pid_t r;
+
+	if (lwp && is_collected(lwp))
+		return take_collected(lwp, status);
+	if (tid < 0 && !list_empty(&lt->statuses))
+		return lwp_collected(lt, status);
+	if (block) {
+		lt->tick.used = 1;
+		if (!lt->tick.armed)
+			tick_set(&lt->tick, TICK_NS);
+	}
+	r = wait4(tid, status, __WALL | (block ? 0 : WNOHANG), NULL);
+	if (r >= 0)
+		return r;
+	return errno == EINTR ? 0 : -errno;
+}
+
+/* A second status of a thread before the first was handled: it has died, or
+ * one that called exec has its id now. The first means nothing any more. */
+static void collect(struct linux_target *lt, pid_t tid, int status)
+{
+	struct lwp *lwp = lwp_find(lt, tid);
+
+	if (!lwp) {
+		status_take(lt, tid, status, false);
+		return;
+	}
+	lwp->status = status;
+	list_drop(&lwp->status_node);
+	list_add(&lt->statuses, &lwp->status_node);
+}
+
+void lwps_collect(struct linux_target *lt)
+{
+	int status;
+	pid_t tid;
+
+	while ((tid = wait4(-1, &status, __WALL | WNOHANG, NULL)) > 0)
+		collect(lt, tid, status);
+}
