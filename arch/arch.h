@@ -30,6 +30,8 @@ struct arch {
 	const struct regdesc *regs;
 	size_t n_regs;
 	size_t regs_size; /* bytes of all registers, as in the g packet */
+	size_t basic_size; /* ... of those, the first ones, that every such CPU
+			    * has: what a client knows without reading on */
 	unsigned pc, sp, fp;
 
 	uint8_t trap[ARCH_TRAP_MAX];

@@ -19,12 +19,18 @@ static const struct {
 	{ X86_PKEYS, X86_BIT(X86_PKRU) },
 };
 
-static bool feature_present(const char *feature, const struct xsave_layout *l)
+/* 0: every CPU has it. */
+static uint64_t feature_needs(const char *feature)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(requirements); i++)
 		if (!strcmp(requirements[i].feature, feature))
-			return !(requirements[i].needs & ~l->features);
-	return true;
+			return requirements[i].needs;
+	return 0;
+}
+
+static bool feature_present(const char *feature, const struct xsave_layout *l)
+{
+	return !(feature_needs(feature) & ~l->features);
 }
 
 /* A general set that is not whole is none: zeros are read, nothing written. */
@@ -94,6 +100,8 @@ static void reg_add(struct x86_arch *x, const struct x86_row *row)
 	plan_row(x, row, d);
 	a->n_regs++;
 	a->regs_size += row->bits / 8;
+	if (!feature_needs(row->feature))
+		a->basic_size = a->regs_size;
 }
 
 static void types_add(struct x86_arch *x)

@@ -28,8 +28,11 @@ static const struct {
 
 static void note_feature(struct session *s, const struct args *word)
 {
+	static const char xml[] = "xmlRegisters=";
 	size_t len = args_left(word);
 
+	if (len > sizeof(xml) - 1 && !memcmp(word->p, xml, sizeof(xml) - 1))
+		s->client.descriptions = true;
 	for (size_t i = 0; i < ARRAY_SIZE(client_words); i++) {
 		if (strlen(client_words[i].name) == len &&
 		    !memcmp(client_words[i].name, word->p, len))

@@ -9,11 +9,13 @@ int pk_regs_read(struct session *s, struct args *a, struct buf *out)
 {
 	struct thread *th = session_thread(s);
 	const uint8_t *regs = target_regs_all(s->target, th);
+	const struct arch *arch = th->proc->arch;
 
 	(void)a;
 	if (!regs)
 		return -ESRCH;
-	buf_put_hex(out, regs, th->proc->arch->regs_size);
+	buf_put_hex(out, regs, s->client.descriptions ? arch->regs_size
+						      : arch->basic_size);
 	return REPLY_NOW;
 }
 

@@ -21,6 +21,8 @@
 struct client_features {
 	bool multiprocess, swbreak, hwbreak, fork_events, vfork_events;
 	bool exec_events, no_resumed, thread_events, error_message;
+	bool descriptions; /* xmlRegisters, or it read one: others know only
+			    * what gdb has built in */
 };
 
 /* A qXfer object as it was when its reading began at offset 0. */

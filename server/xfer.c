@@ -29,6 +29,7 @@ static int make_features(struct session *s, const char *annex, struct buf *out)
 		return -ENOENT;
 	if (!p)
 		return -ESRCH;
+	s->client.descriptions = true;
 	t = (struct xml_target){
 		.arch = p->arch->name,
 		.osabi = p->arch->osabi,
@@ -39,6 +40,16 @@ static int make_features(struct session *s, const char *annex, struct buf *out)
 	};
 	xml_target_put(out, &t);
 	return 0;
+}
+
+/* What pthread_self() returns: in glibc and musl, the thread pointer. It
+ * stays the same, and is 0 before the program sets it. */
+static const void *handle_of(struct session *s, struct thread *th)
+{
+	if (!th->handle && !th->running &&
+	    s->target->ops->thread_pointer(s->target, th, &th->handle) < 0)
+		th->handle = 0;
+	return &th->handle;
 }
 
 static int make_threads(struct session *s, const char *annex, struct buf *out)
@@ -58,6 +69,8 @@ static int make_threads(struct session *s, const char *annex, struct buf *out)
 		put_ptid(s, th->id, &id);
 		x.id = buf_str(&id);
 		x.core = ops->thread_core(s->target, th);
+		x.handle = handle_of(s, th);
+		x.handle_len = th->handle ? th->proc->arch->word : 0;
 		ops->thread_name(s->target, th, name, sizeof(name));
 		xml_threads_add(out, &x);
 	}

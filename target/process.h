@@ -70,6 +70,8 @@ struct thread {
 	bool untold; /* its stop is one that the client does not know of yet:
 		      * no resume is meant for it */
 	struct stop last;     /* why it stopped; kind NONE before that */
+	uint64_t handle; /* its pthread_t, which is the thread pointer, once
+			  * that was looked up: xfer.c; 0: not known */
 	uint8_t *regs;	      /* arch->regs_size bytes, as in the g packet */
 	uint32_t fresh;	      /* a bit per register set: regs holds it */
 	uint32_t dirty;	      /* ... and differs from the thread's own */

@@ -174,6 +174,7 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp->interrupting = lwp->trap_due = false;
 	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
 	lwp->th->fresh = lwp->th->dirty = 0;
+	lwp->th->handle = 0;
 	memory_leave(lt, p);
 	forget_memory(lt, p);
 	if (inferior_of(p)->ghost) {

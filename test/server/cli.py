@@ -442,7 +442,10 @@ def once_with_a_client_that_goes(t):
 def a_probe_is_no_client(t):
     """Whoever has gone before it could be looked at was not the one."""
     p = t.serve("sh", "-c", "exit 5", options=ONCE)
+    p.send_signal(signal.SIGSTOP)       # it looks when the client has gone
+    os.waitid(os.P_PID, p.pid, os.WSTOPPED)
     t.client(p).close()
+    p.send_signal(signal.SIGCONT)
     until_said(p, "connection refused: .*it is closed")
     c = t.client(p)
     same(c.run(), "W05")
