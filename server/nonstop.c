@@ -39,7 +39,8 @@ void nonstop_fini(struct nonstop *ns)
 /* Wildcards pass by threads whose stop the client does not know of. */
 static void set_untold(struct session *s, const struct stop *st, bool untold)
 {
-	bool forked = st->kind == STOP_FORK || st->kind == STOP_VFORK;
+	bool forked = st->kind == STOP_FORK || st->kind == STOP_VFORK ||
+		      st->kind == STOP_CLONED;
 	struct thread *th = thread_find(s->target, st->id.tid);
 
 	if (th)

@@ -141,7 +141,7 @@ void session_connect(struct session *s, struct link *link, const char *refused)
 	s->link = link;
 	s->client = (struct client_features){ 0 };
 	s->extended = s->multi;
-	s->interrupted = s->bare_binary = false;
+	s->interrupted = s->bare_binary = s->wants_threads = false;
 	s->refused = refused;
 	if (refused)
 		return;
@@ -194,9 +194,17 @@ static void let_attached_run(struct session *s)
 /* Nobody is to hear of anything. */
 static void forget_wishes(struct target *t)
 {
+	struct process *p;
+	struct thread *th;
+
 	sigfillset(&t->pass_signals);
 	t->report_fork = t->report_vfork = t->report_exec = false;
 	t->report_threads = false;
+	list_each(p, &t->processes, node) {
+		process_set_caught(p, NULL);
+		list_each(th, &p->threads, node)
+			th->options = 0;
+	}
 }
 
 void session_disconnect(struct session *s)
@@ -277,7 +285,7 @@ static bool worth_telling(struct session *s, const struct stop *st)
 		return s->client.no_resumed;
 	case STOP_CREATED:
 	case STOP_THREAD_EXIT:
-		return s->target->report_threads;
+		return s->wants_threads;
 	default:
 		return true;
 	}

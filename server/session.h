@@ -52,6 +52,7 @@ struct session {
 	struct buf ran; /* struct ptid each: see session_run_again() */
 	bool interrupted;      /* a ^C came that no stop has answered */
 	bool bare_binary;      /* x replies without the b, for lldb */
+	bool wants_threads;    /* asked once to hear of their beginnings, ends */
 	struct stop last;      /* what ? answers */
 
 	struct err err; /* of the packet being handled */

@@ -36,6 +36,13 @@ static void put_reason_ptid(const struct session *s, const char *key,
 	buf_putc(out, ';');
 }
 
+static void put_number(struct buf *out, const char *key, uint64_t v)
+{
+	buf_puts(out, key);
+	buf_put_num(out, v);
+	buf_putc(out, ';');
+}
+
 static void put_watch(const struct stop *st, struct buf *out)
 {
 	static const char *const keys[] = {
@@ -44,9 +51,7 @@ static void put_watch(const struct stop *st, struct buf *out)
 		[POINT_ACCESS] = "awatch:",
 	};
 
-	buf_puts(out, keys[st->point]);
-	buf_put_num(out, st->addr);
-	buf_putc(out, ';');
+	put_number(out, keys[st->point], st->addr);
 }
 
 static void put_exec(struct session *s, const struct stop *st, struct buf *out)
@@ -84,6 +89,15 @@ static void put_reason(struct session *s, const struct stop *st,
 		break;
 	case STOP_EXEC:
 		put_exec(s, st, out);
+		break;
+	case STOP_SYSCALL_ENTRY:
+		put_number(out, "syscall_entry:", (unsigned)st->code);
+		break;
+	case STOP_SYSCALL_RETURN:
+		put_number(out, "syscall_return:", (unsigned)st->code);
+		break;
+	case STOP_CLONED:
+		put_reason_ptid(s, "clone:", st->child, out);
 		break;
 	case STOP_CREATED:
 		buf_puts(out, "create:;");

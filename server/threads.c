@@ -106,6 +106,58 @@ int pk_thread_events(struct session *s, struct args *a, struct buf *out)
 	if (!take_hex_max(a, 1, &on) || !take_end(a))
 		return -EPROTO;
 	s->target->report_threads = on;
+	s->wants_threads |= on;
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
+#define OPTIONS_ALL (THREAD_TELL_CLONE | THREAD_TELL_EXIT)
+
+static void set_options(struct target *t, struct ptid who, unsigned options)
+{
+	struct process *p;
+	struct thread *th;
+
+	list_each(p, &t->processes, node) {
+		if (who.pid > 0 && who.pid != p->pid)
+			continue;
+		list_each(th, &p->threads, node) {
+			if (ptid_matches(who, th->id))
+				th->options = options;
+		}
+	}
+}
+
+/* OPTIONS[:THREAD];...: each thread takes the last that is for it. False:
+ * malformed; what came before that may have been set. */
+static bool take_options(struct session *s, struct args *a, bool set)
+{
+	struct thread *th;
+	uint64_t options;
+	struct ptid who;
+
+	do {
+		who = (struct ptid){ -1, -1 };
+		if (!take_hex_max(a, OPTIONS_ALL, &options) ||
+		    (take_char(a, ':') && !take_ptid(a, &who)))
+			return false;
+		th = thread_find(s->target, who.tid);
+		if (set && th && ptid_matches(who, th->id))
+			th->options = (unsigned)options;
+		else if (set && who.tid <= 0)
+			set_options(s->target, who, (unsigned)options);
+	} while (take_char(a, ';'));
+	return take_end(a);
+}
+
+int pk_thread_options(struct session *s, struct args *a, struct buf *out)
+{
+	struct args again = *a;
+
+	if (!take_options(s, &again, false))
+		return -EPROTO;
+	take_options(s, a, true);
+	s->wants_threads = true;
 	buf_puts(out, "OK");
 	return REPLY_NOW;
 }

@@ -4,6 +4,7 @@
 
 #include "agent/ax.h"
 #include "base/mem.h"
+#include "target/syscalls.h"
 #include "target/target.h"
 
 struct process *process_find(const struct target *t, pid_t pid)
@@ -42,6 +43,12 @@ void process_set_points(struct process *p, struct process *of)
 	list_init(&p->points->list);
 }
 
+void process_set_caught(struct process *p, struct syscall_set *caught)
+{
+	syscall_set_unref(p->caught);
+	p->caught = caught;
+}
+
 struct process *process_add(struct target *t, pid_t pid,
 			    const struct arch *arch)
 {
@@ -62,6 +69,7 @@ void process_free(struct target *t, struct process *p)
 	list_each_safe(th, next, &p->threads, node)
 		thread_free(t, th);
 	points_unref(p);
+	process_set_caught(p, NULL);
 	list_drop(&p->node);
 	free(p->path);
 	free(p);

@@ -17,6 +17,7 @@
 #include "base/ptid.h"
 
 struct ax_program;
+struct syscall_set;
 struct target;
 
 enum stop_kind {
@@ -31,6 +32,9 @@ enum stop_kind {
 	STOP_VFORK,	 /* the same */
 	STOP_VFORK_DONE, /* the vfork child has left the parent's memory */
 	STOP_EXEC,	 /* process.path: the new program */
+	STOP_SYSCALL_ENTRY,  /* code: its number; nothing is done yet */
+	STOP_SYSCALL_RETURN, /* code: the same; its result is there */
+	STOP_CLONED,	 /* child: the new thread, stopped at its start */
 	STOP_CREATED,	 /* a new thread's first stop */
 	STOP_THREAD_EXIT, /* code: status; the thread is gone */
 	STOP_EXITED,	 /* code: exit status; the process is gone */
@@ -51,6 +55,12 @@ enum point_kind {
 	POINT_ACCESS,
 };
 
+/* Of a thread: what a client wants to be told. */
+enum {
+	THREAD_TELL_CLONE = 1 << 0, /* STOP_CLONED when it makes a thread */
+	THREAD_TELL_EXIT = 1 << 1,  /* STOP_THREAD_EXIT */
+};
+
 /* One stop, with all that a reply needs. */
 struct stop {
 	struct ptid id;
@@ -69,6 +79,7 @@ struct thread {
 	bool running;	      /* as the layer above sees it */
 	bool untold; /* its stop is one that the client does not know of yet:
 		      * no resume is meant for it */
+	unsigned options;     /* THREAD_TELL_* bits; a new thread has none */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once
 			  * that was looked up: xfer.c; 0: not known */
@@ -119,6 +130,7 @@ struct process {
 	struct list threads;
 	struct points *points; /* counted */
 	const struct arch *arch; /* borrowed from the target */
+	struct syscall_set *caught; /* counted; system calls that are told */
 	char *path;		 /* owned: the program's absolute path */
 	bool attached;		 /* as opposed to started by us */
 	bool untold; /* forked, and the fork was not reported yet: for the
@@ -131,6 +143,9 @@ struct process *process_add(struct target *t, pid_t pid,
 			    const struct arch *arch);
 /* With all its threads and points; nothing is undone in the debuggee. */
 void process_free(struct target *t, struct process *p);
+/* Drops the process's set of system calls for another, which is taken over;
+ * NULL: none. */
+void process_set_caught(struct process *p, struct syscall_set *caught);
 /* Drops the process's set of points for of's, which they share from now;
  * with NULL, for an empty one. */
 void process_set_points(struct process *p, struct process *of);

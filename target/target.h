@@ -64,6 +64,18 @@ struct target_object_ops {
 			 uint64_t off, const void *buf, size_t len);
 };
 
+struct target_syscall_ops {
+	/*
+	 * The calls of set, which is taken over (NULL: none), stop the
+	 * process's threads at entry and return from now on, a step's too.
+	 * Numbers are those of the program's own kind: a call that it makes
+	 * of another (i386's from 64-bit code) is in no set but that of all.
+	 * A forked child and a new program keep the set.
+	 */
+	int (*catch)(struct target *t, struct process *p,
+		     struct syscall_set *set);
+};
+
 struct target_ops {
 	const char *name;
 	void (*free)(struct target *t);
@@ -140,6 +152,7 @@ struct target_ops {
 	/* Optional groups; NULL means that nothing of it is advertised. */
 	const struct target_point_ops *point;
 	const struct target_object_ops *object;
+	const struct target_syscall_ops *syscall;
 };
 
 struct target {
@@ -148,7 +161,8 @@ struct target {
 	struct map threads; /* tid -> struct thread */
 
 	/* What the layer above wants; it may change while all is stopped. */
-	bool report_fork, report_vfork, report_exec, report_threads;
+	bool report_fork, report_vfork, report_exec;
+	bool report_threads; /* all that begin and end; or by thread.options */
 	bool all_stop; /* halt() follows each event that is told */
 	bool unsettled; /* set by the target: it has use for idle() */
 	sigset_t pass_signals;	  /* delivered without a stop */

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "target/syscalls.h"
 #include "test/fake_private.h"
 
 struct fake *fake_of(struct target *t)
@@ -310,6 +311,25 @@ static void fake_free(struct target *t)
 	free(f);
 }
 
+static int catch_syscalls(struct target *t, struct process *p,
+			  struct syscall_set *set)
+{
+	struct buf *log = &fake_of(t)->log;
+
+	buf_printf(log, "catch %x", (unsigned)p->pid);
+	if (!set || set->all)
+		buf_puts(log, set ? " all" : " none");
+	for (size_t i = 0; set && i < set->n; i++)
+		buf_printf(log, " %x", (unsigned)set->numbers[i]);
+	buf_putc(log, '\n');
+	process_set_caught(p, set);
+	return 0;
+}
+
+static const struct target_syscall_ops syscall_ops = {
+	.catch = catch_syscalls,
+};
+
 static const struct target_object_ops object_ops = {
 	.read = object_read,
 	.write = object_write,
@@ -336,6 +356,7 @@ static const struct target_ops fake_ops = {
 	.thread_pointer = thread_pointer,
 	.point = &fake_point_ops,
 	.object = &object_ops,
+	.syscall = &syscall_ops,
 };
 
 struct fake *fake_new(const struct arch *arch)

@@ -62,6 +62,8 @@ void fake_arrive(struct fake *f, struct ptid id, uint64_t pc);
  *	stop PID.TID write | read | access ADDR
  *	stop PID.TID fork | vfork CHILDPID	(a new one, with a copy)
  *	stop PID.TID exec PATH
+ *	stop PID.TID syscall-entry | syscall-return NUMBER
+ *	stop PID.TID cloned TID		(a new thread, stopped)
  *	stop PID.TID thread-exit | exited CODE
  *	stop PID.TID killed NUMBER
  */

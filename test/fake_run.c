@@ -218,6 +218,9 @@ static void take_effect(struct fake *f, struct thread *th, struct fake_event *e)
 	case STOP_HWBREAK:
 		fake_pc_set(f, th->id.tid, e->stop.addr);
 		break;
+	case STOP_CLONED:
+		fake_thread_add(f, th->id.pid, e->stop.child.tid);
+		break;
 	case STOP_FORK:
 	case STOP_VFORK: {
 		struct process *child =

@@ -111,7 +111,7 @@ static int script_arrive(struct fake *f, const char *args)
 }
 
 /* What the word after the kind is. */
-enum operand { NOTHING, SIGNO, CODE, ADDR, CHILD, PATH };
+enum operand { NOTHING, SIGNO, CODE, ADDR, CHILD, THREAD, PATH };
 
 static const struct stop_word {
 	const char *word;
@@ -133,6 +133,9 @@ static const struct stop_word {
 	{ "created", STOP_CREATED, POINT_SW, NOTHING },
 	{ "thread-exit", STOP_THREAD_EXIT, POINT_SW, CODE },
 	{ "exited", STOP_EXITED, POINT_SW, CODE },
+	{ "syscall-entry", STOP_SYSCALL_ENTRY, POINT_SW, CODE },
+	{ "syscall-return", STOP_SYSCALL_RETURN, POINT_SW, CODE },
+	{ "cloned", STOP_CLONED, POINT_SW, THREAD },
 	{ "killed", STOP_KILLED, POINT_SW, SIGNO },
 };
 
@@ -178,6 +181,8 @@ static int script_stop(struct fake *f, const char *args)
 		s.addr = v;
 	else if (w->operand == CHILD)
 		child_add(f, &s, (pid_t)v);
+	else if (w->operand == THREAD)
+		s.child = (struct ptid){ (pid_t)pid, (pid_t)v };
 	e = fake_event_add(f, &s);
 	if (w->operand == PATH)
 		e->path = xstrdup(operand);

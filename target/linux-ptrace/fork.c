@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
+#include "target/syscalls.h"
 
 static void points_copy(struct linux_target *lt, struct process *from,
 			struct process *to)
@@ -57,6 +58,7 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 
 	p->arch = from->arch;
 	p->attached = from->attached;
+	process_set_caught(p, syscall_set_ref(from->caught));
 	lwp = lwp_add(lt, p, pid);
 	lwp_set_stopped(lt, lwp);
 	lwp_set_running(lt, lwp, false);
@@ -70,7 +72,24 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 	return p;
 }
 
-static void take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
+/* The client hears of it with its parent's stop, and sets it going. */
+static bool take_told_thread(struct linux_target *lt, struct lwp *parent,
+			     pid_t tid)
+{
+	struct lwp *lwp;
+
+	if (!wait_for_first_stop(lt, tid))
+		return false;
+	lwp = lwp_add(lt, parent->proc, tid);
+	lwp_set_stopped(lt, lwp);
+	lwp_set_running(lt, lwp, false);
+	lwp->th->untold = true;
+	lwp_set_pending(lt, parent, STOP_CLONED);
+	parent->pending.child = (struct ptid){ parent->proc->pid, tid };
+	return true;
+}
+
+static bool take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
 {
 	struct lwp *lwp = lwp_add(lt, parent->proc, tid);
 
@@ -81,6 +100,7 @@ static void take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
 	if (map_drop(&lt->strays, (uint64_t)tid))
 		status_take(lt, tid, PTRACE_EVENT_STOP << 16 | SIGTRAP << 8 |
 					     0x7f, !parent->th->running);
+	return false;
 }
 
 /* What clone() makes without CLONE_THREAD but with CLONE_VM is a thread to a
@@ -99,11 +119,11 @@ bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
 	if (ptrace(PTRACE_GETEVENTMSG, lwp->tid, 0, &msg) < 0)
 		return false;
 	shares = shares_memory(lwp->proc->pid, (pid_t)msg);
-	if (event == PTRACE_EVENT_CLONE && shares) {
-		take_thread(lt, lwp, (pid_t)msg);
-		return false;
-	}
 	ghost = inferior_of(lwp->proc)->ghost;
+	if (event == PTRACE_EVENT_CLONE && shares)
+		return lwp->th->options & THREAD_TELL_CLONE && !ghost ?
+			       take_told_thread(lt, lwp, (pid_t)msg) :
+			       take_thread(lt, lwp, (pid_t)msg);
 	lwp->waits_for_vfork = vfork;
 	if (!wait_for_first_stop(lt, (pid_t)msg))
 		return false;
@@ -148,11 +168,15 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	enum resume_kind kind;
 	unsigned long former;
 	struct lwp *caller;
+	bool call_known;
+	uint32_t call;
 
 	if (ptrace(PTRACE_GETEVENTMSG, lwp->tid, 0, &former) < 0)
 		former = (unsigned long)lwp->tid;
 	caller = lwp_find(lt, (pid_t)former);
 	kind = caller ? caller->kind : RESUME_CONT;
+	call = caller ? caller->call : 0;
+	call_known = caller && caller->call_known;
 	list_each_safe(th, next, &p->threads, node) {
 		release_untold_child(lt, lwp_of(th));
 		if (lwp_of(th) != lwp)
@@ -167,13 +191,15 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp_clear_pending(lwp);
 	lwp_set_running(lt, lwp, true);
 	lwp->kind = kind;
+	lwp->call = call;
+	lwp->call_known = call_known;
 	lwp->signo = lwp->injected = 0;
 	lwp->debug = (struct debug_registers){ 0 };
 	lwp->in_slot = lwp->waits_for_vfork = false;
 	/* An interrupt of the leader has died with it. */
 	lwp->interrupting = lwp->trap_due = false;
 	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
-	lwp->th->fresh = lwp->th->dirty = 0;
+	lwp->th->fresh = lwp->th->dirty = lwp->th->options = 0;
 	lwp->th->handle = 0;
 	memory_leave(lt, p);
 	forget_memory(lt, p);

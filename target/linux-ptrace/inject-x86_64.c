@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "target/linux-ptrace/slot.h"
+#include "target/linux-ptrace/syscall.h"
 
 #ifndef PTRACE_GETSIGMASK
 #define PTRACE_GETSIGMASK 0x420a
@@ -108,6 +109,21 @@ static int64_t execute(struct linux_target *lt, struct lwp *lwp)
 					  : (int32_t)regs->rax;
 }
 
+/*
+ * A call that is under way would put its result where ours are. A fork or
+ * exec is let end first; one that is about to begin, and may take long, is
+ * put off.
+ */
+static int leave_call(struct linux_target *lt, struct lwp *lwp)
+{
+	int status, r;
+
+	if (lwp->at_entry)
+		return syscall_withdraw(lt, lwp);
+	r = lwp_step_wait(lt, lwp, &status);
+	return r < 0 || !lwp_regs(lwp) ? -ESRCH : 0;
+}
+
 int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
 		       enum inject_call call, const uint64_t args[4])
 {
@@ -115,10 +131,9 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
 	bool is64 = lwp->proc->arch->word == 8;
 	uint64_t mask, all = ~(uint64_t)0;
 	struct user_regs_struct saved;
+	bool at_entry = lwp->at_entry, has_si;
 	int signo = lwp->signo;
 	siginfo_t si;
-	int status;
-	bool has_si;
 	int64_t r;
 
 	if (!filters_allow(lwp->proc))
@@ -130,16 +145,13 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
 	if (!lwp_regs(lwp))
 		return -ESRCH;
 	slot_leave(lwp);
-	/* A fork or exec that is under way would put its result where ours
-	 * are: first let it end. */
-	if (lwp->in_call && (lwp_step_wait(lt, lwp, &status) < 0 ||
-			     !lwp_regs(lwp)))
-		return -ESRCH;
-	saved = lwp->regs;
 	has_si = ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) == 0;
 	ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(mask), &mask);
 	ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(all), &all);
 	lwp->signo = 0;
+	if (lwp->in_call && leave_call(lt, lwp) < 0)
+		return -ESRCH;
+	saved = lwp->regs;
 	set_arguments(&lwp->regs, is64,
 		      is64 ? numbers[call].n64 : numbers[call].n32, args);
 	lwp->regs.rip = inf->syscall_insn;
@@ -147,11 +159,13 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
 	r = execute(lt, lwp);
 	if (r == -ESRCH)
 		return r;
+	lwp->regs = saved;
+	lwp->regs_fresh = lwp->regs_dirty = true;
+	if (at_entry && syscall_enter_again(lt, lwp) < 0)
+		return -ESRCH;
 	ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(mask), &mask);
 	if (has_si)
 		ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &si);
-	lwp->regs = saved;
-	lwp->regs_fresh = lwp->regs_dirty = true;
 	lwp->signo = signo;
 	return r;
 }

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/syscall.h"
 
 static void linux_free(struct target *t)
 {
@@ -61,6 +62,7 @@ static const struct target_ops linux_ops = {
 	.thread_pointer = linux_thread_pointer,
 	.point = &linux_point_ops,
 	.object = &linux_object_ops,
+	.syscall = &linux_syscall_ops,
 };
 
 struct target *linux_target_new(void)

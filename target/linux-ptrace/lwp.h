@@ -51,10 +51,16 @@ struct lwp {
 	bool trap_due;	       /* set going only to take a trap: wait.c */
 	bool waits_for_vfork; /* until its child execs or exits */
 	bool in_call;	      /* this stop is inside a system call */
+	bool at_entry;	      /* ... of which nothing is done yet */
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
 	bool stepped;	      /* its last resume was a step */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
+
+	/* The system call that it is in, if its entry was seen: syscall.h. */
+	uint32_t call;
+	bool call_known;
+	bool call_foreign; /* of another kind than the program */
 
 	/* What the layer above asked for at the last resume. */
 	enum resume_kind kind;
@@ -320,6 +326,13 @@ pid_t lwp_collected(struct linux_target *lt, int *status);
  */
 void status_take(struct linux_target *lt, pid_t tid, int status, bool hold);
 
+/* What kind of stop it is. */
+void note_stop(struct lwp *lwp, int status);
+
+/* A stop that is not told: the lwp goes on, but not when its process is being
+ * halted or the layer above has it stopped. */
+void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold);
+
 int linux_next_event(struct target *t, struct stop *out, bool patient);
 int linux_resume(struct target *t, const struct resume *acts, size_t n);
 int linux_interrupt(struct target *t, struct ptid who);
@@ -338,15 +351,20 @@ void lwps_halt(struct linux_target *lt, struct process *p);
 
 /* Lets a stopped lwp run, by an instruction or on; delivers lwp->signo. */
 void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step);
+/* A moving lwp is to stop: a PTRACE_EVENT_STOP follows, sooner or later. */
+void lwp_interrupt(struct lwp *lwp);
 /* Is its next stop to be told of as an interrupt? Then tell does so. */
 bool lwp_interrupt_wanted(const struct linux_target *lt,
 			  const struct lwp *lwp);
 void lwp_tell_interrupt(struct linux_target *lt, struct lwp *lwp);
 /*
- * Steps a stopped lwp by an instruction and waits for it, whatever interrupts
- * were under way: *status is its stop, not yet taken in, and it is stopped.
- * -ESRCH: it has died, and that has been taken in.
+ * Sets a stopped lwp going by a ptrace request and waits for it, whatever
+ * interrupts were under way: *status is its stop, not yet taken in, and it is
+ * stopped. -ESRCH: it has died, and that has been taken in.
  */
+int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
+		 int *status);
+/* The same, by an instruction. */
 int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status);
 /* As the layer above asked last: continue, or step. */
 void lwp_run_on(struct linux_target *lt, struct lwp *lwp);

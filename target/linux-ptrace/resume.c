@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
+#include "target/linux-ptrace/syscall.h"
 
 /*
  * Only a signal-delivery-stop can deliver one (ptrace(2)); from any other the
@@ -26,9 +27,10 @@ static int signal_to_deliver(struct lwp *lwp)
 	return 0;
 }
 
-static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
+static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 {
-	int request = step ? PTRACE_SINGLESTEP : PTRACE_CONT, sig;
+	bool step = request == PTRACE_SINGLESTEP;
+	int sig;
 
 	if (inferior_of(lwp->proc)->lifted)
 		points_put_back(&lt->t, lwp->proc);
@@ -52,6 +54,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 		      errno);
 	lwp->listen = false;
 	lwp->stepped = step;
+	lwp->call_known &= request == PTRACE_SYSCALL;
 	lwp->own_siginfo &= lwp->injected != 0;
 	lwp_set_moving(lt, lwp);
 	debug(RESUME, "%d: %s, signal %d", lwp->tid,
@@ -61,7 +64,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, bool step)
 	      sig);
 }
 
-static void lwp_interrupt(struct lwp *lwp)
+void lwp_interrupt(struct lwp *lwp)
 {
 	if (lwp->interrupting || lwp->starting || lwp->trap_due)
 		return;
@@ -89,7 +92,7 @@ void lwp_tell_interrupt(struct linux_target *lt, struct lwp *lwp)
 
 void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
 {
-	set_going(lt, lwp, step);
+	set_going(lt, lwp, syscall_request(lt, lwp, step));
 	if (lwp_interrupt_wanted(lt, lwp))
 		lwp_interrupt(lwp);
 }
@@ -100,12 +103,13 @@ void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
 		lwp_run(lt, lwp, lwp->in_slot || lwp->kind != RESUME_CONT);
 }
 
-int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
+int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
+		 int *status)
 {
 	pid_t tid = lwp->tid, r;
 
 	do {
-		set_going(lt, lwp, true);
+		set_going(lt, lwp, request);
 		do {
 			r = lwp_wait(lt, tid, status, true);
 		} while (!r);
@@ -115,14 +119,17 @@ int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
 			return -ESRCH;
 		}
 		lwp_set_stopped(lt, lwp);
-		lwp->signal_stop = !(*status >> 16);
-		lwp->trap_stop = *status >> 8 == SIGTRAP;
-		lwp->in_call = false;
+		note_stop(lwp, *status);
 		/* An interrupt sent before comes first: step again. */
 		if (*status >> 16 == PTRACE_EVENT_STOP)
 			lwp->interrupting = false;
 	} while (*status >> 16 == PTRACE_EVENT_STOP);
 	return 0;
+}
+
+int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
+{
+	return lwp_run_wait(lt, lwp, PTRACE_SINGLESTEP, status);
 }
 
 /* Takes the action in; true when an event of the thread is pending. */

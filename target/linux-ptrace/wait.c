@@ -9,11 +9,12 @@
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
+#include "target/linux-ptrace/syscall.h"
 
 /* --- stops --------------------------------------------------------------- */
 
 /* Ghosts take no part in halts: their parents wait for them. */
-static void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
+void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	if (is_ghost(lwp))
 		hold = inferior_of(lwp->proc)->held;
@@ -278,6 +279,12 @@ static void drop_exited(struct linux_target *lt, struct lwp *lwp)
 			 !list_empty(&p->threads);
 }
 
+static bool tells_exit(const struct linux_target *lt, const struct lwp *lwp)
+{
+	return lt->t.report_threads ||
+	       (lwp->th && lwp->th->options & THREAD_TELL_EXIT);
+}
+
 static void take_exit(struct linux_target *lt, struct lwp *lwp, int status)
 {
 	bool end = lwp->tid == lwp->proc->pid || is_last_of_all(lt, lwp);
@@ -293,7 +300,7 @@ static void take_exit(struct linux_target *lt, struct lwp *lwp, int status)
 			lwp_drop(lt, lwp);
 		return;
 	}
-	if (!end && !lt->t.report_threads) {
+	if (!end && !tells_exit(lt, lwp)) {
 		drop_exited(lt, lwp);
 		return;
 	}
@@ -307,6 +314,22 @@ static void take_exit(struct linux_target *lt, struct lwp *lwp, int status)
 		lwp->pending.code = WEXITSTATUS(status);
 	else
 		lwp->pending.signo = WTERMSIG(status);
+}
+
+void note_stop(struct lwp *lwp, int status)
+{
+	bool call = status >> 8 == SYSCALL_SIGTRAP;
+	int event = status >> 16;
+
+	lwp->signal_stop = !event && !call;
+	lwp->trap_stop = status >> 8 == SIGTRAP;
+	lwp->in_call = event && event != PTRACE_EVENT_STOP;
+	lwp->at_entry = false;
+	/* These come before an interrupt that waits, and take it back
+	 * (ptrace_stop() in the kernel's signal.c): if not, it is one that
+	 * nobody asked for. */
+	if (call || lwp->in_call)
+		lwp->interrupting = false;
 }
 
 void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
@@ -326,16 +349,16 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 		return;
 	}
 	lwp_set_stopped(lt, lwp);
-	lwp->signal_stop = !event;
-	lwp->trap_stop = !event && WSTOPSIG(status) == SIGTRAP;
+	note_stop(lwp, status);
 	lwp->trap_due = lwp->waits_for_vfork = false;
-	lwp->in_call = event && event != PTRACE_EVENT_STOP;
 	if (lwp->starting)
 		take_first_stop(lt, lwp, hold);
 	else if (event)
 		take_event(lt, lwp, event, WSTOPSIG(status), hold);
 	else if (WSTOPSIG(status) == SIGTRAP)
 		take_sigtrap(lt, lwp, hold);
+	else if (WSTOPSIG(status) == SYSCALL_SIGTRAP)
+		syscall_take(lt, lwp, hold);
 	else
 		take_signal(lt, lwp, WSTOPSIG(status), hold);
 }
@@ -350,6 +373,9 @@ static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
 {
 	const struct point *pt;
 
+	if (lwp->pending.kind == STOP_SYSCALL_ENTRY ||
+	    lwp->pending.kind == STOP_SYSCALL_RETURN)
+		return syscall_still_wanted(lt, lwp);
 	if (lwp->pending.kind != STOP_SWBREAK)
 		return true;
 	pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
@@ -394,10 +420,15 @@ static void run_held_back(struct linux_target *lt)
 static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 {
 	struct process *child = untold_child(lt, lwp);
+	struct thread *made = NULL;
 
 	*out = lwp->pending;
 	if (child)
 		child->untold = false;
+	if (out->kind == STOP_CLONED)
+		made = thread_find(&lt->t, out->child.tid);
+	if (made)
+		made->untold = false;
 	lwp_clear_pending(lwp);
 	lwp_set_running(lt, lwp, false);
 	lwp->report_interrupt = false;
@@ -405,8 +436,10 @@ static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 		lwp->th->last = *out;
 	if (out->kind == STOP_EXITED || out->kind == STOP_KILLED)
 		inferior_drop(lt, lwp->proc);
-	else if (out->kind == STOP_THREAD_EXIT)
+	else if (out->kind == STOP_THREAD_EXIT && lwp->dead)
 		lwp_drop(lt, lwp);
+	else if (out->kind == STOP_THREAD_EXIT)
+		lwp_hide(lt, lwp); /* its end is the process's */
 }
 
 /* Events of threads that the layer above has not resumed wait. */
@@ -460,6 +493,10 @@ static void hide_zombie_leaders(struct linux_target *lt)
 		    !is_zombie_leader(lwp))
 			continue;
 		running = lwp->th->running;
+		if (running && tells_exit(lt, lwp)) {
+			lwp_set_pending(lt, lwp, STOP_THREAD_EXIT);
+			continue;
+		}
 		lwp_hide(lt, lwp);
 		lt->no_resumed |= running && !lt->n_running;
 	}

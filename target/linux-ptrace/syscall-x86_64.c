@@ -1,0 +1,95 @@
+/*
+ * System calls as x86 makes them: by syscall, int $0x80 and sysenter, each of
+ * two bytes. At a stop the pc is behind the instruction; after sysenter it is
+ * behind an int $0x80 of the vDSO, which the kernel uses to restart calls.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "base/mem.h"
+#include "target/linux-ptrace/syscall.h"
+
+#define INSN_LEN 2
+
+/* A call that does nothing, in the place of one that is put off: a number of
+ * -1 does nothing either, but a seccomp filter may kill for that. */
+#define GETPID_64 39
+#define GETPID_32 20
+
+bool syscall_insn_is_next(struct linux_target *lt, struct lwp *lwp)
+{
+	static const char *const insns[] = { "\x0f\x05", "\xcd\x80",
+					     "\x0f\x34" };
+	uint8_t code[INSN_LEN];
+	uint64_t pc = lwp_pc(lwp);
+
+	if (linux_read_mem(&lt->t, lwp->proc, pc, code, INSN_LEN) != INSN_LEN)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(insns); i++) {
+		if (!memcmp(code, insns[i], INSN_LEN))
+			return true;
+	}
+	return false;
+}
+
+/* Calls that return from a signal handler set orig_rax to -1 themselves:
+ * rt_sigreturn of x86-64 and x32, sigreturn and rt_sigreturn of i386. */
+static bool returns_from_handler(uint32_t nr)
+{
+	return nr == 15 || nr == (0x40000000 | 513) || nr == 119 || nr == 173;
+}
+
+uint32_t syscall_shown(struct lwp *lwp)
+{
+	const struct user_regs_struct *regs = lwp_regs(lwp);
+
+	return regs ? (uint32_t)regs->orig_rax : (uint32_t)-1;
+}
+
+bool syscall_was_cancelled(struct lwp *lwp, uint32_t nr)
+{
+	return syscall_shown(lwp) == (uint32_t)-1 && !returns_from_handler(nr);
+}
+
+/* To the next stop of a system call, by whatever stops lie before it. */
+static int run_to_call(struct linux_target *lt, struct lwp *lwp)
+{
+	int status, r;
+
+	do {
+		r = lwp_run_wait(lt, lwp, PTRACE_SYSCALL, &status);
+	} while (r == 0 && status >> 8 != SYSCALL_SIGTRAP);
+	return r == 0 && !lwp_regs(lwp) ? -ESRCH : r;
+}
+
+int syscall_withdraw(struct linux_target *lt, struct lwp *lwp)
+{
+	struct user_regs_struct *regs = lwp_regs(lwp);
+	uint64_t nr;
+	bool is32;
+	int r;
+
+	if (!regs)
+		return -ESRCH;
+	nr = regs->orig_rax;
+	is32 = (lwp->proc->arch == lt->arch32) != lwp->call_foreign;
+	regs->orig_rax = is32 ? GETPID_32 : GETPID_64;
+	lwp->regs_dirty = true;
+	r = run_to_call(lt, lwp);
+	if (r < 0)
+		return r;
+	lwp->regs.rax = nr;
+	lwp->regs.rip -= INSN_LEN;
+	lwp->regs_dirty = true;
+	return 0;
+}
+
+int syscall_enter_again(struct linux_target *lt, struct lwp *lwp)
+{
+	int r = run_to_call(lt, lwp);
+
+	lwp->at_entry = lwp->in_call = r == 0;
+	return r;
+}
