@@ -20,6 +20,7 @@
 #include "target/linux-ptrace/diagnose.h"
 #include "target/linux-ptrace/launch.h"
 #include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/syscall.h"
 
 /* --- attach -------------------------------------------------------------- */
 
@@ -162,6 +163,22 @@ static bool run_to_program(pid_t pid, const struct launch_spec *spec,
 	return false;
 }
 
+/* Out of its exec, to before its first instruction: that a step is to
+ * execute, and the exec is no call of the program's. */
+static bool finish_exec(pid_t pid, int *status)
+{
+	ptrace(PTRACE_SETOPTIONS, pid, 0,
+	       LINUX_PTRACE_OPTIONS | PTRACE_O_EXITKILL);
+	do {
+		ptrace(PTRACE_SYSCALL, pid, 0, 0);
+		while (waitpid(pid, status, __WALL) < 0) {
+			if (errno != EINTR)
+				return false;
+		}
+	} while (WIFSTOPPED(*status) && WSTOPSIG(*status) != SYSCALL_SIGTRAP);
+	return WIFSTOPPED(*status);
+}
+
 /*
  * A program that we start owns the terminal that we are on, as if its user
  * had started it there: it may read it, and ^C typed there is its own.
@@ -197,15 +214,14 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 			       strerror(-r));
 	}
 	launch_go(&child);
-	if (!run_to_program(child.pid, spec, &status)) {
+	if (!run_to_program(child.pid, spec, &status) ||
+	    !finish_exec(child.pid, &status)) {
 		r = launch_failure(&child, spec, status, e);
 		reap(child.pid);
 		launch_fini(&child);
 		return r;
 	}
 	launch_fini(&child);
-	ptrace(PTRACE_SETOPTIONS, child.pid, 0,
-	       LINUX_PTRACE_OPTIONS | PTRACE_O_EXITKILL);
 	give_terminal(lt, child.pid);
 	p = inferior_add(lt, child.pid);
 	lwp = lwp_add(lt, p, child.pid);
