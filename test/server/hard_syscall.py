@@ -348,7 +348,8 @@ def a_signal_given_at_an_entry():
 
 @case
 def interrupt_in_a_call():
-    """^C stops it, and the call goes on: it is entered again."""
+    """^C stops it, maybe after stops that it causes: the call returns, and is
+    entered again."""
     with Session("catching", "sleep") as s:
         s.run_to("begin")
         catch(s, "read")
@@ -357,10 +358,12 @@ def interrupt_in_a_call():
         check(until(lambda: task_state(s.pid) == "S"), "not asleep")
         s.sock.sendall(b"\x03")
         stop = s.wait()
-        if told(stop) == ("return", 0):
+        for _ in range(10):
+            if told(stop) == stop.text:
+                break
             stop = s.cont()
         equal(stop.number, 2, stop)
-        equal(told(s.cont()), ("entry", 0), "again")
+        check(s.cont().number == 5, "not caught again")
 
 
 # --- attaching and letting go -----------------------------------------------
