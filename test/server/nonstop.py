@@ -4,7 +4,7 @@ import socket
 import time
 
 from rsp import (Late, Program, Session, Stop, case, check, equal, main,
-                 task_state, until)
+                 ptid, task_state, until)
 
 
 class NonStop(Session):
@@ -237,6 +237,44 @@ class Client(NonStop):
 
     def close(self):
         self.sock.close()
+
+
+@case(peer="gdbserver catches from a thread's next resume on")
+def calls_are_caught_in_threads_that_run():
+    with Program("catching", "loop") as p:
+        p.line()
+        with NonStop("catching", attach=p.pid) as s:
+            s.packet("?")
+            while s.packet("vStopped") != "OK":
+                pass
+            s.go()
+            equal(s.packet("QCatchSyscalls:1;6e"), "OK", "QCatchSyscalls")
+            kinds = []
+            for _ in range(6):
+                fields = s.stop().fields
+                kinds += [k for k in fields if k.startswith("syscall_")]
+                s.go()
+            at = kinds.index("syscall_entry")
+            equal(kinds[at:at + 4], ["syscall_entry", "syscall_return"] * 2,
+                  "stops")
+            equal(s.packet("QCatchSyscalls:0"), "OK", "QCatchSyscalls")
+
+
+@case(peer="gdbserver 13.1 has no QThreadOptions")
+def a_clone_waits_for_its_resume():
+    """Until its parent's stop is known no wildcard is meant for it."""
+    with NonStop("catching", "threads", "2") as s:
+        equal(s.packet("QThreadOptions;1"), "OK", "QThreadOptions")
+        made = []
+        for _ in range(2):
+            s.go("vCont;c:" + s.name(s.pid))
+            stop = s.stop()
+            check("clone" in stop.fields, "no clone:", stop)
+            made.append(ptid(stop.fields["clone"])[1])
+        for tid in made:
+            equal(task_state(s.pid, tid), "t", "state")
+        s.go()
+        equal(s.end().number, 0, "exit status")
 
 
 if __name__ == "__main__":
