@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 
@@ -243,7 +244,7 @@ static pid_t tracer_of(pid_t pid)
 {
 	char status[4096], *field;
 
-	if (proc_read(status, sizeof(status), "/proc/%d/status", pid) <= 0)
+	if (file_peek(status, sizeof(status), "/proc/%d/status", pid) <= 0)
 		return 0;
 	field = strstr(status, "\nTracerPid:");
 	return field ? atoi(field + strlen("\nTracerPid:")) : 0;
@@ -269,7 +270,7 @@ static void restore_children(const struct guardian *g, pid_t pid, pid_t tid)
 {
 	char list[4096], *p = list, *end;
 
-	if (proc_read(list, sizeof(list), "/proc/%d/task/%d/children", pid,
+	if (file_peek(list, sizeof(list), "/proc/%d/task/%d/children", pid,
 		      tid) <= 0)
 		return;
 	for (;; p = end) {

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "target/linux-ptrace/slot.h"
 #include "target/linux-ptrace/syscall.h"
 
@@ -63,7 +64,7 @@ static int filters_of(const char *pid)
 {
 	char status[4096], *field;
 
-	if (proc_read(status, sizeof(status), "/proc/%s/status", pid) <= 0)
+	if (file_peek(status, sizeof(status), "/proc/%s/status", pid) <= 0)
 		return -1;
 	field = strstr(status, "\nSeccomp_filters:");
 	return field ? atoi(field + strlen("\nSeccomp_filters:")) : 0;

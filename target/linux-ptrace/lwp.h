@@ -241,9 +241,6 @@ int linux_thread_name(struct target *t, struct thread *th, char *buf,
 int64_t coarse_ms(void);
 /* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
 char proc_task_state(pid_t pid, pid_t tid);
-/* Reads a small file of /proc and ends it with a zero byte; its length. */
-ssize_t proc_read(char *buf, size_t size, const char *path, ...)
-	__attribute__((format(printf, 3, 4)));
 
 /* --- point.c, debugreg.c ------------------------------------------------- */
 

@@ -1,35 +1,12 @@
 /* What /proc says of processes and threads. */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "target/linux-ptrace/lwp.h"
-
-ssize_t proc_read(char *buf, size_t size, const char *path, ...)
-{
-	char name[96];
-	va_list ap;
-	ssize_t n;
-	int fd;
-
-	va_start(ap, path);
-	vsnprintf(name, sizeof(name), path, ap);
-	va_end(ap);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	if (n < 0)
-		return -errno;
-	buf[n] = '\0';
-	return n;
-}
 
 /* The text after the command, which is in parentheses and may hold any. */
 static const char *after_command(const char *stat)
@@ -43,7 +20,7 @@ char proc_task_state(pid_t pid, pid_t tid)
 {
 	char stat[1024];
 
-	if (proc_read(stat, sizeof(stat), "/proc/%d/task/%d/stat", pid, tid) <=
+	if (file_peek(stat, sizeof(stat), "/proc/%d/task/%d/stat", pid, tid) <=
 	    0)
 		return 0;
 	return *after_command(stat);
@@ -81,7 +58,7 @@ static void take_name(struct lwp *lwp, const char *stat)
 		lwp->name[n] = '\0';
 		return;
 	}
-	len = proc_read(text, sizeof(text), "/proc/%d/task/%d/comm",
+	len = file_peek(text, sizeof(text), "/proc/%d/task/%d/comm",
 			lwp->proc->pid, lwp->tid);
 	if (len > 0)
 		text[len - 1] = '\0';
@@ -110,7 +87,7 @@ static bool look_at(struct lwp *lwp)
 	now = coarse_ms();
 	if (lwp->seen_ms && now - lwp->seen_ms < SEEN_MS)
 		return true;
-	if (proc_read(stat, sizeof(stat), "/proc/%d/task/%d/stat",
+	if (file_peek(stat, sizeof(stat), "/proc/%d/task/%d/stat",
 		      lwp->proc->pid, lwp->tid) <= 0)
 		return false;
 	lwp->core = take_core(stat);

@@ -10,6 +10,7 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
@@ -25,7 +26,7 @@ static struct user_regs_struct *blocked_regs(struct lwp *lwp)
 	long nr;
 
 	*r = (struct user_regs_struct){ .cs = 0x33, .ss = 0x2b };
-	if (proc_read(text, sizeof(text), "/proc/%d/task/%d/syscall",
+	if (file_peek(text, sizeof(text), "/proc/%d/task/%d/syscall",
 		      lwp->proc->pid, lwp->tid) <= 0)
 		return NULL;
 	if (sscanf(text, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &nr,

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/hex.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -163,6 +164,29 @@ static void errors_keep_the_code(void **state)
 	assert_true(strlen(e.text) < sizeof(e.text));
 }
 
+static void files_whole_and_in_part(void **state)
+{
+	char start[5] = "....";
+	struct buf b = { 0 };
+
+	(void)state;
+	buf_printf(&b, "kept");
+	assert_int_equal(file_read(&b, 16, "/proc/%s/comm", "self"), 10);
+	assert_string_equal(buf_str(&b), "keptbase_test\n");
+	assert_int_equal(file_read(&b, 16, "/proc/none"), -ENOENT);
+	assert_int_equal(b.len, 14);
+	buf_fini(&b);
+	assert_int_equal(file_peek(start, sizeof(start), "/proc/none"),
+			 -ENOENT);
+	assert_string_equal(start, "....");
+	assert_int_equal(file_peek(start, sizeof(start), "/proc/%s/comm",
+				   "self"), 4);
+	assert_string_equal(start, "base");
+	assert_int_equal(file_peek(start, sizeof(start), "/proc/self/mem"),
+			 -EIO);
+	assert_string_equal(start, "base");
+}
+
 static void log_areas_by_name(void **state)
 {
 	(void)state;
@@ -201,6 +225,7 @@ int main(void)
 		cmocka_unit_test(map_against_array),
 		cmocka_unit_test(lists_keep_order),
 		cmocka_unit_test(errors_keep_the_code),
+		cmocka_unit_test(files_whole_and_in_part),
 		cmocka_unit_test(log_areas_by_name),
 		cmocka_unit_test(patterns_cover_threads),
 	};
