@@ -271,9 +271,3 @@ void ax_free(struct ax_program *p)
 	free(p->insns);
 	free(p);
 }
-
-size_t ax_insns(const struct ax_program *p, const struct ax_insn **out)
-{
-	*out = p->insns;
-	return p->n_insns;
-}

@@ -96,23 +96,5 @@ void ax_free(struct ax_program *p); /* NULL is allowed */
 int ax_eval(const struct ax_program *p, const struct ax_env *env,
 	    int64_t *result);
 
-/*
- * The decoded program, for a compiler: one record a bytecode in program
- * order. depth is the number of values on the stack before it, the same on
- * every way there; AX_DEAD when there is no way. The last one that is not
- * dead is an end or a goto.
- */
-#define AX_DEAD 0xffff
-
-struct ax_insn {
-	uint8_t op;	 /* enum ax_op; AX_FLOAT_OP | op */
-	uint16_t target; /* jumps: index of the instruction to go on with */
-	uint16_t depth;
-	uint64_t imm; /* the operand; ext, zero_ext: 64 at most; printf: the
-			 number of its format */
-};
-
-/* Borrowed until ax_free(). */
-size_t ax_insns(const struct ax_program *p, const struct ax_insn **out);
-
 #endif
+

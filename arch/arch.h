@@ -77,7 +77,4 @@ struct arch *arch_x86_64_new(const struct xsave_layout *l);
 struct arch *arch_i386_new(const struct xsave_layout *l);
 void arch_free(struct arch *a);
 
-/* Register number by name, or -1. */
-int arch_reg_find(const struct arch *a, const char *name);
-
 #endif

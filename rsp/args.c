@@ -45,23 +45,6 @@ bool take_hex_max(struct args *a, uint64_t max, uint64_t *v)
 	return true;
 }
 
-bool take_dec(struct args *a, uint64_t *v)
-{
-	const char *p = a->p;
-	uint64_t sum = 0;
-
-	for (; p < a->end && *p >= '0' && *p <= '9'; p++) {
-		if (__builtin_mul_overflow(sum, 10u, &sum) ||
-		    __builtin_add_overflow(sum, (unsigned)(*p - '0'), &sum))
-			return false;
-	}
-	if (p == a->p)
-		return false;
-	a->p = p;
-	*v = sum;
-	return true;
-}
-
 bool take_bytes(struct args *a, void *buf, size_t n)
 {
 	if (args_left(a) / 2 < n || !hex_decode(buf, a->p, n))

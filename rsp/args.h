@@ -51,9 +51,6 @@ bool take_hex(struct args *a, uint64_t *v);
 /* The same, and at most max. */
 bool take_hex_max(struct args *a, uint64_t max, uint64_t *v);
 
-/* Decimal digits, as a few of lldb's packets have them; fits 64 bits. */
-bool take_dec(struct args *a, uint64_t *v);
-
 /* 2 * n hex digits as n bytes; what is in buf is lost on a mismatch. */
 bool take_bytes(struct args *a, void *buf, size_t n);
 

@@ -38,9 +38,6 @@ struct termios;
  */
 struct link *link_new(int in, int out);
 
-/* Calls the peer of COMM (rsp/address.h; TCP or unix) instead of waiting. */
-int link_connect(struct link **out, const char *comm, struct err *e);
-
 /* Sends what is left, for a second at most, and closes. NULL is harmless. */
 void link_free(struct link *l);
 

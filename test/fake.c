@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "target/syscalls.h"
+#include "test/arch-find.h"
 #include "test/fake_private.h"
 
 struct fake *fake_of(struct target *t)

@@ -27,7 +27,7 @@ SCRIPT := $(patsubst test/gdb-scripts/%.gdb,%,\
 SEAM   := $(filter-out replay,\
 	$(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/$(ONLY).c)))
 
-HELP   := $(call OBJ,$(wildcard test/fake*.c) test/transcript.c)
+HELP   := $(call OBJ,$(wildcard test/fake*.c) test/connect.c test/transcript.c)
 CMOCKA := $(shell pkg-config --libs cmocka 2>/dev/null)
 
 $(T)/help.a: $(HELP)

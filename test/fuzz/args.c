@@ -22,9 +22,9 @@ static void check(int ok)
 static bool take_number(struct args *a, uint8_t op)
 {
 	uint64_t v = 0, max = op & 0x80 ? 0xffff : UINT64_MAX;
-	bool ok = op & 0x40 ? take_dec(a, &v) : take_hex_max(a, max, &v);
+	bool ok = take_hex_max(a, max, &v);
 
-	check(!ok || op & 0x40 || v <= max);
+	check(!ok || v <= max);
 	return ok;
 }
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "agent/ax.h"
+#include "agent/program.h"
 
 #define CALLS_MAX (AX_CODE_MAX + AX_STEPS_MAX)
 
@@ -88,8 +88,8 @@ static int print(void *user, const char *text, size_t len)
 
 static void check_depths(const struct ax_program *p)
 {
-	const struct ax_insn *in;
-	size_t n = ax_insns(p, &in);
+	const struct ax_insn *in = p->insns;
+	size_t n = p->n_insns;
 
 	assert(n > 0 && in[0].depth == 0);
 	for (size_t i = 0; i < n; i++) {

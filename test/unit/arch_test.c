@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "arch/arch.h"
 #include "base/mem.h"
+#include "test/arch-find.h"
 
 #define AREA_MAX 12000
 #define REGS_MAX 4096

@@ -99,29 +99,6 @@ static void test_hex_widths(void **state)
 	}
 }
 
-static void test_dec(void **state)
-{
-	struct args a = of("18446744073709551615;");
-	uint64_t v = 0;
-
-	(void)state;
-	assert_true(take_dec(&a, &v));
-	assert_true(v == UINT64_MAX);
-	assert_left(&a, ";");
-	a = of("18446744073709551616");
-	assert_false(take_dec(&a, &v));
-	a = of("99999999999999999999");
-	assert_false(take_dec(&a, &v));
-	a = of("a");
-	assert_false(take_dec(&a, &v));
-	a = of("");
-	assert_false(take_dec(&a, &v));
-	a = of("010a");
-	assert_true(take_dec(&a, &v));
-	assert_true(v == 10);
-	assert_left(&a, "a");
-}
-
 static void test_bytes(void **state)
 {
 	struct args a = of("00fFA55"), word;
@@ -238,7 +215,6 @@ int main(void)
 		cmocka_unit_test(test_char_and_name),
 		cmocka_unit_test(test_hex),
 		cmocka_unit_test(test_hex_widths),
-		cmocka_unit_test(test_dec),
 		cmocka_unit_test(test_bytes),
 		cmocka_unit_test(test_words),
 		cmocka_unit_test(test_ptid),

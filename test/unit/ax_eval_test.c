@@ -100,15 +100,12 @@ static struct ax_env env_of(struct world *w)
 static struct ax_program *load_good(const char *text)
 {
 	struct err e = { "" };
-	const struct ax_insn *in;
 	struct ax_program *p;
-	size_t n;
 
 	if (ax_load_hex(text, &p, &e))
 		fail_msg("%s: %s", text, e.text);
-	n = ax_insns(p, &in);
-	for (size_t i = 0; i < n; i++)
-		op_seen[in[i].op] = true;
+	for (size_t i = 0; i < p->n_insns; i++)
+		op_seen[p->insns[i].op] = true;
 	return p;
 }
 

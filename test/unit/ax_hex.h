@@ -2,7 +2,7 @@
 #ifndef TEST_UNIT_AX_HEX_H
 #define TEST_UNIT_AX_HEX_H
 
-#include "agent/ax.h"
+#include "agent/program.h"
 #include "base/hex.h"
 
 /* Digits may be set apart by spaces. */

@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "rsp/address.h"
 #include "rsp/listen.h"
+#include "test/connect.h"
 
 static char dir[] = "/tmp/listen_test.XXXXXX";
 

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "rsp/listen.h"
+#include "test/connect.h"
 
 #define OTHER_UID 65534
 

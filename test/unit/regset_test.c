@@ -22,8 +22,8 @@
 
 #include <cmocka.h>
 
-#include "arch/arch.h"
 #include "base/mem.h"
+#include "test/arch-find.h"
 
 #define AREA_MAX    16384
 #define REGS_MAX    4096

@@ -1,9 +1,10 @@
+#include "test/connect.h"
+
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "rsp/address.h"
-#include "rsp/link.h"
 
 static int connect_to(const struct endpoint *end)
 {
