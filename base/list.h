@@ -40,7 +40,7 @@ static inline void list_drop(struct list *e)
 }
 
 #define list_entry(node, type, member) \
-	((type *)((char *)(node)-offsetof(type, member)))
+	((type *)(void *)((char *)(node)-offsetof(type, member)))
 
 /* for every element e (a pointer to the embedding struct) of head */
 #define list_each(e, head, member)                               \
