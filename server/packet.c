@@ -119,6 +119,17 @@ static int check_needs(struct session *s, const struct packet_def *d)
 	return 0;
 }
 
+static int handle(struct session *s, const struct packet_def *d,
+		  struct args *a, struct buf *out)
+{
+	int r;
+
+	if (s->ended && !s->nonstop.on && (d->needs & RESUMES))
+		return session_tell_end(s, out);
+	r = check_needs(s, d);
+	return r < 0 ? r : d->fn(s, a, out);
+}
+
 int packet_handle(struct session *s, const char *pkt, size_t len,
 		  struct buf *out)
 {
@@ -130,9 +141,7 @@ int packet_handle(struct session *s, const char *pkt, size_t len,
 	d = len ? packet_find(pkt, len, &args) : NULL;
 	if (!d || row_is_disabled(s, d))
 		return REPLY_NOW;
-	r = check_needs(s, d);
-	if (r >= 0)
-		r = d->fn(s, &args, out);
+	r = handle(s, d, &args, out);
 	if (r >= 0)
 		return r;
 	buf_reset(out);

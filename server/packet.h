@@ -30,6 +30,7 @@ enum {
 	NEED_PROCESS = 1 << 0,	/* a program is being debugged */
 	NEED_THREAD = 1 << 1,	/* and the selected thread (Hg) is stopped */
 	NEED_EXTENDED = 1 << 2, /* extended-remote was asked for (!, --multi) */
+	RESUMES = 1 << 3,	/* an end that is yet to be told is its reply */
 };
 
 #define PACKET(name, stops, needs, fn, feature, help) packet_fn fn;

@@ -124,6 +124,8 @@ int pk_why(struct session *s, struct args *a, struct buf *out)
 		nonstop_why(s, out);
 		return REPLY_NOW;
 	}
+	if (s->ended)
+		return session_tell_end(s, out);
 	if (!th) {
 		buf_puts(out, "W00");
 		return REPLY_NOW;
@@ -183,17 +185,19 @@ static int signal_told(const struct session *s, const struct process *p)
 int pk_detach(struct session *s, struct args *a, struct buf *out)
 {
 	struct process *p = session_process(s);
-	bool started;
-	uint64_t pid;
+	uint64_t pid = (uint64_t)s->last.id.pid;
+	bool started = false;
 
 	if (take_hex(a, &pid))
 		p = process_find(s->target, (pid_t)pid);
-	if (!p)
+	if (!p && !session_forget_end(s, (pid_t)pid))
 		return -ESRCH;
-	started = !p->attached;
-	pid = (uint64_t)p->pid;
-	nonstop_forget(s, p->pid);
-	s->target->ops->detach(s->target, p, signal_told(s, p));
+	if (p) {
+		started = !p->attached;
+		pid = (uint64_t)p->pid;
+		nonstop_forget(s, p->pid);
+		s->target->ops->detach(s->target, p, signal_told(s, p));
+	}
 	buf_puts(out, "OK");
 	if (!ends_with_program(s))
 		return REPLY_NOW;
@@ -218,6 +222,7 @@ int pk_kill(struct session *s, struct args *a, struct buf *out)
 {
 	(void)a, (void)out;
 	kill_all(s);
+	s->ended = false;
 	s->quit = !s->extended && !s->multi;
 	return REPLY_NEVER;
 }
@@ -230,10 +235,12 @@ int pk_kill_one(struct session *s, struct args *a, struct buf *out)
 	if (!take_hex(a, &pid) || !take_end(a))
 		return -EPROTO;
 	p = process_find(s->target, (pid_t)pid);
-	if (!p)
+	if (!p && !session_forget_end(s, (pid_t)pid))
 		return -ESRCH;
-	nonstop_forget(s, p->pid);
-	s->target->ops->kill(s->target, p);
+	if (p) {
+		nonstop_forget(s, p->pid);
+		s->target->ops->kill(s->target, p);
+	}
 	buf_puts(out, "OK");
 	return REPLY_NOW;
 }

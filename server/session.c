@@ -76,6 +76,7 @@ void session_started(struct session *s, pid_t pid, int signo)
 	/* The leader, unless it has ended before the rest. */
 	s->general = th ? th->id : (struct ptid){ pid, pid };
 	s->continued = (struct ptid){ 0, 0 };
+	s->ended = false;
 	s->last = (struct stop){
 		.id = s->general,
 		.kind = STOP_SIGNAL,
@@ -142,6 +143,7 @@ void session_connect(struct session *s, struct link *link, const char *refused)
 	s->client = (struct client_features){ 0 };
 	s->extended = s->multi;
 	s->interrupted = s->bare_binary = s->wants_threads = false;
+	s->ended = false;
 	s->refused = refused;
 	if (refused)
 		return;
@@ -313,14 +315,6 @@ static void run_on(struct session *s, const struct stop *st)
 		s->target->ops->resume(s->target, &act, 1);
 }
 
-static void note_end(struct session *s, const struct stop *st)
-{
-	if (st->kind == STOP_EXITED)
-		s->exit_status = st->code;
-	else if (st->kind == STOP_KILLED)
-		s->exit_status = 128 + st->signo;
-}
-
 /*
  * A ^C is answered by the stop that it causes, and by nothing else: what
  * stopped before that may be a step that the client goes on from by itself.
@@ -339,7 +333,7 @@ static void answer_interrupt(struct session *s, struct stop *st)
 
 static void take_event(struct session *s, struct stop *st)
 {
-	note_end(s, st);
+	session_note_end(s, st);
 	if (!s->link || s->refused || !worth_telling(s, st)) {
 		run_on(s, st);
 		return;

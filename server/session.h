@@ -50,6 +50,7 @@ struct session {
 				* something runs */
 	struct nonstop nonstop;
 	struct buf ran; /* struct ptid each: see session_run_again() */
+	bool ended;	       /* last is an end that is yet to be told */
 	bool interrupted;      /* a ^C came that no stop has answered */
 	bool bare_binary;      /* x replies without the b, for lldb */
 	bool wants_threads;    /* asked once to hear of their beginnings, ends */
@@ -85,6 +86,18 @@ void session_interrupt(struct session *s);
 /* Takes in what happened to the debuggees, and reports it. */
 void session_events(struct session *s, bool patient);
 bool session_expects_events(const struct session *s);
+
+/* Takes in what ended while nothing ran (server/ended.c). */
+void session_reap(struct session *s);
+
+/* An end was met: it is the exit status of --once. */
+void session_note_end(struct session *s, const struct stop *st);
+
+/* With s->ended: appends the end, as REPLY_NOW. */
+int session_tell_end(struct session *s, struct buf *out);
+
+/* The client is done with a process; true when its end was yet to be told. */
+bool session_forget_end(struct session *s, pid_t pid);
 
 /* The client has gone, or never came; see lifecycle in doc/server.md. */
 void session_disconnect(struct session *s);
