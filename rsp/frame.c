@@ -54,7 +54,7 @@ static enum frame_event feed_body(struct frame_rx *rx, uint8_t c)
 		return FRAME_MORE;
 	}
 	if (c == '#') {
-		rx->state = FRAME_SUM_HIGH;
+		rx->state = FRAME_HIGH_DIGIT;
 		return FRAME_MORE;
 	}
 	rx->sum += c;
@@ -84,15 +84,15 @@ static enum frame_event feed_sum(struct frame_rx *rx, uint8_t c)
 
 	rx->mistaken |= digit < 0;
 	rx->want = (uint8_t)(rx->want << 4 | (digit & 15));
-	if (rx->state == FRAME_SUM_HIGH) {
-		rx->state = FRAME_SUM_LOW;
+	if (rx->state == FRAME_HIGH_DIGIT) {
+		rx->state = FRAME_LOW_DIGIT;
 		return FRAME_MORE;
 	}
 	rx->state = FRAME_IDLE;
-	if (rx->mistaken || rx->overlong || rx->sum != rx->want)
+	if (rx->mistaken || rx->overlong)
 		return FRAME_BAD;
 	rx->data[rx->len] = '\0';
-	return FRAME_PACKET;
+	return rx->sum == rx->want ? FRAME_PACKET : FRAME_SUM;
 }
 
 static enum frame_event feed_byte(struct frame_rx *rx, uint8_t c)
@@ -102,8 +102,8 @@ static enum frame_event feed_byte(struct frame_rx *rx, uint8_t c)
 		return feed_body(rx, c);
 	case FRAME_ESCAPE:
 		return feed_escape(rx, c);
-	case FRAME_SUM_HIGH:
-	case FRAME_SUM_LOW:
+	case FRAME_HIGH_DIGIT:
+	case FRAME_LOW_DIGIT:
 		return feed_sum(rx, c);
 	default:
 		return feed_idle(rx, c);

@@ -47,7 +47,8 @@
 enum frame_event {
 	FRAME_MORE,	 /* all was used, nothing is whole yet */
 	FRAME_PACKET,	 /* data[0..len) is an unescaped payload, data[len] 0 */
-	FRAME_BAD,	 /* wrong checksum, or longer than the buffer */
+	FRAME_SUM,	 /* the same, but its checksum is that of another */
+	FRAME_BAD,	 /* longer than the buffer, or no digits behind # */
 	FRAME_ACK,	 /* + */
 	FRAME_NAK,	 /* - */
 	FRAME_INTERRUPT, /* 0x03 outside of a packet */
@@ -58,8 +59,8 @@ struct frame_rx {
 		FRAME_IDLE,
 		FRAME_BODY,
 		FRAME_ESCAPE,
-		FRAME_SUM_HIGH,
-		FRAME_SUM_LOW,
+		FRAME_HIGH_DIGIT,
+		FRAME_LOW_DIGIT,
 	} state;
 	uint8_t sum, want;
 	bool overlong, mistaken; /* the payload; a checksum digit */
@@ -71,7 +72,7 @@ void frame_rx_init(struct frame_rx *rx, char *data, size_t max);
 
 /*
  * Takes bytes up to the first event, or all of them; *used of the n is set.
- * The payload of FRAME_PACKET holds until the next call. A $ within a packet
+ * The payload of FRAME_PACKET and FRAME_SUM holds until the next call. A $ within a packet
  * begins it anew; bytes between packets that mean nothing are dropped.
  */
 enum frame_event frame_feed(struct frame_rx *rx, const void *data, size_t n,

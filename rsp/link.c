@@ -34,7 +34,7 @@ struct link {
 	int in, out;
 	bool socket; /* both are; else plain descriptors, maybe blocking */
 	bool gone;
-	bool noack;
+	bool noack, sums_differ;
 	unsigned acks_due;
 
 	struct frame_rx rx;
@@ -264,13 +264,54 @@ static void send_again(struct link *l)
 	flush(l);
 }
 
-static void refuse(struct link *l)
+static void ask_again(struct link *l)
 {
-	debug(REMOTE, "bad checksum, or more than %d bytes", RSP_PACKET_MAX);
-	if (l->noack || begin_output(l))
+	debug(REMOTE, "asked for again");
+	if (begin_output(l))
 		return;
 	buf_putc(&l->tx, '-');
 	flush(l);
+}
+
+static int take_packet(struct link *l)
+{
+	l->acks_due += !l->noack;
+	if (log_on(LOG_REMOTE))
+		log_packet("<-", l->rx.data, l->rx.len);
+	return 1;
+}
+
+/*
+ * Without acknowledgements nothing can be asked for again, and the client
+ * waits for a reply. What carries the bytes is reliable then, and the sum may
+ * be ignored (gdb manual, "Packet Acknowledgment"), as gdb and its servers do:
+ * who sends another sum does not count it.
+ */
+static int take_other_sum(struct link *l)
+{
+	if (!l->noack) {
+		ask_again(l);
+		return 0;
+	}
+	if (!l->sums_differ)
+		fprintf(stderr, "tracestub: the client's checksums are wrong, "
+				"and ignored\n");
+	l->sums_differ = true;
+	return take_packet(l);
+}
+
+/* Of what was damaged in another way nobody knows what it was to be. */
+static int take_bad(struct link *l)
+{
+	if (!l->noack) {
+		ask_again(l);
+		return 0;
+	}
+	fprintf(stderr, "tracestub: connection closed: a packet %s\n",
+		l->rx.overlong ? "is longer than PacketSize"
+			       : "has no checksum");
+	l->gone = true;
+	return -EPIPE;
 }
 
 /* What link_next() returns for an event, 0 to go on. */
@@ -278,13 +319,11 @@ static int take_event(struct link *l, enum frame_event event)
 {
 	switch (event) {
 	case FRAME_PACKET:
-		l->acks_due += !l->noack;
-		if (log_on(LOG_REMOTE))
-			log_packet("<-", l->rx.data, l->rx.len);
-		return 1;
+		return take_packet(l);
+	case FRAME_SUM:
+		return take_other_sum(l);
 	case FRAME_BAD:
-		refuse(l);
-		return 0;
+		return take_bad(l);
 	case FRAME_ACK:
 		l->reply_at = l->reply_end;
 		return 0;

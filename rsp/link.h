@@ -61,6 +61,9 @@ bool link_pending(const struct link *l);
  * the next call; 0: nothing whole yet; -EINTR: the interrupt character;
  * -EPIPE: the peer has gone or was given up. One read at most, and none
  * while something is buffered; in the order in which things arrived.
+ *
+ * A damaged packet is asked for again. In no-ack mode it is taken when only
+ * its checksum is wrong, and else the peer is given up; stderr says so.
  */
 int link_next(struct link *l, const char **pkt, size_t *len);
 

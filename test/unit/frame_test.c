@@ -338,7 +338,8 @@ static void test_decode_random(void **state)
 /* The events of a stream, as letters; packets as their text. */
 static void check_stream(const char *wire, size_t max, const char *events)
 {
-	static const char letters[] = { [FRAME_BAD] = 'B',
+	static const char letters[] = { [FRAME_SUM] = 'S',
+					[FRAME_BAD] = 'B',
 					[FRAME_ACK] = '+',
 					[FRAME_NAK] = '-',
 					[FRAME_INTERRUPT] = 'I' };
@@ -370,10 +371,11 @@ static void test_streams(void **state)
 	check_stream("+$g#67-\003$?#3f", MAX, "+<g>-I<?>");
 	check_stream("junk$g#67junk#12\n", MAX, "<g>");
 	check_stream("$#00", MAX, "<>");
-	check_stream("$g#68$g#67", MAX, "B<g>");
+	check_stream("$g#68$g#67", MAX, "S<g>");
 	check_stream("$g#6x$g#67", MAX, "B<g>");
 	check_stream("$o#6x$o#x6$o#6f", MAX, "BB<o>");
 	check_stream("$g#6#$g#67", MAX, "B<g>");
+	check_stream("$#01$abcde#00", 4, "SB");
 	check_stream("$OK#9A", MAX, "<OK>");
 	/* a $ begins anew, in an escape too, and once it is too long */
 	check_stream("$abc$g#67", MAX, "<g>");

@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "rsp/frame.h"
 #include "rsp/link.h"
 
@@ -172,10 +173,44 @@ static void test_noack(void **state)
 	next_is(&p, "g");
 	reply(&p, "00");
 	client_hears(&p, "$00#60");
-	client_says(&p, "-$g#68$g#67");
+	client_says(&p, "-$c#00$g#67");
+	next_is(&p, "c");
 	next_is(&p, "g");
 	assert_int_equal(polled(&p), POLLIN);
 	client_hears(&p, "");
+	close_pair(&p);
+}
+
+/* Nothing could be asked for again, and the client would wait. */
+static void test_noack_damaged(void **state)
+{
+	static const char *const damaged[] = { "$g#6x$g#67", "$g##6$g#67" };
+	struct pair p;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(damaged); i++) {
+		open_pair(&p, SOCK_STREAM);
+		link_set_noack(p.l, true);
+		client_says(&p, damaged[i]);
+		assert_int_equal(next(&p), -EPIPE);
+		close_pair(&p);
+	}
+}
+
+static void test_noack_overlong(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	open_pair(&p, SOCK_STREAM);
+	link_set_noack(p.l, true);
+	client_says(&p, "$");
+	for (size_t n = 0; n <= RSP_PACKET_MAX; n += 16) {
+		client_says(&p, "aaaaaaaaaaaaaaaa");
+		assert_int_equal(next(&p), 0);
+	}
+	client_says(&p, "#00");
+	assert_int_equal(next(&p), -EPIPE);
 	close_pair(&p);
 }
 
@@ -457,6 +492,8 @@ int main(void)
 		cmocka_unit_test(test_acks),
 		cmocka_unit_test(test_retransmission),
 		cmocka_unit_test(test_noack),
+		cmocka_unit_test(test_noack_damaged),
+		cmocka_unit_test(test_noack_overlong),
 		cmocka_unit_test(test_bad_checksum),
 		cmocka_unit_test(test_interrupt),
 		cmocka_unit_test(test_one_read),
