@@ -265,6 +265,15 @@ static bool may_jump(struct run *r, const struct ax_insn *from,
 		sp[-1] = (uint64_t)(value); \
 		break;                      \
 	}
+#define PUSH(op, value)        \
+	case op:               \
+		*sp = (value); \
+		sp++;          \
+		break;
+#define MOVE(op, effect)  \
+	case op:          \
+		(effect); \
+		break;
 #define CALL(op, call)             \
 	case op:                   \
 		rc = (call);       \
@@ -304,35 +313,16 @@ static int run(struct run *r, int64_t *result)
 		UNARY(AX_BIT_NOT, ~a)
 		UNARY(AX_EXT, sign_extend(a, (unsigned)in->imm))
 		UNARY(AX_ZERO_EXT, zero_extend(a, (unsigned)in->imm))
-		CALL(AX_REF8, fetch(env, &sp[-1], 1))
-		CALL(AX_REF16, fetch(env, &sp[-1], 2))
-		CALL(AX_REF32, fetch(env, &sp[-1], 4))
-		CALL(AX_REF64, fetch(env, &sp[-1], 8))
+		PUSH(AX_CONST8 ... AX_CONST64, in->imm)
+		PUSH(AX_DUP, sp[-1])
+		PUSH(AX_PICK, sp[-1 - (int)in->imm])
+		MOVE(AX_POP, sp--)
+		MOVE(AX_SWAP, swap(sp))
+		MOVE(AX_ROT, rotate(sp))
+		CALL(AX_REF8 ... AX_REF64,
+		     fetch(env, &sp[-1], (size_t)1 << (in->op - AX_REF8)))
 		CALL(AX_REG, env->reg(env->user, (unsigned)in->imm, sp++))
 		/* clang-format on */
-		case AX_CONST8:
-		case AX_CONST16:
-		case AX_CONST32:
-		case AX_CONST64:
-			*sp++ = in->imm;
-			break;
-		case AX_DUP:
-			sp[0] = sp[-1];
-			sp++;
-			break;
-		case AX_PICK:
-			sp[0] = sp[-1 - (int)in->imm];
-			sp++;
-			break;
-		case AX_POP:
-			sp--;
-			break;
-		case AX_SWAP:
-			swap(sp);
-			break;
-		case AX_ROT:
-			rotate(sp);
-			break;
 		case AX_IF_GOTO:
 			if (!*--sp)
 				break;

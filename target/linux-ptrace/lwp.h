@@ -315,6 +315,16 @@ pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block);
 void lwps_collect(struct linux_target *lt);
 pid_t lwp_collected(struct linux_target *lt, int *status);
 
+/* --- death.c ------------------------------------------------------------- */
+
+/* The lwp's wait status says that it has ended: a thread is dropped, and of
+ * what is to be told an event is pending. */
+void exit_take(struct linux_target *lt, struct lwp *lwp, int status);
+/* A leader that has exited before its threads stays a zombie until they do. */
+bool is_zombie_leader(const struct lwp *lwp);
+/* All of them, of the processes that are shown. */
+void zombie_leaders_hide(struct linux_target *lt);
+
 /* --- wait.c, resume.c, start.c ------------------------------------------- */
 
 /*
@@ -339,9 +349,6 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 int linux_attach(struct target *t, pid_t pid, struct err *e);
 int linux_detach(struct target *t, struct process *p, int signo);
 int linux_kill(struct target *t, struct process *p);
-
-/* A leader that has exited before its threads stays a zombie until they do. */
-bool is_zombie_leader(const struct lwp *lwp);
 
 /* Halts the threads of one process, or of all (NULL). */
 void lwps_halt(struct linux_target *lt, struct process *p);

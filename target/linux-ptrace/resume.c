@@ -240,12 +240,6 @@ int linux_resume(struct target *t, const struct resume *acts, size_t n)
 	return 0;
 }
 
-bool is_zombie_leader(const struct lwp *lwp)
-{
-	return lwp->tid == lwp->proc->pid &&
-	       proc_task_state(lwp->proc->pid, lwp->tid) == 'Z';
-}
-
 /*
  * Which thread stops when any may is left to chance: all are interrupted, as
  * the one that was chosen could end instead, and the session halts the others
