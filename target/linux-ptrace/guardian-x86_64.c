@@ -7,12 +7,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "arch/x86_64/decode.h"
 #include "arch/x86_64/relocate.h"
+#include "base/mem.h"
 #include "target/linux-ptrace/guardian.h"
 
 /* Patience with a thread in an uninterruptible wait. */
 #define TRIES	 1000
 #define PAUSE_US 200
+
+#define CS_64 0x33 /* the kernel's selector for 64-bit code */
 
 /* A wait status, 0 when it did not stop or has gone. Our end releases it. */
 static int stop_of(pid_t tid)
@@ -29,6 +33,33 @@ static int stop_of(pid_t tid)
 		usleep(PAUSE_US);
 	}
 	return 0;
+}
+
+/* The instruction that begins a byte before it is longer than that. */
+static bool is_inside_insn(pid_t tid, const struct user_regs_struct *regs)
+{
+	enum x86_mode mode = regs->cs == CS_64 ? X86_MODE_64 : X86_MODE_32;
+	struct x86_instr in;
+	long code[2];
+
+	errno = 0;
+	for (size_t i = 0; i < ARRAY_SIZE(code); i++)
+		code[i] = ptrace(PTRACE_PEEKTEXT, tid,
+				 regs->rip - 1 + i * sizeof(*code), 0);
+	return !errno && x86_decode((const uint8_t *)code, sizeof(code), mode,
+				    &in) > 1;
+}
+
+/*
+ * The server had taken its trap in and not undone it, and it has not run
+ * since. Behind an instruction of one byte it may have got by itself.
+ */
+static bool is_behind_trap(const struct guardian *g, pid_t pid, pid_t tid,
+			   const struct user_regs_struct *regs)
+{
+	return guard_find(g, GUARD_TRAP, pid, regs->rip - 1) &&
+	       (guard_find(g, GUARD_HELD, pid, (uint64_t)tid) ||
+		is_inside_insn(tid, regs));
 }
 
 /* A SIGTRAP that only a tracer could have had: of a breakpoint of ours, a
@@ -63,7 +94,7 @@ static void rewind_slot(const struct guardian *g, pid_t pid,
 		regs->rsp += e->point.undo;
 }
 
-void guardian_mend_thread(const struct guardian *g, pid_t pid, pid_t tid)
+void guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)
 {
 	struct user_regs_struct regs;
 	int status, sig = 0;
@@ -81,6 +112,8 @@ void guardian_mend_thread(const struct guardian *g, pid_t pid, pid_t tid)
 			sig = WSTOPSIG(status);
 		if (sig == SIGTRAP && is_our_trap(g, pid, tid, &regs))
 			sig = 0;
+		else if (is_behind_trap(g, pid, tid, &regs))
+			regs.rip--;
 		rewind_slot(g, pid, &regs);
 		if (regs.rip != was)
 			ptrace(PTRACE_SETREGS, tid, 0, &regs);

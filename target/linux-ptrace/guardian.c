@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -14,180 +15,46 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 
-/* Address space alone: pages are allocated as entries come into use. */
-#define SHARED_SIZE (32u << 20)
-#define TABLE_MAX                                           \
-	((SHARED_SIZE - offsetof(struct guardian, table)) / \
-	 sizeof(struct guard))
-
-/* --- the table, as the server keeps it ----------------------------------- */
-
-static struct guard *entry_new(struct guardian *g, pid_t pid, uint64_t addr)
-{
-	struct guard *e;
-
-	if (!g || (!g->first_free && g->used == TABLE_MAX))
-		return NULL;
-	if (g->first_free) {
-		e = &g->table[g->first_free - 1];
-		g->first_free = e->next_free;
-	} else {
-		e = &g->table[g->used];
-		__atomic_store_n(&g->used, g->used + 1, __ATOMIC_RELEASE);
-	}
-	e->pid = pid;
-	e->addr = addr;
-	return e;
-}
-
-static void entry_publish(struct guard *e, enum guard_kind kind)
-{
-	__atomic_store_n(&e->kind, kind, __ATOMIC_SEQ_CST);
-}
-
-static void entry_drop(struct guardian *g, struct guard *e)
-{
-	__atomic_store_n(&e->kind, GUARD_FREE, __ATOMIC_SEQ_CST);
-	e->next_free = g->first_free;
-	g->first_free = (uint32_t)(e - g->table) + 1;
-}
-
-uint8_t *guardian_trap(struct guardian *g, pid_t pid, const struct arch *a,
-		       uint64_t addr, const uint8_t *original)
-{
-	struct guard *e = entry_new(g, pid, addr);
-
-	if (!e)
-		return NULL;
-	memcpy(e->trap.original, original, ARCH_TRAP_MAX);
-	memcpy(e->trap.trap, a->trap, ARCH_TRAP_MAX);
-	e->trap.len = a->trap_len;
-	entry_publish(e, GUARD_TRAP);
-	return e->trap.original;
-}
-
-void guardian_trap_gone(struct guardian *g, uint8_t *original)
-{
-	if (g && original)
-		entry_drop(g, (void *)(original - offsetof(struct guard,
-							   trap.original)));
-}
-
-void guardian_point(struct guardian *g, pid_t pid, uint64_t addr,
-		    const struct guard_point *at)
-{
-	struct guard *e = entry_new(g, pid, addr);
-
-	if (!e)
-		return;
-	e->point = *at;
-	entry_publish(e, GUARD_POINT);
-}
-
-void guardian_debug(struct guardian *g, pid_t pid)
-{
-	struct guard *e = entry_new(g, pid, 0);
-
-	if (e)
-		entry_publish(e, GUARD_DEBUG);
-}
-
-void guardian_copy_points(struct guardian *g, pid_t from, pid_t to)
-{
-	for (uint32_t i = 0, n = g ? g->used : 0; i < n; i++) {
-		struct guard *e = &g->table[i];
-
-		if (e->kind == GUARD_POINT && e->pid == from)
-			guardian_point(g, to, e->addr, &e->point);
-	}
-}
-
-void guardian_move(struct guardian *g, pid_t from, pid_t to)
-{
-	for (uint32_t i = 0; g && i < g->used; i++) {
-		struct guard *e = &g->table[i];
-
-		if (e->pid == from &&
-		    (e->kind == GUARD_TRAP || e->kind == GUARD_POINT))
-			e->pid = to;
-	}
-}
-
-void guardian_forget(struct guardian *g, pid_t pid)
-{
-	for (uint32_t i = 0; g && i < g->used; i++) {
-		struct guard *e = &g->table[i];
-
-		if (e->kind != GUARD_FREE && e->pid == pid)
-			entry_drop(g, e);
-	}
-}
-
-/* --- the table, as the guardian reads it --------------------------------- */
-
-/* The next entry in use behind e (NULL: the first). */
-static const struct guard *entry_next(const struct guardian *g,
-				      const struct guard *e)
-{
-	uint32_t n = __atomic_load_n(&g->used, __ATOMIC_ACQUIRE);
-
-	for (e = e ? e + 1 : g->table; e < g->table + n; e++) {
-		if (__atomic_load_n(&e->kind, __ATOMIC_ACQUIRE) != GUARD_FREE)
-			return e;
-	}
-	return NULL;
-}
-
-const struct guard *guard_find(const struct guardian *g, enum guard_kind kind,
-			       pid_t pid, uint64_t addr)
-{
-	const struct guard *e = NULL;
-
-	while ((e = entry_next(g, e))) {
-		if (e->kind == kind && e->pid == pid && e->addr == addr)
-			return e;
-	}
-	return NULL;
-}
-
-/* Of its process, among breakpoints or among the rest. */
-static bool is_first(const struct guardian *g, const struct guard *of)
-{
-	const struct guard *e = NULL;
-
-	while ((e = entry_next(g, e)) && e != of) {
-		if (e->pid == of->pid &&
-		    (e->kind == GUARD_TRAP) == (of->kind == GUARD_TRAP))
-			return false;
-	}
-	return true;
-}
-
-static bool pid_has(const struct guardian *g, pid_t pid)
-{
-	const struct guard *e = NULL;
-
-	while ((e = entry_next(g, e))) {
-		if (e->pid == pid)
-			return true;
-	}
-	return false;
-}
+#define LOOK_SECONDS 2
 
 /* --- putting back -------------------------------------------------------- */
 
-static int mem_open(pid_t pid)
+static DIR *tasks_open(pid_t pid)
 {
 	char path[32];
 
-	snprintf(path, sizeof(path), "/proc/%d/mem", pid);
+	snprintf(path, sizeof(path), "/proc/%d/task", pid);
+	return opendir(path);
+}
+
+static int task_mem_open(pid_t pid, pid_t tid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/mem", pid, tid);
 	return open(path, O_RDWR | O_CLOEXEC);
+}
+
+/* A leader that has ended before the rest has no memory to show. */
+static int mem_open(pid_t pid)
+{
+	int mem = task_mem_open(pid, pid);
+	struct dirent *d;
+	DIR *dir;
+
+	dir = mem < 0 ? tasks_open(pid) : NULL;
+	while (dir && mem < 0 && (d = readdir(dir)))
+		mem = task_mem_open(pid, atoi(d->d_name));
+	if (dir)
+		closedir(dir);
+	return mem;
 }
 
 /* Only over our own trap: the memory may have been mapped anew since. */
@@ -208,7 +75,7 @@ static void restore_all(const struct guardian *g)
 	pid_t pid = 0;
 	int mem = -1;
 
-	while ((e = entry_next(g, e))) {
+	while ((e = guard_next(g, e))) {
 		if (e->kind != GUARD_TRAP)
 			continue;
 		if (e->pid != pid) {
@@ -222,16 +89,13 @@ static void restore_all(const struct guardian *g)
 }
 
 /* Calls fn for each thread of a process. */
-typedef void task_fn(const struct guardian *g, pid_t pid, pid_t tid);
+typedef void task_fn(struct guardian *g, pid_t pid, pid_t tid);
 
-static void each_task(const struct guardian *g, pid_t pid, task_fn *fn)
+static void each_task(struct guardian *g, pid_t pid, task_fn *fn)
 {
+	DIR *dir = tasks_open(pid);
 	struct dirent *d;
-	char path[32];
-	DIR *dir;
 
-	snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
 	while (dir && (d = readdir(dir))) {
 		if (atoi(d->d_name) > 0)
 			fn(g, pid, atoi(d->d_name));
@@ -256,17 +120,17 @@ static void restore_child(const struct guardian *g, pid_t parent, pid_t child)
 	const struct guard *e = NULL;
 	int mem;
 
-	if (pid_has(g, child) || tracer_of(child) != g->server)
+	if (guard_has(g, child) || tracer_of(child) != g->server)
 		return;
 	mem = mem_open(child);
-	while ((e = entry_next(g, e))) {
+	while ((e = guard_next(g, e))) {
 		if (e->kind == GUARD_TRAP && e->pid == parent)
 			restore(mem, e);
 	}
 	close(mem);
 }
 
-static void restore_children(const struct guardian *g, pid_t pid, pid_t tid)
+static void restore_children(struct guardian *g, pid_t pid, pid_t tid)
 {
 	char list[4096], *p = list, *end;
 
@@ -282,24 +146,77 @@ static void restore_children(const struct guardian *g, pid_t pid, pid_t tid)
 	}
 }
 
-/* Threads are touched only where there is more than bytes to undo. */
-static void mend_threads(const struct guardian *g)
+/*
+ * A thread whose trap the server had taken in, but not undone yet, would go on
+ * behind the breakpoint: in the middle of an instruction. A SIGSTOP that waits
+ * for it is taken before it executes any (get_signal() in the kernel's
+ * signal.c), and it can be put back.
+ */
+static bool is_behind_trap(const struct guardian *g, pid_t pid, pid_t tid)
+{
+	const struct guard *e = NULL;
+	char text[128];
+	uint64_t pc;
+
+	if (file_peek(text, sizeof(text), "/proc/%d/task/%d/syscall", pid,
+		      tid) <= 0 ||
+	    sscanf(text, "-1 %*x %" SCNx64, &pc) != 1)
+		return false;
+	while ((e = guard_next(g, e))) {
+		if (e->kind == GUARD_TRAP && e->pid == pid &&
+		    e->addr + e->trap.len == pc)
+			return true;
+	}
+	return false;
+}
+
+static void hold_behind_trap(struct guardian *g, pid_t pid, pid_t tid)
+{
+	if (!is_behind_trap(g, pid, tid))
+		return;
+	syscall(SYS_tgkill, pid, tid, SIGSTOP);
+	guard_hold(g, pid, tid);
+}
+
+static void hold_threads(struct guardian *g)
 {
 	const struct guard *e = NULL;
 
-	while ((e = entry_next(g, e))) {
-		if (e->kind != GUARD_TRAP && is_first(g, e))
+	while ((e = guard_next(g, e))) {
+		if (e->kind == GUARD_TRAP && guard_is_first(g, e))
+			each_task(g, e->pid, hold_behind_trap);
+	}
+}
+
+static void let_go_of_held(const struct guardian *g)
+{
+	const struct guard *e = NULL;
+
+	while ((e = guard_next(g, e))) {
+		if (e->kind == GUARD_HELD)
+			kill(e->pid, SIGCONT);
+	}
+}
+
+/* Threads are touched only where there is more than bytes to undo. */
+static void mend_threads(struct guardian *g)
+{
+	const struct guard *e = NULL;
+
+	while ((e = guard_next(g, e))) {
+		if (e->kind != GUARD_TRAP && guard_is_first(g, e))
 			each_task(g, e->pid, guardian_mend_thread);
 	}
 }
 
-static void put_back(const struct guardian *g)
+static void put_back(struct guardian *g)
 {
 	const struct guard *e = NULL;
 
 	restore_all(g);
-	while ((e = entry_next(g, e))) {
-		if (e->kind == GUARD_TRAP && is_first(g, e))
+	hold_threads(g);
+	while ((e = guard_next(g, e))) {
+		if (e->kind == GUARD_TRAP && guard_is_first(g, e))
 			each_task(g, e->pid, restore_children);
 	}
 	/* What it traced is released and its children get a new parent in
@@ -307,6 +224,7 @@ static void put_back(const struct guardian *g)
 	while (getppid() == g->server)
 		usleep(50);
 	mend_threads(g);
+	let_go_of_held(g);
 }
 
 /* --- its life ------------------------------------------------------------ */
@@ -364,11 +282,28 @@ static void go_private(void)
 	be_urgent();
 }
 
+/*
+ * Until the server has died. Its mutex is not handed on when the list of such
+ * mutexes, in its memory, was lost before: so now and then its parent is
+ * looked at. That comes late, but not never.
+ */
+static void wait_for_death(struct guardian *g)
+{
+	struct timespec until;
+	int r;
+
+	do {
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_sec += LOOK_SECONDS;
+		r = pthread_mutex_timedlock(&g->life, &until);
+	} while (r != EOWNERDEAD && getppid() == g->server);
+}
+
 static noreturn void guard(struct guardian *g)
 {
 	go_private();
-	if (pthread_mutex_lock(&g->life) == EOWNERDEAD)
-		put_back(g);
+	wait_for_death(g);
+	put_back(g);
 	_exit(0);
 }
 
@@ -390,7 +325,7 @@ struct guardian *guardian_new(void)
 	struct guardian *g;
 	pid_t pid;
 
-	g = mmap(NULL, SHARED_SIZE, PROT_READ | PROT_WRITE,
+	g = mmap(NULL, GUARDIAN_SIZE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (g == MAP_FAILED)
 		return NULL;
@@ -400,7 +335,7 @@ struct guardian *guardian_new(void)
 		guard(g);
 	debug(SESSION, "guardian: %d", pid);
 	if (pid < 0) {
-		munmap(g, SHARED_SIZE);
+		munmap(g, GUARDIAN_SIZE);
 		return NULL;
 	}
 	g->pid = pid;
@@ -416,5 +351,5 @@ void guardian_free(struct guardian *g)
 		;
 	pthread_mutex_unlock(&g->life);
 	pthread_mutex_destroy(&g->life);
-	munmap(g, SHARED_SIZE);
+	munmap(g, GUARDIAN_SIZE);
 }

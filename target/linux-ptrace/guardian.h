@@ -17,6 +17,11 @@
  * the kernel's exit.c). So the breakpoints are usually gone before any thread
  * that was stopped runs.
  *
+ * A thread whose trap the server had waited for, but not undone, goes on
+ * behind the breakpoint, in the middle of an instruction. A SIGSTOP sent to it
+ * before it is let go keeps it from that, until it is put back and gets a
+ * SIGCONT; nobody else is sent one.
+ *
  * What cannot be helped: a thread that executes a breakpoint just before the
  * server dies, so that the server has not waited for its stop yet, or before
  * the guardian has run, is given the SIGTRAP, and the program dies of it. So
@@ -40,6 +45,7 @@ enum guard_kind {
 	GUARD_TRAP,  /* a breakpoint at addr in pid's memory */
 	GUARD_POINT, /* addr, in a slot, stands for an original place */
 	GUARD_DEBUG, /* pid's threads have debug registers set */
+	GUARD_HELD,  /* thread addr of pid is to go back to its breakpoint */
 };
 
 struct guard_trap {
@@ -63,6 +69,9 @@ struct guard {
 		uint32_t next_free;
 	};
 };
+
+/* Address space alone: pages are allocated as entries come into use. */
+#define GUARDIAN_SIZE (32u << 20)
 
 /* In memory that both processes share, at one address. */
 struct guardian {
@@ -103,12 +112,22 @@ void guardian_forget(struct guardian *g, pid_t pid);
 
 /* --- inside the guardian ------------------------------------------------- */
 
+/* The next entry in use behind e (NULL: the first), or NULL. */
+const struct guard *guard_next(const struct guardian *g,
+			       const struct guard *e);
+/* Is it the first of its process, among breakpoints or among the rest? */
+bool guard_is_first(const struct guardian *g, const struct guard *of);
+/* Is there any of the process? */
+bool guard_has(const struct guardian *g, pid_t pid);
+/* Notes a thread that was kept from running behind a breakpoint. */
+void guard_hold(struct guardian *g, pid_t pid, pid_t tid);
+
 /* The entry, or NULL. */
 const struct guard *guard_find(const struct guardian *g, enum guard_kind kind,
 			       pid_t pid, uint64_t addr);
 
 /* guardian-x86_64.c: seizes a thread that has just lost its tracer, takes it
  * out of a slot, clears its debug registers and lets it go. */
-void guardian_mend_thread(const struct guardian *g, pid_t pid, pid_t tid);
+void guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid);
 
 #endif

@@ -14,6 +14,7 @@ about once a second:
 At least 99 of 100 must survive (--least). What cannot be helped is in
 target/linux-ptrace/guardian.h.
 """
+import collections
 import contextlib
 import os
 import random
@@ -159,8 +160,10 @@ def kill_often(opt, kind, count):
     if s:
         s.close()
     share = 100 * (count - len(lost)) / count
-    print("     %s: %d kills, %.1f %% survive %s" %
-          (kind, count, share, sorted(set(lost))), flush=True)
+    print("     %s: %d kills, %.1f %% survive%s" % (
+        kind, count, share, "".join("; %d %s" % (n, why) for why, n in
+                                    collections.Counter(lost).items())),
+          flush=True)
     return share, errors
 
 
