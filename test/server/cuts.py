@@ -228,6 +228,7 @@ c = steady.Client(sys.argv[1])
 c.begin()
 for p in sys.argv[2:]:
     c.ask(p)
+print("ready", flush=True)
 while True:
     try:
         c.ask("vCont;c", 60)
@@ -240,7 +241,10 @@ def kill_client(opt, s, packets, seconds):
     server = steady.Server(opt.server, "--attach", "COMM", str(s.pid))
     try:
         client = steady.spawn([sys.executable, "-c", CLIENT % steady.HERE,
-                               server.path] + packets)
+                               server.path] + packets,
+                              stdout=subprocess.PIPE)
+        with client.stdout:
+            client.stdout.readline()
         time.sleep(seconds)
         running = client.poll() is None
         steady.end(client)
@@ -263,7 +267,7 @@ def kill_clients(opt, cases):
         packets = ["Z0,%x,1%s" % (f, code) for f in s.functions]
         why = None
         for i in range(3):
-            why = why or kill_client(opt, s, packets, 0.4 + 0.03 * i)
+            why = why or kill_client(opt, s, packets, 0.2 + 0.03 * i)
         cases.check("kill-client-" + name, why or s.trouble())
         s.close()
 
