@@ -41,6 +41,9 @@ struct link {
 	char *packet; /* rx writes here */
 	char *input;  /* input[at..have) was received, not yet decoded */
 	size_t at, have;
+	/* The frame being decoded begins at input[frame]; the last packet was
+	 * input[last..last_end) of the same read, or none: 0 bytes. */
+	size_t frame, last, last_end;
 
 	/*
 	 * tx[sent..] waits for the peer. The last reply lies at
@@ -273,9 +276,26 @@ static void ask_again(struct link *l)
 	flush(l);
 }
 
+/*
+ * A client that waited too long for an acknowledgement, as over an ssh that
+ * takes its time, has sent its packet again: both came with one read, and it
+ * acknowledged nothing in between. It wants one reply.
+ */
+static bool is_sent_again(struct link *l)
+{
+	size_t was = l->last, len = l->last_end - was;
+
+	l->last = l->frame;
+	l->last_end = l->at;
+	return !l->noack && len && len == l->at - l->frame &&
+	       !memcmp(l->input + was, l->input + l->frame, len);
+}
+
 static int take_packet(struct link *l)
 {
 	l->acks_due += !l->noack;
+	if (is_sent_again(l))
+		return 0;
 	if (log_on(LOG_REMOTE))
 		log_packet("<-", l->rx.data, l->rx.len);
 	return 1;
@@ -325,6 +345,7 @@ static int take_event(struct link *l, enum frame_event event)
 	case FRAME_BAD:
 		return take_bad(l);
 	case FRAME_ACK:
+		l->last = l->last_end = 0;
 		l->reply_at = l->reply_end;
 		return 0;
 	case FRAME_NAK:
@@ -345,12 +366,15 @@ static int decode(struct link *l)
 
 	while (!r && l->at < l->have) {
 		size_t n = l->have - l->at, used;
+		enum frame_event event;
 #ifdef HOSTILE
 		n = 1;
 #endif
-		r = take_event(l,
-			       frame_feed(&l->rx, l->input + l->at, n, &used));
+		if (l->rx.state == FRAME_IDLE)
+			l->frame = l->at;
+		event = frame_feed(&l->rx, l->input + l->at, n, &used);
 		l->at += used;
+		r = take_event(l, event);
 	}
 	return r;
 }
@@ -371,7 +395,7 @@ static ssize_t receive(struct link *l)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	l->gone = n <= 0;
-	l->at = 0;
+	l->at = l->frame = l->last = l->last_end = 0;
 	l->have = n > 0 ? (size_t)n : 0;
 	return l->gone ? -EPIPE : n;
 }

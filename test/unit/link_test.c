@@ -158,6 +158,30 @@ static void test_retransmission(void **state)
 	close_pair(&p);
 }
 
+/* Before we were there, as a client's first packet over a slow way. */
+static void test_sent_again(void **state)
+{
+	struct pair p;
+
+	(void)state;
+	open_pair(&p, SOCK_STREAM);
+	client_says(&p, "+$g#67$g#67");
+	next_is(&p, "g");
+	reply(&p, "00");
+	assert_int_equal(next(&p), 0);
+	polled(&p);
+	client_hears(&p, "+$00#60+");
+	/* one that it asks for after the reply */
+	client_says(&p, "+$g#67");
+	next_is(&p, "g");
+	reply(&p, "01");
+	client_hears(&p, "+$01#61");
+	client_says(&p, "+$g#67+$g#67");
+	next_is(&p, "g");
+	next_is(&p, "g");
+	close_pair(&p);
+}
+
 static void test_noack(void **state)
 {
 	struct pair p;
@@ -491,6 +515,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_acks),
 		cmocka_unit_test(test_retransmission),
+		cmocka_unit_test(test_sent_again),
 		cmocka_unit_test(test_noack),
 		cmocka_unit_test(test_noack_damaged),
 		cmocka_unit_test(test_noack_overlong),
