@@ -5,6 +5,8 @@ import select
 import socket
 import time
 
+from wire import expand, frame
+
 TIMEOUT = 10.0
 
 
@@ -53,8 +55,7 @@ class Client:
             self.more()
 
     def send(self, text):
-        body = text.encode("latin-1")
-        os.write(self.wfd, b"$%s#%02x" % (body, sum(body) & 255))
+        os.write(self.wfd, frame(text))
 
     def ask(self, text):
         self.send(text)
@@ -77,23 +78,6 @@ class Client:
             if not reply.startswith("O") or reply == "OK":
                 return text, reply
             text += bytes.fromhex(reply[1:]).decode()
-
-
-def expand(body):
-    out = bytearray()
-    i = 0
-    while i < len(body):
-        c = body[i:i + 1]
-        if c == b"}":
-            i += 1
-            out.append(body[i] ^ 0x20)
-        elif c == b"*":
-            i += 1
-            out += out[-1:] * (body[i] - 29)
-        else:
-            out += c
-        i += 1
-    return bytes(out)
 
 
 def dial(where):

@@ -21,6 +21,8 @@ import tempfile
 import time
 import traceback
 
+from wire import expand, frame
+
 OPTIONS = argparse.Namespace(server=None, inferiors=None, peer=False)
 CASES = []
 CASE_SECONDS = 20
@@ -157,24 +159,6 @@ def until(what, seconds=5):
 
 # --- packets ----------------------------------------------------------------
 
-def expand(data):
-    """Run lengths and escapes of a reply's payload."""
-    out = bytearray()
-    i = 0
-    while i < len(data):
-        c = data[i]
-        if c == 0x2a:
-            out += bytes([out[-1]]) * (data[i + 1] - 29)
-            i += 1
-        elif c == 0x7d:
-            i += 1
-            out.append(data[i] ^ 0x20)
-        else:
-            out.append(c)
-        i += 1
-    return bytes(out)
-
-
 class Stop:
     """A stop reply. kind is its first letter; number the signal or status."""
 
@@ -292,8 +276,7 @@ class Session:
     # --- bytes
 
     def send(self, text):
-        data = text if isinstance(text, bytes) else text.encode()
-        self.sock.sendall(b"$" + data + b"#%02x" % (sum(data) & 0xff))
+        self.sock.sendall(frame(text))
 
     def receive(self, seconds, notes=False):
         """The next packet's payload, or None when there is none in time.

@@ -5,7 +5,6 @@ import atexit
 import contextlib
 import mmap
 import os
-import re
 import select
 import signal
 import socket
@@ -13,6 +12,8 @@ import struct
 import subprocess
 import tempfile
 import time
+
+from wire import expand, frame
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TIMEOUT = 10.0      # seconds for any reply
@@ -144,12 +145,6 @@ class Server:
 
 # --- the protocol ------------------------------------------------------------
 
-def unpack(text):
-    """Run-length encoding undone."""
-    return re.sub(r"(.)((?:\*.)+)", lambda m: m[1] * (1 + sum(
-        ord(n) - 29 for n in m[2][1::2])), text, flags=re.S)
-
-
 class Client:
     def __init__(self, path):
         self.sock = socket.socket(socket.AF_UNIX)
@@ -177,9 +172,7 @@ class Client:
             raise Gone() from e
 
     def send(self, payload):
-        if isinstance(payload, str):
-            payload = payload.encode()
-        self.raw(b"$%s#%02x" % (payload, sum(payload) & 255))
+        self.raw(frame(payload))
 
     def receive(self, seconds=TIMEOUT):
         """The next packet's payload, as text."""
@@ -192,7 +185,7 @@ class Client:
                 self.data = self.data[end_at + 3:]
                 if self.acks:
                     self.raw(b"+")
-                return unpack(payload.decode("latin-1"))
+                return expand(payload).decode("latin-1")
             left = limit - time.monotonic()
             if left <= 0 or not select.select([self.sock], [], [], left)[0]:
                 raise Late()
