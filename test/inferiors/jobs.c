@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -70,7 +71,7 @@ static int shell(void)
 	int status;
 
 	if (!pid) {
-		alarm(60);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		count(NULL);
 		_exit(5);
 	}
