@@ -70,6 +70,7 @@ static void make_harmless(struct linux_target *lt, struct lwp *lwp)
 		return;
 	}
 	lwp_set_stopped(lt, lwp);
+	lwp->harmless = true;
 	lwp->interrupting = lwp->signal_stop = lwp->trap_stop = false;
 	lwp->stepped = false;
 }
@@ -77,6 +78,7 @@ static void make_harmless(struct linux_target *lt, struct lwp *lwp)
 static void settle(struct linux_target *lt, struct lwp *lwp)
 {
 	write_registers(lt, lwp);
+	lwp->harmless = true;
 	if (lwp->stepped && !lwp->in_call &&
 	    (lwp->trap_stop || !lwp->signal_stop))
 		make_harmless(lt, lwp);
@@ -138,27 +140,37 @@ void points_put_back(struct target *t, struct process *p)
 
 /* --- all of it ----------------------------------------------------------- */
 
-void linux_idle(struct target *t)
+/* The last in the list are those that stopped since the last time. By id:
+ * settling one moves it in the list, and can end it. */
+static void settle_all(struct linux_target *lt)
 {
-	struct linux_target *lt = linux_of(t);
-	size_t n = 0, i = 0;
-	struct process *p;
+	pid_t *tids = xmalloc((lt->lwps.count + 1) * sizeof(*tids));
+	struct list *at = lt->settled.prev;
 	struct lwp *lwp;
-	pid_t *tids;
+	size_t n = 0;
 
-	t->unsettled = false;
-	/* By id: settling one moves it in the list, and can end it. */
-	tids = xcalloc(lt->lwps.count + 1, sizeof(*tids));
-	list_each(lwp, &lt->settled, node) {
+	for (; at != &lt->settled; at = at->prev) {
+		lwp = list_entry(at, struct lwp, node);
+		if (lwp->harmless)
+			break;
 		if (lwp->proc->attached && !lwp->dead)
 			tids[n++] = lwp->tid;
 	}
-	for (; i < n; i++) {
-		lwp = lwp_find(lt, tids[i]);
+	while (n) {
+		lwp = lwp_find(lt, tids[--n]);
 		if (lwp)
 			settle(lt, lwp);
 	}
 	free(tids);
+}
+
+void linux_idle(struct target *t)
+{
+	struct linux_target *lt = linux_of(t);
+	struct process *p;
+
+	t->unsettled = false;
+	settle_all(lt);
 	list_each(p, &t->processes, node) {
 		if (p->attached && p->points->sw.count)
 			lift_points(t, p);

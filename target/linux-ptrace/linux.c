@@ -73,6 +73,7 @@ struct target *linux_target_new(void)
 	target_init(&lt->t, &linux_ops);
 	list_init(&lt->moving);
 	list_init(&lt->settled);
+	list_init(&lt->running);
 	list_init(&lt->pending);
 	list_init(&lt->statuses);
 	list_init(&lt->ghosts);

@@ -144,6 +144,7 @@ struct lwp *lwp_add(struct linux_target *lt, struct process *p, pid_t tid)
 	lt->n_running++;
 	list_add(&lt->moving, &lwp->node);
 	lt->n_moving++;
+	list_add(&lt->running, &lwp->running_node);
 	list_init(&lwp->pending_node);
 	list_init(&lwp->status_node);
 	map_set(&lt->lwps, (uint64_t)tid, lwp);
@@ -186,7 +187,7 @@ void lwp_set_moving(struct linux_target *lt, struct lwp *lwp)
 {
 	if (!lwp->stopped)
 		return;
-	lwp->stopped = false;
+	lwp->stopped = lwp->harmless = false;
 	lwp->seen_stopped = false;
 	lt->n_moving++;
 	list_drop(&lwp->node);
@@ -199,6 +200,9 @@ void lwp_set_running(struct linux_target *lt, struct lwp *lwp, bool running)
 		return;
 	lwp->th->running = running;
 	lt->n_running += running ? 1 : (size_t)-1;
+	list_drop(&lwp->running_node);
+	if (running)
+		list_add(&lt->running, &lwp->running_node);
 }
 
 void lwp_set_pending(struct linux_target *lt, struct lwp *lwp,

@@ -39,6 +39,7 @@ struct lwp {
 	struct process *proc;
 	struct thread *th; /* NULL: a leader that has exited before the rest */
 	struct list node;	  /* in linux_target.moving or .settled */
+	struct list running_node; /* in linux_target.running, or alone */
 	struct list pending_node; /* in linux_target.pending, or alone */
 	struct list status_node;  /* in linux_target.statuses, or alone */
 	int status;		  /* collected, to be handled */
@@ -55,6 +56,7 @@ struct lwp {
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
 	bool stepped;	      /* its last resume was a step */
+	bool harmless;	      /* it can be left in this stop: idle.c */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
 
 	/* The system call that it is in, if its entry was seen: syscall.h. */
@@ -127,6 +129,7 @@ struct linux_target {
 	struct map strays;   /* tid -> wait status + 1, not yet announced */
 	struct list moving;  /* lwps that are not stopped */
 	struct list settled; /* those that are */
+	struct list running; /* those whose thread's running is set */
 	struct list pending; /* those whose event is to be told, in order */
 	struct list statuses; /* collected, in order: see status.c */
 	struct list ghosts;  /* processes: see release.c */
@@ -139,6 +142,8 @@ struct linux_target {
 	bool no_resumed;  /* the last running thread has gone: to be told */
 	int signal_fd; /* SIGCHLD */
 	bool child_signalled; /* one came: has a leader exited? */
+	bool child_ended;     /* one came of an end */
+	int64_t swept_ms;     /* when all lwps were last waited for */
 	pid_t terminal_group; /* that had our terminal before programs of
 				 ours were given it; 0: they were not */
 	struct guardian *guardian; /* from the first attach on, or NULL */

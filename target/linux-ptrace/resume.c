@@ -204,10 +204,40 @@ static bool take_action(struct linux_target *lt, struct thread *th,
 	return false;
 }
 
+static bool is_meant(const struct resume *acts, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (acts[i].who.pid <= 0 || acts[i].who.pid == pid)
+			return true;
+	}
+	return false;
+}
+
+/* True when an event is pending. In all-stop mode it comes first, and nothing
+ * runs yet. */
+static bool take_actions(struct linux_target *lt, struct process *p,
+			 const struct resume *acts, size_t n)
+{
+	const struct resume *act;
+	bool pending = false;
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		act = action_for(acts, n, th->id);
+		if (!act)
+			continue;
+		if (take_action(lt, th, act))
+			pending = true;
+		else if (th->running && !lt->t.all_stop)
+			lwp_run_on(lt, lwp_of(th));
+	}
+	return pending;
+}
+
 int linux_resume(struct target *t, const struct resume *acts, size_t n)
 {
 	struct linux_target *lt = linux_of(t);
-	const struct resume *act;
+	struct lwp *lwp, *next;
 	struct process *p;
 	struct thread *th;
 	bool pending = false;
@@ -221,21 +251,16 @@ int linux_resume(struct target *t, const struct resume *acts, size_t n)
 		return 0;
 	}
 	list_each(p, &t->processes, node) {
-		list_each(th, &p->threads, node) {
-			act = action_for(acts, n, th->id);
-			if (act)
-				pending |= take_action(lt, th, act);
-		}
+		if (is_meant(acts, n, p->pid))
+			pending |= take_actions(lt, p, acts, n);
 	}
-	lt->held_back = true;
-	if (pending && t->all_stop)
+	if (!t->all_stop)
 		return 0;
-	list_each(p, &t->processes, node) {
-		list_each(th, &p->threads, node) {
-			if (th->running)
-				lwp_run_on(lt, lwp_of(th));
-		}
-	}
+	lt->held_back = true;
+	if (pending)
+		return 0;
+	list_each_safe(lwp, next, &lt->running, running_node)
+		lwp_run_on(lt, lwp);
 	lt->held_back = false;
 	return 0;
 }
@@ -248,23 +273,19 @@ int linux_resume(struct target *t, const struct resume *acts, size_t n)
 int linux_interrupt(struct target *t, struct ptid who)
 {
 	struct linux_target *lt = linux_of(t);
-	struct lwp *blocked = NULL;
+	struct lwp *lwp, *blocked = NULL;
 	bool any = false;
-	struct process *p;
-	struct thread *th;
 
 	if (!who.tid) {
 		lt->interrupt.due = true;
 		lt->interrupt.who = who;
 	}
-	list_each(p, &t->processes, node) {
-		list_each(th, &p->threads, node) {
-			if (!th->running || !ptid_matches(who, th->id))
-				continue;
-			if (is_blocked(lwp_of(th)))
-				blocked = lwp_of(th);
-			any |= interrupt_one(lt, lwp_of(th), who.tid != 0);
-		}
+	list_each(lwp, &lt->running, running_node) {
+		if (!ptid_matches(who, lwp->th->id))
+			continue;
+		if (is_blocked(lwp))
+			blocked = lwp;
+		any |= interrupt_one(lt, lwp, who.tid != 0);
 	}
 	if (!any && blocked)
 		lwp_tell_interrupt(lt, blocked);
@@ -367,15 +388,12 @@ static void forget_interrupt(struct lwp *lwp)
 int linux_halt(struct target *t)
 {
 	struct linux_target *lt = linux_of(t);
-	struct process *p;
-	struct thread *th;
+	struct lwp *lwp, *next;
 
 	lwps_halt(lt, NULL);
-	list_each(p, &t->processes, node) {
-		list_each(th, &p->threads, node) {
-			lwp_set_running(lt, lwp_of(th), false);
-			forget_interrupt(lwp_of(th));
-		}
+	list_each_safe(lwp, next, &lt->running, running_node) {
+		lwp_set_running(lt, lwp, false);
+		forget_interrupt(lwp);
 	}
 	lt->held_back = lt->interrupt.due = lt->no_resumed = false;
 	t->unsettled = lt->guardian != NULL;

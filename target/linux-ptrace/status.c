@@ -128,11 +128,50 @@ static void collect(struct linux_target *lt, pid_t tid, int status)
 	list_add(&lt->statuses, &lwp->status_node);
 }
 
-void lwps_collect(struct linux_target *lt)
+/* To wait for all of thousands that are stopped takes milliseconds. */
+static bool only_few_move(const struct linux_target *lt)
+{
+	return lt->n_moving < lt->lwps.count / 8;
+}
+
+/*
+ * Asks those that move, one by one. False when that may not be all there is:
+ * a thread has ended, perhaps with others; or one has gone, since by exec it
+ * got another id.
+ */
+static bool collect_moving(struct linux_target *lt)
+{
+	struct lwp *lwp;
+	bool all = true;
+	int status;
+	pid_t tid;
+
+	list_each(lwp, &lt->moving, node) {
+		tid = wait4(lwp->tid, &status, __WALL | WNOHANG, NULL);
+		if (tid > 0)
+			collect(lt, tid, status);
+		all &= !tid || (tid > 0 && WIFSTOPPED(status));
+	}
+	return all;
+}
+
+static void collect_all(struct linux_target *lt)
 {
 	int status;
 	pid_t tid;
 
+	lt->child_ended = false;
+	lt->swept_ms = coarse_ms();
 	while ((tid = wait4(-1, &status, __WALL | WNOHANG, NULL)) > 0)
 		collect(lt, tid, status);
+}
+
+/* Of two SIGCHLD at a time one is lost, so what they said is not all. */
+#define SWEEP_MS 250
+
+void lwps_collect(struct linux_target *lt)
+{
+	if (!only_few_move(lt) || lt->child_ended || !collect_moving(lt) ||
+	    coarse_ms() - lt->swept_ms > SWEEP_MS)
+		collect_all(lt);
 }

@@ -419,8 +419,11 @@ static void drain_signal_fd(struct linux_target *lt)
 {
 	struct signalfd_siginfo si;
 
-	while (read(lt->signal_fd, &si, sizeof(si)) == sizeof(si))
+	while (read(lt->signal_fd, &si, sizeof(si)) == sizeof(si)) {
 		lt->child_signalled = true;
+		lt->child_ended |= si.ssi_code != CLD_TRAPPED &&
+				   si.ssi_code != CLD_STOPPED;
+	}
 }
 
 /*
