@@ -187,7 +187,7 @@ struct process *inferior_add(struct linux_target *lt, pid_t pid);
 void inferior_drop(struct linux_target *lt, struct process *p);
 /* Whose memory it runs in: of a vfork child, its parent. */
 struct process *memory_owner(struct linux_target *lt, struct process *p);
-/* After attach: architecture and path. */
+/* Once seized: architecture and path. */
 void inferior_examine(struct linux_target *lt, struct process *p);
 /* The same at the stop of its exec: quicker. */
 void inferior_examine_new(struct linux_target *lt, struct process *p);

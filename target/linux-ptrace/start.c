@@ -82,6 +82,9 @@ int linux_attach(struct target *t, pid_t pid, struct err *e)
 	for (int clean = 0; clean < 2 && r >= 0; clean++) {
 		r = seize_threads(lt, p);
 		if (r > 0) {
+			/* Before it can fork: the child takes after it. */
+			if (!p->path)
+				inferior_examine(lt, p);
 			lwps_halt(lt, p);
 			clean = -1;
 		}
@@ -90,7 +93,6 @@ int linux_attach(struct target *t, pid_t pid, struct err *e)
 		inferior_drop(lt, p);
 		return diagnose_attach(pid, r < 0 ? -r : ESRCH, e);
 	}
-	inferior_examine(lt, p);
 	list_each(th, &p->threads, node) {
 		inferior_of(p)->defies_stop |= lwp_of(th)->listen;
 		lwp_of(th)->listen = false;

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Children, and breakpoints in memory that they copied or share."""
 import os
+import subprocess
+import sys
 import tempfile
 import time
 
@@ -138,6 +140,35 @@ def detach_while_vfork_child_runs():
         equal(s.packet("D;%x" % s.pid), "OK", "D")
         check(until(lambda: s.printed() == "well\n", 2), "it says",
               s.printed())
+
+
+# The first of many threads forks all the time, and is let run while the others
+# are being attached to.
+FORKER = """
+import os, threading, time
+for _ in range(100):
+    threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
+print(flush=True)
+while True:
+    child = os.fork() or os._exit(0)
+    os.waitpid(child, 0)
+"""
+
+
+@case
+def attach_while_it_forks():
+    p = subprocess.Popen([sys.executable, "-c", FORKER],
+                         stdout=subprocess.PIPE)
+    try:
+        p.stdout.readline()
+        for _ in range(40):
+            with Session(attach=p.pid):
+                pass
+        equal(p.poll(), None, "its end")
+    finally:
+        p.kill()
+        p.wait()
+        p.stdout.close()
 
 
 @case(peer=NO_EVENTS)
