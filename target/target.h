@@ -76,6 +76,22 @@ struct target_syscall_ops {
 		     struct syscall_set *set);
 };
 
+struct core_result {
+	unsigned threads;
+	uint64_t size; /* bytes that went to disc: zeros are holes */
+};
+
+struct target_core_ops {
+	/*
+	 * Writes a core file (core(5)) of first's process, with first as the
+	 * thread that it is about. Running threads are stopped for it, and
+	 * nothing is reported for that. Whatever happens, path is what it was
+	 * or a whole core.
+	 */
+	int (*dump)(struct target *t, struct thread *first, const char *path,
+		    struct core_result *out, struct err *e);
+};
+
 struct target_ops {
 	const char *name;
 	void (*free)(struct target *t);
@@ -153,6 +169,7 @@ struct target_ops {
 	const struct target_point_ops *point;
 	const struct target_object_ops *object;
 	const struct target_syscall_ops *syscall;
+	const struct target_core_ops *core;
 };
 
 struct target {
@@ -165,6 +182,8 @@ struct target {
 	bool report_threads; /* all that begin and end; or by thread.options */
 	bool all_stop; /* halt() follows each event that is told */
 	bool unsettled; /* set by the target: it has use for idle() */
+	const char *core_dir; /* where a core of a program that dies of a
+				 signal is written, or NULL; borrowed */
 	sigset_t pass_signals;	  /* delivered without a stop */
 	sigset_t program_signals; /* delivered at detach */
 	void (*print)(void *user, const char *text, size_t len);

@@ -63,6 +63,7 @@ static const struct target_ops linux_ops = {
 	.point = &linux_point_ops,
 	.object = &linux_object_ops,
 	.syscall = &linux_syscall_ops,
+	.core = &linux_core_ops,
 };
 
 struct target *linux_target_new(void)

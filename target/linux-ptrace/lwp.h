@@ -72,6 +72,8 @@ struct lwp {
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */
 	siginfo_t siginfo; /* ... this is what it said */
 
+	bool crashing; /* a core is to be written before it runs: crash.c */
+
 	struct stop pending; /* kind NONE: none */
 	uint64_t lifted; /* address + 1 of a breakpoint taken out: idle.c */
 
@@ -114,6 +116,7 @@ struct inferior {
 	unsigned debug_generation; /* 0: no debug register was ever set */
 	struct slots *slots;	   /* slot.h; NULL: none yet */
 	bool lifted; /* some lwp's is: see lwp.lifted */
+	bool crashed; /* it is about to die, and its core was written */
 	uint64_t syscall_insn;	   /* inject.h; 0: not looked for yet */
 };
 
@@ -139,6 +142,7 @@ struct linux_target {
 		struct ptid who;
 	} interrupt;
 	bool held_back;	  /* resumed lwps wait for a pending event's fate */
+	bool crash_due;	  /* some lwp is crashing */
 	bool no_resumed;  /* the last running thread has gone: to be told */
 	int signal_fd; /* SIGCHLD */
 	bool child_signalled; /* one came: has a leader exited? */
@@ -303,6 +307,22 @@ const struct point *point_not_for(struct linux_target *lt,
 void linux_idle(struct target *t);
 /* A thread of the process is about to run. */
 void points_put_back(struct target *t, struct process *p);
+
+/* --- core.c, crash.c ----------------------------------------------------- */
+
+extern const struct target_core_ops linux_core_ops;
+
+/* The core of the process whose thread is about to get signo (-1: of the stop
+ * that it is in). Its threads are stopped for it, and what was running is set
+ * going again. */
+int core_dump(struct linux_target *lt, struct thread *first, int signo,
+	      const char *path, struct core_result *out, struct err *e);
+
+/* lwp.signo is about to be delivered. True: it would end the process with a
+ * core, and has to wait until that is written. */
+bool crash_hold(struct linux_target *lt, struct lwp *lwp);
+/* Writes those cores, and lets the processes have their signals. */
+void crashes_dump(struct linux_target *lt);
 
 /* --- status.c ------------------------------------------------------------ */
 

@@ -92,6 +92,8 @@ void lwp_tell_interrupt(struct linux_target *lt, struct lwp *lwp)
 
 void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
 {
+	if (lwp->signo && lt->t.core_dir && crash_hold(lt, lwp))
+		return;
 	set_going(lt, lwp, syscall_request(lt, lwp, step));
 	if (lwp_interrupt_wanted(lt, lwp))
 		lwp_interrupt(lwp);

@@ -422,6 +422,22 @@ void slots_remove(struct linux_target *lt, struct process *p)
 	inf->slots = NULL;
 }
 
+uint64_t slots_in(const struct slots *s, uint64_t lo, uint64_t hi,
+		  uint64_t *end)
+{
+	uint64_t first = hi;
+
+	for (size_t i = 0; s && i < s->n_regions; i++) {
+		uint64_t base = s->regions[i]->base;
+
+		if (base >= first || base + REGION_SIZE <= lo)
+			continue;
+		first = base > lo ? base : lo;
+		*end = base + REGION_SIZE < hi ? base + REGION_SIZE : hi;
+	}
+	return first;
+}
+
 void slots_free(struct slots *s)
 {
 	if (!s || --s->refs)

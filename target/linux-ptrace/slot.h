@@ -33,6 +33,11 @@ struct slots *slots_share(struct slots *s, bool same_memory);
 /* Takes the regions out again; all lwps of the process are stopped. */
 void slots_remove(struct linux_target *lt, struct process *p);
 
+/* The first region that meets lo..hi: where it begins, and in *end where it
+ * ends; hi when there is none. NULL is allowed. */
+uint64_t slots_in(const struct slots *s, uint64_t lo, uint64_t hi,
+		  uint64_t *end);
+
 /* The records alone; NULL is allowed. */
 void slots_free(struct slots *s);
 

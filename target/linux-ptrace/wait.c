@@ -399,6 +399,8 @@ static bool pop_event(struct linux_target *lt, struct stop *out)
 {
 	struct lwp *lwp;
 
+	if (lt->crash_due)
+		crashes_dump(lt);
 	while ((lwp = first_pending(lt))) {
 		if (still_wanted(lt, lwp) && hw_condition_holds(lt, lwp)) {
 			tell(lt, lwp, out);
