@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -24,6 +25,7 @@ struct options {
 	bool attach;
 	char **wrapper; /* points into argv */
 	const char *port_file;
+	bool no_wait;
 };
 
 /* Takes the option's argument (NULL when it has none); argv goes on behind
@@ -34,7 +36,8 @@ static option_fn opt_help, opt_version, opt_selftest, opt_attach, opt_multi,
 	opt_once, opt_wrapper, opt_shell, opt_no_shell, opt_aslr_off,
 	opt_aslr_on, opt_debug, opt_debug_file, opt_debug_format,
 	opt_remote_debug, opt_event_debug, opt_port_file, opt_disable_packet,
-	opt_any_user, opt_packets;
+	opt_any_user, opt_packets, opt_core,
+	opt_no_wait;
 
 enum arg { ARG_NONE, ARG_MAY, ARG_MUST };
 
@@ -50,6 +53,8 @@ static const struct option_def {
 	  "no program yet; outlive programs and clients" },
 	{ "once", NULL, ARG_NONE, opt_once,
 	  "serve one client; exit as its program did" },
+	{ "no-wait", NULL, ARG_NONE, opt_no_wait,
+	  "run at once; a client that comes stops it" },
 	{ "wrapper", "CMD... --", ARG_NONE, opt_wrapper,
 	  "start programs through CMD, which execs them" },
 	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
@@ -62,6 +67,8 @@ static const struct option_def {
 	  "serve whichever user of this machine connects" },
 	{ "port-file", "FILE", ARG_MUST, opt_port_file,
 	  "write the port that was chosen to FILE" },
+	{ "core-on-crash", "DIR", ARG_MUST, opt_core,
+	  "write a core there when a program crashes" },
 	{ "debug", "AREA,...", ARG_MAY, opt_debug,
 	  "log what happens (all areas when none is named)" },
 	{ "debug-file", "FILE", ARG_MUST, opt_debug_file,
@@ -176,6 +183,13 @@ static int opt_once(struct options *o, const char *arg, char ***argv)
 	return 0;
 }
 
+static int opt_no_wait(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->no_wait = true;
+	return 0;
+}
+
 /* Its words end at "--", which takes the place of the vector's NULL. */
 static int opt_wrapper(struct options *o, const char *arg, char ***argv)
 {
@@ -235,6 +249,27 @@ static int opt_port_file(struct options *o, const char *arg, char ***argv)
 	(void)argv;
 	o->port_file = arg;
 	return 0;
+}
+
+/* Said now: when it is needed it is too late to mend. */
+static int opt_core(struct options *o, const char *arg, char ***argv)
+{
+	struct stat st;
+	int e = 0;
+
+	(void)argv;
+	o->session.target->core_dir = arg;
+	if (stat(arg, &st) < 0)
+		e = errno;
+	else if (!S_ISDIR(st.st_mode))
+		e = ENOTDIR;
+	else if (access(arg, W_OK | X_OK) < 0)
+		e = errno;
+	if (!e)
+		return 0;
+	fprintf(stderr, "tracestub: cannot write cores to --core-on-crash "
+			"%s: %s\n", arg, strerror(e));
+	return -e;
 }
 
 static int opt_debug(struct options *o, const char *arg, char ***argv)
@@ -432,6 +467,8 @@ static int run(struct options *o, const char *comm, char **rest)
 		fprintf(stderr, "tracestub: %s\n", e.text);
 	} else {
 		announce(l, comm);
+		if (o->no_wait)
+			session_run(&o->session);
 		status = serve(&o->session, l, &o->serve);
 	}
 	listener_free(l);

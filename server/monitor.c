@@ -17,7 +17,7 @@ struct command {
 };
 
 static command_fn cmd_help, cmd_debug, cmd_remote_debug, cmd_debug_format,
-	cmd_exit, cmd_version, cmd_info;
+	cmd_exit, cmd_version, cmd_info, cmd_gcore;
 
 static const struct command commands[] = {
 	{ "help", "", "this list", cmd_help },
@@ -29,6 +29,9 @@ static const struct command commands[] = {
 	{ "set debug-format", "all|none|timestamp",
 	  "whether its lines begin with the time", cmd_debug_format },
 	{ "info", "", "what is being debugged, and how", cmd_info },
+	{ "gcore", "[FILE]",
+	  "write a core of the program to FILE, or core.PID, on the server's "
+	  "machine", cmd_gcore },
 	{ "version", "", "the server's version", cmd_version },
 	{ "exit", "", "end the server: programs it started are killed",
 	  cmd_exit },
@@ -135,6 +138,44 @@ static int cmd_info(struct session *s, const char *args)
 	}
 	if (list_empty(&s->target->processes))
 		say(s, "no program is being debugged\n");
+	return 0;
+}
+
+/* The thread that a core is about: the one chosen, unless it was stopped only
+ * because of another one. */
+static struct thread *core_thread(struct session *s)
+{
+	struct thread *th = session_thread(s), *other;
+
+	if (!th || th->last.kind != STOP_NONE)
+		return th;
+	list_each(other, &th->proc->threads, node) {
+		if (other->last.kind != STOP_NONE)
+			return other;
+	}
+	return th;
+}
+
+static int cmd_gcore(struct session *s, const char *args)
+{
+	struct thread *th = core_thread(s);
+	struct core_result result;
+	char name[32];
+	int r;
+
+	if (!th)
+		return err_set(&s->err, -ESRCH, "no program to write a core of");
+	if (!s->target->ops->core)
+		return err_set(&s->err, -EOPNOTSUPP,
+			       "cores cannot be written here");
+	snprintf(name, sizeof(name), "core.%d", th->proc->pid);
+	if (!*args)
+		args = name;
+	r = s->target->ops->core->dump(s->target, th, args, &result, &s->err);
+	if (r < 0)
+		return r;
+	say(s, "Saved corefile %s (%u threads, %.1f MiB)\n", args,
+	    result.threads, (double)result.size / (1 << 20));
 	return 0;
 }
 

@@ -209,6 +209,15 @@ static void forget_wishes(struct target *t)
 	}
 }
 
+void session_run(struct session *s)
+{
+	struct process *p;
+
+	forget_wishes(s->target);
+	list_each(p, &s->target->processes, node)
+		let_run(s, p);
+}
+
 void session_disconnect(struct session *s)
 {
 	struct link *link = s->link;

@@ -99,6 +99,9 @@ int session_tell_end(struct session *s, struct buf *out);
 /* The client is done with a process; true when its end was yet to be told. */
 bool session_forget_end(struct session *s, pid_t pid);
 
+/* Programs run without waiting for a client; one that comes stops them. */
+void session_run(struct session *s);
+
 /* The client has gone, or never came; see lifecycle in doc/server.md. */
 void session_disconnect(struct session *s);
 
