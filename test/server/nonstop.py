@@ -3,6 +3,7 @@
 import socket
 import time
 
+from cores import Core, Room, save
 from rsp import (Late, Program, Session, Stop, case, check, equal, main,
                  ptid, task_state, until)
 
@@ -275,6 +276,21 @@ def a_clone_waits_for_its_resume():
             equal(task_state(s.pid, tid), "t", "state")
         s.go()
         equal(s.end().number, 0, "exit status")
+
+
+@case(peer="gdbserver writes no cores")
+def core_of_running_threads():
+    """They are stopped for it, nobody is told, and they run on."""
+    with Room(), NonStop("counting", "4") as s:
+        s.run_to_there()
+        equal(save(s, "core")[1], "OK", "monitor gcore")
+        core = Core("core")
+        equal(len(core.note("PRSTATUS")), 5, "threads")
+        core.close()
+        before = s.var("spins", 8)
+        check(until(lambda: s.var("spins", 8) != before), "they stand still")
+        s.quiet(0.05)
+        equal(s.notes, [], "notifications")
 
 
 if __name__ == "__main__":
