@@ -128,10 +128,11 @@ static void collect(struct linux_target *lt, pid_t tid, int status)
 	list_add(&lt->statuses, &lwp->status_node);
 }
 
-/* To wait for all of thousands that are stopped takes milliseconds. */
+/* To wait for all of thousands that are stopped takes milliseconds. With none
+ * that moves there is time. */
 static bool only_few_move(const struct linux_target *lt)
 {
-	return lt->n_moving < lt->lwps.count / 8;
+	return lt->n_moving && lt->n_moving < lt->lwps.count / 8;
 }
 
 /*
