@@ -183,12 +183,12 @@ def gdb_session(server, program, args, before, commands, peer=True):
     """A stop, what gdb says of it, and two cores of it: gdb's and ours."""
     remote = "target remote | %s %s - %s %s" % (
         server, "--no-startup-with-shell", program, " ".join(args))
-    live, log = gdb(program, None, commands + ["detach"],
+    live, log = gdb(program, None, commands + ["kill"],
                     before=[remote, *before, *(["gcore by-gdb"] if peer
                                                else []),
                             "monitor gcore by-us"])
     check("Saved corefile by-us (" in log, log)
-    live.pop("detach")
+    live.pop("kill")
     return live
 
 
