@@ -22,7 +22,7 @@
 struct options {
 	struct session session;
 	struct serve_options serve;
-	bool attach;
+	bool attach, no_escape;
 	char **wrapper; /* points into argv */
 	const char *port_file;
 	bool no_wait;
@@ -37,7 +37,7 @@ static option_fn opt_help, opt_version, opt_selftest, opt_attach, opt_multi,
 	opt_aslr_on, opt_debug, opt_debug_file, opt_debug_format,
 	opt_remote_debug, opt_event_debug, opt_port_file, opt_disable_packet,
 	opt_any_user, opt_packets, opt_core,
-	opt_no_wait;
+	opt_no_wait, opt_no_escape;
 
 enum arg { ARG_NONE, ARG_MAY, ARG_MUST };
 
@@ -60,6 +60,8 @@ static const struct option_def {
 	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
 	  "start them directly, not through $SHELL" },
 	{ "startup-with-shell", NULL, ARG_NONE, opt_shell, NULL },
+	{ "no-escape-args", NULL, ARG_NONE, opt_no_escape,
+	  "the shell expands PROG's arguments again" },
 	{ "no-disable-randomization", NULL, ARG_NONE, opt_aslr_on,
 	  "let the kernel randomize their addresses" },
 	{ "disable-randomization", NULL, ARG_NONE, opt_aslr_off, NULL },
@@ -220,6 +222,13 @@ static int opt_no_shell(struct options *o, const char *arg, char ***argv)
 {
 	(void)arg, (void)argv;
 	o->session.start.shell = false;
+	return 0;
+}
+
+static int opt_no_escape(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	o->no_escape = true;
 	return 0;
 }
 
@@ -394,6 +403,21 @@ static int begin_attached(struct options *o, char **rest, struct err *e)
 	return start_attach(&o->session, (pid_t)pid, e);
 }
 
+static int set_program(struct options *o, char **rest, struct err *e)
+{
+	struct buf line = { 0 };
+	int r;
+
+	start_set_argv(&o->session.start, rest);
+	if (!o->no_escape)
+		return 0;
+	for (char **w = rest + 1; *w; w++)
+		buf_printf(&line, "%s%s", line.len ? " " : "", *w);
+	r = start_set_line(&o->session.start, *rest, buf_str(&line), e);
+	buf_fini(&line);
+	return r;
+}
+
 static int begin(struct options *o, char **rest, struct err *e)
 {
 	if (o->wrapper)
@@ -402,7 +426,8 @@ static int begin(struct options *o, char **rest, struct err *e)
 		return 0;
 	if (o->attach)
 		return begin_attached(o, rest, e);
-	start_set_argv(&o->session.start, rest);
+	if (set_program(o, rest, e) < 0)
+		return -EINVAL;
 	return start_run(&o->session, e);
 }
 

@@ -23,6 +23,8 @@ static const struct {
 	WORD("no-resumed+", no_resumed),
 	WORD("QThreadEvents+", thread_events),
 	WORD("error-message+", error_message),
+	WORD("single-inf-arg+", single_inf_arg),
+	WORD("multi-wp-addr+", multi_wp_addr),
 #undef WORD
 };
 
@@ -60,6 +62,8 @@ static void put_shared_features(const struct session *s, struct buf *out)
 		buf_puts(out, ";no-resumed+");
 	if (s->client.error_message)
 		buf_puts(out, ";error-message+");
+	if (s->client.single_inf_arg)
+		buf_puts(out, ";single-inf-arg+");
 }
 
 int pk_supported(struct session *s, struct args *a, struct buf *out)

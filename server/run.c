@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "server/packet.h"
 #include "server/session.h"
 
@@ -16,7 +17,8 @@
 static int reply_started(struct session *s, int r, struct buf *out)
 {
 	if (r < 0) {
-		fprintf(stderr, "tracestub: %s\n", s->err.text);
+		if (s->err.text[0])
+			fprintf(stderr, "tracestub: %s\n", s->err.text);
 		return r;
 	}
 	stop_reply(s, &s->last, out);
@@ -46,11 +48,30 @@ static char **take_words(struct session *s, struct args *a)
 	return NULL;
 }
 
-static void free_words(char **v)
+/*
+ * gdb 18 sends its arguments as they were typed (single-inf-arg), and the
+ * shell does the rest. Those before it split them, by rules that know no
+ * backquotes: they are put together again as far as that can be done.
+ */
+static int set_program(struct session *s, char **words)
 {
-	for (char **w = v; *w; w++)
-		free(*w);
-	free(v);
+	char *line;
+	int r;
+
+	if (s->client.single_inf_arg && words[1] && words[2])
+		return -EPROTO;
+	if (s->client.single_inf_arg)
+		return start_set_line(&s->start, words[0],
+				      words[1] ? words[1] : "", &s->err);
+	line = shell_join_backquoted(words + 1);
+	if (line && s->start.shell) {
+		r = start_set_line(&s->start, words[0], line, &s->err);
+	} else {
+		start_set_argv(&s->start, words);
+		r = 0;
+	}
+	free(line);
+	return r;
 }
 
 int pk_run(struct session *s, struct args *a, struct buf *out)
@@ -60,10 +81,31 @@ int pk_run(struct session *s, struct args *a, struct buf *out)
 
 	if (!words)
 		return err_set(&s->err, -EINVAL, "no program is set");
-	start_set_argv(&s->start, words);
-	free_words(words);
-	r = start_run(s, &s->err);
+	r = set_program(s, words);
+	words_free(words);
+	if (r == 0)
+		r = start_run(s, &s->err);
 	return reply_started(s, r, out);
+}
+
+int pk_exec_and_args(struct session *s, struct args *a, struct buf *out)
+{
+	const struct start *st = &s->start;
+	char *line;
+
+	(void)a;
+	if (!st->argv) {
+		buf_putc(out, 'U');
+		return REPLY_NOW;
+	}
+	line = start_line(st);
+	buf_puts(out, "S;");
+	buf_put_hex_str(out, st->argv[0]);
+	buf_putc(out, ';');
+	buf_put_hex_str(out, line);
+	buf_putc(out, ';');
+	free(line);
+	return REPLY_NOW;
 }
 
 int pk_attach(struct session *s, struct args *a, struct buf *out)
@@ -164,9 +206,7 @@ int pk_cwd(struct session *s, struct args *a, struct buf *out)
 
 	if (!take_hex_string(a, NAME_MAX_LEN, &dir))
 		return -EPROTO;
-	free(s->start.cwd);
-	s->start.cwd = *dir ? dir : NULL;
-	if (!*dir)
-		free(dir);
+	start_set_cwd(&s->start, dir);
+	free(dir);
 	return reply_ok(out);
 }

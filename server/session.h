@@ -23,6 +23,7 @@ struct client_features {
 	bool exec_events, no_resumed, thread_events, error_message;
 	bool descriptions; /* xmlRegisters, or it read one: others know only
 			    * what gdb has built in */
+	bool single_inf_arg, multi_wp_addr;
 };
 
 /* A qXfer object as it was when its reading began at offset 0. */

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/shell.h"
 #include "server/session.h"
 
 static size_t vector_len(char *const *v)
@@ -31,19 +33,12 @@ static char **vector_copy(char *const *v)
 	return copy;
 }
 
-static void vector_free(char **v)
-{
-	for (size_t i = 0; v && v[i]; i++)
-		free(v[i]);
-	free(v);
-}
-
 static void vector_replace(char ***v, char *const *with)
 {
 	char **old = *v;
 
 	*v = vector_copy(with);
-	vector_free(old);
+	words_free(old);
 }
 
 void start_init(struct start *st)
@@ -57,16 +52,78 @@ void start_init(struct start *st)
 
 void start_fini(struct start *st)
 {
-	vector_free(st->argv);
-	vector_free(st->wrapper);
-	vector_free(st->envp);
-	vector_free(st->original_envp);
+	words_free(st->argv);
+	words_free(st->wrapper);
+	words_free(st->envp);
+	words_free(st->original_envp);
+	free(st->line);
 	free(st->cwd);
+}
+
+static void set_program(struct start *st, char *const *argv, char *line)
+{
+	vector_replace(&st->argv, argv);
+	free(st->line);
+	st->line = line;
 }
 
 void start_set_argv(struct start *st, char *const *argv)
 {
-	vector_replace(&st->argv, argv);
+	set_program(st, argv, NULL);
+}
+
+int start_set_line(struct start *st, const char *program, const char *line,
+		   struct err *e)
+{
+	char **args = shell_split(line), **argv;
+	size_t n;
+
+	if (!args)
+		return err_set(e, -EINVAL,
+			       "a quote is not closed in the "
+			       "arguments: %s",
+			       line);
+	n = vector_len(args);
+	argv = xcalloc(n + 2, sizeof(*argv));
+	argv[0] = xstrdup(program);
+	memcpy(argv + 1, args, n * sizeof(*argv));
+	free(args);
+	set_program(st, argv, xstrdup(line));
+	words_free(argv);
+	return 0;
+}
+
+char *start_line(const struct start *st)
+{
+	static char *const none[] = { NULL };
+
+	return st->line ? xstrdup(st->line)
+			: shell_join(st->argv ? st->argv + 1 : none);
+}
+
+/* ~/PATH, ~USER/PATH; without such a user it is just a name. */
+static char *expand_home(const char *path)
+{
+	size_t user = strcspn(path, "/");
+	const char *home = getenv("HOME");
+	struct passwd *pw = NULL;
+	char *name;
+
+	if (*path != '~')
+		return xstrdup(path);
+	if (user > 1 || !home) {
+		name = xstrndup(path + 1, user - 1);
+		pw = *name ? getpwnam(name) : getpwuid(getuid());
+		free(name);
+		home = pw ? pw->pw_dir : NULL;
+	}
+	return home ? xasprintf("%s%s", home, path + user) : xstrdup(path);
+}
+
+void start_set_cwd(struct start *st, const char *dir)
+{
+	free(st->cwd);
+	st->cwd = *dir ? expand_home(dir) : NULL;
 }
 
 void start_set_wrapper(struct start *st, char *const *words)
@@ -143,6 +200,7 @@ int start_run(struct session *s, struct err *e)
 	struct start *st = &s->start;
 	struct launch_spec spec = {
 		.argv = st->argv,
+		.line = st->line,
 		.envp = st->envp,
 		.wrapper = st->wrapper,
 		.cwd = st->cwd,

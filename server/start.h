@@ -12,6 +12,8 @@ struct session;
 /* NULL-terminated vectors, and their words, are owned. */
 struct start {
 	char **argv;
+	char *line; /* the arguments as a shell is to see them, who expands
+		     * them; NULL: those of argv, literally */
 	char **wrapper;
 	char **envp; /* as ours at first, with the client's changes */
 	char **original_envp;
@@ -24,6 +26,19 @@ void start_fini(struct start *st);
 
 /* Words are copied. */
 void start_set_argv(struct start *st, char *const *argv);
+
+/* The same program, and its arguments as text. -EINVAL: without a shell it
+ * could not be split, as a quote is not closed. */
+int start_set_line(struct start *st, const char *program, const char *line,
+		   struct err *e);
+
+/* The arguments as gdb's `set args` takes them, which start_set_line() would
+ * make the same of; for the caller to free(). */
+char *start_line(const struct start *st);
+
+/* "" is ours. A ~ or ~USER that it begins with is a home directory. */
+void start_set_cwd(struct start *st, const char *dir);
+
 void start_set_wrapper(struct start *st, char *const *words);
 void start_setenv(struct start *st, const char *name, const char *value);
 void start_unsetenv(struct start *st, const char *name);

@@ -22,6 +22,8 @@
 
 struct launch_spec {
 	char *const *argv; /* argv[0] is the program, looked up in PATH */
+	const char *line; /* what the shell is told instead of argv[1], ...:
+			   * it expands them; or NULL */
 	char *const *envp;
 	char *const *wrapper; /* NULL or its words, before argv; it execs */
 	const char *cwd;      /* NULL: ours */

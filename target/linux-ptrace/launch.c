@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/shell.h"
 
 /* What the child could not do. It says so itself, because only it sees names
  * from its working directory. */
@@ -28,25 +29,13 @@ static noreturn void give_up(int fd, const struct launch_error *le)
 	_exit(127);
 }
 
-/* Words for $SHELL -c: single quotes keep everything but themselves. */
-static void put_quoted(struct buf *b, const char *word)
-{
-	buf_putc(b, '\'');
-	for (; *word; word++) {
-		if (*word == '\'')
-			buf_puts(b, "'\\''");
-		else
-			buf_putc(b, *word);
-	}
-	buf_putc(b, '\'');
-}
-
 static char **words_of(const struct launch_spec *spec)
 {
 	size_t n = 0, w = 0;
 	char **v;
 
-	while (spec->argv[n])
+	/* The shell makes the others itself. */
+	while (spec->argv[n] && !(n && spec->shell && spec->line))
 		n++;
 	while (spec->wrapper && spec->wrapper[w])
 		w++;
@@ -58,7 +47,7 @@ static char **words_of(const struct launch_spec *spec)
 	return v;
 }
 
-static char **shell_words(char **words)
+static char **shell_words(char **words, const char *line)
 {
 	const char *shell = getenv("SHELL");
 	struct buf b = { 0 };
@@ -67,8 +56,10 @@ static char **shell_words(char **words)
 	buf_puts(&b, "exec");
 	for (; *words; words++) {
 		buf_putc(&b, ' ');
-		put_quoted(&b, *words);
+		shell_put_word(&b, *words);
 	}
+	if (line)
+		buf_printf(&b, " %s", line);
 	v[0] = xstrdup(shell && *shell ? shell : "/bin/sh");
 	v[1] = xstrdup("-c");
 	v[2] = buf_str(&b);
@@ -171,7 +162,7 @@ static noreturn void child_main(const struct launch_spec *spec, int go_fd,
 	error = program_check(name, spec->envp);
 	if (!error) {
 		if (spec->shell)
-			words = shell_words(words);
+			words = shell_words(words, spec->line);
 		environ = (char **)spec->envp; /* its PATH counts */
 		execvp(words[0], words);
 		error = errno;
