@@ -43,7 +43,7 @@ static void put_number(struct buf *out, const char *key, uint64_t v)
 	buf_putc(out, ';');
 }
 
-static void put_watch(const struct stop *st, struct buf *out)
+static void put_watch(const struct watch_hit *hit, struct buf *out)
 {
 	static const char *const keys[] = {
 		[POINT_WRITE] = "watch:",
@@ -51,7 +51,16 @@ static void put_watch(const struct stop *st, struct buf *out)
 		[POINT_ACCESS] = "awatch:",
 	};
 
-	put_number(out, keys[st->point], st->addr);
+	put_number(out, keys[hit->point], hit->addr);
+}
+
+/* At most one reason is expected in a reply, unless multi-wp-addr was said. */
+static void put_watches(const struct session *s, const struct stop *st,
+			struct buf *out)
+{
+	put_watch(&(struct watch_hit){ st->addr, st->point }, out);
+	for (unsigned i = 1; s->client.multi_wp_addr && i < st->n_watch; i++)
+		put_watch(&st->watch[i], out);
 }
 
 static void put_exec(struct session *s, const struct stop *st, struct buf *out)
@@ -76,7 +85,7 @@ static void put_reason(struct session *s, const struct stop *st,
 			buf_puts(out, "hwbreak:;");
 		break;
 	case STOP_WATCH:
-		put_watch(st, out);
+		put_watches(s, st, out);
 		break;
 	case STOP_FORK:
 		put_reason_ptid(s, "fork:", st->child, out);

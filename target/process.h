@@ -61,6 +61,14 @@ enum {
 	THREAD_TELL_EXIT = 1 << 1,  /* STOP_THREAD_EXIT */
 };
 
+/* More watchpoints than one may have met the same instruction. */
+struct watch_hit {
+	uint64_t addr; /* where it was touched */
+	enum point_kind point;
+};
+
+#define STOP_MAX_WATCH 4
+
 /* One stop, with all that a reply needs. */
 struct stop {
 	struct ptid id;
@@ -69,6 +77,8 @@ struct stop {
 	int code;
 	uint64_t addr;
 	enum point_kind point;
+	unsigned n_watch; /* STOP_WATCH: how many; 0 means addr alone */
+	struct watch_hit watch[STOP_MAX_WATCH]; /* the first is addr, point */
 	struct ptid child;
 };
 

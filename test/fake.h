@@ -59,7 +59,7 @@ void fake_arrive(struct fake *f, struct ptid id, uint64_t pc);
  *	stop PID.TID signal NUMBER	(0: interrupted)
  *	stop PID.TID step | created | vfork-done
  *	stop PID.TID break | hbreak ADDR
- *	stop PID.TID write | read | access ADDR
+ *	stop PID.TID write | read | access ADDR[,ADDR]...
  *	stop PID.TID fork | vfork CHILDPID	(a new one, with a copy)
  *	stop PID.TID exec PATH
  *	stop PID.TID syscall-entry | syscall-return NUMBER

@@ -155,6 +155,22 @@ static void child_add(struct fake *f, struct stop *s, pid_t pid)
 	s->child = (struct ptid){ pid, pid };
 }
 
+/* A watchpoint's address, or those of several: "1000,1008". */
+static void take_addresses(struct stop *s, const char *text)
+{
+	char *end;
+
+	s->addr = strtoull(text, &end, 16);
+	if (s->kind != STOP_WATCH)
+		return;
+	s->watch[s->n_watch++] = (struct watch_hit){ s->addr, s->point };
+	while (*end == ',' && s->n_watch < STOP_MAX_WATCH) {
+		uint64_t addr = strtoull(end + 1, &end, 16);
+
+		s->watch[s->n_watch++] = (struct watch_hit){ addr, s->point };
+	}
+}
+
 static int script_stop(struct fake *f, const char *args)
 {
 	char word[32], operand[256] = "";
@@ -178,7 +194,7 @@ static int script_stop(struct fake *f, const char *args)
 	else if (w->operand == CODE)
 		s.code = (int)v;
 	else if (w->operand == ADDR)
-		s.addr = v;
+		take_addresses(&s, operand);
 	else if (w->operand == CHILD)
 		child_add(f, &s, (pid_t)v);
 	else if (w->operand == THREAD)

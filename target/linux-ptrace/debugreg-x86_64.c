@@ -191,13 +191,42 @@ static bool was_read(struct target *t, struct process *p,
 	return !memcmp(before, d->value, d->len);
 }
 
-const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
-				 uint64_t *addr)
+static bool is_in(const struct stop *st, const struct point *pt)
+{
+	for (unsigned i = 0; i < st->n_watch; i++) {
+		if (st->watch[i].point == pt->kind &&
+		    st->watch[i].addr - pt->addr < pt->size)
+			return true;
+	}
+	return false;
+}
+
+/* Each point once, also when several of its pieces were touched. */
+static void add_watch(struct stop *st, const struct debug_address *d)
+{
+	if (is_in(st, d->pt))
+		return;
+	if (!st->n_watch) {
+		st->kind = STOP_WATCH;
+		st->addr = d->addr;
+		st->point = d->pt->kind;
+	}
+	st->watch[st->n_watch++] = (struct watch_hit){
+		.addr = d->addr,
+		.point = d->pt->kind,
+	};
+}
+
+_Static_assert(STOP_MAX_WATCH >= N_DEBUG_ADDRESSES, "all may be hit");
+
+bool debugreg_hit(struct target *t, struct lwp *lwp, struct stop *out)
 {
 	struct inferior *inf = inferior_of(lwp->proc);
 	unsigned long status = debugreg_peek(lwp, DR_STATUS);
 
 	debugreg_poke(lwp, DR_STATUS, 0);
+	out->kind = STOP_NONE;
+	out->n_watch = 0;
 	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++) {
 		struct debug_address *d = &inf->debug[i];
 
@@ -205,8 +234,10 @@ const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
 			continue;
 		if (d->pt->kind == POINT_READ && !was_read(t, lwp->proc, d))
 			continue;
-		*addr = d->addr;
-		return d->pt;
+		if (d->pt->kind != POINT_HW)
+			add_watch(out, d);
+		else if (!out->n_watch)
+			out->kind = STOP_HWBREAK;
 	}
-	return NULL;
+	return out->kind != STOP_NONE;
 }

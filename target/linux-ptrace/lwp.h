@@ -261,9 +261,9 @@ void debugreg_forget(struct process *p);
 /* Brings a stopped lwp's debug registers up to date; for a mere step they may
  * hold what has been removed. */
 void debugreg_sync(struct lwp *lwp, bool step);
-/* What of our points a debug trap is about, and where: NULL when none. */
-const struct point *debugreg_hit(struct target *t, struct lwp *lwp,
-				 uint64_t *addr);
+/* Is a debug trap about points of ours? Then *out gets its kind, addr, point
+ * and watch. */
+bool debugreg_hit(struct target *t, struct lwp *lwp, struct stop *out);
 
 /* --- trap.c --------------------------------------------------------------- */
 

@@ -114,18 +114,14 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 
 static bool take_debug_trap(struct linux_target *lt, struct lwp *lwp)
 {
-	uint64_t addr = 0;
-	const struct point *pt;
+	struct stop hit = { 0 };
 
-	if (!inferior_of(lwp->proc)->debug_generation)
+	if (!inferior_of(lwp->proc)->debug_generation ||
+	    !debugreg_hit(&lt->t, lwp, &hit))
 		return false;
-	pt = debugreg_hit(&lt->t, lwp, &addr);
-	if (!pt)
-		return false;
-	lwp_set_pending(lt, lwp,
-			pt->kind == POINT_HW ? STOP_HWBREAK : STOP_WATCH);
-	lwp->pending.addr = addr;
-	lwp->pending.point = pt->kind;
+	lwp_set_pending(lt, lwp, hit.kind);
+	hit.id = lwp->pending.id;
+	lwp->pending = hit;
 	return true;
 }
 

@@ -6,6 +6,7 @@
  *	later		threads born after begin() write area
  *	reads		reads, then writes, then reads area[0]
  *	tls		a thread-local variable
+ *	wide		writes area[0] to area[15] by one instruction
  *	turns N		calls turn() N times; counted in turns
  */
 #include <pthread.h>
@@ -52,6 +53,14 @@ static void later(void)
 	}
 }
 
+static void wide(void)
+{
+	begin();
+#ifdef __x86_64__
+	asm volatile("movdqa %%xmm0, %0" : "=m"(area));
+#endif
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "";
@@ -64,6 +73,8 @@ int main(int argc, char **argv)
 			next();
 			area[i] = (unsigned char)(i + 1);
 		}
+	} else if (!strcmp(mode, "wide")) {
+		wide();
 	} else if (!strcmp(mode, "later")) {
 		later();
 	} else if (!strcmp(mode, "reads")) {
