@@ -42,6 +42,9 @@ static bool taken_from_other(struct target *t, struct process *p,
 	const struct point *theirs;
 	struct process *q;
 
+	/* gdb writes one itself where its calls return to. */
+	if (!memcmp(pt->shadow, a->trap, a->trap_len))
+		return false;
 	list_each(q, &t->processes, node) {
 		theirs = q == p ? NULL : point_find(q, POINT_SW, pt->addr, 0);
 		if (theirs && theirs->inserted &&
