@@ -142,6 +142,9 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 
 	lwp_set_running(lt, lwp, true);
 	lwp->kind = act->kind;
+	/* Of a fork or exec that was told, the way out is what is stepped. */
+	lwp->leaves_call = lwp->in_call && !lwp->at_entry &&
+			   th->last.kind == STOP_NONE;
 	lwp->lo = act->lo;
 	lwp->hi = act->hi;
 	if (act->signo)

@@ -125,6 +125,16 @@ static bool take_debug_trap(struct linux_target *lt, struct lwp *lwp)
 	return true;
 }
 
+/* The kernel takes that for a step, but no instruction has been executed. */
+static bool has_only_left_call(struct lwp *lwp, const siginfo_t *si)
+{
+	bool leaves = lwp->leaves_call;
+
+	lwp->leaves_call = false;
+	return leaves && si->si_code == TRAP_BRKPT &&
+	       lwp_pc(lwp) == lwp->step_pc;
+}
+
 static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	bool stepping = lwp->in_slot || lwp->kind != RESUME_CONT;
@@ -145,6 +155,10 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 	case SIGTRAP:	 /* ptrace_notify(): a step into a handler */
 		if (take_debug_trap(lt, lwp))
 			return;
+		if (stepping && has_only_left_call(lwp, &si)) {
+			run_on_unless(lt, lwp, hold);
+			return;
+		}
 		if (stepping) {
 			take_step(lt, lwp, hold);
 			return;

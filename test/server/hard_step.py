@@ -6,6 +6,7 @@ from rsp import (FALSE, Session, Skip, case, check, equal, main,
                  until)
 
 BOTH = "stepping", "stepping-i386"
+FORKS = "multiprocess+;swbreak+;fork-events+;vContSupported+"
 TF = 0x100
 
 
@@ -287,6 +288,24 @@ def step_through_vdso():
         for pc in seen[:-1]:
             s.point(0, pc, rest=FALSE)
         ends_well(s)
+
+
+@case
+def first_step_of_a_program():
+    """The way out of its exec is none; that out of a fork that was told of
+    ends one that began before it."""
+    with Session("signalling", "exit", "7") as s:
+        before = s.pc()
+        s.step()
+        check(s.pc() != before, "it has not moved")
+    with Session("signalling", "daemon", features=FORKS) as s:
+        stop = s.cont()
+        check("fork" in stop.fields, "no fork:", stop)
+        before = s.pc()
+        equal(s.packet("D;" + stop.fields["fork"][1:].split(".")[0]), "OK",
+              "D")
+        s.step()
+        equal(hex(s.pc()), hex(before), "pc")
 
 
 if __name__ == "__main__":
