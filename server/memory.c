@@ -1,4 +1,5 @@
 /* Memory of the selected process: m x M X, search and checksum. */
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -20,6 +21,12 @@ static ssize_t read_scratch(struct session *s, uint64_t addr, uint64_t len)
 			   buf_reserve(&s->scratch, len), len);
 }
 
+static int cannot_read(struct session *s, uint64_t addr, ssize_t code)
+{
+	return err_set(&s->err, (int)code, "cannot read memory at 0x%" PRIx64
+		       ": %s", addr, strerror((int)-code));
+}
+
 int pk_mem_read(struct session *s, struct args *a, struct buf *out)
 {
 	uint64_t addr, len;
@@ -31,7 +38,7 @@ int pk_mem_read(struct session *s, struct args *a, struct buf *out)
 		len = RSP_PACKET_MAX / 2;
 	n = read_scratch(s, addr, len);
 	if (n < 0)
-		return (int)n;
+		return cannot_read(s, addr, n);
 	buf_put_hex(out, s->scratch.data, (size_t)n);
 	return REPLY_NOW;
 }
@@ -57,7 +64,7 @@ int pk_mem_read_binary(struct session *s, struct args *a, struct buf *out)
 		len = RSP_PACKET_MAX - 1;
 	n = read_scratch(s, addr, len);
 	if (n < 0)
-		return (int)n;
+		return s->bare_binary ? (int)n : cannot_read(s, addr, n);
 	if (!s->bare_binary)
 		buf_putc(out, 'b');
 	buf_put_escaped(out, s->scratch.data, (size_t)n);

@@ -222,10 +222,13 @@ int pk_monitor(struct session *s, struct args *a, struct buf *out)
 	} else {
 		say(s, "Unknown monitor command.\n\n");
 		cmd_help(s, "");
-		r = -EPROTO;
+		r = err_set(&s->err, -EPROTO, "no such monitor command: %s",
+			    line);
 	}
 	free(line);
 	if (r >= 0)
 		buf_puts(out, "OK");
+	else if (s->err.text[0] && c && !s->client.error_message)
+		say(s, "%s\n", s->err.text);
 	return r;
 }

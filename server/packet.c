@@ -145,6 +145,8 @@ int packet_handle(struct session *s, const char *pkt, size_t len,
 	if (r >= 0)
 		return r;
 	buf_reset(out);
+	if ((d->needs & PLAIN_ERRORS) && !s->client.error_message)
+		s->err.text[0] = '\0';
 	session_error(s, r, out);
 	return REPLY_NOW;
 }

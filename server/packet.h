@@ -31,6 +31,9 @@ enum {
 	NEED_THREAD = 1 << 1,	/* and the selected thread (Hg) is stopped */
 	NEED_EXTENDED = 1 << 2, /* extended-remote was asked for (!, --multi) */
 	RESUMES = 1 << 3,	/* an end that is yet to be told is its reply */
+	/* No need: its errors are E.text only to a client that has said
+	 * error-message, as older ones take that for data. */
+	PLAIN_ERRORS = 1 << 4,
 };
 
 #define PACKET(name, stops, needs, fn, feature, help) packet_fn fn;
