@@ -6,8 +6,11 @@
 static int start_running(struct session *s, const struct resume *acts,
 			 size_t n, struct buf *out)
 {
-	int r = target_resume(s->target, acts, n);
+	int r;
 
+	if (!s->nonstop.on && list_empty(&s->target->processes))
+		return err_set(&s->err, -ESRCH, "no program is running");
+	r = target_resume(s->target, acts, n);
 	if (s->nonstop.on && (r >= 0 || r == -ESRCH)) {
 		/* A thread that has gone: its end is to be told, or was. */
 		buf_puts(out, "OK");

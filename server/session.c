@@ -122,7 +122,10 @@ void session_run_again(struct session *s)
 	buf_reset(&s->ran);
 }
 
-/* A program that runs on without a client is stopped for the next. */
+/*
+ * A program that runs on without a client is stopped for the next. What was
+ * told last is so again if its thread has stood still since.
+ */
 static void stop_for_client(struct session *s)
 {
 	struct thread *th;
@@ -130,8 +133,13 @@ static void stop_for_client(struct session *s)
 	if (!s->running)
 		return;
 	note_running(s);
+	th = thread_find(s->target, s->last.id.tid);
+	if (th && th->running)
+		th = NULL;
 	s->target->ops->halt(s->target);
 	s->running = false;
+	if (th)
+		return;
 	th = thread_match(s->target, (struct ptid){ -1, -1 });
 	if (th)
 		session_started(s, th->id.pid, 0);
