@@ -2,6 +2,8 @@
  * signalling MODE: signals and system calls that a debugger comes between.
  *
  *	blocked		blocks all signals, leads its own session, spins
+ *	daemon		forks a child that leads its own session and calls
+ *			work() for ever; ends itself
  *	nanosleep read poll futex	sits in that call, for ever (read) or 0.3 s;
  *			the call must not fail: status 0, else 1
  *	storm		SIGALRM every 100 us while work() is called a lot;
@@ -53,6 +55,24 @@ static void block_all(void)
 	ready();
 	for (;;)
 		done++;
+}
+
+static int loop(void)
+{
+	ready();
+	while (!go) {
+		work();
+		usleep(1000);
+	}
+	return 3;
+}
+
+static int be_daemon(void)
+{
+	if (fork())
+		return 0;
+	setsid();
+	return loop();
 }
 
 /* The instruction has a name, for a breakpoint right on it. */
@@ -136,12 +156,9 @@ int main(int argc, char **argv)
 		raise(n);
 		work();
 	} else if (!strcmp(mode, "loop")) {
-		ready();
-		while (!go) {
-			work();
-			usleep(1000);
-		}
-		return 3;
+		return loop();
+	} else if (!strcmp(mode, "daemon")) {
+		return be_daemon();
 	} else if (!strcmp(mode, "exit")) {
 		return n;
 	} else {

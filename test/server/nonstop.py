@@ -294,4 +294,4 @@ def core_of_running_threads():
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())
