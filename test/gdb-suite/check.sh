@@ -5,6 +5,8 @@
 #   SUITE=dev      the files of dev-subset.txt (default, about 7 minutes)
 #   SUITE=whole    all of gdb.server, gdb.base and gdb.threads (half an hour)
 #   SUITE='gdb.base/b*.exp ...'   these
+#   BOARD=native-extended-gdbserver    or native-stdio-gdbserver; default:
+#                  native-gdbserver, which alone has a baseline for whole
 #   JOBS=N         tests at a time (default: a job a CPU)
 #   LIMIT=SECONDS  of one file (default 200)
 #   ALL=1          files of needs-later.txt too
@@ -20,10 +22,14 @@ for tool in runtest gdb g++; do
         { echo "no $tool here: ./bootstrap deps gdb-suite"; exit 2; }
 done
 
-base=$here/baseline/native-gdbserver-whole.sum.xz
+board=${BOARD:-native-gdbserver}
+base=$here/baseline/$board-whole.sum.xz
+[ -e "$base" ] || base=$here/baseline/$board.sum.xz
+[ -e "$base" ] || { echo "no baseline of a board $board"; exit 2; }
 case ${SUITE:-dev} in
-    dev) base=$here/baseline/native-gdbserver.sum.xz
-        tests=("@$here/dev-subset.txt" '!gdb.trace') ;;
+    dev) base=$here/baseline/$board.sum.xz list=dev-subset.txt
+        [ "$board" = native-extended-gdbserver ] && list=dev-subset-extended.txt
+        tests=("@$here/$list" '!gdb.trace') ;;
     whole) tests=(gdb.server gdb.base gdb.threads) ;;
     *) read -ra tests <<<"$SUITE" ;;
 esac
@@ -33,7 +39,7 @@ later=()
 done <"$here/needs-later.txt"
 
 "$here/run.sh" -j "${JOBS:-$(nproc)}" -t "${LIMIT:-200}" "$server" \
-    native-gdbserver "$out" "${tests[@]}" || exit 2
+    "$board" "$out" "${tests[@]}" || exit 2
 "$here/compare.py" ${later[@]+"${later[@]}"} -m 99.5 "$base" "$out/gdb.sum"
 rc=$?
 echo "left out, as they need what is not offered yet: $((${#later[@]} / 2))" \
