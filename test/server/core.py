@@ -7,8 +7,8 @@ import shutil
 import subprocess
 
 from cores import Core, Room, deaths, gdb, gdb_session, run, same, save, served
-from rsp import (FALSE, OPTIONS, Program, Session, Skip, case, check, equal,
-                 main, status_field, until)
+from rsp import (FALSE, FEATURES, OPTIONS, Program, Session, Skip, case, check,
+                 equal, main, status_field, until)
 
 # --- real programs --------------------------------------------------------
 
@@ -57,6 +57,8 @@ def a_core_of_each_signal():
             equal(len(deaths(said)), 1, said)
             check("core written to ./" + os.path.basename(path) in said and
                   "(4 threads, " in said, said)
+
+TEXT_ERRORS = FEATURES + ";error-message+"
 
 
 @case(peer=False)
@@ -227,7 +229,7 @@ def the_program_does_not_notice():
 @case(peer=False)
 def where_it_cannot_be_written():
     with Room() as room:
-        with Session("crashing", "segv") as s:
+        with Session("crashing", "segv", features=TEXT_ERRORS) as s:
             s.run_to("ready")
             os.mkdir("dir")
             os.mkfifo("fifo")
@@ -247,7 +249,7 @@ def where_it_cannot_be_written():
 def a_full_disc_leaves_nothing():
     """A limit to the size of files stands for it."""
     with Room() as room:
-        with Session("crashing", "segv",
+        with Session("crashing", "segv", features=TEXT_ERRORS,
                      options=["--core-on-crash", "."]) as s:
             s.run_to("ready")
             resource.prlimit(s.server.pid, resource.RLIMIT_FSIZE,

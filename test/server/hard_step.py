@@ -302,8 +302,8 @@ def first_step_of_a_program():
         stop = s.cont()
         check("fork" in stop.fields, "no fork:", stop)
         before = s.pc()
-        equal(s.packet("D;" + stop.fields["fork"][1:].split(".")[0]), "OK",
-              "D")
+        equal(s.packet("vKill;" + stop.fields["fork"][1:].split(".")[0]), "OK",
+              "vKill")
         s.step()
         equal(hex(s.pc()), hex(before), "pc")
 

@@ -3,10 +3,8 @@
 import os
 
 from extended_client import Extended, arguments
-from rsp import Session, case, check, equal, inferior, main
+from rsp import FEATURES, Session, case, check, equal, inferior, main
 
-FEATURES = ("multiprocess+;swbreak+;hwbreak+;vContSupported+;no-resumed+;"
-            "xmlRegisters=i386")
 NEWER = "gdbserver 13 does not know it"
 
 

@@ -27,6 +27,10 @@ OPTIONS = argparse.Namespace(server=None, inferiors=None, peer=False)
 CASES = []
 CASE_SECONDS = 20
 
+# What a session's client says that it understands; a case may say more.
+FEATURES = "multiprocess+;swbreak+;hwbreak+;vContSupported+;no-resumed+;" \
+    "xmlRegisters=i386"
+
 # The numbers in target.xml of what both machines' descriptions begin with.
 REGS64 = {n: i for i, n in enumerate(
     "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip "
@@ -189,8 +193,7 @@ def ptid(text):
 
 class Session:
     def __init__(self, name=None, *args, attach=None, path=None, wrap=None,
-                 features="multiprocess+;swbreak+;hwbreak+;vContSupported+;"
-                          "no-resumed+;xmlRegisters=i386", options=()):
+                 features=FEATURES, options=()):
         self.path = path or (inferior(name) if name else None)
         self.elf = Elf(self.path) if self.path else None
         self.base = None
