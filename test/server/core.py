@@ -208,7 +208,7 @@ def maps(pid):
 def the_program_does_not_notice():
     """Its memory, files and signals are as they were, also after it ran on."""
     def look(pid):
-        keys = ("SigQ", "SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt",
+        keys = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt",
                 "RssAnon", "RssShmem", "VmSize", "VmSwap", "Threads", "State")
         return {k: status_field(pid, k) for k in keys}, maps(pid), \
             os.listdir("/proc/%d/fd" % pid)
