@@ -267,7 +267,8 @@ NEUTRAL = [     # what differs between two runs of the same thing
 CHANCE = re.compile(r"\[New Thread|\[Switching to Thread|\[Thread .* exited\]"
                     r"|Reading .* from remote target|warning: File transfers"
                     r"|Process \S+ created; pid|Listening on|stdin/stdout "
-                    r"redirected|Remote debugging")
+                    r"redirected|Remote debugging"
+                    r"|\d+\s+\S+: No such file or directory")
 
 
 def neutral(text):
