@@ -104,10 +104,11 @@ static bool take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
 }
 
 /* What clone() makes without CLONE_THREAD but with CLONE_VM is a thread to a
- * debugger: it runs in the same memory, breakpoints included. */
-static bool shares_memory(pid_t pid, pid_t other)
+ * debugger: it runs in the same memory, breakpoints included. The leader says
+ * nothing of that when it has ended before the others. */
+static bool shares_memory(const struct lwp *parent, pid_t child)
 {
-	return syscall(SYS_kcmp, pid, other, KCMP_VM, 0, 0) == 0;
+	return syscall(SYS_kcmp, parent->tid, child, KCMP_VM, 0, 0) == 0;
 }
 
 bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
@@ -118,7 +119,7 @@ bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
 
 	if (ptrace(PTRACE_GETEVENTMSG, lwp->tid, 0, &msg) < 0)
 		return false;
-	shares = shares_memory(lwp->proc->pid, (pid_t)msg);
+	shares = shares_memory(lwp, (pid_t)msg);
 	ghost = inferior_of(lwp->proc)->ghost;
 	if (event == PTRACE_EVENT_CLONE && shares)
 		return lwp->th->options & THREAD_TELL_CLONE && !ghost ?

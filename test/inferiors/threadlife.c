@@ -5,6 +5,7 @@
  *			set, all end and the last one's status is that of the
  *			process, 0
  *	leader-exit	the leader ends; another thread calls exit(23)
+ *	leader-storm	the leader ends; another thread makes and joins threads
  *	storm		4 threads make and join short-lived threads for ever
  *	hit N		N threads call hit() for ever
  *	group		threads spin; one calls exit_group(5) when go is set
@@ -115,6 +116,9 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "leader-exit")) {
 		start(1, exit_later);
 		wait_ready(1);
+		pthread_exit(NULL);
+	} else if (!strcmp(mode, "leader-storm")) {
+		start(1, storm);
 		pthread_exit(NULL);
 	} else if (!strcmp(mode, "storm")) {
 		start(3, storm);

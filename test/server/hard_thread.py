@@ -4,8 +4,8 @@ import os
 import signal
 import time
 
-from rsp import (Program, Session, case, check, equal, main, task_state,
-                 until)
+from rsp import (FEATURES, Program, Session, case, check, equal, main,
+                 task_state, until)
 
 
 @case
@@ -42,6 +42,22 @@ def zombie_leader_exit_status():
         s.set_var("go", 1)
         end = s.finish()
         equal((end.kind, end.number), ("W", 23), "end")
+
+
+@case
+def threads_are_made_without_a_leader():
+    """None of them is a process."""
+    with Session("threadlife", "leader-storm",
+                 features=FEATURES + ";fork-events+") as s:
+        s.start()
+        check(until(lambda: task_state(s.pid) == "Z"), "no zombie leader")
+        time.sleep(0.05)
+        s.interrupt()
+        s.point(0, "hit")
+        for _ in range(5):
+            stop = s.cont()
+            check("fork" not in stop.fields, "a fork:", stop)
+            s.at("hit", stop)
 
 
 @case(peer="gdbserver cannot attach to a zombie")
