@@ -122,6 +122,18 @@ void session_run_again(struct session *s)
 	buf_reset(&s->ran);
 }
 
+void session_attached(struct session *s, pid_t pid)
+{
+	struct process *p = process_find(s->target, pid);
+	struct thread *th;
+
+	session_started(s, pid, 0);
+	list_each(th, &p->threads, node) {
+		if (!ptid_equal(th->id, s->general))
+			buf_put(&s->ran, &th->id, sizeof(th->id));
+	}
+}
+
 /*
  * A program that runs on without a client is stopped for the next. What was
  * told last is so again if its thread has stood still since.

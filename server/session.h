@@ -116,6 +116,13 @@ struct process *session_process(struct session *s);
 /* A program was started or attached to: it is what ? tells of. */
 void session_started(struct session *s, pid_t pid, int signo);
 
+/*
+ * The same for a process attached to. To a client in non-stop mode one of its
+ * threads has stopped, and the others run: so gdbserver has it, and gdb 13
+ * fails an assertion when it finds several stopped as it connects.
+ */
+void session_attached(struct session *s, pid_t pid);
+
 /* Output for the client's console while a packet is handled (O). */
 void session_print(struct session *s, const char *text);
 

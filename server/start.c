@@ -226,7 +226,7 @@ int start_attach(struct session *s, pid_t pid, struct err *e)
 
 	if (r < 0)
 		return r;
-	session_started(s, pid, 0);
+	session_attached(s, pid);
 	fprintf(stderr, "Attached; pid = %d\n", pid);
 	return 0;
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Non-stop mode: threads that run while others stand, and are left alone."""
+import os
 import socket
 import time
 
@@ -10,7 +11,7 @@ from rsp import (Late, Program, Session, Stop, case, check, equal, main,
 
 class NonStop(Session):
     """Stops come as notifications. A session begins with all stopped, unless
-    it attached: then all run."""
+    it attached: then all but one thread run."""
 
     def connect(self, features):
         super().connect(features)
@@ -291,6 +292,20 @@ def core_of_running_threads():
         check(until(lambda: s.var("spins", 8) != before), "they stand still")
         s.quiet(0.05)
         equal(s.notes, [], "notifications")
+
+
+@case(peer="gdbserver stops all when it was asked ? before QNonStop")
+def attached_with_one_thread_stopped():
+    """As a client finds it that comes to --attach."""
+    with Program("threads", "3", "forever") as p:
+        equal(p.line(), "ready", "the program")
+        with NonStop("threads", attach=p.pid) as s:
+            stop = Stop(s.packet("?"))
+            first = stop.tid
+            equal(s.packet("vStopped"), "OK", "more than one")
+            check(until(lambda: all(task_state(p.pid, t) in "SR" for t in
+                                    s.tids() if t != first)), "others stand")
+            equal(task_state(p.pid, first), "t", "state of the one")
 
 
 if __name__ == "__main__":
