@@ -127,7 +127,9 @@ void session_attached(struct session *s, pid_t pid)
 	struct process *p = process_find(s->target, pid);
 	struct thread *th;
 
-	session_started(s, pid, 0);
+	th = thread_match(s->target, (struct ptid){ pid, -1 });
+	session_started(s, pid,
+			th && th->last.kind == STOP_SIGNAL ? th->last.signo : 0);
 	list_each(th, &p->threads, node) {
 		if (!ptid_equal(th->id, s->general))
 			buf_put(&s->ran, &th->id, sizeof(th->id));

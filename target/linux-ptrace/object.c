@@ -30,6 +30,18 @@ static ssize_t auxv_read(struct process *p, uint64_t off, void *buf,
 
 static_assert(sizeof(siginfo_t) == SIGINFO_SIZE, "both layouts are as long");
 
+/* A stop of our making has no signal. What gdb and its server stop a thread
+ * with is SIGSTOP, and so it is told. */
+static void hide_interrupt(siginfo_t *si)
+{
+	if (si->si_signo == SIGTRAP &&
+	    si->si_code == (SIGTRAP | PTRACE_EVENT_STOP << 8))
+		*si = (siginfo_t){
+			.si_signo = SIGSTOP,
+			.si_code = SI_KERNEL,
+		};
+}
+
 /* As the program has it: its own layout, as bytes. */
 static int siginfo_fetch(struct target *t, const struct thread *th,
 			 uint8_t image[static SIGINFO_SIZE])
@@ -42,6 +54,7 @@ static int siginfo_fetch(struct target *t, const struct thread *th,
 		si = lwp->siginfo;
 	else if (ptrace(PTRACE_GETSIGINFO, th->id.tid, 0, &si) < 0)
 		return -errno;
+	hide_interrupt(&si);
 	if (th->proc->arch == linux_of(t)->arch32)
 		siginfo_to_i386(&si, image);
 	else

@@ -31,9 +31,10 @@ char proc_task_state(pid_t pid, pid_t tid)
 /*
  * Every stop reply says which core, and lists say it of a thousand threads at
  * once, where each look costs an open, a read and a close: more than all else
- * that a step takes. So one look serves for the name too; it holds for as
- * long as the thread stays stopped, and when it runs and stops again for some
- * milliseconds: less than a scheduler leaves a thread on a core that suits it.
+ * that a step takes. So one look serves for both, and holds for as long as
+ * the thread stays stopped; what it said of the core holds for some
+ * milliseconds when the thread runs and stops again: less than a scheduler
+ * leaves a thread on a core that suits it.
  */
 #define SEEN_MS 10
 
@@ -77,7 +78,7 @@ static int take_core(const char *stat)
 	return p && *p ? atoi(p) : -1;
 }
 
-static bool look_at(struct lwp *lwp)
+static bool look_at(struct lwp *lwp, int64_t good_ms)
 {
 	char stat[1024];
 	int64_t now;
@@ -85,7 +86,7 @@ static bool look_at(struct lwp *lwp)
 	if (lwp->seen_stopped)
 		return true;
 	now = coarse_ms();
-	if (lwp->seen_ms && now - lwp->seen_ms < SEEN_MS)
+	if (lwp->seen_ms && now - lwp->seen_ms < good_ms)
 		return true;
 	if (file_peek(stat, sizeof(stat), "/proc/%d/task/%d/stat",
 		      lwp->proc->pid, lwp->tid) <= 0)
@@ -102,14 +103,14 @@ int linux_thread_core(struct target *t, struct thread *th)
 	struct lwp *lwp = lwp_of(th);
 
 	(void)t;
-	return look_at(lwp) ? lwp->core : -1;
+	return look_at(lwp, SEEN_MS) ? lwp->core : -1;
 }
 
 int linux_thread_name(struct target *t, struct thread *th, char *buf,
 		      size_t len)
 {
 	struct lwp *lwp = lwp_of(th);
-	bool seen = look_at(lwp);
+	bool seen = look_at(lwp, 0);
 
 	(void)t;
 	snprintf(buf, len, "%s", seen ? lwp->name : "");

@@ -61,6 +61,60 @@ static int seize_threads(struct linux_target *lt, struct process *p)
 	return found;
 }
 
+static bool signal_waits(pid_t tid)
+{
+	static const unsigned queues[] = { 0, PTRACE_PEEKSIGINFO_SHARED };
+	siginfo_t si[8];
+	uint64_t mask;
+	long n;
+
+	if (ptrace(PTRACE_GETSIGMASK, tid, sizeof(mask), &mask) < 0)
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(queues); i++) {
+		struct __ptrace_peeksiginfo_args args = {
+			.flags = queues[i],
+			.nr = ARRAY_SIZE(si),
+		};
+
+		n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, si);
+		while (n-- > 0) {
+			if (!(mask >> (si[n].si_signo - 1) & 1))
+				return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * An interrupt overtakes the signals that wait, but what stops a thread that
+ * has one is the signal: it is taken before any instruction. Should another
+ * thread have it first, this one is halted again.
+ */
+static void take_waiting_signals(struct linux_target *lt, struct process *p)
+{
+	struct lwp *leader = lwp_find(lt, p->pid);
+	struct thread *th, *next;
+	int status;
+
+	list_each_safe(th, next, &p->threads, node) {
+		struct lwp *lwp = lwp_of(th);
+		pid_t tid = lwp->tid;
+
+		if (!lwp->stopped || lwp->listen || lwp->pending.kind ||
+		    !signal_waits(tid))
+			continue;
+		lwp_run(lt, lwp, false);
+		if (lwp_wait(lt, tid, &status, true) > 0)
+			status_take(lt, tid, status, true);
+	}
+	lwps_halt(lt, p);
+	/* The client hears of the leader now, of others when they run. */
+	if (leader && leader->th && leader->pending.kind == STOP_SIGNAL) {
+		leader->th->last = leader->pending;
+		lwp_clear_pending(leader);
+	}
+}
+
 int linux_attach(struct target *t, pid_t pid, struct err *e)
 {
 	struct linux_target *lt = linux_of(t);
@@ -93,6 +147,7 @@ int linux_attach(struct target *t, pid_t pid, struct err *e)
 		inferior_drop(lt, p);
 		return diagnose_attach(pid, r < 0 ? -r : ESRCH, e);
 	}
+	take_waiting_signals(lt, p);
 	list_each(th, &p->threads, node) {
 		inferior_of(p)->defies_stop |= lwp_of(th)->listen;
 		lwp_of(th)->listen = false;

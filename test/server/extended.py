@@ -3,6 +3,7 @@
 at once; clients that go and come again, at any moment."""
 import os
 import signal
+import threading
 
 from extended_client import Extended, arguments
 from rsp import (Elf, Program, Stop, case, check, equal, inferior, main, ptid,
@@ -391,6 +392,36 @@ def sigterm_ends_it():
         s.server.wait(5)
         check(ended(s.pid), "the program lives on")
         check(until(lambda: task_state(p.pid) in "SR"), "it stands still")
+
+
+@case(peer="gdbserver stops before it about as often")
+def attach_meets_a_waiting_signal():
+    """It is what the thread stops for, and reaches it at detach."""
+    with Program("jobs", "value") as p, Extended() as s:
+        equal(p.line(), "ready 0", "the program")
+        flooding = True
+
+        def flood():
+            while flooding:
+                os.kill(p.pid, signal.SIGUSR1)
+        thread = threading.Thread(target=flood)
+        thread.start()
+        try:
+            for _ in range(500):
+                stop = s.attach(p.pid)
+                if stop.number:
+                    break
+                equal(s.packet("D;%x" % p.pid), "OK", "D")
+        finally:
+            flooding = False
+            thread.join()
+        equal(stop.number, 30, "signal")        # gdb's of SIGUSR1
+        equal(s.xfer("siginfo")[0], signal.SIGUSR1, "si_signo")
+        s.elf, s.base = Elf(p.path), None
+        before = s.var("handled")
+        equal(s.packet("D;%x" % p.pid), "OK", "D")
+        s.attach(p.pid)
+        check(s.var("handled") > before, "it is lost")
 
 
 if __name__ == "__main__":
