@@ -21,7 +21,7 @@ static int start_running(struct session *s, const struct resume *acts,
 	s->running = true;
 	buf_reset(&s->ran);
 	if (s->interrupted)
-		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
+		session_interrupt(s);
 	return REPLY_LATER;
 }
 

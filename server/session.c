@@ -260,13 +260,29 @@ void session_disconnect(struct session *s)
 
 /* --- packets ------------------------------------------------------------- */
 
+/* Any thread of the process that the client looks at, or of all when nothing
+ * of that one runs. */
+static struct ptid whom_to_interrupt(struct session *s)
+{
+	struct process *p = session_process(s);
+	struct thread *th;
+
+	if (p) {
+		list_each(th, &p->threads, node) {
+			if (th->running)
+				return (struct ptid){ p->pid, 0 };
+		}
+	}
+	return (struct ptid){ -1, 0 };
+}
+
 void session_interrupt(struct session *s)
 {
 	/* One that comes before the resume that it is meant for, as from gdb
 	 * amid a breakpoint's commands, is not lost. */
 	s->interrupted = true;
 	if (session_expects_events(s))
-		s->target->ops->interrupt(s->target, (struct ptid){ -1, 0 });
+		s->target->ops->interrupt(s->target, whom_to_interrupt(s));
 }
 
 /* A client that may not debug here hears why, whatever it asks: gdb shows

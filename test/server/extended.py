@@ -4,6 +4,7 @@ at once; clients that go and come again, at any moment."""
 import os
 import signal
 import threading
+import time
 
 from extended_client import Extended, arguments
 from rsp import (Elf, Program, Stop, case, check, equal, inferior, main, ptid,
@@ -394,6 +395,24 @@ def sigterm_ends_it():
         check(until(lambda: task_state(p.pid) in "SR"), "it stands still")
 
 
+@case(peer="gdbserver sends SIGINT to what was started last")
+def interrupt_stops_what_is_looked_at():
+    """With several programs, the selected one's threads come first."""
+    with Extended() as s:
+        pids = []
+        for _ in range(3):
+            s.run("signalling", "loop")
+            pids.append(s.pid)
+        for pid in pids[1], pids[0], pids[2], pids[1]:
+            s.pid = pid
+            s.select(pid)
+            s.start("vCont;c")
+            time.sleep(0.02)
+            stop, _ = s.interrupt()
+            equal((stop.number, ptid(stop.fields["thread"])[0]), (2, pid),
+                  "who stops")
+
+
 @case(peer="gdbserver stops before it about as often")
 def attach_meets_a_waiting_signal():
     """It is what the thread stops for, and reaches it at detach."""
@@ -419,9 +438,12 @@ def attach_meets_a_waiting_signal():
         equal(s.xfer("siginfo")[0], signal.SIGUSR1, "si_signo")
         s.elf, s.base = Elf(p.path), None
         before = s.var("handled")
-        equal(s.packet("D;%x" % p.pid), "OK", "D")
-        s.attach(p.pid)
-        check(s.var("handled") > before, "it is lost")
+
+        def has_come():
+            equal(s.packet("D;%x" % p.pid), "OK", "D")
+            s.attach(p.pid)
+            return s.var("handled") > before
+        check(until(has_come, 2), "it is lost")
 
 
 if __name__ == "__main__":
