@@ -260,11 +260,14 @@ void session_disconnect(struct session *s)
 
 /* --- packets ------------------------------------------------------------- */
 
-/* Any thread of the process that the client looks at, or of all when nothing
- * of that one runs. */
+/*
+ * Any thread of the process that the client was told of last (its user, who
+ * presses ^C, is likely to look at that), or of all when nothing of it runs.
+ * Hg says nothing: gdb selects others to set breakpoints in them.
+ */
 static struct ptid whom_to_interrupt(struct session *s)
 {
-	struct process *p = session_process(s);
+	struct process *p = process_find(s->target, s->last.id.pid);
 	struct thread *th;
 
 	if (p) {

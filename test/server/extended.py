@@ -395,22 +395,21 @@ def sigterm_ends_it():
         check(until(lambda: task_state(p.pid) in "SR"), "it stands still")
 
 
-@case(peer="gdbserver sends SIGINT to what was started last")
-def interrupt_stops_what_is_looked_at():
-    """With several programs, the selected one's threads come first."""
-    with Extended() as s:
-        pids = []
-        for _ in range(3):
-            s.run("signalling", "loop")
-            pids.append(s.pid)
-        for pid in pids[1], pids[0], pids[2], pids[1]:
-            s.pid = pid
-            s.select(pid)
-            s.start("vCont;c")
-            time.sleep(0.02)
-            stop, _ = s.interrupt()
-            equal((stop.number, ptid(stop.fields["thread"])[0]), (2, pid),
-                  "who stops")
+@case
+def interrupt_stops_what_was_told_of_last():
+    """Of several programs, whichever the client selects to look at them."""
+    with Program("signalling", "loop") as p, \
+            Program("signalling", "loop") as q, Extended() as s:
+        s.run("signalling", "loop")
+        for program in p, q, p, q:
+            s.attach(program.pid)
+            for _ in range(3):
+                s.start("vCont;c")
+                time.sleep(0.02)
+                stop, _ = s.interrupt()
+                equal((stop.number, ptid(stop.fields["thread"])[0]),
+                      (2, program.pid), "who stops")
+            equal(s.packet("D;%x" % program.pid), "OK", "D")
 
 
 @case(peer="gdbserver stops before it about as often")
