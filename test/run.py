@@ -94,7 +94,7 @@ def run_one(total, spec, opt, tmp):
 def main():
     ap = argparse.ArgumentParser(usage=__doc__.split("usage: ")[1])
     ap.add_argument("-j", type=int, default=len(os.sched_getaffinity(0)))
-    ap.add_argument("-t", dest="limit", type=float, default=60)
+    ap.add_argument("-t", dest="limit", type=float, default=240)
     ap.add_argument("-v", dest="verbose", action="store_true")
     ap.add_argument("tests", nargs="*")
     opt = ap.parse_args()
