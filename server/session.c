@@ -261,13 +261,14 @@ void session_disconnect(struct session *s)
 /* --- packets ------------------------------------------------------------- */
 
 /*
- * Any thread of the process that the client was told of last (its user, who
- * presses ^C, is likely to look at that), or of all when nothing of it runs.
- * Hg says nothing: gdb selects others to set breakpoints in them.
+ * Any thread of the process that was started or attached to last, as from
+ * gdbserver, or of all when nothing of it runs. Neither Hg nor the last stop
+ * says what a user looks at: gdb selects others to set breakpoints in them,
+ * and goes on by itself from stops whose condition is false.
  */
 static struct ptid whom_to_interrupt(struct session *s)
 {
-	struct process *p = process_find(s->target, s->last.id.pid);
+	struct process *p = process_find(s->target, s->begun);
 	struct thread *th;
 
 	if (p) {

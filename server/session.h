@@ -56,6 +56,7 @@ struct session {
 	bool bare_binary;      /* x replies without the b, for lldb */
 	bool wants_threads;    /* asked once to hear of their beginnings, ends */
 	struct stop last;      /* what ? answers */
+	pid_t begun;	       /* the process started or attached to last */
 
 	struct err err; /* of the packet being handled */
 	struct hostio hostio;

@@ -396,7 +396,7 @@ def sigterm_ends_it():
 
 
 @case
-def interrupt_stops_what_was_told_of_last():
+def interrupt_stops_what_was_begun_last():
     """Of several programs, whichever the client selects to look at them."""
     with Program("signalling", "loop") as p, \
             Program("signalling", "loop") as q, Extended() as s:
