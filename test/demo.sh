@@ -38,7 +38,8 @@ done
 echo "\$ $(basename "$server") :$port /usr/bin/python3 demo.py &"
 cat "$tmp/out"
 echo "\$ gdb -ex 'target remote :$port'"
-gdb -nx -batch -ex 'set pagination off' -ex 'set width 100' \
+gdb -nx -batch -iex 'maintenance set internal-error corefile no' \
+    -ex 'set pagination off' -ex 'set width 100' \
     -ex 'set debuginfod enabled off' -ex 'set style enabled off' \
     -ex 'set breakpoint pending on' -ex 'set trace-commands on' \
     -ex "target remote :$port" -x demo.gdb 2>&1 |

@@ -87,6 +87,14 @@ def is_ours(server):
     return "tracestub" in os.path.basename(shlex.split(server)[0])
 
 
+def absolute(server):
+    """The same command from any folder: what runs, gdb's own cores among it,
+    leaves its files in the session's."""
+    words = shlex.split(server)
+    words[0] = os.path.abspath(shutil.which(words[0]) or words[0])
+    return shlex.join(words)
+
+
 def program_of(head, inferiors):
     if "inferior" in head:
         words = shlex.split(head["inferior"])
@@ -145,7 +153,8 @@ class Serving:
     def start(self, argv):
         with open(self.out, "ab") as out:
             p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=out,
-                                 stderr=out, start_new_session=True)
+                                 stderr=out, start_new_session=True,
+                                 cwd=self.tmp)
         self.procs.append(p)
         return p
 
@@ -206,8 +215,8 @@ def run_gdb(gdb, script, serving, tmp):
     env = dict(os.environ, LC_ALL="C", SCRATCH=tmp + "/scratch")
     said = os.path.join(tmp, "gdb")
     with open(said, "wb") as f, subprocess.Popen(
-            argv + ["-x", script], stdin=subprocess.DEVNULL, stdout=f,
-            stderr=f, env=env) as p:
+            argv + ["-x", os.path.abspath(script)], stdout=f, stderr=f,
+            stdin=subprocess.DEVNULL, env=env, cwd=tmp) as p:
         try:
             p.wait(LIMIT)
         except subprocess.TimeoutExpired:
@@ -325,7 +334,8 @@ def judge(script, opt):
         if sign in text:
             bad.append(what)
     reference = reference_server()
-    if head.get("compare") and reference and reference != opt.server:
+    if (head.get("compare") and reference and
+            absolute(reference) != opt.server):
         theirs = run_session(reference, script, head, opt)[1]
         bad += compare(theirs, text, known_differences(base + ".differs"))
     if bad or opt.show:
@@ -341,6 +351,7 @@ def main():
     ap.add_argument("--show", action="store_true")
     ap.add_argument("script")
     opt = ap.parse_args()
+    opt.server = absolute(opt.server)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         bad = judge(opt.script, opt)

@@ -18,7 +18,8 @@ CPU_COLUMNS = {"core", "cores"}  # change from one look to the next
 
 
 def gdb_tables(commands):
-    args = ["gdb", "-nx", "-batch"]
+    args = ["gdb", "-nx", "-batch", "-iex",
+            "maintenance set internal-error corefile no"]
     for c in commands + [f'interpreter-exec mi "-info-os {t}"' for t in TYPES]:
         args += ["-ex", c]
     out = subprocess.run(args, stdin=subprocess.DEVNULL, check=True,

@@ -4,7 +4,8 @@
 usage: run.py [-j N] [-t SECONDS] [-v] 'KIND/NAME=COMMAND' ...
 
 Each test is a command; exit status 0 passes, 77 skips (the last line it
-prints is the reason), anything else fails, and so does a process left behind.
+prints is the reason), anything else fails, and so does a process left behind,
+or a file at the root of the tree.
 One line a test is printed, what a failed one said is shown below its line.
 A program of several cases (cmocka's summary lines) counts by its cases.
 
@@ -14,6 +15,7 @@ exit status: 0 when nothing failed and something passed.
 import argparse
 import os
 import re
+import resource
 import shlex
 import subprocess
 import sys
@@ -99,11 +101,18 @@ def main():
     ap.add_argument("tests", nargs="*")
     opt = ap.parse_args()
     total = Total()
+    # a core of what dies is nothing that a test should leave in the tree
+    resource.setrlimit(resource.RLIMIT_CORE,
+                       (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    before = set(os.listdir("."))
     with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp, \
             ThreadPoolExecutor(max(1, opt.j)) as pool:
         for job in [pool.submit(run_one, total, t, opt, tmp)
                     for t in opt.tests]:
             job.result()
+    for name in sorted(set(os.listdir(".")) - before):
+        total.failed += 1
+        print("FAIL left behind in the tree: " + name)
     print(total.line())
     sys.exit(0 if total.passed and not total.failed else 1)
 

@@ -101,8 +101,9 @@ def record(opt, s):
         script = os.path.join(d, "gdb")
         with open(script, "w") as f:
             f.write(SCRIPT % os.path.join(d, "t"))
-        gdb = steady.spawn(["gdb", "-nx", "-batch", "-x", script, s.argv[0]],
-                           stdin=subprocess.DEVNULL,
+        gdb = steady.spawn(["gdb", "-nx", "-batch", "-x", script,
+                            os.path.abspath(s.argv[0])],
+                           stdin=subprocess.DEVNULL, cwd=d,
                            stdout=subprocess.DEVNULL,
                            stderr=subprocess.DEVNULL)
         with contextlib.suppress(subprocess.TimeoutExpired):

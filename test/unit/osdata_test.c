@@ -183,7 +183,8 @@ static void gdb_read(struct rows *out, const char *type)
 
 	close(mkstemp(file));
 	snprintf(cmd, sizeof(cmd),
-		 "gdb -nx -batch -ex 'interpreter-exec mi \"-info-os %s\"' "
+		 "gdb -nx -batch -iex 'maint set internal-error corefile no' "
+		 "-ex 'interpreter-exec mi \"-info-os %s\"' "
 		 ">%s 2>/dev/null",
 		 type, file);
 	assert_int_equal(system(cmd), 0);
