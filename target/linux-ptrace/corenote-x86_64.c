@@ -255,19 +255,19 @@ void note_put_process(const struct process *p, const struct task_facts *f,
 		put_process32(p->pid, f, args, out);
 }
 
-/* Of each component from AVX on: number, size, offset, flags (CPUID leaf 0Dh,
- * SDM vol. 1, 13.2), as kernels from 6.12 on have it. */
+/* Of each component from AVX on: number, size, offset (CPUID leaf 0Dh, SDM
+ * vol. 1, 13.2) and a word that is 0 as yet, as kernels from 6.12 have it. */
 void note_put_layout(const struct xsave_layout *l, struct buf *out)
 {
 	const unsigned first = 2;
-	uint32_t rows[64][4] = { { 0 } }, unused;
+	uint32_t rows[64][4] = { { 0 } }, flags, unused;
 	size_t n = 0;
 
 	for (unsigned i = first; i < 63; i++) {
 		uint32_t *row = rows[n];
 
 		if (!(l->features >> i & 1) ||
-		    !__get_cpuid_count(0xd, i, &row[1], &row[2], &row[3],
+		    !__get_cpuid_count(0xd, i, &row[1], &row[2], &flags,
 				       &unused))
 			continue;
 		row[0] = i;
