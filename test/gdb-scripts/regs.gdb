@@ -24,5 +24,8 @@ print/d seen.ymm0
 print/d seen.xmm1
 print seen.st0
 print/x seen.ax
-info all-registers k0 pkru fs_base
+info all-registers fs_base
+# not every CPU has these
+try info all-registers k0
+try info all-registers pkru
 continue

@@ -28,6 +28,8 @@
 #define AREA_MAX    16384
 #define REGS_MAX    4096
 
+#define XSTATE_BV   512 /* where it lies in the area: its first byte */
+#define XCR0_SSE    (1u << 1)
 #define XCR0_AVX    (1u << 2)
 #define XCR0_AVX512 (7u << 5)
 
@@ -343,11 +345,27 @@ static void test_write(void **state)
 	free(want);
 }
 
+/* Some processors keep SSE in use after an XRSTOR of its initial state (SDM
+ * vol. 1, 13.6: XINUSE may say so); then it is the tracer that declares it. */
+static void area_make_initial(pid_t pid)
+{
+	uint8_t raw[AREA_MAX];
+	size_t len = area_get(pid, raw);
+
+	assert_int_equal(raw[XSTATE_BV] & ~XCR0_SSE, 0);
+	if (raw[XSTATE_BV]) {
+		raw[XSTATE_BV] = 0;
+		area_set(pid, raw, len);
+	}
+	area_get(pid, raw);
+	assert_int_equal(raw[XSTATE_BV], 0);
+}
+
 /* From components that XSTATE_BV declares to be initial. */
 static void test_initial(void **state)
 {
 	struct state *want;
-	uint8_t raw[AREA_MAX], regs[REGS_MAX];
+	uint8_t regs[REGS_MAX];
 	pid_t pid;
 
 	(void)state;
@@ -356,8 +374,7 @@ static void test_initial(void **state)
 	want = state_new();
 	state_fill(in, 1);
 	pid = child_start(true);
-	area_get(pid, raw);
-	assert_int_equal(raw[512], 0);
+	area_make_initial(pid);
 	fetch(pid, regs);
 	want->mxcsr = 0x1f80;
 	want->fctrl = 0x37f;
