@@ -21,7 +21,7 @@ static int start_running(struct session *s, const struct resume *acts,
 	s->running = true;
 	buf_reset(&s->ran);
 	if (s->interrupted)
-		session_interrupt(s);
+		session_interrupt_again(s);
 	return REPLY_LATER;
 }
 

@@ -260,24 +260,43 @@ void session_disconnect(struct session *s)
 
 /* --- packets ------------------------------------------------------------- */
 
-/*
- * Any thread of the process that was started or attached to last, as from
- * gdbserver, or of all when nothing of it runs. Neither Hg nor the last stop
- * says what a user looks at: gdb selects others to set breakpoints in them,
- * and goes on by itself from stops whose condition is false.
- */
-static struct ptid whom_to_interrupt(struct session *s)
+/* How many steps of others a ^C waits for at most: a client steps a few
+ * threads off breakpoints, one by one, before it lets all run again; but it
+ * may also do nothing else but step (a watchpoint in software). */
+#define STEPS_BETWEEN 8
+
+static bool process_runs(const struct process *p)
 {
-	struct process *p = process_find(s->target, s->begun);
 	struct thread *th;
 
-	if (p) {
-		list_each(th, &p->threads, node) {
-			if (th->running)
-				return (struct ptid){ p->pid, 0 };
-		}
+	list_each(th, &p->threads, node) {
+		if (th->running)
+			return true;
 	}
-	return (struct ptid){ -1, 0 };
+	return false;
+}
+
+/*
+ * A ^C is for the process that was started or attached to last, as from
+ * gdbserver. Neither Hg nor the last stop says what a user looks at: gdb
+ * selects others to set breakpoints in them, and goes on by itself from stops
+ * whose condition is false. So it steps threads of other processes, alone,
+ * amid what to the user is one run of all; for these the ^C waits. Where
+ * nothing of that process runs it is for any.
+ */
+static void interrupt_some(struct session *s)
+{
+	struct process *p = process_find(s->target, s->begun);
+	struct ptid who = { -1, 0 };
+
+	if (p && process_runs(p))
+		who.pid = p->pid;
+	else if (p && !s->nonstop.on && s->deferred < STEPS_BETWEEN &&
+		 s->target->ops->only_steps(s->target)) {
+		s->deferred++;
+		return;
+	}
+	s->target->ops->interrupt(s->target, who);
 }
 
 void session_interrupt(struct session *s)
@@ -285,8 +304,14 @@ void session_interrupt(struct session *s)
 	/* One that comes before the resume that it is meant for, as from gdb
 	 * amid a breakpoint's commands, is not lost. */
 	s->interrupted = true;
+	s->deferred = 0;
+	session_interrupt_again(s);
+}
+
+void session_interrupt_again(struct session *s)
+{
 	if (session_expects_events(s))
-		s->target->ops->interrupt(s->target, whom_to_interrupt(s));
+		interrupt_some(s);
 }
 
 /* A client that may not debug here hears why, whatever it asks: gdb shows

@@ -53,6 +53,7 @@ struct session {
 	struct buf ran; /* struct ptid each: see session_run_again() */
 	bool ended;	       /* last is an end that is yet to be told */
 	bool interrupted;      /* a ^C came that no stop has answered */
+	unsigned deferred;     /* how often it has waited for a step's end */
 	bool bare_binary;      /* x replies without the b, for lldb */
 	bool wants_threads;    /* asked once to hear of their beginnings, ends */
 	struct stop last;      /* what ? answers */
@@ -84,6 +85,8 @@ void session_run_again(struct session *s);
 
 /* ^C, or vCtrlC: some thread is to stop with SIGINT. */
 void session_interrupt(struct session *s);
+/* Programs run again, and a ^C that came earlier has had no answer. */
+void session_interrupt_again(struct session *s);
 
 /* Takes in what happened to the debuggees, and reports it. */
 void session_events(struct session *s, bool patient);

@@ -120,6 +120,10 @@ struct target_ops {
 	 * can stop; each reports STOP_SIGNAL with signo 0. */
 	int (*interrupt)(struct target *t, struct ptid who);
 
+	/* All that runs is one instruction of each running thread, and none
+	 * of them waits in the kernel: it will stop by itself. */
+	bool (*only_steps)(struct target *t);
+
 	/*
 	 * Stops every running thread of every process and returns when they
 	 * have stopped. Nothing is reported for it; what happened meanwhile

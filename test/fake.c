@@ -345,6 +345,7 @@ static const struct target_ops fake_ops = {
 	.kill = kill_process,
 	.resume = fake_resume,
 	.interrupt = fake_interrupt,
+	.only_steps = fake_only_steps,
 	.halt = fake_halt,
 	.event_fd = fake_event_fd,
 	.next_event = fake_next_event,

@@ -63,6 +63,7 @@ extern const struct target_point_ops fake_point_ops;
 /* fake_run.c */
 int fake_resume(struct target *t, const struct resume *acts, size_t n);
 int fake_interrupt(struct target *t, struct ptid who);
+bool fake_only_steps(struct target *t);
 int fake_halt(struct target *t);
 int fake_event_fd(struct target *t);
 int fake_next_event(struct target *t, struct stop *out, bool patient);

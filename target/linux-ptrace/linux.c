@@ -49,6 +49,7 @@ static const struct target_ops linux_ops = {
 	.kill = linux_kill,
 	.resume = linux_resume,
 	.interrupt = linux_interrupt,
+	.only_steps = linux_only_steps,
 	.halt = linux_halt,
 	.event_fd = linux_event_fd,
 	.next_event = linux_next_event,

@@ -369,6 +369,7 @@ void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold);
 int linux_next_event(struct target *t, struct stop *out, bool patient);
 int linux_resume(struct target *t, const struct resume *acts, size_t n);
 int linux_interrupt(struct target *t, struct ptid who);
+bool linux_only_steps(struct target *t);
 int linux_halt(struct target *t);
 pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 		   struct err *e);

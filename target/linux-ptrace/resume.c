@@ -1,6 +1,7 @@
 /* Setting threads going, and stopping them. */
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -295,6 +296,20 @@ int linux_interrupt(struct target *t, struct ptid who)
 	if (!any && blocked)
 		lwp_tell_interrupt(lt, blocked);
 	return 0;
+}
+
+bool linux_only_steps(struct target *t)
+{
+	struct lwp *lwp;
+
+	list_each(lwp, &linux_of(t)->running, running_node) {
+		if (lwp->kind != RESUME_STEP)
+			return false;
+		if (!lwp->stopped &&
+		    strchr("SD", proc_task_state(lwp->proc->pid, lwp->tid)))
+			return false;
+	}
+	return true;
 }
 
 static bool is_in_halt(const struct lwp *lwp, const struct process *p)

@@ -412,6 +412,64 @@ def interrupt_stops_what_was_begun_last():
             equal(s.packet("D;%x" % program.pid), "OK", "D")
 
 
+@case
+def interrupt_waits_for_steps_of_another():
+    """As of a client that takes a thread off a breakpoint before it lets all
+    go on."""
+    with Program("signalling", "loop") as p, Extended() as s:
+        s.run("signalling", "loop")
+        runs = s.pid
+        s.run_to("work")
+        s.attach(p.pid)
+        s.use(runs)
+        for n in 1, 3, 1, 2:
+            for _ in range(n):
+                was = s.pc()
+                s.sock.sendall(b"\x03")
+                stop = s.step(runs)
+                equal((stop.number, ptid(stop.fields["thread"])[0]),
+                      (5, runs), "who steps")
+                check(s.pc() != was, "no step was done")
+            s.start("vCont;c")
+            stop = s.wait()
+            equal((stop.number, ptid(stop.fields["thread"])[0]),
+                  (2, p.pid), "who stops")
+            s.use(runs)
+            s.point(0, "work")
+            s.start("vCont;c:p%x.-1" % runs)
+            s.wait()
+            s.clear(0, "work")
+
+
+@case(peer="gdbserver's SIGINT waits for the process that stands still")
+def interrupt_of_endless_steps():
+    """What was begun last stands still: any other stops, in time."""
+    with Program("signalling", "loop") as p, Extended() as s:
+        s.run("signalling", "loop")
+        runs = s.pid
+        s.run_to("work")
+        s.attach(p.pid)
+        s.use(runs)
+        s.sock.sendall(b"\x03")
+        stops = [s.step(runs).number for _ in range(20)]
+        check(2 in stops, "steps go on:", stops)
+
+
+@case(peer="gdbserver's SIGINT waits for the process that stands still")
+def interrupt_of_a_step_that_waits():
+    """In a call that does not return, the other standing still."""
+    with Program("signalling", "loop") as p, Extended() as s:
+        s.run("signalling", "read")
+        runs = s.pid
+        s.run_to("the_call")
+        s.attach(p.pid)
+        s.use(runs)
+        s.start("vCont;s:p%x.%x" % (runs, runs))
+        check(until(lambda: task_state(runs) == "S"), "it does not wait")
+        stop, _ = s.interrupt()
+        equal(ptid(stop.fields["thread"])[0], runs, "who stops")
+
+
 @case(peer="gdbserver stops before it about as often")
 def attach_meets_a_waiting_signal():
     """It is what the thread stops for, and reaches it at detach."""
