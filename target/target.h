@@ -78,6 +78,22 @@ struct target_syscall_ops {
 		     struct syscall_set *set);
 };
 
+struct target_inject_ops {
+	/*
+	 * The stopped thread makes one system call, which soon returns and
+	 * makes no process, and is then as it was: registers, signal mask,
+	 * the signal of its stop. Returns what the call returned, -errno of
+	 * its own included, or
+	 *	-EPERM	 a seccomp filter that is stricter than ours
+	 *	-ENOSYS	 there is no instruction to use
+	 *	-EBUSY	 it waits for its vfork child
+	 *	-ESRCH	 it has died: look it up again
+	 *	-ENOTSUP it is no x86-64 program
+	 */
+	int64_t (*call)(struct target *t, struct thread *th, long nr,
+			const uint64_t args[6]);
+};
+
 struct core_result {
 	unsigned threads;
 	uint64_t size; /* bytes that went to disc: zeros are holes */
@@ -176,6 +192,7 @@ struct target_ops {
 	const struct target_object_ops *object;
 	const struct target_syscall_ops *syscall;
 	const struct target_core_ops *core;
+	const struct target_inject_ops *inject;
 };
 
 struct target {

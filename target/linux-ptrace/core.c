@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "target/linux-ptrace/corefile.h"
 #include "target/linux-ptrace/corenote.h"
+#include "target/linux-ptrace/inject.h"
 #include "target/linux-ptrace/slot.h"
 
 struct segments {
@@ -131,6 +132,8 @@ int core_dump(struct linux_target *lt, struct thread *first, int signo,
 	int r;
 
 	lwps_halt(lt, p);
+	list_each(th, &p->threads, node)
+		inject_unblock(lwp_of(th));
 	r = dump_halted(lt, p, tid, signo, path, out, e);
 	debug(SESSION, "%d: core %s: %d", p->pid, path, r);
 	list_each(th, &p->threads, node) {

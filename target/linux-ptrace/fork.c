@@ -68,6 +68,7 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 	else
 		points_copy(lt, from, p);
 	inf->shares_memory = shares;
+	inf->syscall_insn = inferior_of(from)->syscall_insn;
 	inf->slots = slots_share(inferior_of(from)->slots, shares);
 	return p;
 }
@@ -199,6 +200,7 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp->in_slot = lwp->waits_for_vfork = false;
 	/* An interrupt of the leader has died with it. */
 	lwp->interrupting = lwp->trap_due = false;
+	lwp->own_siginfo = lwp->mask_due = lwp->call_allowed = false;
 	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
 	lwp->th->fresh = lwp->th->dirty = lwp->th->options = 0;
 	lwp->th->handle = 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,13 +20,20 @@
 #define PTRACE_SETSIGMASK 0x420b
 #endif
 
-/* By call: x86-64's numbers, and i386's (mmap2 counts in pages). */
-static const struct {
-	long n64, n32;
-} numbers[] = {
-	[INJECT_MMAP] = { 9, 192 },
-	[INJECT_MUNMAP] = { 11, 91 },
-};
+/*
+ * Left unblocked during a call: what the kernel forces on a thread that blocks
+ * it takes the program's handler away (force_sig_info_to_task() in the
+ * kernel's signal.c), and the step through the call ends in such.
+ */
+#define FORCED                                           \
+	(1ull << (SIGTRAP - 1) | 1ull << (SIGSEGV - 1) | \
+	 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | 1ull << (SIGSYS - 1))
+
+/* The kernel's selectors of code segments. */
+#define CS_64	 0x33
+#define CS_32	 0x23
+
+#define INSN_LEN 2 /* of syscall, and of int $0x80 */
 
 static uint64_t vdso_address(struct linux_target *lt, struct process *p)
 {
@@ -60,54 +68,92 @@ static uint64_t find_syscall_insn(struct linux_target *lt, struct process *p)
 	return hit ? base + (uint64_t)(hit - image) : 0;
 }
 
-static int filters_of(const char *pid)
+/* The field's number, 0 where there is none. */
+static int status_number(const char *status, const char *field)
 {
-	char status[4096], *field;
+	const char *at = strstr(status, field);
 
-	if (file_peek(status, sizeof(status), "/proc/%s/status", pid) <= 0)
+	return at ? atoi(at + strlen(field)) : 0;
+}
+
+/* What a thread's system calls have to pass, as a number to compare; the mode
+ * is told apart where the kernel does not count filters (before 5.9). */
+static int seccomp_of(pid_t tid)
+{
+	char status[4096];
+
+	if (file_peek(status, sizeof(status), "/proc/%d/status", tid) <= 0)
 		return -1;
-	field = strstr(status, "\nSeccomp_filters:");
-	return field ? atoi(field + strlen("\nSeccomp_filters:")) : 0;
+	return status_number(status, "\nSeccomp:") << 16 |
+	       status_number(status, "\nSeccomp_filters:");
 }
 
-/* As many filters as we have ourselves: those of a container that both are
- * in, which let us do as much. */
-static bool filters_allow(const struct process *p)
+/*
+ * As many filters as we have ourselves: those of a container that both are
+ * in, which let us do as much. What was found holds while the thread is
+ * stopped: a filter that another thread puts on it then comes unseen, as one
+ * could between any look and the call.
+ */
+static bool filters_allow(struct linux_target *lt, struct lwp *lwp)
 {
-	char pid[16];
-
-	snprintf(pid, sizeof(pid), "%d", p->pid);
-	return filters_of(pid) == filters_of("self");
+	if (lwp->call_allowed)
+		return true;
+	if (!lt->own_seccomp)
+		lt->own_seccomp = seccomp_of(getpid()) + 1;
+	lwp->call_allowed = seccomp_of(lwp->tid) + 1 == lt->own_seccomp;
+	return lwp->call_allowed;
 }
 
-static void set_arguments(struct user_regs_struct *r, bool is64, long nr,
-			  const uint64_t args[4])
+static void set_call(struct user_regs_struct *r, bool is64, long nr,
+		     const uint64_t args[6])
 {
 	r->rax = (uint64_t)nr;
 	r->orig_rax = (uint64_t)-1;
+	r->cs = is64 ? CS_64 : CS_32;
 	if (is64) {
 		r->rdi = args[0], r->rsi = args[1], r->rdx = args[2];
-		r->r10 = args[3], r->r8 = (uint64_t)-1, r->r9 = 0;
+		r->r10 = args[3], r->r8 = args[4], r->r9 = args[5];
 	} else {
 		r->rbx = args[0], r->rcx = args[1], r->rdx = args[2];
-		r->rsi = args[3], r->rdi = 0xffffffff, r->rbp = 0;
+		r->rsi = args[3], r->rdi = args[4], r->rbp = args[5];
 	}
 }
 
-static int64_t execute(struct linux_target *lt, struct lwp *lwp)
+/*
+ * The stop is not the end of the call but a signal that came before it: it is
+ * put off. False: it is the call's own doing, or no signal at all.
+ */
+static bool put_off(struct lwp *lwp, int status, uint64_t *late)
+{
+	int sig = WSTOPSIG(status);
+	siginfo_t si;
+
+	if (status >> 16 || ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0 ||
+	    (sig != SIGSTOP && si.si_code > 0))
+		return false;
+	*late |= 1ull << (sig - 1);
+	return true;
+}
+
+static int64_t execute(struct linux_target *lt, struct lwp *lwp,
+		       const struct user_regs_struct *call, uint64_t *late)
 {
 	struct user_regs_struct *regs;
 	int status;
 
-	if (lwp_step_wait(lt, lwp, &status) < 0)
-		return -ESRCH;
-	regs = lwp_regs(lwp);
-	if (!regs)
-		return -ESRCH;
-	if (status >> 16 || WSTOPSIG(status) != SIGTRAP)
-		return -EINTR;
-	return lwp->proc->arch->word == 8 ? (int64_t)regs->rax
-					  : (int32_t)regs->rax;
+	do {
+		lwp->regs = *call;
+		lwp->regs_fresh = lwp->regs_dirty = true;
+		if (lwp_step_wait(lt, lwp, &status) < 0)
+			return -ESRCH;
+		regs = lwp_regs(lwp);
+		if (!regs)
+			return -ESRCH;
+		if (status >> 8 == SIGTRAP && regs->rip == call->rip + INSN_LEN)
+			return lwp->proc->arch->word == 8 ? (int64_t)regs->rax
+							  : (int32_t)regs->rax;
+	} while (put_off(lwp, status, late));
+	return status >> 8 == SIGSYS ? -EPERM : -ENOSYS;
 }
 
 /*
@@ -125,48 +171,117 @@ static int leave_call(struct linux_target *lt, struct lwp *lwp)
 	return r < 0 || !lwp_regs(lwp) ? -ESRCH : 0;
 }
 
-int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
-		       enum inject_call call, const uint64_t args[4])
+/* A signal mask that is still due is what was so before the last call. */
+static void signals_block(struct lwp *lwp)
+{
+	uint64_t most = ~FORCED;
+
+	if (!lwp->own_siginfo)
+		lwp->own_siginfo = ptrace(PTRACE_GETSIGINFO, lwp->tid, 0,
+					  &lwp->siginfo) == 0;
+	if (!lwp->mask_due) {
+		ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(lwp->mask),
+		       &lwp->mask);
+		ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(most), &most);
+	}
+	lwp->mask_due = false;
+}
+
+void inject_unblock(struct lwp *lwp)
+{
+	if (lwp->mask_due)
+		ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(lwp->mask),
+		       &lwp->mask);
+	lwp->mask_due = false;
+}
+
+/* What a thread needs to have again that is not with its registers. */
+struct kept {
+	bool at_entry, call_known, listen, own_siginfo;
+	int signo;
+};
+
+static struct kept keep(const struct lwp *lwp)
+{
+	return (struct kept){ lwp->at_entry, lwp->call_known, lwp->listen,
+			      lwp->own_siginfo, lwp->signo };
+}
+
+static int give_back(struct linux_target *lt, struct lwp *lwp,
+		     const struct user_regs_struct *saved, const struct kept *k,
+		     uint64_t late)
+{
+	lwp->regs = *saved;
+	lwp->regs_fresh = lwp->regs_dirty = true;
+	if (k->at_entry && syscall_enter_again(lt, lwp) < 0)
+		return -ESRCH;
+	lwp->call_known = k->at_entry && k->call_known;
+	lwp->signo = k->signo;
+	lwp->own_siginfo = k->own_siginfo;
+	lwp->mask_due = lwp->call_allowed = true;
+	/* Only a stop that says it is such can be listened in. */
+	lwp->listen = k->listen;
+	if (lwp->listen)
+		ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &lwp->siginfo);
+	for (int sig = 1; sig < _NSIG; sig++) {
+		if (late >> (sig - 1) & 1)
+			syscall(SYS_tkill, lwp->tid, sig);
+	}
+	lt->t.unsettled = lt->guardian != NULL;
+	return 0;
+}
+
+static int prepare(struct linux_target *lt, struct lwp *lwp)
 {
 	struct inferior *inf = inferior_of(lwp->proc);
-	bool is64 = lwp->proc->arch->word == 8;
-	uint64_t mask, all = ~(uint64_t)0;
-	struct user_regs_struct saved;
-	bool at_entry = lwp->at_entry, has_si;
-	int signo = lwp->signo;
-	siginfo_t si;
-	int64_t r;
 
-	if (!filters_allow(lwp->proc))
+	if (!lwp->stopped)
+		return lwp->waits_for_vfork ? -EBUSY : -ESRCH;
+	if (lwp->th && lwp->th->dirty)
+		target_regs_flush(&lt->t, lwp->th);
+	if (!lwp_regs(lwp))
+		return -ESRCH;
+	if (!filters_allow(lt, lwp))
 		return -EPERM;
 	if (!inf->syscall_insn)
 		inf->syscall_insn = find_syscall_insn(lt, lwp->proc);
-	if (!inf->syscall_insn)
-		return -ENOSYS;
-	if (!lwp_regs(lwp))
-		return -ESRCH;
+	return inf->syscall_insn ? 0 : -ENOSYS;
+}
+
+int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
+		       const uint64_t args[6])
+{
+	struct user_regs_struct saved, call;
+	uint64_t late = 0;
+	struct kept kept;
+	int64_t r;
+
+	r = prepare(lt, lwp);
+	if (r < 0)
+		return r;
 	slot_leave(lwp);
-	has_si = ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) == 0;
-	ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(mask), &mask);
-	ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(all), &all);
+	signals_block(lwp);
+	kept = keep(lwp);
 	lwp->signo = 0;
 	if (lwp->in_call && leave_call(lt, lwp) < 0)
 		return -ESRCH;
-	saved = lwp->regs;
-	set_arguments(&lwp->regs, is64,
-		      is64 ? numbers[call].n64 : numbers[call].n32, args);
-	lwp->regs.rip = inf->syscall_insn;
-	lwp->regs_dirty = true;
-	r = execute(lt, lwp);
-	if (r == -ESRCH)
-		return r;
-	lwp->regs = saved;
-	lwp->regs_fresh = lwp->regs_dirty = true;
-	if (at_entry && syscall_enter_again(lt, lwp) < 0)
-		return -ESRCH;
-	ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(mask), &mask);
-	if (has_si)
-		ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &si);
-	lwp->signo = signo;
+	saved = call = lwp->regs;
+	set_call(&call, lwp->proc->arch->word == 8, nr, args);
+	call.rip = inferior_of(lwp->proc)->syscall_insn;
+	r = execute(lt, lwp, &call, &late);
+	if (r != -ESRCH && give_back(lt, lwp, &saved, &kept, late) < 0)
+		r = -ESRCH;
 	return r;
 }
+
+static int64_t linux_call(struct target *t, struct thread *th, long nr,
+			  const uint64_t args[6])
+{
+	if (th->proc->arch->word != 8)
+		return -ENOTSUP;
+	return inject_syscall(linux_of(t), lwp_of(th), nr, args);
+}
+
+const struct target_inject_ops linux_inject_ops = {
+	.call = linux_call,
+};

@@ -4,20 +4,25 @@
 
 #include "target/linux-ptrace/lwp.h"
 
-enum inject_call {
-	INJECT_MMAP,   /* address, length, protection, flags; fd -1 */
-	INJECT_MUNMAP, /* address, length */
-};
-
 /*
- * The stopped lwp executes one system call and is then as it was: registers,
- * signal mask, the signal of its stop. Nothing is written to its memory: the
- * instruction used is one of the vDSO's. Returns what the call returned, or
+ * The stopped lwp executes one system call, by the program's own kind's
+ * number, and is then as it was: registers, signal mask, the signal of its
+ * stop. Nothing is written to its memory: the instruction used is one of the
+ * vDSO's. It must be one that soon returns. Returns what the call returned, or
  *	-EPERM	a seccomp filter that is stricter than ours might kill it
  *	-ENOSYS	there is no instruction to use
- *	-ESRCH	it has died
+ *	-EBUSY	it waits for its vfork child
+ *	-ESRCH	it has died, and its record may be gone
+ *
+ * Several in a row cost two requests and a step each: registers and signal
+ * mask are written back when it is to run (lwp_regs_flush()).
  */
-int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp,
-		       enum inject_call call, const uint64_t args[4]);
+int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
+		       const uint64_t args[6]);
+
+/* Gives the lwp its signal mask back, if calls have it changed. */
+void inject_unblock(struct lwp *lwp);
+
+extern const struct target_inject_ops linux_inject_ops;
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "target/linux-ptrace/inject.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/syscall.h"
 
@@ -65,6 +66,7 @@ static const struct target_ops linux_ops = {
 	.object = &linux_object_ops,
 	.syscall = &linux_syscall_ops,
 	.core = &linux_core_ops,
+	.inject = &linux_inject_ops,
 };
 
 struct target *linux_target_new(void)

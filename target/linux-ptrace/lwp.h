@@ -73,6 +73,11 @@ struct lwp {
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */
 	siginfo_t siginfo; /* ... this is what it said */
 
+	/* Calls it was made to execute: inject.h. */
+	bool call_allowed; /* seccomp allows them; while it is stopped */
+	bool mask_due;	   /* its signal mask is to be this again */
+	uint64_t mask;
+
 	bool crashing; /* a core is to be written before it runs: crash.c */
 
 	struct stop pending; /* kind NONE: none */
@@ -152,6 +157,7 @@ struct linux_target {
 	pid_t terminal_group; /* that had our terminal before programs of
 				 ours were given it; 0: they were not */
 	struct guardian *guardian; /* from the first attach on, or NULL */
+	int own_seccomp; /* inject-x86_64.c; 0: not looked at yet */
 	struct tick tick;
 	struct affinity affinity;
 	struct arch *arch64, *arch32;
@@ -358,6 +364,9 @@ void zombie_leaders_hide(struct linux_target *lt);
  * behalf, or what happened was consumed; then the lwp runs on unless hold.
  */
 void status_take(struct linux_target *lt, pid_t tid, int status, bool hold);
+
+/* The signal of an earlier stop is delivered after all: as it was then. */
+void restore_siginfo(struct lwp *lwp, int sig);
 
 /* What kind of stop it is. */
 void note_stop(struct lwp *lwp, int status);

@@ -12,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "target/linux-ptrace/inject.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
 
@@ -87,6 +88,7 @@ int lwp_regs_flush(struct lwp *lwp)
 {
 	long r = 0;
 
+	inject_unblock(lwp);
 	if (lwp->regs_dirty)
 		r = ptrace(PTRACE_SETREGS, lwp->tid, 0, &lwp->regs);
 	else if (lwp->pc_dirty)

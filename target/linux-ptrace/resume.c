@@ -21,8 +21,12 @@ static int signal_to_deliver(struct lwp *lwp)
 	int sig = lwp->signo;
 
 	lwp->signo = 0;
-	if (!sig || lwp->signal_stop)
+	if (!sig)
+		return 0;
+	if (lwp->signal_stop) {
+		restore_siginfo(lwp, sig);
 		return sig;
+	}
 	lwp->injected = sig;
 	syscall(SYS_tkill, lwp->tid, sig);
 	return 0;
@@ -57,6 +61,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 	lwp->stepped = step;
 	lwp->call_known &= request == PTRACE_SYSCALL;
 	lwp->own_siginfo &= lwp->injected != 0;
+	lwp->call_allowed = false;
 	lwp_set_moving(lt, lwp);
 	debug(RESUME, "%d: %s, signal %d", lwp->tid,
 	      step			 ? "step"

@@ -81,19 +81,34 @@ static uint64_t find_gap(pid_t pid, uint64_t addr)
 	return distance(best, addr) < REACH ? best : 0;
 }
 
+/* x86-64's number of a call, and i386's. */
+struct call_number {
+	long n64, n32;
+};
+
+static const struct call_number mmap_nr = { 9, 192 }; /* mmap2 */
+static const struct call_number munmap_nr = { 11, 91 };
+
+static long call_nr(const struct lwp *lwp, const struct call_number *nr)
+{
+	return lwp->proc->arch->word == 8 ? nr->n64 : nr->n32;
+}
+
 static struct region *region_add(struct linux_target *lt, struct lwp *lwp,
 				 struct slots *s, uint64_t pc)
 {
 	uint64_t base = find_gap(lwp->proc->pid, pc);
-	const uint64_t args[4] = { base, REGION_SIZE, PROT_READ | PROT_EXEC,
-				   MAP_PRIVATE | MAP_ANONYMOUS |
-					   MAP_FIXED_NOREPLACE };
+	const uint64_t args[6] = {
+		base, REGION_SIZE, PROT_READ | PROT_EXEC,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		(uint64_t)-1
+	};
 	struct region *r;
 	int64_t got;
 
 	if (!base)
 		return NULL;
-	got = inject_syscall(lt, lwp, INJECT_MMAP, args);
+	got = inject_syscall(lt, lwp, call_nr(lwp, &mmap_nr), args);
 	debug(POINT, "%d: region of slots at %#" PRIx64 ": %" PRId64,
 	      lwp->tid, base, got);
 	if ((uint64_t)got != base &&
@@ -413,10 +428,10 @@ void slots_remove(struct linux_target *lt, struct process *p)
 	if (!inf->slots || p->points->refs > 1 || !lwp)
 		return;
 	for (size_t i = 0; i < inf->slots->n_regions; i++) {
-		const uint64_t args[4] = { inf->slots->regions[i]->base,
+		const uint64_t args[6] = { inf->slots->regions[i]->base,
 					   REGION_SIZE };
 
-		inject_syscall(lt, lwp, INJECT_MUNMAP, args);
+		inject_syscall(lt, lwp, call_nr(lwp, &munmap_nr), args);
 	}
 	slots_free(inf->slots);
 	inf->slots = NULL;

@@ -36,8 +36,7 @@ static bool maybe_breakpoint(struct lwp *lwp, int sig)
 	return pt && pt->inserted;
 }
 
-/* The signal of an earlier stop that the client wants delivered after all. */
-static void restore_siginfo(struct lwp *lwp, int sig)
+void restore_siginfo(struct lwp *lwp, int sig)
 {
 	if (lwp->own_siginfo && lwp->siginfo.si_signo == sig)
 		ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &lwp->siginfo);

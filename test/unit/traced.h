@@ -1,0 +1,136 @@
+/*
+ * For tests of target/linux-ptrace: a child of the test's, which runs one of
+ * its functions, attached to by a real target. Include it in the one file of a
+ * test.
+ */
+#ifndef TEST_TRACED_H
+#define TEST_TRACED_H
+
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "target/linux-ptrace/linux.h"
+
+/* In memory that the child shares with the test. */
+struct traced_shared {
+	volatile int ready; /* the child has come to where it wants to be */
+	volatile int go;    /* ... and may go on */
+	volatile long v[16];
+};
+
+struct traced {
+	struct target *t;
+	pid_t pid;
+	struct traced_shared *shared;
+};
+
+typedef void traced_fn(struct traced_shared *s);
+
+static inline void traced_wait_for(volatile int *flag)
+{
+	while (!*flag)
+		usleep(100);
+}
+
+/* Its only thread, by now stopped. */
+static inline struct thread *traced_thread(const struct traced *d)
+{
+	struct thread *th = thread_find(d->t, d->pid);
+
+	assert_non_null(th);
+	return th;
+}
+
+/* fn's child: it exits with 0 when fn returns. */
+static inline pid_t traced_fork(traced_fn *fn, struct traced_shared *s)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	fn(s);
+	_exit(0);
+}
+
+/* Attached to once it is ready. */
+static inline struct traced *traced_start(traced_fn *fn)
+{
+	struct traced *d = calloc(1, sizeof(*d));
+	struct err e;
+
+	d->shared = mmap(NULL, sizeof(*d->shared), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(d->shared, MAP_FAILED);
+	d->pid = traced_fork(fn, d->shared);
+	traced_wait_for(&d->shared->ready);
+	d->t = linux_target_new();
+	if (d->t->ops->attach(d->t, d->pid, &e) < 0)
+		fail_msg("%s", e.text);
+	return d;
+}
+
+static inline void traced_resume(struct traced *d, struct ptid who, int signo)
+{
+	const struct resume act = { .who = who, .signo = signo };
+
+	assert_int_equal(target_resume(d->t, &act, 1), 0);
+}
+
+static inline struct stop traced_event(struct traced *d)
+{
+	struct pollfd pfd = { .fd = d->t->ops->event_fd(d->t),
+			      .events = POLLIN };
+	struct stop st;
+
+	while (!d->t->ops->next_event(d->t, &st, true))
+		assert_true(poll(&pfd, 1, 20000) == 1 || errno == EINTR);
+	return st;
+}
+
+/* All of it runs, to the next event. */
+static inline struct stop traced_run(struct traced *d, int signo)
+{
+	traced_resume(d, (struct ptid){ -1, -1 }, signo);
+	return traced_event(d);
+}
+
+/* It runs until the test says stop. */
+static inline void traced_stop(struct traced *d)
+{
+	struct stop st;
+
+	d->t->ops->interrupt(d->t, (struct ptid){ d->pid, d->pid });
+	st = traced_event(d);
+	assert_int_equal(st.kind, STOP_SIGNAL);
+	assert_int_equal(st.signo, 0);
+}
+
+/* It ends by itself, well. */
+static inline void traced_ends(struct traced *d)
+{
+	struct stop st = traced_run(d, 0);
+
+	assert_int_equal(st.kind, STOP_EXITED);
+	assert_int_equal(st.code, 0);
+}
+
+static inline void traced_end(struct traced *d)
+{
+	if (process_find(d->t, d->pid))
+		d->t->ops->kill(d->t, process_find(d->t, d->pid));
+	d->t->ops->free(d->t);
+	munmap(d->shared, sizeof(*d->shared));
+	free(d);
+}
+
+#endif
