@@ -94,6 +94,21 @@ struct target_inject_ops {
 			const uint64_t args[6]);
 };
 
+struct target_share_ops {
+	/*
+	 * Memory that the debuggee and we have in common: the stopped thread
+	 * makes a memfd of this name and size, which cannot change any more.
+	 * /proc/PID/maps shows it as /memfd:NAME. Returns our descriptor of
+	 * it, the caller's to close. *remote is the debuggee's, which the
+	 * caller closes by a call of the thread's once it has mapped it
+	 * there; until then a child that another thread forks gets it too.
+	 * Both are closed on exec. The errors are those of inject, of
+	 * memfd_create(2) and open(2).
+	 */
+	int (*make)(struct target *t, struct thread *th, const char *name,
+		    uint64_t size, int *remote, struct err *e);
+};
+
 struct core_result {
 	unsigned threads;
 	uint64_t size; /* bytes that went to disc: zeros are holes */
@@ -193,6 +208,7 @@ struct target_ops {
 	const struct target_syscall_ops *syscall;
 	const struct target_core_ops *core;
 	const struct target_inject_ops *inject;
+	const struct target_share_ops *share;
 };
 
 struct target {

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "target/linux-ptrace/inject.h"
 #include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/share.h"
 #include "target/linux-ptrace/syscall.h"
 
 static void linux_free(struct target *t)
@@ -67,6 +68,7 @@ static const struct target_ops linux_ops = {
 	.syscall = &linux_syscall_ops,
 	.core = &linux_core_ops,
 	.inject = &linux_inject_ops,
+	.share = &linux_share_ops,
 };
 
 struct target *linux_target_new(void)

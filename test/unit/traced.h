@@ -74,6 +74,7 @@ static inline struct traced *traced_start(traced_fn *fn)
 	d->pid = traced_fork(fn, d->shared);
 	traced_wait_for(&d->shared->ready);
 	d->t = linux_target_new();
+	sigaddset(&d->t->pass_signals, SIGCHLD);
 	if (d->t->ops->attach(d->t, d->pid, &e) < 0)
 		fail_msg("%s", e.text);
 	return d;
