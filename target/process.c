@@ -52,8 +52,18 @@ void process_set_caught(struct process *p, struct syscall_set *caught)
 struct process *process_add(struct target *t, pid_t pid,
 			    const struct arch *arch)
 {
+	struct process *p = process_add_untold(t, pid, arch);
+
+	process_tell(t, p);
+	return p;
+}
+
+struct process *process_add_untold(struct target *t, pid_t pid,
+				   const struct arch *arch)
+{
 	struct process *p = xcalloc(1, sizeof(*p));
 
+	p->untold = true;
 	p->pid = pid;
 	p->arch = arch;
 	list_init(&p->threads);
@@ -62,12 +72,51 @@ struct process *process_add(struct target *t, pid_t pid,
 	return p;
 }
 
+void process_tell(struct target *t, struct process *p)
+{
+	struct thread *th;
+
+	p->untold = false;
+	if (t->watcher && !p->watched)
+		t->watcher->process_added(t->watcher_user, p);
+	p->watched = true;
+	list_each(th, &p->threads, node) {
+		if (!th->untold)
+			thread_tell(t, th);
+	}
+}
+
+static void thread_unwatch(struct target *t, struct thread *th)
+{
+	if (t->watcher && th->watched)
+		t->watcher->thread_gone(t->watcher_user, th);
+	th->watched = false;
+}
+
+static void process_unwatch(struct target *t, struct process *p)
+{
+	if (t->watcher && p->watched)
+		t->watcher->process_gone(t->watcher_user, p);
+	p->watched = false;
+}
+
+void process_hide(struct target *t, struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node)
+		thread_unwatch(t, th);
+	process_unwatch(t, p);
+	p->untold = true;
+}
+
 void process_free(struct target *t, struct process *p)
 {
 	struct thread *th, *next;
 
 	list_each_safe(th, next, &p->threads, node)
 		thread_free(t, th);
+	process_unwatch(t, p);
 	points_unref(p);
 	process_set_caught(p, NULL);
 	list_drop(&p->node);
@@ -82,9 +131,19 @@ struct thread *thread_find(const struct target *t, pid_t tid)
 
 struct thread *thread_add(struct target *t, struct process *p, pid_t tid)
 {
+	struct thread *th = thread_add_untold(t, p, tid);
+
+	thread_tell(t, th);
+	return th;
+}
+
+struct thread *thread_add_untold(struct target *t, struct process *p,
+				 pid_t tid)
+{
 	struct thread *th = xcalloc(1, sizeof(*th));
 
 	th->id = (struct ptid){ p->pid, tid };
+	th->untold = true;
 	th->proc = p;
 	th->regs = xcalloc(1, p->arch->regs_size);
 	list_add(&p->threads, &th->node);
@@ -92,8 +151,19 @@ struct thread *thread_add(struct target *t, struct process *p, pid_t tid)
 	return th;
 }
 
+void thread_tell(struct target *t, struct thread *th)
+{
+	th->untold = false;
+	if (th->watched || !th->proc->watched)
+		return;
+	th->watched = true;
+	if (t->watcher)
+		t->watcher->thread_added(t->watcher_user, th);
+}
+
 void thread_free(struct target *t, struct thread *th)
 {
+	thread_unwatch(t, th);
 	list_drop(&th->node);
 	map_drop(&t->threads, (uint64_t)th->id.tid);
 	free(th->regs);

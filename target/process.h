@@ -89,6 +89,7 @@ struct thread {
 	bool running;	      /* as the layer above sees it */
 	bool untold; /* its stop is one that the client does not know of yet:
 		      * no resume is meant for it */
+	bool watched;	      /* the target's watcher knows of it */
 	unsigned options;     /* THREAD_TELL_* bits; a new thread has none */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once
@@ -143,14 +144,23 @@ struct process {
 	struct syscall_set *caught; /* counted; system calls that are told */
 	char *path;		 /* owned: the program's absolute path */
 	bool attached;		 /* as opposed to started by us */
-	bool untold; /* forked, and the fork was not reported yet: for the
-		      * layer above it is not there */
+	bool untold; /* forked, and the fork was not reported yet; or being
+		      * taken, or a ghost: for the layer above it is not
+		      * there */
+	bool watched; /* the target's watcher knows of it */
 	void *priv;
 };
 
 struct process *process_find(const struct target *t, pid_t pid);
 struct process *process_add(struct target *t, pid_t pid,
 			    const struct arch *arch);
+/* The same, and untold is set. */
+struct process *process_add_untold(struct target *t, pid_t pid,
+				   const struct arch *arch);
+/* It is no longer untold, nor are its threads but those that were added so. */
+void process_tell(struct target *t, struct process *p);
+/* It is untold again, with its threads: for the watcher it is gone. */
+void process_hide(struct target *t, struct process *p);
 /* With all its threads and points; nothing is undone in the debuggee. */
 void process_free(struct target *t, struct process *p);
 /* Drops the process's set of system calls for another, which is taken over;
@@ -167,6 +177,10 @@ static inline bool thread_can_resume(const struct thread *th)
 
 struct thread *thread_find(const struct target *t, pid_t tid);
 struct thread *thread_add(struct target *t, struct process *p, pid_t tid);
+/* The same, and untold is set, until thread_tell(). */
+struct thread *thread_add_untold(struct target *t, struct process *p,
+				 pid_t tid);
+void thread_tell(struct target *t, struct thread *th);
 void thread_free(struct target *t, struct thread *th);
 
 /* The threads of all processes that the layer above has been told of, in

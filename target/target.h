@@ -211,6 +211,33 @@ struct target_ops {
 	const struct target_share_ops *share;
 };
 
+/*
+ * Told of records as they begin and stop to be there for the layer above, so
+ * that it need not look at all of them to mirror them:
+ *
+ *	added	when the record is complete. A process comes before its threads:
+ *		when launch() or attach() is about to return, or next_event()
+ *		with the STOP_FORK or STOP_VFORK that tells of it; a thread,
+ *		when the target meets it, but one that STOP_CLONED tells of with
+ *		that. A forked child that is not told of never comes.
+ *	gone	before the record is freed, which is after its threads for a
+ *		process: within any operation, and before next_event() returns
+ *		a STOP_EXITED, STOP_KILLED or STOP_THREAD_EXIT. An exec takes
+ *		all threads but the leader; one that has ended, and gone, before
+ *		is added again. Also when the target keeps the record for itself
+ *		(a process that was let go of but cannot be detached yet).
+ *
+ * At each return of an operation, what was added and is not gone is what
+ * thread_next() goes over, without threads that STOP_CLONED has yet to tell
+ * of. None of the target's operations may be called.
+ */
+struct target_watcher {
+	void (*process_added)(void *user, struct process *p);
+	void (*process_gone)(void *user, struct process *p);
+	void (*thread_added)(void *user, struct thread *th);
+	void (*thread_gone)(void *user, struct thread *th);
+};
+
 struct target {
 	const struct target_ops *ops;
 	struct list processes;
@@ -227,6 +254,9 @@ struct target {
 	sigset_t program_signals; /* delivered at detach */
 	void (*print)(void *user, const char *text, size_t len);
 	void *print_user; /* where a point's commands print */
+	/* NULL: nobody. Set while there are no records. */
+	const struct target_watcher *watcher;
+	void *watcher_user;
 };
 
 /* For implementations: t is part of theirs. */

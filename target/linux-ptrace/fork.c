@@ -81,10 +81,9 @@ static bool take_told_thread(struct linux_target *lt, struct lwp *parent,
 
 	if (!wait_for_first_stop(lt, tid))
 		return false;
-	lwp = lwp_add(lt, parent->proc, tid);
+	lwp = lwp_add_untold(lt, parent->proc, tid);
 	lwp_set_stopped(lt, lwp);
 	lwp_set_running(lt, lwp, false);
-	lwp->th->untold = true;
 	lwp_set_pending(lt, parent, STOP_CLONED);
 	parent->pending.child = (struct ptid){ parent->proc->pid, tid };
 	return true;
@@ -137,7 +136,6 @@ bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)
 	}
 	lwp_set_pending(lt, lwp, vfork ? STOP_VFORK : STOP_FORK);
 	lwp->pending.child = (struct ptid){ (pid_t)msg, (pid_t)msg };
-	child->untold = true;
 	return true;
 }
 

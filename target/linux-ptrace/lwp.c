@@ -15,7 +15,7 @@
 
 struct process *inferior_add(struct linux_target *lt, pid_t pid)
 {
-	struct process *p = process_add(&lt->t, pid, lt->arch64);
+	struct process *p = process_add_untold(&lt->t, pid, lt->arch64);
 	struct inferior *inf = xcalloc(1, sizeof(*inf));
 
 	inf->mem_fd = -1;
@@ -134,11 +134,20 @@ struct lwp *lwp_find(const struct linux_target *lt, pid_t tid)
 
 struct lwp *lwp_add(struct linux_target *lt, struct process *p, pid_t tid)
 {
+	struct lwp *lwp = lwp_add_untold(lt, p, tid);
+
+	thread_tell(&lt->t, lwp->th);
+	return lwp;
+}
+
+struct lwp *lwp_add_untold(struct linux_target *lt, struct process *p,
+			   pid_t tid)
+{
 	struct lwp *lwp = xcalloc(1, sizeof(*lwp));
 
 	lwp->tid = tid;
 	lwp->proc = p;
-	lwp->th = thread_add(&lt->t, p, tid);
+	lwp->th = thread_add_untold(&lt->t, p, tid);
 	lwp->th->priv = lwp;
 	lwp->th->running = true;
 	lt->n_running++;

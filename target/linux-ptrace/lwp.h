@@ -193,6 +193,7 @@ static inline bool is_ghost(const struct lwp *lwp)
 
 /* --- lwp.c: records ------------------------------------------------------ */
 
+/* Untold, until it is there with all that belongs to it. */
 struct process *inferior_add(struct linux_target *lt, pid_t pid);
 /* Frees the process and all of its lwps. */
 void inferior_drop(struct linux_target *lt, struct process *p);
@@ -210,6 +211,9 @@ pid_t inferior_tid(const struct process *p);
 struct lwp *lwp_find(const struct linux_target *lt, pid_t tid);
 /* Moving, and running as the layer above sees it. */
 struct lwp *lwp_add(struct linux_target *lt, struct process *p, pid_t tid);
+/* The same, but the layer above does not see it yet: see thread_tell(). */
+struct lwp *lwp_add_untold(struct linux_target *lt, struct process *p,
+			   pid_t tid);
 void lwp_drop(struct linux_target *lt, struct lwp *lwp);
 /* The leader has exited before its threads: it is a thread no more. */
 void lwp_hide(struct linux_target *lt, struct lwp *lwp);

@@ -30,6 +30,7 @@ static void make_ghost(struct linux_target *lt, struct process *p)
 	struct thread *th;
 
 	inferior_of(p)->ghost = true;
+	process_hide(&lt->t, p);
 	list_drop(&p->node);
 	list_add(&lt->ghosts, &p->node);
 	list_each(th, &p->threads, node) {

@@ -153,6 +153,7 @@ int linux_attach(struct target *t, pid_t pid, struct err *e)
 		lwp_of(th)->listen = false;
 		lwp_set_running(lt, lwp_of(th), false);
 	}
+	process_tell(t, p);
 	return 0;
 }
 
@@ -286,6 +287,7 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 	lwp->in_call = true; /* of its exec */
 	lwp_set_running(lt, lwp, false);
 	inferior_examine_new(lt, p);
+	process_tell(t, p);
 	debug(SESSION, "launched %s as %d", p->path, p->pid);
 	return p->pid;
 }

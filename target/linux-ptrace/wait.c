@@ -374,11 +374,11 @@ static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 
 	*out = lwp->pending;
 	if (child)
-		child->untold = false;
+		process_tell(&lt->t, child);
 	if (out->kind == STOP_CLONED)
 		made = thread_find(&lt->t, out->child.tid);
 	if (made)
-		made->untold = false;
+		thread_tell(&lt->t, made);
 	lwp_clear_pending(lwp);
 	lwp_set_running(lt, lwp, false);
 	lwp->report_interrupt = false;

@@ -62,11 +62,10 @@ static inline pid_t traced_fork(traced_fn *fn, struct traced_shared *s)
 	_exit(0);
 }
 
-/* Attached to once it is ready. */
-static inline struct traced *traced_start(traced_fn *fn)
+/* Ready, and with a target. */
+static inline struct traced *traced_prepare(traced_fn *fn)
 {
 	struct traced *d = calloc(1, sizeof(*d));
-	struct err e;
 
 	d->shared = mmap(NULL, sizeof(*d->shared), PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -75,8 +74,22 @@ static inline struct traced *traced_start(traced_fn *fn)
 	traced_wait_for(&d->shared->ready);
 	d->t = linux_target_new();
 	sigaddset(&d->t->pass_signals, SIGCHLD);
+	return d;
+}
+
+static inline void traced_attach(struct traced *d)
+{
+	struct err e;
+
 	if (d->t->ops->attach(d->t, d->pid, &e) < 0)
 		fail_msg("%s", e.text);
+}
+
+static inline struct traced *traced_start(traced_fn *fn)
+{
+	struct traced *d = traced_prepare(fn);
+
+	traced_attach(d);
 	return d;
 }
 
