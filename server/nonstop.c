@@ -44,10 +44,10 @@ static void set_untold(struct session *s, const struct stop *st, bool untold)
 	struct thread *th = thread_find(s->target, st->id.tid);
 
 	if (th)
-		th->untold = untold;
+		target_thread_untold(s->target, th, untold);
 	th = forked ? thread_find(s->target, st->child.tid) : NULL;
 	if (th)
-		th->untold = untold;
+		target_thread_untold(s->target, th, untold);
 }
 
 static void enqueue(struct session *s, const struct stop *st)

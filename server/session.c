@@ -225,9 +225,10 @@ static void forget_wishes(struct target *t)
 	t->report_fork = t->report_vfork = t->report_exec = false;
 	t->report_threads = false;
 	list_each(p, &t->processes, node) {
-		process_set_caught(p, NULL);
+		if (p->caught)
+			t->ops->syscall->catch(t, p, NULL);
 		list_each(th, &p->threads, node)
-			th->options = 0;
+			target_thread_options(t, th, 0);
 	}
 }
 

@@ -123,7 +123,7 @@ static void set_options(struct target *t, struct ptid who, unsigned options)
 			continue;
 		list_each(th, &p->threads, node) {
 			if (ptid_matches(who, th->id))
-				th->options = options;
+				target_thread_options(t, th, options);
 		}
 	}
 }
@@ -143,7 +143,8 @@ static bool take_options(struct session *s, struct args *a, bool set)
 			return false;
 		th = thread_find(s->target, who.tid);
 		if (set && th && ptid_matches(who, th->id))
-			th->options = (unsigned)options;
+			target_thread_options(s->target, th,
+					      (unsigned)options);
 		else if (set && who.tid <= 0)
 			set_options(s->target, who, (unsigned)options);
 	} while (take_char(a, ';'));

@@ -110,6 +110,26 @@ void process_hide(struct target *t, struct process *p)
 	p->untold = true;
 }
 
+void process_execed(struct target *t, struct process *p)
+{
+	if (t->watcher && p->watched)
+		t->watcher->process_execed(t->watcher_user, p);
+}
+
+void process_set_arch(struct process *p, const struct arch *arch)
+{
+	struct thread *th;
+
+	if (arch == p->arch)
+		return;
+	p->arch = arch;
+	list_each(th, &p->threads, node) {
+		free(th->regs);
+		th->regs = xcalloc(1, arch->regs_size);
+		th->fresh = th->dirty = 0;
+	}
+}
+
 void process_free(struct target *t, struct process *p)
 {
 	struct thread *th, *next;

@@ -161,6 +161,10 @@ struct process *process_add_untold(struct target *t, pid_t pid,
 void process_tell(struct target *t, struct process *p);
 /* It is untold again, with its threads: for the watcher it is gone. */
 void process_hide(struct target *t, struct process *p);
+/* It has executed a program, and the record says all of that. */
+void process_execed(struct target *t, struct process *p);
+/* The registers of its threads are forgotten when it is another. */
+void process_set_arch(struct process *p, const struct arch *arch);
 /* With all its threads and points; nothing is undone in the debuggee. */
 void process_free(struct target *t, struct process *p);
 /* Drops the process's set of system calls for another, which is taken over;

@@ -93,7 +93,8 @@ ssize_t target_read(struct target *t, struct process *p, uint64_t addr,
 
 	if (n > 0)
 		mask_points(p, addr, buf, (size_t)n, HIDE);
-	debug(MEMORY, "read %d %#lx %zu: %zd", p->pid, addr, len, n);
+	debug(MEMORY, "%s: read %d %#lx %zu: %zd", t->ops->name, p->pid, addr,
+	      len, n);
 	return n;
 }
 
@@ -125,7 +126,7 @@ ssize_t target_write(struct target *t, struct process *p, uint64_t addr,
 	size_t done = 0;
 	ssize_t n = 0;
 
-	debug(MEMORY, "write %d %#lx %zu", p->pid, addr, len);
+	debug(MEMORY, "%s: write %d %#lx %zu", t->ops->name, p->pid, addr, len);
 	if (!any_overlap(p, addr, len))
 		return t->ops->write_mem(t, p, addr, buf, len);
 	while (done < len) {
@@ -152,9 +153,47 @@ int target_resume(struct target *t, const struct resume *acts, size_t n)
 	return t->ops->resume(t, acts, n);
 }
 
+const struct resume *target_action_for(const struct resume *acts, size_t n,
+				       struct ptid id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ptid_matches(acts[i].who, id))
+			return &acts[i];
+	}
+	return NULL;
+}
+
+bool target_actions_meet(const struct resume *acts, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (acts[i].who.pid <= 0 || acts[i].who.pid == pid)
+			return true;
+	}
+	return false;
+}
+
+static void thread_changed(struct target *t, struct thread *th)
+{
+	if (t->ops->thread_changed)
+		t->ops->thread_changed(t, th);
+}
+
+void target_thread_options(struct target *t, struct thread *th,
+			   unsigned options)
+{
+	th->options = options;
+	thread_changed(t, th);
+}
+
+void target_thread_untold(struct target *t, struct thread *th, bool untold)
+{
+	th->untold = untold;
+	thread_changed(t, th);
+}
+
 /* --- registers ----------------------------------------------------------- */
 
-static int regs_fetch(struct target *t, struct thread *th, enum regset set)
+int target_regs_fetch(struct target *t, struct thread *th, enum regset set)
 {
 	int r;
 
@@ -176,7 +215,7 @@ int target_reg_read(struct target *t, struct thread *th, unsigned regno,
 	if (regno >= a->n_regs)
 		return -EINVAL;
 	d = &a->regs[regno];
-	r = regs_fetch(t, th, d->regset);
+	r = target_regs_fetch(t, th, d->regset);
 	if (r < 0)
 		return r;
 	memcpy(buf, th->regs + d->packed_at, d->bits / 8);
@@ -193,7 +232,7 @@ int target_reg_write(struct target *t, struct thread *th, unsigned regno,
 	if (regno >= a->n_regs)
 		return -EINVAL;
 	d = &a->regs[regno];
-	r = regs_fetch(t, th, d->regset);
+	r = target_regs_fetch(t, th, d->regset);
 	if (r < 0)
 		return r;
 	memcpy(th->regs + d->packed_at, buf, d->bits / 8);
@@ -204,7 +243,7 @@ int target_reg_write(struct target *t, struct thread *th, unsigned regno,
 const uint8_t *target_regs_all(struct target *t, struct thread *th)
 {
 	for (unsigned set = 0; set < N_REGSETS; set++) {
-		if (regs_fetch(t, th, set) < 0)
+		if (target_regs_fetch(t, th, set) < 0)
 			return NULL;
 	}
 	return th->regs;
@@ -261,11 +300,17 @@ int target_regs_flush(struct target *t, struct thread *th)
 static int point_take_out(struct target *t, struct process *p,
 			  struct point *pt)
 {
+	enum point_kind kind = pt->kind;
+	uint64_t addr = pt->addr;
+	unsigned size = pt->size;
 	int r = t->ops->point->remove(t, p, pt);
 
-	debug(POINT, "remove %d kind %d %#lx: %d", p->pid, pt->kind, pt->addr,
-	      r);
-	point_free(p, pt);
+	debug(POINT, "%s: remove %d kind %d %#lx: %d", t->ops->name, p->pid,
+	      kind, addr, r);
+	/* An exec that was met meanwhile has taken it along. */
+	pt = point_find(p, kind, addr, size);
+	if (pt)
+		point_free(p, pt);
 	return r;
 }
 
@@ -282,6 +327,15 @@ static bool trap_is_there(struct target *t, struct process *p,
 	       !memcmp(now, a->trap, a->trap_len);
 }
 
+static int point_renew(struct target *t, struct process *p, struct point *pt)
+{
+	int r = t->ops->point->renew ? t->ops->point->renew(t, p, pt) : 0;
+
+	if (r < 0)
+		point_free(p, pt);
+	return r;
+}
+
 int target_point_set(struct target *t, struct process *p, enum point_kind kind,
 		     uint64_t addr, unsigned size, struct point_code *code)
 {
@@ -292,19 +346,21 @@ int target_point_set(struct target *t, struct process *p, enum point_kind kind,
 		point_code_unref(code);
 		return -ENOTSUP;
 	}
-	if (pt && kind == POINT_SW && !trap_is_there(t, p, pt)) {
+	if (pt && kind == POINT_SW && !t->ops->point->renew &&
+	    !trap_is_there(t, p, pt)) {
 		point_take_out(t, p, pt);
 		pt = NULL;
 	}
 	if (pt) {
 		point_code_unref(pt->code);
 		pt->code = code;
-		return 0;
+		return point_renew(t, p, pt);
 	}
 	pt = point_add(p, kind, addr, size);
 	pt->code = code;
 	r = t->ops->point->insert(t, p, pt);
-	debug(POINT, "insert %d kind %d %#lx: %d", p->pid, kind, addr, r);
+	debug(POINT, "%s: insert %d kind %d %#lx: %d", t->ops->name, p->pid,
+	      kind, addr, r);
 	if (r < 0)
 		point_free(p, pt);
 	return r;

@@ -57,6 +57,13 @@ struct target_point_ops {
 	 */
 	int (*insert)(struct target *t, struct process *p, struct point *pt);
 	int (*remove)(struct target *t, struct process *p, struct point *pt);
+
+	/*
+	 * Optional: for a target that keeps the point elsewhere. One that is
+	 * there was set again, and its code may be another. With an error it
+	 * is there no more.
+	 */
+	int (*renew)(struct target *t, struct process *p, struct point *pt);
 };
 
 struct target_object_ops {
@@ -202,6 +209,9 @@ struct target_ops {
 	int (*thread_pointer)(struct target *t, struct thread *th,
 			      uint64_t *base);
 
+	/* Optional. The layer above has set the thread's options or untold. */
+	void (*thread_changed)(struct target *t, struct thread *th);
+
 	/* Optional groups; NULL means that nothing of it is advertised. */
 	const struct target_point_ops *point;
 	const struct target_object_ops *object;
@@ -226,6 +236,8 @@ struct target_ops {
  *		all threads but the leader; one that has ended, and gone, before
  *		is added again. Also when the target keeps the record for itself
  *		(a process that was let go of but cannot be detached yet).
+ *	execed	when a process runs another program: path, arch, points and the
+ *		leader are as that found them.
  *
  * At each return of an operation, what was added and is not gone is what
  * thread_next() goes over, without threads that STOP_CLONED has yet to tell
@@ -234,6 +246,7 @@ struct target_ops {
 struct target_watcher {
 	void (*process_added)(void *user, struct process *p);
 	void (*process_gone)(void *user, struct process *p);
+	void (*process_execed)(void *user, struct process *p);
 	void (*thread_added)(void *user, struct thread *th);
 	void (*thread_gone)(void *user, struct thread *th);
 };
@@ -272,6 +285,17 @@ ssize_t target_write(struct target *t, struct process *p, uint64_t addr,
 
 int target_resume(struct target *t, const struct resume *acts, size_t n);
 
+/* The first action whose pattern covers the thread, or NULL. */
+const struct resume *target_action_for(const struct resume *acts, size_t n,
+				       struct ptid id);
+/* Can any of them be meant for threads of the process? */
+bool target_actions_meet(const struct resume *acts, size_t n, pid_t pid);
+
+/* What the layer above wants of a thread: see struct thread. */
+void target_thread_options(struct target *t, struct thread *th,
+			   unsigned options);
+void target_thread_untold(struct target *t, struct thread *th, bool untold);
+
 /* All of len bytes or -EFAULT. */
 int target_read_all(struct target *t, struct process *p, uint64_t addr,
 		    void *buf, size_t len);
@@ -283,6 +307,8 @@ int target_reg_read(struct target *t, struct thread *th, unsigned regno,
 int target_reg_write(struct target *t, struct thread *th, unsigned regno,
 		     const void *buf);
 const uint8_t *target_regs_all(struct target *t, struct thread *th);
+/* One set, into th->regs; it is fresh then. */
+int target_regs_fetch(struct target *t, struct thread *th, enum regset set);
 int target_regs_write_all(struct target *t, struct thread *th,
 			  const uint8_t *regs);
 int target_reg_u64(struct target *t, struct thread *th, unsigned regno,

@@ -136,7 +136,7 @@ static int store_regs(struct target *t, struct thread *th, enum regset set)
 
 static struct process *take(struct fake *f, struct fake_process *fp)
 {
-	struct process *p = process_add(&f->target, fp->pid, f->arch);
+	struct process *p = process_add_untold(&f->target, fp->pid, f->arch);
 	struct fake_thread *th;
 
 	fp->taken = true;
@@ -158,6 +158,7 @@ static pid_t launch(struct target *t, const struct launch_spec *spec,
 			continue;
 		p = take(f, fp);
 		p->path = xstrdup(spec->argv[0]);
+		process_tell(&f->target, p);
 		buf_puts(&f->log, "launch");
 		for (char *const *a = spec->argv; *a; a++)
 			buf_printf(&f->log, " %s", *a);
@@ -180,6 +181,7 @@ static int attach(struct target *t, pid_t pid, struct err *e)
 	p = take(f, fp);
 	p->attached = true;
 	p->path = xstrdup("/fake/attached");
+	process_tell(t, p);
 	buf_printf(&f->log, "attach %x\n", (unsigned)pid);
 	return 0;
 }

@@ -115,12 +115,24 @@ static int insert(struct target *t, struct process *p, struct point *pt)
 	return 0;
 }
 
+/* Memory that has changed since then is not the point's. */
+static void take_out_sw(struct target *t, struct process *p,
+			const struct point *pt)
+{
+	const struct arch *a = fake_of(t)->arch;
+	uint8_t now[ARCH_TRAP_MAX];
+
+	fake_read_mem(t, p, pt->addr, now, a->trap_len);
+	if (!memcmp(now, a->trap, a->trap_len))
+		fake_write_mem(t, p, pt->addr, pt->shadow, a->trap_len);
+}
+
 static int take_out(struct target *t, struct process *p, struct point *pt)
 {
 	struct fake *f = fake_of(t);
 
 	if (pt->kind == POINT_SW)
-		fake_write_mem(t, p, pt->addr, pt->shadow, f->arch->trap_len);
+		take_out_sw(t, p, pt);
 	else
 		f->hw_points--;
 	pt->inserted = false;

@@ -59,15 +59,6 @@ static void resume_one(struct fake *f, struct thread *th,
 	fake_event_add(f, &s);
 }
 
-static const struct resume *action_for(const struct resume *acts, size_t n,
-				       struct ptid id)
-{
-	for (size_t i = 0; i < n; i++)
-		if (ptid_matches(acts[i].who, id))
-			return &acts[i];
-	return NULL;
-}
-
 int fake_resume(struct target *t, const struct resume *acts, size_t n)
 {
 	struct fake *f = fake_of(t);
@@ -76,7 +67,7 @@ int fake_resume(struct target *t, const struct resume *acts, size_t n)
 
 	list_each(p, &t->processes, node) {
 		list_each(th, &p->threads, node) {
-			const struct resume *r = action_for(acts, n, th->id);
+			const struct resume *r = target_action_for(acts, n, th->id);
 
 			if (r && r->kind == RESUME_STOP && th->running)
 				fake_interrupt(t, th->id);
@@ -220,6 +211,7 @@ static void take_effect(struct fake *f, struct thread *th, struct fake_event *e)
 	case STOP_EXEC:
 		free(th->proc->path);
 		th->proc->path = xstrdup(e->path);
+		process_execed(t, th->proc);
 		break;
 	case STOP_SWBREAK:
 	case STOP_HWBREAK:
@@ -231,11 +223,12 @@ static void take_effect(struct fake *f, struct thread *th, struct fake_event *e)
 	case STOP_FORK:
 	case STOP_VFORK: {
 		struct process *child =
-			process_add(t, e->stop.child.pid, f->arch);
+			process_add_untold(t, e->stop.child.pid, f->arch);
 
 		thread_add(t, child, e->stop.child.tid);
 		fake_memory_copy(f, e->stop.id.pid, child->pid);
 		points_copy(th->proc, child);
+		process_tell(t, child);
 		break;
 	}
 	default:

@@ -209,5 +209,6 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 			inferior_release(lt, p, 0);
 		return NULL;
 	}
+	process_execed(&lt->t, p);
 	return lwp;
 }

@@ -89,19 +89,6 @@ pid_t inferior_tid(const struct process *p)
 	return list_entry(p->threads.next, struct thread, node)->id.tid;
 }
 
-static void set_arch(struct process *p, const struct arch *arch)
-{
-	struct thread *th;
-
-	if (arch == p->arch)
-		return;
-	p->arch = arch;
-	list_each(th, &p->threads, node) {
-		free(th->regs);
-		th->regs = xcalloc(1, arch->regs_size);
-	}
-}
-
 static void read_path(struct process *p)
 {
 	char link[64], path[PATH_MAX];
@@ -115,7 +102,8 @@ static void read_path(struct process *p)
 
 void inferior_examine(struct linux_target *lt, struct process *p)
 {
-	set_arch(p, program_is_32bit(inferior_tid(p)) ? lt->arch32 : lt->arch64);
+	process_set_arch(p, program_is_32bit(inferior_tid(p)) ? lt->arch32 :
+								  lt->arch64);
 	read_path(p);
 }
 
@@ -123,7 +111,7 @@ void inferior_examine_new(struct linux_target *lt, struct process *p)
 {
 	struct lwp *lwp = lwp_find(lt, p->pid);
 
-	set_arch(p, lwp_is_32bit(lwp) ? lt->arch32 : lt->arch64);
+	process_set_arch(p, lwp_is_32bit(lwp) ? lt->arch32 : lt->arch64);
 	read_path(p);
 }
 

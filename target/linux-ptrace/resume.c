@@ -162,16 +162,6 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	return lwp->pending.kind != STOP_NONE;
 }
 
-static const struct resume *action_for(const struct resume *acts, size_t n,
-				       struct ptid id)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (ptid_matches(acts[i].who, id))
-			return &acts[i];
-	}
-	return NULL;
-}
-
 static bool can_stop(const struct lwp *lwp)
 {
 	return lwp->th && !lwp->waits_for_vfork && !is_zombie_leader(lwp);
@@ -215,15 +205,6 @@ static bool take_action(struct linux_target *lt, struct thread *th,
 	return false;
 }
 
-static bool is_meant(const struct resume *acts, size_t n, pid_t pid)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (acts[i].who.pid <= 0 || acts[i].who.pid == pid)
-			return true;
-	}
-	return false;
-}
-
 /* True when an event is pending. In all-stop mode it comes first, and nothing
  * runs yet. */
 static bool take_actions(struct linux_target *lt, struct process *p,
@@ -234,7 +215,7 @@ static bool take_actions(struct linux_target *lt, struct process *p,
 	struct thread *th;
 
 	list_each(th, &p->threads, node) {
-		act = action_for(acts, n, th->id);
+		act = target_action_for(acts, n, th->id);
 		if (!act)
 			continue;
 		if (take_action(lt, th, act))
@@ -262,7 +243,7 @@ int linux_resume(struct target *t, const struct resume *acts, size_t n)
 		return 0;
 	}
 	list_each(p, &t->processes, node) {
-		if (is_meant(acts, n, p->pid))
+		if (target_actions_meet(acts, n, p->pid))
 			pending |= take_actions(lt, p, acts, n);
 	}
 	if (!t->all_stop)

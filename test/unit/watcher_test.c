@@ -24,6 +24,7 @@ struct mirror {
 	struct thread *th[MAX];
 	size_t n_p, n_th;
 	unsigned processes, threads; /* added ever */
+	unsigned execs;
 };
 
 static bool knows(const struct mirror *m, const struct process *p)
@@ -78,9 +79,21 @@ static void thread_gone(void *user, struct thread *th)
 	m->th[i] = m->th[--m->n_th];
 }
 
+/* When only the leader is left, and the program is the new one. */
+static void process_execed_seen(void *user, struct process *p)
+{
+	struct mirror *m = user;
+
+	assert_string_equal(strrchr(p->path, '/'), "/true");
+	assert_int_equal(m->n_th, 1);
+	assert_ptr_equal(m->th[0]->proc, p);
+	m->execs++;
+}
+
 static const struct target_watcher watcher = {
 	.process_added = process_added,
 	.process_gone = process_gone,
+	.process_execed = process_execed_seen,
 	.thread_added = thread_added,
 	.thread_gone = thread_gone,
 };
@@ -288,6 +301,7 @@ static void test_exec(void **state)
 	assert_int_equal(m.processes, 1);
 	assert_int_equal(m.n_th, 1);
 	assert_int_equal(m.th[0]->id.tid, d->pid);
+	assert_int_equal(m.execs, 1);
 	end(d, &m);
 }
 
@@ -311,6 +325,7 @@ static void test_exec_without_leader(void **state)
 	next_kind(d, &m, STOP_EXEC);
 	assert_int_equal(m.n_th, 1);
 	assert_int_equal(m.th[0]->id.tid, d->pid);
+	assert_int_equal(m.execs, 1);
 	end(d, &m);
 }
 
