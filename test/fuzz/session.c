@@ -30,7 +30,6 @@ static struct fake *debuggee(const struct arch *arch)
 	struct fake *f = fake_new(arch);
 
 	fake_process_add(f, PID);
-	fake_thread_add(f, PID, PID);
 	fake_thread_add(f, PID, PID + 1);
 	fake_memory_add(f, PID, 0x400000, NULL, 0x3000);
 	fake_auxv_set(f, auxv, sizeof(auxv));
