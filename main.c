@@ -16,6 +16,7 @@
 #include "server/serve.h"
 #include "target/linux-ptrace/linux.h"
 #include "target/linux-ptrace/selftest.h"
+#include "translate/translate.h"
 
 #define EXIT_OURS 125 /* our own failures, as env(1) and timeout(1) do */
 
@@ -539,7 +540,7 @@ int main(int argc, char **argv)
 
 	(void)argc;
 	o.serve.signal_fd = ending_signals();
-	target = linux_target_new();
+	target = translate_new(linux_target_new());
 	session_init(&o.session, target);
 	argv++;
 	if (take_command_line(&o, &comm, &argv))

@@ -1,7 +1,8 @@
 /*
  * proto-replay FILE: plays a transcript (transcript.h) to a session over the
- * fake target, both in this process and joined by a socket pair. What the
- * session sends is decoded here anew, not by rsp/.
+ * fake target, both in this process and joined by a socket pair. The translator
+ * lies between, as in the server, and is not to be seen. What the session sends
+ * is decoded here anew, not by rsp/.
  *
  * Words after ":"
  *
@@ -32,6 +33,7 @@
 #include "server/session.h"
 #include "test/fake.h"
 #include "test/transcript.h"
+#include "translate/translate.h"
 
 #define ANSWERS_MAX 64
 
@@ -415,6 +417,7 @@ int main(int argc, char **argv)
 				       .offset = { [2] = 576 } };
 	struct player p = { .client = -1 };
 	struct transcript t;
+	struct target *target;
 	struct arch *arch;
 	struct err e = { "" };
 	bool good;
@@ -425,7 +428,8 @@ int main(int argc, char **argv)
 		die("%s", e.text);
 	arch = arch_x86_64_new(&layout);
 	p.fake = fake_new(arch);
-	session_init(&p.s, fake_target(p.fake));
+	target = translate_new(fake_target(p.fake));
+	session_init(&p.s, target);
 	good = play(&p, &t, argv[1]);
 
 	if (p.client >= 0)
@@ -433,7 +437,7 @@ int main(int argc, char **argv)
 	if (p.s.link)
 		session_disconnect(&p.s);
 	session_fini(&p.s);
-	fake_target(p.fake)->ops->free(fake_target(p.fake));
+	target->ops->free(target);
 	arch_free(arch);
 	transcript_fini(&t);
 	buf_fini(&p.in);

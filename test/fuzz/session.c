@@ -15,6 +15,7 @@
 #include "rsp/frame.h"
 #include "server/session.h"
 #include "test/fake.h"
+#include "translate/translate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -109,6 +110,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct arch *arch = arch_x86_64_new(&sse);
 	struct fake *f = debuggee(arch);
 	FILE *nowhere = fopen("/dev/null", "w");
+	struct target *target;
 	struct session s;
 	struct err e;
 	int fds[2];
@@ -116,14 +118,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
 		die("no socket pair");
 	log_stream(nowhere);
-	session_init(&s, fake_target(f));
+	target = translate_new(fake_target(f));
+	session_init(&s, target);
 	s.disabled = no_files;
 	start_attach(&s, PID, &e);
 	session_connect(&s, link_new(fds[0], fds[0]), NULL);
 	play(&s, f, fds[1], data, size);
 	close(fds[1]);
 	session_fini(&s);
-	fake_target(f)->ops->free(fake_target(f));
+	target->ops->free(target);
 	arch_free(arch);
 	log_select("none");
 	log_stream(stderr);

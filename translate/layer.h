@@ -1,0 +1,113 @@
+/*
+ * Private to translate/: the two layers and how they belong together.
+ *
+ * Every process and thread that the lower target tells of has a record in
+ * either layer. The upper ones are made and freed by mirror.c, in the moment
+ * in which the lower ones come and go: within any operation of the lower
+ * target, so that no pointer to an upper record outlives one either, unless
+ * its process or thread is known to last.
+ *
+ * Which side has the say:
+ *
+ *	going up	running, when a stop is told and at a halt; last;
+ *			what an exec changes; unsettled
+ *	going down	what the layer above wants: the fields of struct target,
+ *			options and untold of threads, registers that it wrote
+ *
+ * An upper point is never inserted as far as its record goes: the lower one
+ * is, and has what it covers. So reads come up as the program wrote memory,
+ * and writes go down without a look at points.
+ */
+#ifndef TRANSLATE_LAYER_H
+#define TRANSLATE_LAYER_H
+
+#include "target/target.h"
+
+struct follow;
+struct space;
+
+struct translator {
+	struct target t;       /* first: translator_of() casts */
+	struct target_ops ops; /* t's: without what lower has not */
+	struct target *lower;  /* owned */
+	struct map processes;  /* pid -> struct process of t's */
+	struct list running;   /* struct tr_thread, of threads that run */
+	size_t n_followed;     /* threads */
+};
+
+/* Behind an upper process's priv. */
+struct tr_process {
+	struct process *lower;
+	struct space *space; /* NULL: no thread of it was followed yet */
+};
+
+/* Behind an upper thread's priv. */
+struct tr_thread {
+	struct thread *th; /* the upper one */
+	struct thread *lower;
+	struct list running_node; /* in translator.running, or alone */
+	struct follow *follow;	  /* NULL: it runs its original code */
+};
+
+static inline struct translator *translator_of(struct target *t)
+{
+	return (struct translator *)t;
+}
+
+static inline struct tr_process *tr_process_of(const struct process *p)
+{
+	return p->priv;
+}
+
+static inline struct tr_thread *tr_thread_of(const struct thread *th)
+{
+	return th->priv;
+}
+
+static inline struct process *lower_process(const struct process *p)
+{
+	return tr_process_of(p)->lower;
+}
+
+static inline struct thread *lower_thread(const struct thread *th)
+{
+	return tr_thread_of(th)->lower;
+}
+
+/* Of a lower thread that has been told of; NULL for others. */
+static inline struct thread *upper_thread(const struct translator *tr,
+					  const struct thread *lower)
+{
+	return thread_find(&tr->t, lower->id.tid);
+}
+
+/* --- mirror.c: the upper records ----------------------------------------- */
+
+/* lower has no processes yet. */
+void mirror_start(struct translator *tr);
+
+/* Is the thread running? As the lower one. */
+void mirror_running(struct translator *tr, struct thread *th);
+
+/* What the layer above wants reaches the lower target. */
+void mirror_wishes(struct translator *tr);
+
+/* The registers that were written reach the lower thread, and none is fresh:
+ * before it can run, and before the lower target looks at them. */
+void mirror_registers(struct translator *tr, struct process *p);
+
+/* --- wrapper-*.c: operations that forward -------------------------------- */
+
+int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set);
+int wrap_store_regs(struct target *t, struct thread *th, enum regset set);
+ssize_t wrap_read_mem(struct target *t, struct process *p, uint64_t addr,
+		      void *buf, size_t len);
+ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
+		       const void *buf, size_t len);
+
+extern const struct target_point_ops wrap_point_ops;
+extern const struct target_object_ops wrap_object_ops;
+extern const struct target_syscall_ops wrap_syscall_ops;
+extern const struct target_core_ops wrap_core_ops;
+
+#endif

@@ -1,0 +1,193 @@
+/*
+ * The upper records follow the lower ones. Each event costs the same, however
+ * many records there are: but a process that shares its memory is looked for
+ * among all, and one that is forked gets a copy of its points.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "target/syscalls.h"
+#include "translate/layer.h"
+
+static struct process *upper_process(const struct translator *tr,
+				     const struct process *lower)
+{
+	return map_find(&tr->processes, (uint64_t)lower->pid);
+}
+
+/* --- points -------------------------------------------------------------- */
+
+/* The upper process of another one that runs in the same memory. */
+static struct process *sharer_of(const struct translator *tr,
+				 const struct process *up)
+{
+	const struct points *points = lower_process(up)->points;
+	struct process *p;
+
+	if (points->refs == 1)
+		return NULL;
+	list_each(p, &tr->t.processes, node) {
+		if (p != up && lower_process(p)->points == points)
+			return p;
+	}
+	return NULL;
+}
+
+static void points_mirror(struct translator *tr, struct process *up)
+{
+	const struct point *pt;
+	struct process *sharer = sharer_of(tr, up);
+	struct point *copy;
+
+	process_set_points(up, sharer);
+	if (sharer)
+		return;
+	list_each(pt, &lower_process(up)->points->list, node) {
+		copy = point_add(up, pt->kind, pt->addr, pt->size);
+		copy->code = pt->code;
+		if (copy->code)
+			copy->code->refs++;
+	}
+}
+
+/* --- what the lower target tells ----------------------------------------- */
+
+static void set_path(struct process *up, const char *path)
+{
+	free(up->path);
+	up->path = path ? xstrdup(path) : NULL;
+}
+
+static void process_added(void *user, struct process *lower)
+{
+	struct translator *tr = user;
+	struct tr_process *tp = xcalloc(1, sizeof(*tp));
+	struct process *up;
+
+	up = process_add_untold(&tr->t, lower->pid, lower->arch);
+	up->priv = tp;
+	tp->lower = lower;
+	map_set(&tr->processes, (uint64_t)up->pid, up);
+	set_path(up, lower->path);
+	up->attached = lower->attached;
+	process_set_caught(up, syscall_set_ref(lower->caught));
+	points_mirror(tr, up);
+	process_tell(&tr->t, up);
+}
+
+static void process_gone(void *user, struct process *lower)
+{
+	struct translator *tr = user;
+	struct process *up = upper_process(tr, lower);
+
+	map_drop(&tr->processes, (uint64_t)up->pid);
+	free(up->priv);
+	process_free(&tr->t, up);
+}
+
+static void thread_added(void *user, struct thread *lower)
+{
+	struct translator *tr = user;
+	struct tr_thread *tt = xcalloc(1, sizeof(*tt));
+	struct thread *th;
+
+	th = thread_add_untold(&tr->t, upper_process(tr, lower->proc),
+			       lower->id.tid);
+	th->priv = tt;
+	tt->th = th;
+	tt->lower = lower;
+	list_init(&tt->running_node);
+	th->options = lower->options;
+	th->last = lower->last;
+	mirror_running(tr, th);
+	thread_tell(&tr->t, th);
+}
+
+static void thread_gone(void *user, struct thread *lower)
+{
+	struct translator *tr = user;
+	struct thread *th = upper_thread(tr, lower);
+	struct tr_thread *tt = tr_thread_of(th);
+
+	list_drop(&tt->running_node);
+	free(tt);
+	thread_free(&tr->t, th);
+}
+
+static void process_execed_below(void *user, struct process *lower)
+{
+	struct translator *tr = user;
+	struct process *up = upper_process(tr, lower);
+	struct thread *th;
+
+	process_set_arch(up, lower->arch);
+	set_path(up, lower->path);
+	points_mirror(tr, up);
+	list_each(th, &up->threads, node) {
+		th->options = lower_thread(th)->options;
+		th->handle = 0;
+		th->fresh = th->dirty = 0;
+		mirror_running(tr, th);
+	}
+	process_execed(&tr->t, up);
+}
+
+static const struct target_watcher watcher = {
+	.process_added = process_added,
+	.process_gone = process_gone,
+	.process_execed = process_execed_below,
+	.thread_added = thread_added,
+	.thread_gone = thread_gone,
+};
+
+void mirror_start(struct translator *tr)
+{
+	tr->lower->watcher = &watcher;
+	tr->lower->watcher_user = tr;
+}
+
+/* --- what operations bring up and down ----------------------------------- */
+
+void mirror_running(struct translator *tr, struct thread *th)
+{
+	struct tr_thread *tt = tr_thread_of(th);
+
+	if (th->running == tt->lower->running)
+		return;
+	th->running = tt->lower->running;
+	list_drop(&tt->running_node);
+	if (th->running) {
+		th->last.kind = STOP_NONE;
+		list_add(&tr->running, &tt->running_node);
+	} else {
+		/* What was read while it ran. */
+		th->fresh &= th->dirty;
+	}
+}
+
+void mirror_wishes(struct translator *tr)
+{
+	const struct target *t = &tr->t;
+	struct target *lower = tr->lower;
+
+	lower->report_fork = t->report_fork;
+	lower->report_vfork = t->report_vfork;
+	lower->report_exec = t->report_exec;
+	lower->report_threads = t->report_threads;
+	lower->all_stop = t->all_stop;
+	lower->core_dir = t->core_dir;
+	lower->pass_signals = t->pass_signals;
+	lower->program_signals = t->program_signals;
+	lower->print = t->print;
+	lower->print_user = t->print_user;
+}
+
+void mirror_registers(struct translator *tr, struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (th->fresh | th->dirty)
+			target_regs_flush(&tr->t, th);
+	}
+}

@@ -1,0 +1,140 @@
+/* Registers, memory and the optional groups, forwarded. */
+#include <string.h>
+
+#include "target/syscalls.h"
+#include "translate/layer.h"
+
+/* --- registers ----------------------------------------------------------- */
+
+static void copy_set(const struct arch *a, enum regset set, const uint8_t *from,
+		     uint8_t *to)
+{
+	for (unsigned i = 0; i < a->n_regs; i++) {
+		const struct regdesc *d = &a->regs[i];
+
+		if (d->regset == set)
+			memcpy(to + d->packed_at, from + d->packed_at,
+			       d->bits / 8);
+	}
+}
+
+/* The whole image is copied quicker than its registers one by one. It may be
+ * when all that the upper record has is also what the lower one has. */
+int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
+{
+	struct thread *lower = lower_thread(th);
+	int r;
+
+	r = target_regs_fetch(translator_of(t)->lower, lower, set);
+	if (r < 0)
+		return r;
+	if (!th->dirty && !(th->fresh & ~lower->fresh))
+		memcpy(th->regs, lower->regs, th->proc->arch->regs_size);
+	else
+		copy_set(th->proc->arch, set, lower->regs, th->regs);
+	return r;
+}
+
+int wrap_store_regs(struct target *t, struct thread *th, enum regset set)
+{
+	struct thread *lower = lower_thread(th);
+	int r = target_regs_fetch(translator_of(t)->lower, lower, set);
+
+	if (r < 0)
+		return r;
+	copy_set(th->proc->arch, set, th->regs, lower->regs);
+	lower->dirty |= 1u << set;
+	return 0;
+}
+
+/* --- memory -------------------------------------------------------------- */
+
+ssize_t wrap_read_mem(struct target *t, struct process *p, uint64_t addr,
+		      void *buf, size_t len)
+{
+	return target_read(translator_of(t)->lower, lower_process(p), addr, buf,
+			   len);
+}
+
+ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
+		       const void *buf, size_t len)
+{
+	return target_write(translator_of(t)->lower, lower_process(p), addr,
+			    buf, len);
+}
+
+/* --- points -------------------------------------------------------------- */
+
+/* Conditions and commands are evaluated where the point is met. */
+static int point_put(struct target *t, struct process *p, struct point *pt)
+{
+	if (pt->code)
+		pt->code->refs++;
+	return target_point_set(translator_of(t)->lower, lower_process(p),
+				pt->kind, pt->addr, pt->size, pt->code);
+}
+
+static int point_remove(struct target *t, struct process *p, struct point *pt)
+{
+	return target_point_clear(translator_of(t)->lower, lower_process(p),
+				  pt->kind, pt->addr, pt->size);
+}
+
+const struct target_point_ops wrap_point_ops = {
+	.insert = point_put,
+	.remove = point_remove,
+	.renew = point_put,
+};
+
+/* --- the others ---------------------------------------------------------- */
+
+static ssize_t object_read(struct target *t, struct thread *th,
+			   enum object what, uint64_t off, void *buf,
+			   size_t len)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->object->read(lower, lower_thread(th), what, off, buf,
+					len);
+}
+
+static ssize_t object_write(struct target *t, struct thread *th,
+			    enum object what, uint64_t off, const void *buf,
+			    size_t len)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->object->write(lower, lower_thread(th), what, off,
+					 buf, len);
+}
+
+const struct target_object_ops wrap_object_ops = {
+	.read = object_read,
+	.write = object_write,
+};
+
+static int catch_syscalls(struct target *t, struct process *p,
+			  struct syscall_set *set)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	process_set_caught(p, syscall_set_ref(set));
+	return lower->ops->syscall->catch (lower, lower_process(p), set);
+}
+
+const struct target_syscall_ops wrap_syscall_ops = {
+	.catch = catch_syscalls,
+};
+
+static int dump(struct target *t, struct thread *first, const char *path,
+		struct core_result *out, struct err *e)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	mirror_registers(tr, first->proc);
+	return tr->lower->ops->core->dump(tr->lower, lower_thread(first), path,
+					  out, e);
+}
+
+const struct target_core_ops wrap_core_ops = { .dump = dump };

@@ -1,0 +1,289 @@
+/*
+ * The operations that forward. Before each, what the layer above wants goes
+ * down; the records follow by themselves (mirror.c), but for what a stop, a
+ * resume and a halt say of threads that were there before.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "translate/layer.h"
+#include "translate/translate.h"
+
+/* After an operation that may have stopped something. */
+static void settle(struct translator *tr)
+{
+	tr->t.unsettled = tr->lower->unsettled;
+}
+
+/* --- processes ----------------------------------------------------------- */
+
+static pid_t launch(struct target *t, const struct launch_spec *spec,
+		    struct err *e)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	return tr->lower->ops->launch(tr->lower, spec, e);
+}
+
+static int attach(struct target *t, pid_t pid, struct err *e)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	return tr->lower->ops->attach(tr->lower, pid, e);
+}
+
+static int detach(struct target *t, struct process *p, int signo)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	mirror_registers(tr, p);
+	return tr->lower->ops->detach(tr->lower, lower_process(p), signo);
+}
+
+static int kill_process(struct target *t, struct process *p)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	return tr->lower->ops->kill(tr->lower, lower_process(p));
+}
+
+static void all_registers(struct translator *tr)
+{
+	struct process *p;
+
+	list_each(p, &tr->t.processes, node)
+		mirror_registers(tr, p);
+}
+
+static void translate_free(struct target *t)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	all_registers(tr);
+	tr->lower->ops->free(tr->lower);
+	map_fini(&tr->processes);
+	target_fini(t);
+	free(tr);
+}
+
+/* --- running ------------------------------------------------------------- */
+
+/* The thread is about to take the action. */
+static void take_action(struct translator *tr, struct thread *th,
+			const struct resume *act)
+{
+	if (act->kind == RESUME_STOP || !thread_can_resume(th))
+		return;
+	if (th->fresh | th->dirty)
+		target_regs_flush(&tr->t, th);
+}
+
+static int resume_one(struct translator *tr, const struct resume *act)
+{
+	struct thread *th = thread_find(&tr->t, act->who.tid);
+	int r;
+
+	if (th)
+		take_action(tr, th, act);
+	r = tr->lower->ops->resume(tr->lower, act, 1);
+	/* It may have died meanwhile. */
+	th = thread_find(&tr->t, act->who.tid);
+	if (th)
+		mirror_running(tr, th);
+	return r;
+}
+
+static void take_actions(struct translator *tr, struct process *p,
+			 const struct resume *acts, size_t n)
+{
+	const struct resume *act;
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		act = target_action_for(acts, n, th->id);
+		if (act)
+			take_action(tr, th, act);
+	}
+}
+
+static int resume_many(struct translator *tr, const struct resume *acts,
+		       size_t n)
+{
+	struct process *p;
+	struct thread *th;
+	int r;
+
+	list_each(p, &tr->t.processes, node) {
+		if (target_actions_meet(acts, n, p->pid))
+			take_actions(tr, p, acts, n);
+	}
+	r = tr->lower->ops->resume(tr->lower, acts, n);
+	list_each(p, &tr->t.processes, node) {
+		if (!target_actions_meet(acts, n, p->pid))
+			continue;
+		list_each(th, &p->threads, node)
+			mirror_running(tr, th);
+	}
+	return r;
+}
+
+static int resume(struct target *t, const struct resume *acts, size_t n)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	return n == 1 && acts->who.tid > 0 ? resume_one(tr, acts)
+					   : resume_many(tr, acts, n);
+}
+
+static int interrupt(struct target *t, struct ptid who)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	return tr->lower->ops->interrupt(tr->lower, who);
+}
+
+static int halt(struct target *t)
+{
+	struct translator *tr = translator_of(t);
+	struct tr_thread *tt, *next;
+	int r;
+
+	mirror_wishes(tr);
+	r = tr->lower->ops->halt(tr->lower);
+	list_each_safe(tt, next, &tr->running, running_node)
+		mirror_running(tr, tt->th);
+	settle(tr);
+	return r;
+}
+
+/* --- events -------------------------------------------------------------- */
+
+static int event_fd(struct target *t)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->event_fd(lower);
+}
+
+/* Every event of the lower target passes here; false: it is none for the
+ * layer above. What its thread was, the upper record still says. */
+static bool tell(struct translator *tr, struct stop *ev)
+{
+	struct thread *th = thread_find(&tr->t, ev->id.tid);
+
+	if (!th)
+		return true;
+	mirror_running(tr, th);
+	th->last = *ev;
+	return true;
+}
+
+static int next_event(struct target *t, struct stop *out, bool patient)
+{
+	struct translator *tr = translator_of(t);
+	int r;
+
+	mirror_wishes(tr);
+	do {
+		r = tr->lower->ops->next_event(tr->lower, out, patient);
+	} while (r > 0 && !tell(tr, out));
+	return r;
+}
+
+/* The lower target sees to it that threads have the registers that the layer
+ * above gave them, and may find that they are others. */
+static void idle(struct target *t)
+{
+	struct translator *tr = translator_of(t);
+
+	mirror_wishes(tr);
+	all_registers(tr);
+	tr->lower->ops->idle(tr->lower);
+	settle(tr);
+}
+
+/* --- threads ------------------------------------------------------------- */
+
+static int thread_core(struct target *t, struct thread *th)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->thread_core(lower, lower_thread(th));
+}
+
+static int thread_name(struct target *t, struct thread *th, char *buf,
+		       size_t len)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->thread_name(lower, lower_thread(th), buf, len);
+}
+
+static int thread_pointer(struct target *t, struct thread *th, uint64_t *base)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->thread_pointer(lower, lower_thread(th), base);
+}
+
+static void thread_changed(struct target *t, struct thread *th)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	target_thread_options(lower, lower_thread(th), th->options);
+	target_thread_untold(lower, lower_thread(th), th->untold);
+}
+
+static const struct target_ops translate_ops = {
+	.name = "translate",
+	.free = translate_free,
+	.launch = launch,
+	.attach = attach,
+	.detach = detach,
+	.kill = kill_process,
+	.resume = resume,
+	.interrupt = interrupt,
+	.halt = halt,
+	.event_fd = event_fd,
+	.next_event = next_event,
+	.idle = idle,
+	.fetch_regs = wrap_fetch_regs,
+	.store_regs = wrap_store_regs,
+	.read_mem = wrap_read_mem,
+	.write_mem = wrap_write_mem,
+	.thread_core = thread_core,
+	.thread_name = thread_name,
+	.thread_pointer = thread_pointer,
+	.thread_changed = thread_changed,
+};
+
+static void choose_groups(struct target_ops *ops,
+			  const struct target_ops *lower)
+{
+	*ops = translate_ops;
+	if (!lower->idle)
+		ops->idle = NULL;
+	ops->point = lower->point ? &wrap_point_ops : NULL;
+	ops->object = lower->object ? &wrap_object_ops : NULL;
+	ops->syscall = lower->syscall ? &wrap_syscall_ops : NULL;
+	ops->core = lower->core ? &wrap_core_ops : NULL;
+}
+
+struct target *translate_new(struct target *lower)
+{
+	struct translator *tr = xcalloc(1, sizeof(*tr));
+
+	tr->lower = lower;
+	choose_groups(&tr->ops, lower->ops);
+	target_init(&tr->t, &tr->ops);
+	list_init(&tr->running);
+	mirror_start(tr);
+	return &tr->t;
+}
