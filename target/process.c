@@ -125,7 +125,7 @@ void process_set_arch(struct process *p, const struct arch *arch)
 	p->arch = arch;
 	list_each(th, &p->threads, node) {
 		free(th->regs);
-		th->regs = xcalloc(1, arch->regs_size);
+		th->regs = NULL;
 		th->fresh = th->dirty = 0;
 	}
 }
@@ -165,7 +165,6 @@ struct thread *thread_add_untold(struct target *t, struct process *p,
 	th->id = (struct ptid){ p->pid, tid };
 	th->untold = true;
 	th->proc = p;
-	th->regs = xcalloc(1, p->arch->regs_size);
 	list_add(&p->threads, &th->node);
 	map_set(&t->threads, (uint64_t)tid, th);
 	return th;

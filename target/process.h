@@ -94,7 +94,8 @@ struct thread {
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once
 			  * that was looked up: xfer.c; 0: not known */
-	uint8_t *regs;	      /* arch->regs_size bytes, as in the g packet */
+	uint8_t *regs;	      /* arch->regs_size bytes, as in the g packet; NULL
+			       * before any were fetched */
 	uint32_t fresh;	      /* a bit per register set: regs holds it */
 	uint32_t dirty;	      /* ... and differs from the thread's own */
 	void *priv;	      /* the target implementation's */

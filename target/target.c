@@ -8,6 +8,7 @@
 
 #include "agent/ax.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 void target_init(struct target *t, const struct target_ops *ops)
 {
@@ -199,6 +200,8 @@ int target_regs_fetch(struct target *t, struct thread *th, enum regset set)
 
 	if (th->fresh >> set & 1)
 		return 0;
+	if (!th->regs)
+		th->regs = xcalloc(1, th->proc->arch->regs_size);
 	r = t->ops->fetch_regs(t, th, set);
 	if (r >= 0)
 		th->fresh |= 1u << set;

@@ -197,7 +197,7 @@ static void exec_changes_the_program(void **state)
 	assert_int_equal(th->options, 0);
 	assert_int_equal(th->handle, 0);
 	assert_int_equal(th->fresh, 0);
-	memset(th->regs, 0, big.regs_size);
+	assert_null(th->regs);
 }
 
 static void stops_and_resumes_show(void **state)
