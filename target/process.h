@@ -22,8 +22,8 @@ struct target;
 
 enum stop_kind {
 	STOP_NONE,	 /* stopped quietly, nothing to report */
-	STOP_SIGNAL,	 /* signo: about to be delivered; 0: we interrupted,
-			  * and code says whom */
+	STOP_SIGNAL,	 /* signo: about to be delivered, code: a signal_code;
+			  * 0: we interrupted, and code says whom */
 	STOP_STEP,	 /* a step or range step is done */
 	STOP_SWBREAK,	 /* pc is the breakpoint's address */
 	STOP_HWBREAK,	 /* the same */
@@ -45,6 +45,11 @@ enum stop_kind {
 enum interrupt_code {
 	INTERRUPT_THREAD, /* this one was to stop */
 	INTERRUPT_ANY,	  /* any of them */
+};
+
+enum signal_code {
+	SIGNAL_PROGRAMS, /* it is the program's business */
+	SIGNAL_TRAP,	 /* a SIGTRAP: target.is_trap() has said so */
 };
 
 enum point_kind {

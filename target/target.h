@@ -267,6 +267,24 @@ struct target {
 	sigset_t program_signals; /* delivered at detach */
 	void (*print)(void *user, const char *text, size_t len);
 	void *print_user; /* where a point's commands print */
+	/*
+	 * Threads may meet breakpoint instructions that are no points and not
+	 * the program's own: of code that the layer above has put there. Set
+	 * before such code runs.
+	 */
+	bool traps;
+	/*
+	 * Optional, with traps: is the breakpoint instruction at addr, which
+	 * th has just met, one of them? Then the thread stops with STOP_SIGNAL,
+	 * SIGTRAP and SIGNAL_TRAP, whatever pass_signals says; its pc is
+	 * behind the instruction; and the signal is not the program's: it is
+	 * not delivered when the process is let go of. It may call
+	 * target_reg_u64() and read memory, and no other operation. It is not
+	 * asked for processes that the layer above does not know of: code that
+	 * forked children may run needs report_fork and report_vfork.
+	 */
+	bool (*is_trap)(void *user, struct thread *th, uint64_t addr);
+	void *trap_user;
 	/* NULL: nobody. Set while there are no records. */
 	const struct target_watcher *watcher;
 	void *watcher_user;

@@ -122,7 +122,8 @@ static int signal_at_detach(struct linux_target *lt, struct lwp *lwp)
 {
 	int sig = lwp->signo;
 
-	if (lwp->pending.kind == STOP_SIGNAL && lwp->pending.signo)
+	if (lwp->pending.kind == STOP_SIGNAL && lwp->pending.signo &&
+	    lwp->pending.code != SIGNAL_TRAP)
 		sig = lwp->pending.signo;
 	if (sig && sigismember(&lt->t.program_signals, sig) != 1)
 		sig = 0;
@@ -165,7 +166,8 @@ static void give_back(struct process *p, int signo)
 
 	list_each(th, &p->threads, node) {
 		if (signo && th->last.kind == STOP_SIGNAL &&
-		    th->last.signo == signo) {
+		    th->last.signo == signo &&
+		    th->last.code != SIGNAL_TRAP) {
 			lwp_of(th)->signo = signo;
 			return;
 		}

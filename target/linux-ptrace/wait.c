@@ -84,7 +84,16 @@ static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
 	}
 }
 
-/* int3: ours, the program's own, or one of ours that is gone by now. */
+static bool is_trap_above(const struct linux_target *lt, struct lwp *lwp,
+			  uint64_t addr)
+{
+	return lt->t.traps && lt->t.is_trap && lwp->th &&
+	       !lwp->proc->untold &&
+	       lt->t.is_trap(lt->t.trap_user, lwp->th, addr);
+}
+
+/* int3: ours, of the layer above, the program's own, or one of ours that is
+ * gone by now. */
 static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	const struct arch *a = lwp->proc->arch;
@@ -101,6 +110,12 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 	if (pt && pt->inserted) {
 		lwp_put_pc(lwp, addr);
 		lwp_set_pending(lt, lwp, STOP_SWBREAK);
+		return;
+	}
+	if (is_trap_above(lt, lwp, addr)) {
+		lwp_set_pending(lt, lwp, STOP_SIGNAL);
+		lwp->pending.signo = SIGTRAP;
+		lwp->pending.code = SIGNAL_TRAP;
 		return;
 	}
 	if (trap_is_programs(lt, lwp)) {
@@ -171,14 +186,15 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
  * has just met (get_signal() looks at job control first). Its pc is then past
  * a breakpoint, or a step done that nobody knows of.
  */
-static bool trap_is_queued(const struct lwp *lwp)
+static bool trap_is_queued(const struct linux_target *lt,
+			   const struct lwp *lwp)
 {
 	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
 	siginfo_t si[8];
 	long n;
 
 	if (!lwp->proc->points->sw.count && lwp->kind == RESUME_CONT &&
-	    !lwp->in_slot && !lwp->debug.generation)
+	    !lwp->in_slot && !lwp->debug.generation && !lt->t.traps)
 		return false;
 	n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
 	for (long i = 0; i < n; i++) {
@@ -208,7 +224,7 @@ static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 
 	lwp->listen = is_job_stop(lwp, sig);
 	lwp->interrupting = false;
-	if (trap_is_queued(lwp)) {
+	if (trap_is_queued(lt, lwp)) {
 		/* Not one instruction is executed before it is taken. */
 		lwp->trap_due = true;
 		lwp_run(lt, lwp, false);

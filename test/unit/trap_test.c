@@ -1,0 +1,183 @@
+/*
+ * Breakpoint instructions of the layer above that are no points: each brings
+ * the thread to the layer, which sends it elsewhere.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "test/unit/traced.h"
+
+/* A loop that a trap of the layer's ends each time; what is behind it is
+ * reached by mistake only. */
+extern const char loop_begin[], loop_trap[], loop_left[];
+
+/* clang-format off */
+__asm__(".text\n"
+	"loop_begin:\n\t"
+	"incq (%rdi)\n"
+	"loop_trap:\n\t"
+	"int3\n\t"
+	"ud2\n"
+	"loop_left:\n\t"
+	"ret\n");
+/* clang-format on */
+
+static void loop(struct traced_shared *s)
+{
+	void (*fn)(volatile long *) = (void (*)(volatile long *))loop_begin;
+
+	s->ready = 1;
+	traced_wait_for(&s->go);
+	fn(&s->v[0]);
+}
+
+static unsigned asked;
+
+static bool is_loop_trap(void *user, struct thread *th, uint64_t addr)
+{
+	(void)user, (void)th;
+	asked++;
+	return addr == (uintptr_t)loop_trap;
+}
+
+static struct traced *start(traced_fn *fn)
+{
+	struct traced *d = traced_start(fn);
+
+	d->t->traps = true;
+	d->t->is_trap = is_loop_trap;
+	d->shared->go = 1;
+	asked = 0;
+	return d;
+}
+
+static uint64_t pc_of(struct traced *d)
+{
+	struct thread *th = traced_thread(d);
+	uint64_t pc;
+
+	assert_int_equal(target_reg_u64(d->t, th, th->proc->arch->pc, &pc), 0);
+	return pc;
+}
+
+static void go_to(struct traced *d, const char *at)
+{
+	struct thread *th = traced_thread(d);
+	uint64_t pc = (uintptr_t)at;
+
+	assert_int_equal(target_reg_write(d->t, th, th->proc->arch->pc, &pc),
+			 0);
+}
+
+static void assert_trap(struct traced *d, const struct stop *st)
+{
+	assert_int_equal(st->kind, STOP_SIGNAL);
+	assert_int_equal(st->signo, SIGTRAP);
+	assert_int_equal(st->code, SIGNAL_TRAP);
+	assert_int_equal(pc_of(d), (uintptr_t)loop_trap + 1);
+}
+
+static void test_met(void **state)
+{
+	struct traced *d = start(loop);
+	struct stop st;
+
+	(void)state;
+	/* Such a trap is told all the same. */
+	sigaddset(&d->t->pass_signals, SIGTRAP);
+	for (int i = 1; i <= 5; i++) {
+		st = traced_run(d, 0);
+		assert_trap(d, &st);
+		assert_int_equal(d->shared->v[0], i);
+		go_to(d, loop_begin);
+	}
+	assert_int_equal(asked, 5);
+	go_to(d, loop_left);
+	traced_ends(d);
+	traced_end(d);
+}
+
+/* As before: the program's own, which the layer above is asked about first. */
+static void test_programs_own(void **state)
+{
+	struct traced *d = start(loop);
+	struct stop st;
+
+	(void)state;
+	d->t->traps = false;
+	st = traced_run(d, 0);
+	assert_int_equal(st.signo, SIGTRAP);
+	assert_int_equal(st.code, SIGNAL_PROGRAMS);
+	assert_int_equal(asked, 0);
+	d->t->traps = true;
+	d->t->is_trap = NULL;
+	go_to(d, loop_begin);
+	st = traced_run(d, 0);
+	assert_int_equal(st.signo, SIGTRAP);
+	assert_int_equal(st.code, SIGNAL_PROGRAMS);
+	traced_end(d);
+}
+
+/* An interrupt that comes at the same time hides none. */
+static void test_interrupted(void **state)
+{
+	struct traced *d = start(loop);
+	struct stop st;
+	long met = 0;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		traced_resume(d, (struct ptid){ -1, -1 }, 0);
+		for (volatile int spin = i % 100 * 20; spin > 0; spin--)
+			;
+		d->t->ops->interrupt(d->t, (struct ptid){ d->pid, d->pid });
+		st = traced_event(d);
+		assert_int_equal(st.kind, STOP_SIGNAL);
+		if (st.signo) {
+			assert_trap(d, &st);
+			go_to(d, loop_begin);
+			met++;
+		} else {
+			assert_int_not_equal(pc_of(d),
+					     (uintptr_t)loop_trap + 1);
+		}
+	}
+	assert_true(d->shared->v[0] - met == 0 || d->shared->v[0] - met == 1);
+	traced_end(d);
+}
+
+/* Its signal is no program's, even if those are given back. */
+static void test_let_go(void **state)
+{
+	struct traced *d = start(loop);
+	int status;
+
+	(void)state;
+	sigaddset(&d->t->program_signals, SIGTRAP);
+	traced_resume(d, (struct ptid){ -1, -1 }, 0);
+	while (!d->shared->v[0])
+		usleep(1000);
+	d->t->ops->halt(d->t);
+	go_to(d, loop_left);
+	d->t->ops->detach(d->t, process_find(d->t, d->pid), SIGTRAP);
+	assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	traced_end(d);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_met),
+		cmocka_unit_test(test_programs_own),
+		cmocka_unit_test(test_interrupted),
+		cmocka_unit_test(test_let_go),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
