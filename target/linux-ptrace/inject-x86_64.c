@@ -219,10 +219,8 @@ static int give_back(struct linux_target *lt, struct lwp *lwp,
 	lwp->signo = k->signo;
 	lwp->own_siginfo = k->own_siginfo;
 	lwp->mask_due = lwp->call_allowed = true;
-	/* Only a stop that says it is such can be listened in. */
-	lwp->listen = k->listen;
-	if (lwp->listen)
-		ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &lwp->siginfo);
+	if (k->listen)
+		lwp_interrupt(lwp); /* to the job-control stop, once more */
 	for (int sig = 1; sig < _NSIG; sig++) {
 		if (late >> (sig - 1) & 1)
 			syscall(SYS_tkill, lwp->tid, sig);

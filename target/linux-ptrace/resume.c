@@ -115,6 +115,7 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		 int *status)
 {
 	pid_t tid = lwp->tid, r;
+	bool job_stop = false;
 
 	do {
 		set_going(lt, lwp, request);
@@ -129,9 +130,14 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		lwp_set_stopped(lt, lwp);
 		note_stop(lwp, *status);
 		/* An interrupt sent before comes first: step again. */
-		if (*status >> 16 == PTRACE_EVENT_STOP)
+		if (*status >> 16 == PTRACE_EVENT_STOP) {
 			lwp->interrupting = false;
+			job_stop |= WSTOPSIG(*status) != SIGTRAP;
+		}
 	} while (*status >> 16 == PTRACE_EVENT_STOP);
+	/* Of the whole process: it is not to run on by itself. */
+	if (job_stop && !inferior_of(lwp->proc)->defies_stop)
+		lwp_interrupt(lwp);
 	return 0;
 }
 

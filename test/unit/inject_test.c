@@ -11,10 +11,13 @@
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/file.h"
+#include "target/syscalls.h"
 #include "test/arch-find.h"
 #include "test/unit/traced.h"
 
@@ -188,6 +191,39 @@ static void test_asleep(void **state)
 	traced_end(d);
 }
 
+/* At the entry of a call: that is made afterwards, and told as it would be. */
+static void ask_parent(struct traced_shared *s)
+{
+	s->ready = 1;
+	traced_wait_for(&s->go);
+	if (syscall(SYS_getppid) != s->v[0])
+		_exit(1);
+}
+
+static void test_at_entry(void **state)
+{
+	struct traced *d = traced_start(ask_parent);
+	struct syscall_set *set =
+		syscall_set_new(&(uint32_t){ SYS_getppid }, 1);
+	struct stop st;
+
+	(void)state;
+	d->shared->v[0] = getpid();
+	d->shared->go = 1;
+	assert_int_equal(d->t->ops->syscall->catch (
+				 d->t, process_find(d->t, d->pid), set),
+			 0);
+	st = traced_run(d, 0);
+	assert_int_equal(st.kind, STOP_SYSCALL_ENTRY);
+	some_calls(d);
+	st = traced_run(d, 0);
+	assert_int_equal(st.kind, STOP_SYSCALL_RETURN);
+	assert_int_equal(st.code, SYS_getppid);
+	some_calls(d);
+	traced_ends(d);
+	traced_end(d);
+}
+
 /* --- signals ------------------------------------------------------------- */
 
 static struct traced_shared *handler_data;
@@ -282,6 +318,98 @@ static void test_signal_waits(void **state)
 	comes_later(SIGSTOP);
 }
 
+static void count(struct traced_shared *s)
+{
+	s->ready = 1;
+	while (!s->go)
+		s->v[0]++;
+}
+
+static bool counts(const struct traced *d)
+{
+	long was = d->shared->v[0];
+
+	usleep(20000);
+	return d->shared->v[0] != was;
+}
+
+/* Takes in what is not told. */
+static void pump(struct traced *d)
+{
+	struct stop st;
+
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(d->t->ops->next_event(d->t, &st, true), 0);
+}
+
+/* A program that is stopped as such stays so, until its SIGCONT. */
+static void test_job_stop(void **state)
+{
+	struct traced *d = traced_start(count);
+	struct stop st;
+
+	(void)state;
+	sigaddset(&d->t->pass_signals, SIGCONT);
+	kill(d->pid, SIGSTOP);
+	st = traced_run(d, 0);
+	assert_int_equal(st.signo, SIGSTOP);
+	traced_resume(d, (struct ptid){ -1, -1 }, SIGSTOP);
+	pump(d);
+	traced_stop(d);
+	some_calls(d);
+	traced_resume(d, (struct ptid){ -1, -1 }, 0);
+	pump(d);
+	assert_false(counts(d));
+	kill(d->pid, SIGCONT);
+	for (int i = 0; i < 100 && !counts(d); i++)
+		pump(d);
+	assert_true(counts(d));
+	d->shared->go = 1;
+	traced_ends(d);
+	traced_end(d);
+}
+
+static void *sleep_long(void *arg)
+{
+	struct traced_shared *s = arg;
+
+	s->v[1] = gettid();
+	s->ready = 1;
+	for (;;)
+		pause();
+	return NULL;
+}
+
+static void count_beside(struct traced_shared *s)
+{
+	pthread_t t;
+
+	pthread_create(&t, NULL, sleep_long, s);
+	traced_wait_for(&s->ready);
+	count(s);
+}
+
+/* It comes while the thread is stopped by us, and by way of another. */
+static void test_job_stop_beside(void **state)
+{
+	struct traced *d = traced_start(count_beside);
+	struct ptid beside = { d->pid, (pid_t)d->shared->v[1] };
+	struct stop st;
+
+	(void)state;
+	syscall(SYS_tgkill, d->pid, beside.tid, SIGSTOP);
+	traced_resume(d, beside, 0);
+	st = traced_event(d);
+	assert_int_equal(st.signo, SIGSTOP);
+	traced_resume(d, beside, SIGSTOP);
+	usleep(20000); /* too short is well, too */
+	some_calls(d);
+	traced_resume(d, (struct ptid){ -1, -1 }, 0);
+	pump(d);
+	assert_false(counts(d));
+	traced_end(d);
+}
+
 static void test_killed(void **state)
 {
 	struct traced *d = traced_start(handle);
@@ -344,6 +472,29 @@ static void test_late_filter(void **state)
 	traced_end(d);
 }
 
+static void test_i386(void **state)
+{
+	char path[4096];
+	char *argv[] = { path, NULL }, *envp[] = { NULL };
+	const struct launch_spec spec = { .argv = argv, .envp = envp };
+	struct target *t;
+	struct err e;
+	pid_t pid;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/calls-i386", getenv("TS_INFERIORS"));
+	if (access(path, X_OK))
+		skip();
+	t = linux_target_new();
+	pid = t->ops->launch(t, &spec, &e);
+	if (pid < 0)
+		fail_msg("%s", e.text);
+	assert_int_equal(t->ops->inject->call(t, thread_find(t, pid),
+					      SYS_getpid, NO_ARGS),
+			 -ENOTSUP);
+	t->ops->free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,12 +502,16 @@ int main(void)
 		cmocka_unit_test(test_written_register),
 		cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_asleep),
+		cmocka_unit_test(test_at_entry),
 		cmocka_unit_test(test_signals_kept),
 		cmocka_unit_test(test_signal_of_stop),
 		cmocka_unit_test(test_signal_waits),
+		cmocka_unit_test(test_job_stop),
+		cmocka_unit_test(test_job_stop_beside),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_filter),
 		cmocka_unit_test(test_late_filter),
+		cmocka_unit_test(test_i386),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
