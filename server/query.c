@@ -202,6 +202,7 @@ int pk_detach(struct session *s, struct args *a, struct buf *out)
 		nonstop_forget(s, p->pid);
 		s->target->ops->detach(s->target, p, signal_told(s, p));
 	}
+	session_done_with(s, (pid_t)pid);
 	buf_puts(out, "OK");
 	if (!ends_with_program(s))
 		return REPLY_NOW;
@@ -245,6 +246,7 @@ int pk_kill_one(struct session *s, struct args *a, struct buf *out)
 		nonstop_forget(s, p->pid);
 		s->target->ops->kill(s->target, p);
 	}
+	session_done_with(s, (pid_t)pid);
 	buf_puts(out, "OK");
 	return REPLY_NOW;
 }

@@ -315,6 +315,18 @@ void session_interrupt_again(struct session *s)
 		interrupt_some(s);
 }
 
+void session_begun(struct session *s, pid_t pid)
+{
+	s->begun = pid;
+	s->interrupted = false;
+}
+
+void session_done_with(struct session *s, pid_t pid)
+{
+	if (pid == s->begun)
+		s->interrupted = false;
+}
+
 /* A client that may not debug here hears why, whatever it asks: gdb shows
  * that of its first packets only when the connection does not break. */
 static void refuse(struct session *s)

@@ -88,6 +88,12 @@ void session_interrupt(struct session *s);
 /* Programs run again, and a ^C that came earlier has had no answer. */
 void session_interrupt_again(struct session *s);
 
+/* A process was started or attached to: from now on ^C is for it, and one
+ * that none has answered is forgotten. */
+void session_begun(struct session *s, pid_t pid);
+/* The client is rid of one, and of the ^C that was for it. */
+void session_done_with(struct session *s, pid_t pid);
+
 /* Takes in what happened to the debuggees, and reports it. */
 void session_events(struct session *s, bool patient);
 bool session_expects_events(const struct session *s);

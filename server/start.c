@@ -216,7 +216,7 @@ int start_run(struct session *s, struct err *e)
 	if (pid < 0)
 		return pid;
 	session_started(s, pid, SIGTRAP);
-	s->begun = pid;
+	session_begun(s, pid);
 	fprintf(stderr, "Process %s created; pid = %d\n", st->argv[0], pid);
 	return pid;
 }
@@ -228,7 +228,7 @@ int start_attach(struct session *s, pid_t pid, struct err *e)
 	if (r < 0)
 		return r;
 	session_attached(s, pid);
-	s->begun = pid;
+	session_begun(s, pid);
 	fprintf(stderr, "Attached; pid = %d\n", pid);
 	return 0;
 }

@@ -441,6 +441,24 @@ def interrupt_waits_for_steps_of_another():
             s.clear(0, "work")
 
 
+@case
+def interrupt_ends_with_its_process():
+    """One that comes while nothing runs, as from gdb's -exec-interrupt, is not
+    for a program that is started after it."""
+    with Program("signalling", "loop") as p, Extended() as s:
+        s.run("signalling", "exit", "7")
+        s.sock.sendall(b"\x03")
+        equal(s.packet("vKill;%x" % s.pid), "OK", "vKill")
+        s.run("signalling", "exit", "7")
+        equal(s.finish().number, 7, "status")
+        s.attach(p.pid)
+        s.run("signalling", "exit", "9")
+        s.sock.sendall(b"\x03")
+        equal(s.packet("vKill;%x" % s.pid), "OK", "vKill")
+        s.use(p.pid)
+        s.run_to("work")
+
+
 @case(peer="gdbserver's SIGINT waits for the process that stands still")
 def interrupt_of_endless_steps():
     """What was begun last stands still: any other stops, in time."""
