@@ -83,8 +83,13 @@ int pk_run(struct session *s, struct args *a, struct buf *out)
 		return err_set(&s->err, -EINVAL, "no program is set");
 	r = set_program(s, words);
 	words_free(words);
-	if (r == 0)
+	if (r == 0) {
 		r = start_run(s, &s->err);
+		/* gdbserver's words, which those who drive gdb look for. */
+		if (r < 0)
+			fprintf(stderr, "Cannot exec %s: %s.\n",
+				s->start.argv[0], strerror(-r));
+	}
 	return reply_started(s, r, out);
 }
 

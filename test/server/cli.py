@@ -589,6 +589,7 @@ def multi_errors_reach_the_client(t):
     same(c.ask("QSetWorkingDir:"), "OK")
     has(c.ask("vAttach;400000"), r"^E\.cannot attach to process 4194304: ther")
     has(p.said(), "(?m)^tracestub: cannot start ./none: it does not exist$")
+    has(p.said(), "(?m)^Cannot exec ./none: No such file or directory.$")
     has(p.said(), "(?m)^tracestub: cannot attach to process 4194304: there ")
     has(c.ask("g"), r"^E\.no program is running$")
     has(run("true"), "^T05")
