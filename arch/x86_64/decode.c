@@ -69,32 +69,20 @@ static bool operand16(const struct x86_instr *in)
 
 static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
 {
-	unsigned z = operand16(in) ? 2 : 4;
+	/* With operands of 32, 16 and 64 bits. */
+	static const uint8_t sizes[][3] = {
+		[IMM_B] = { 1, 1, 1 },	[IMM_W] = { 2, 2, 2 },
+		[IMM_BB] = { 2, 2, 2 }, [IMM_WB] = { 3, 3, 3 },
+		[IMM_Z] = { 4, 2, 4 },	[IMM_V] = { 4, 2, 8 },
+		[IMM_P] = { 6, 4, 6 },	[IMM_JB] = { 1, 1, 1 },
+		[IMM_JZ] = { 4, 2, 4 }, [IMM_JX] = { 4, 2, 4 },
+	};
 
-	switch (imm) {
-	case IMM_NONE:
-		return 0;
-	case IMM_B:
-	case IMM_JB:
-		return 1;
-	case IMM_W:
-	case IMM_BB:
-		return 2;
-	case IMM_WB:
-		return 3;
-	case IMM_Z:
-	case IMM_JX:
-		return z;
-	case IMM_V:
-		return in->rex & X86_REX_W ? 8 : z;
-	case IMM_O:
+	if (imm == IMM_O)
 		return (mode64(in) ? 8 : 4) >> !!(in->prefixes & X86_PFX_67);
-	case IMM_P:
-		return z + 2;
-	case IMM_JZ:
-		return mode64(in) ? 4 : z;
-	}
-	return 0;
+	if (imm == IMM_JZ && mode64(in))
+		return 4;
+	return sizes[imm][in->rex & X86_REX_W ? 2 : operand16(in)];
 }
 
 /* Walks the tree to a leaf; 0 is an undefined opcode. */
@@ -191,7 +179,6 @@ static int decode_form(struct cursor *c, struct x86_instr *in, uint32_t form)
 
 static int decode_3dnow(struct cursor *c, struct x86_instr *in)
 {
-	in->map = X86_MAP_3DNOW;
 	if (in->prefixes & X86_PFX_LOCK)
 		return -EINVAL;
 	take_modrm(c, in);
@@ -203,62 +190,85 @@ static int decode_3dnow(struct cursor *c, struct x86_instr *in)
 	return 0;
 }
 
-static int decode_0f(struct cursor *c, struct x86_instr *in)
+/* The opcode's bytes behind 0F; 3DNow!'s is at the end. */
+static uint32_t take_0f(struct cursor *c, struct x86_instr *in)
 {
 	take_opcode(c, in);
-	in->map = X86_MAP_0F;
 	switch (in->opcode) {
 	case 0x0f:
-		return decode_3dnow(c, in);
+		in->map = X86_MAP_3DNOW;
+		return F_OK;
 	case 0x38:
 		in->map = X86_MAP_0F38;
 		take_opcode(c, in);
-		return decode_form(c, in, x86_0f38[in->opcode]);
+		return x86_0f38[in->opcode];
 	case 0x3a:
 		in->map = X86_MAP_0F3A;
 		take_opcode(c, in);
-		return decode_form(c, in, x86_0f3a[in->opcode]);
+		return x86_0f3a[in->opcode];
 	default:
-		return decode_form(c, in, x86_0f[in->opcode]);
+		in->map = X86_MAP_0F;
+		return x86_0f[in->opcode];
 	}
 }
 
+/* Opcode bytes that may begin a longer prefix. */
+static bool is_escape(uint8_t opcode)
+{
+	return opcode == 0x62 || opcode == 0x8f || (opcode & 0xfe) == 0xc4;
+}
+
 /*
- * An opcode byte that may begin a longer prefix, by what follows: in 32-bit
- * mode les, lds and bound keep their memory forms, and pop r/m has reg 0.
+ * Whether it does, by what follows: in 32-bit mode les, lds and bound keep
+ * their memory forms, and pop r/m has reg 0.
  */
-static int decode_escape(struct cursor *c, struct x86_instr *in)
+static bool is_vex(struct cursor *c, const struct x86_instr *in)
 {
 	c->seen = c->p + 1;
-	if (in->opcode == 0x8f && (*c->p & 31) >= 8)
-		return x86_decode_xop(c, in);
-	if (in->opcode == 0x8f || (!mode64(in) && *c->p < 0xc0))
-		return decode_form(c, in, x86_main[in->opcode]);
-	if (in->opcode == 0x62)
-		return x86_decode_evex(c, in);
-	return in->opcode == 0xc4 ? x86_decode_vex3(c, in)
-				  : x86_decode_vex2(c, in);
+	if (in->opcode == 0x8f)
+		return (*c->p & 31) >= 8;
+	return mode64(in) || *c->p >= 0xc0;
+}
+
+/* They get a copy, so that elsewhere the compiler keeps the cursor in
+ * registers: reading it back from memory is what the decoder would wait for. */
+static int decode_escape(struct cursor *c, struct x86_instr *in)
+{
+	struct cursor copy = *c;
+	int r;
+
+	switch (in->opcode) {
+	case 0x62:
+		r = x86_decode_evex(&copy, in);
+		break;
+	case 0x8f:
+		r = x86_decode_xop(&copy, in);
+		break;
+	case 0xc4:
+		r = x86_decode_vex3(&copy, in);
+		break;
+	default:
+		r = x86_decode_vex2(&copy, in);
+	}
+	*c = copy;
+	return r;
 }
 
 static int decode_main(struct cursor *c, struct x86_instr *in)
 {
+	uint32_t form;
+
 	take_opcode(c, in);
-	switch (in->opcode) {
-	case 0x0f:
-		return decode_0f(c, in);
-	case 0x62:
-	case 0x8f:
-	case 0xc4:
-	case 0xc5:
+	if (is_escape(in->opcode) && is_vex(c, in))
 		return decode_escape(c, in);
-	default:
-		return decode_form(c, in, x86_main[in->opcode]);
-	}
+	form = in->opcode == 0x0f ? take_0f(c, in) : x86_main[in->opcode];
+	if (in->map == X86_MAP_3DNOW)
+		return decode_3dnow(c, in);
+	return decode_form(c, in, form);
 }
 
 /* With LOOKAHEAD bytes to read at code, of which the first limit are given. */
-static int decode_padded(const uint8_t *code, size_t limit,
-			 struct x86_instr *in)
+static int decode_ahead(const uint8_t *code, size_t limit, struct x86_instr *in)
 {
 	struct cursor c = { .code = code, .p = code, .seen = code };
 	int r = take_prefixes(&c, in);
@@ -271,17 +281,25 @@ static int decode_padded(const uint8_t *code, size_t limit,
 	return r < 0 ? r : in->length;
 }
 
+/* Not inlined: to clear the bytes costs more than most instructions. */
+static __attribute__((noinline)) int
+decode_padded(const uint8_t *code, size_t limit, struct x86_instr *in)
+{
+	uint8_t padded[LOOKAHEAD] = { 0 };
+
+	memcpy(padded, code, limit);
+	return decode_ahead(padded, limit, in);
+}
+
 int x86_decode(const uint8_t *code, size_t avail, enum x86_mode mode,
 	       struct x86_instr *out)
 {
 	size_t limit = avail < X86_INSN_MAX ? avail : X86_INSN_MAX;
-	uint8_t padded[LOOKAHEAD] = { 0 };
 
 	*out = (struct x86_instr){ .mode = mode };
 	if (avail >= LOOKAHEAD)
-		return decode_padded(code, limit, out);
-	memcpy(padded, code, limit);
-	return decode_padded(padded, limit, out);
+		return decode_ahead(code, limit, out);
+	return decode_padded(code, limit, out);
 }
 
 uint64_t x86_target(const struct x86_instr *in, uint64_t pc)
