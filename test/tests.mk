@@ -74,12 +74,13 @@ TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \
 	test/server/$(t).py --server $(SERVER) --inferiors $(T)/inferiors')
 
 # The decoder against capstone and objdump over libraries of this machine, and
-# what it and the relocator say against the processor; in both modes where
-# 32-bit programs can be built.
+# what it, the relocator and the effects say against the processor; the former
+# two in both modes where 32-bit programs can be built.
 DECODE := decode-hw relocate-run
 M32    := $(shell echo 'int main(void) { return 0; }' | \
 	$(CC) -m32 -x c -o /dev/null - 2>/dev/null && echo yes)
 TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
+	'decode/effects-hw=$(T)/effects-hw' \
 	$(foreach t,$(DECODE),'decode/$(t)=$(T)/$(t)' \
 	'decode/$(t)-32=$(if $(M32),$(T)/$(t)-32,\
 	sh -c "echo no 32-bit programs here; exit 77")')
@@ -87,7 +88,7 @@ TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
 $(T)/decode-check: $(T)/decode-check.o $(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
 
-$(T)/decode-hw $(T)/relocate-run: $(T)/%: $(T)/%.o $(BUILD)/core.a
+$(T)/decode-hw $(T)/relocate-run $(T)/effects-hw: $(T)/%: $(T)/%.o $(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
 
 $(T)/%-32: test/%.c $(wildcard arch/x86_64/*.c) base/hex.c
@@ -108,7 +109,7 @@ NEEDS_proto := $(if $(PROTO),$(T)/proto-replay)
 NEEDS_gdb    = $(filter $(BUILD)/%,$(SERVER)) $(INFERIORS)
 NEEDS_doc   := $(BUILD)/tracestub
 NEEDS_server = $(NEEDS_gdb)
-NEEDS_decode := $(addprefix $(T)/,decode-check $(DECODE) \
+NEEDS_decode := $(addprefix $(T)/,decode-check effects-hw $(DECODE) \
 	$(if $(M32),$(addsuffix -32,$(DECODE))))
 NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))
 

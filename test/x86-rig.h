@@ -58,6 +58,13 @@ enum {
 	ARENA_SIZE = 0x50000
 };
 
+/*
+ * What xsave writes behind its header up to AVX-512's registers: part of a
+ * state only for programs that set rig.wide to how much of it there is.
+ */
+#define WIDE_AT	  576
+#define WIDE_SIZE 2112
+
 struct memory {
 	uint8_t data[PAGE], stack[PAGE];
 };
@@ -65,6 +72,7 @@ struct memory {
 struct state {
 	gregset_t regs;
 	uint8_t xmm[256];
+	uint8_t wide[WIDE_SIZE];
 	struct memory mem;
 	int signo;
 	uintptr_t addr; /* of a fault */
@@ -85,6 +93,8 @@ static struct {
 	unsigned n_steps;
 	struct step steps[N_STEPS];
 	unsigned long fs;
+	unsigned wide;
+	uint64_t wide_features; /* bits of xcr0 */
 } rig;
 
 static void require(bool holds)
@@ -134,9 +144,11 @@ static void copy_xmm(void *to, const void *from)
 #else
 #define FXSAVE_AT 112
 #endif
-#define FP_SIZE (FXSAVE_AT + 416)
-#define FP(uc)	((uint8_t *)(uc)->uc_mcontext.fpregs)
-#define XMM(uc) (FP(uc) + FXSAVE_AT + 160)
+#define FP_SIZE	      (FXSAVE_AT + 416)
+#define FP(uc)	      ((uint8_t *)(uc)->uc_mcontext.fpregs)
+#define XMM(uc)	      (FP(uc) + FXSAVE_AT + 160)
+#define WIDE(uc)      (FP(uc) + FXSAVE_AT + WIDE_AT)
+#define XFEATURES(uc) ((uint64_t *)(void *)(FP(uc) + FXSAVE_AT + 512))
 
 __attribute__((optimize("no-stack-protector"), no_sanitize("all"))) static void
 start_run(ucontext_t *uc)
@@ -156,6 +168,10 @@ start_run(ucontext_t *uc)
 	regs[REG_EFL] =
 		rig.from->regs[REG_EFL] | 0x202 | (rig.stepping ? TRAP : 0);
 	copy_xmm(XMM(uc), rig.from->xmm);
+	if (rig.wide) {
+		__builtin_memcpy(WIDE(uc), rig.from->wide, rig.wide);
+		*XFEATURES(uc) |= rig.wide_features;
+	}
 	rig.running = true;
 #ifdef __x86_64__
 	set_thread_pointer(0x300000000000);
@@ -208,6 +224,8 @@ handler(int signo, siginfo_t *si, void *context)
 	__builtin_memcpy(rig.to->regs, regs, sizeof(gregset_t));
 	settle_stack(rig.to->regs);
 	copy_xmm(rig.to->xmm, XMM(uc));
+	if (rig.wide)
+		__builtin_memcpy(rig.to->wide, WIDE(uc), rig.wide);
 	rig.to->signo = signo;
 	rig.to->addr = signo == SIGSEGV ? (uintptr_t)si->si_addr : 0;
 	__builtin_memcpy(regs, rig.home, sizeof(gregset_t));
