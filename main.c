@@ -16,6 +16,7 @@
 #include "server/serve.h"
 #include "target/linux-ptrace/linux.h"
 #include "target/linux-ptrace/selftest.h"
+#include "trace/trace.h"
 #include "translate/translate.h"
 
 #define EXIT_OURS 125 /* our own failures, as env(1) and timeout(1) do */
@@ -543,7 +544,9 @@ int main(int argc, char **argv)
 	target = translate_new(linux_target_new());
 	session_init(&o.session, target);
 	argv++;
-	if (take_command_line(&o, &comm, &argv))
+	if (*argv && !strcmp(*argv, "trace"))
+		status = trace_main(argv, target, o.serve.signal_fd);
+	else if (take_command_line(&o, &comm, &argv))
 		status = run(&o, comm, argv);
 	session_fini(&o.session);
 	target->ops->free(target);

@@ -64,6 +64,7 @@ enum point_kind {
 enum {
 	THREAD_TELL_CLONE = 1 << 0, /* STOP_CLONED when it makes a thread */
 	THREAD_TELL_EXIT = 1 << 1,  /* STOP_THREAD_EXIT */
+	THREAD_TELL_SIGNALS = 1 << 2, /* those that are to be passed, too */
 };
 
 /* More watchpoints than one may have met the same instruction. */

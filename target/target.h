@@ -48,6 +48,7 @@ struct resume {
 enum object {
 	OBJ_AUXV,
 	OBJ_SIGINFO, /* of the thread's last stop; writable */
+	OBJ_MAPS,    /* what is mapped, as in /proc/PID/maps */
 };
 
 struct target_point_ops {

@@ -22,6 +22,7 @@
 #define TRANSLATE_LAYER_H
 
 #include "target/target.h"
+#include "translate/translate.h"
 
 struct follow;
 struct space;
@@ -33,6 +34,9 @@ struct translator {
 	struct map processes;  /* pid -> struct process of t's */
 	struct list running;   /* struct tr_thread, of threads that run */
 	size_t n_followed;     /* threads */
+	bool follow_forks, follow_execs;
+	unsigned fs_base, gs_base, orig_rax; /* register numbers */
+	struct translate_stats stats;
 };
 
 /* Behind an upper process's priv. */
@@ -47,6 +51,7 @@ struct tr_thread {
 	struct thread *lower;
 	struct list running_node; /* in translator.running, or alone */
 	struct follow *follow;	  /* NULL: it runs its original code */
+	struct resume asked;	  /* last, without its signal */
 };
 
 static inline struct translator *translator_of(struct target *t)
@@ -81,6 +86,16 @@ static inline struct thread *upper_thread(const struct translator *tr,
 	return thread_find(&tr->t, lower->id.tid);
 }
 
+static inline struct follow *follow_of(const struct thread *th)
+{
+	return tr_thread_of(th)->follow;
+}
+
+static inline struct space *space_of(const struct process *p)
+{
+	return tr_process_of(p)->space;
+}
+
 /* --- mirror.c: the upper records ----------------------------------------- */
 
 /* lower has no processes yet. */
@@ -95,6 +110,42 @@ void mirror_wishes(struct translator *tr);
 /* The registers that were written reach the lower thread, and none is fresh:
  * before it can run, and before the lower target looks at them. */
 void mirror_registers(struct translator *tr, struct process *p);
+
+/* The thread is followed, or with NULL no more: its lower one tells us more. */
+void mirror_follow(struct translator *tr, struct thread *th,
+		   struct follow *follow);
+
+/* What the lower thread is asked to tell: as the upper one, and more if it is
+ * followed. */
+void mirror_options(struct translator *tr, struct thread *th);
+
+/* --- wrapper.c ----------------------------------------------------------- */
+
+/*
+ * Every lower thread is stopped for a moment, which nobody is told of, and
+ * those that ran run on, but for one (or NULL).
+ */
+void translator_pause(struct translator *tr);
+void translator_unpause(struct translator *tr, const struct thread *but);
+
+/* --- process.c ----------------------------------------------------------- */
+
+/* The lower target tells of a followed thread. True: it is for the layer
+ * above, as the event then says. False: it has been seen to. */
+bool process_event(struct translator *tr, struct thread *th, struct stop *ev);
+
+/* Nothing of the process is followed any more; its threads have been rewound,
+ * or are gone. */
+void process_forget(struct translator *tr, struct process *p);
+
+/* Is there a breakpoint of the layer above? */
+bool process_has_point(const struct space *sp, uint64_t pc);
+
+/* The cache is full: it is dropped, for all threads. */
+void process_flush(struct translator *tr, struct space *sp);
+
+/* Counted; the last use frees it. */
+void space_unref(struct space *sp);
 
 /* --- wrapper-*.c: operations that forward -------------------------------- */
 

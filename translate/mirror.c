@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "target/syscalls.h"
+#include "translate/follow.h"
 #include "translate/layer.h"
 
 static struct process *upper_process(const struct translator *tr,
@@ -80,6 +81,7 @@ static void process_gone(void *user, struct process *lower)
 	struct translator *tr = user;
 	struct process *up = upper_process(tr, lower);
 
+	process_forget(tr, up);
 	map_drop(&tr->processes, (uint64_t)up->pid);
 	free(up->priv);
 	process_free(&tr->t, up);
@@ -109,6 +111,7 @@ static void thread_gone(void *user, struct thread *lower)
 	struct thread *th = upper_thread(tr, lower);
 	struct tr_thread *tt = tr_thread_of(th);
 
+	follow_end(tr, th);
 	list_drop(&tt->running_node);
 	free(tt);
 	thread_free(&tr->t, th);
@@ -144,6 +147,8 @@ void mirror_start(struct translator *tr)
 {
 	tr->lower->watcher = &watcher;
 	tr->lower->watcher_user = tr;
+	tr->lower->is_trap = follow_is_trap;
+	tr->lower->trap_user = tr;
 }
 
 /* --- what operations bring up and down ----------------------------------- */
@@ -170,16 +175,38 @@ void mirror_wishes(struct translator *tr)
 	const struct target *t = &tr->t;
 	struct target *lower = tr->lower;
 
-	lower->report_fork = t->report_fork;
-	lower->report_vfork = t->report_vfork;
-	lower->report_exec = t->report_exec;
+	bool follows = tr->n_followed;
+
+	lower->report_fork = t->report_fork || follows;
+	lower->report_vfork = t->report_vfork || follows;
+	lower->report_exec = t->report_exec || follows;
 	lower->report_threads = t->report_threads;
-	lower->all_stop = t->all_stop;
+	lower->all_stop = t->all_stop && !follows;
+	lower->traps = follows;
 	lower->core_dir = t->core_dir;
 	lower->pass_signals = t->pass_signals;
 	lower->program_signals = t->program_signals;
 	lower->print = t->print;
 	lower->print_user = t->print_user;
+}
+
+void mirror_options(struct translator *tr, struct thread *th)
+{
+	unsigned own =
+		follow_of(th) ? THREAD_TELL_CLONE | THREAD_TELL_SIGNALS : 0;
+
+	target_thread_options(tr->lower, lower_thread(th), th->options | own);
+}
+
+void mirror_follow(struct translator *tr, struct thread *th,
+		   struct follow *follow)
+{
+	struct tr_thread *tt = tr_thread_of(th);
+
+	tr->n_followed += (follow != NULL) - (tt->follow != NULL);
+	tt->follow = follow;
+	mirror_options(tr, th);
+	mirror_wishes(tr);
 }
 
 void mirror_registers(struct translator *tr, struct process *p)

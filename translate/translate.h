@@ -1,14 +1,54 @@
 /*
- * The translator: a target around a target. What is above sees the processes,
- * threads and points of the one below, and all that it does is done by that
- * one, but for threads that are followed, which run translated code.
+ * The translator: a target around a target. Threads that are followed run from
+ * translated copies of their code, and the layer above sees nothing of it: its
+ * registers, memory and stops are those of the original program. What is not
+ * followed is forwarded.
  */
 #ifndef TRANSLATE_TRANSLATE_H
 #define TRANSLATE_TRANSLATE_H
 
-struct target;
+#include <stdbool.h>
+#include <stdint.h>
 
-/* lower is taken over, and has no processes yet. Freed by ops->free(). */
+#include "target/target.h"
+
+/* What translated code does beside its work. */
+enum trace_mode {
+	MODE_NONE,
+	MODE_COVERAGE, /* a byte for each block that was run */
+	MODE_COUNT,    /* how often each was */
+};
+
+struct translate_stats {
+#define STAT(name, text) uint64_t name;
+#include "translate/stats.def"
+#undef STAT
+};
+
+/* Takes lower over. */
 struct target *translate_new(struct target *lower);
+
+/*
+ * The process's threads, those to come included, run translated from their
+ * next resume on. All of them are stopped. An error has a reason, and then
+ * nothing has changed.
+ */
+int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
+		     struct err *e);
+
+/* They run their original code again, and nothing of ours is left in the
+ * process. All of them are stopped. */
+void translate_unfollow(struct target *t, struct process *p);
+
+/* Are forked children of followed processes followed, and programs that they
+ * execute? At first: no, and yes. */
+void translate_follow_children(struct target *t, bool forks, bool execs);
+
+const struct translate_stats *translate_stats(const struct target *t);
+/* Calls fn for each counter, in order. */
+void translate_stats_each(const struct target *t,
+			  void (*fn)(void *user, const char *name,
+				     const char *text, uint64_t value),
+			  void *user);
 
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "target/syscalls.h"
+#include "translate/follow.h"
 #include "translate/layer.h"
 
 /* --- registers ----------------------------------------------------------- */
@@ -25,6 +26,7 @@ int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
 	struct thread *lower = lower_thread(th);
 	int r;
 
+	follow_rewind(translator_of(t), th);
 	r = target_regs_fetch(translator_of(t)->lower, lower, set);
 	if (r < 0)
 		return r;
@@ -38,8 +40,10 @@ int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
 int wrap_store_regs(struct target *t, struct thread *th, enum regset set)
 {
 	struct thread *lower = lower_thread(th);
-	int r = target_regs_fetch(translator_of(t)->lower, lower, set);
+	int r;
 
+	follow_rewind(translator_of(t), th);
+	r = target_regs_fetch(translator_of(t)->lower, lower, set);
 	if (r < 0)
 		return r;
 	copy_set(th->proc->arch, set, th->regs, lower->regs);
@@ -59,6 +63,7 @@ ssize_t wrap_read_mem(struct target *t, struct process *p, uint64_t addr,
 ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
 		       const void *buf, size_t len)
 {
+	follow_forget(p, addr, len);
 	return target_write(translator_of(t)->lower, lower_process(p), addr,
 			    buf, len);
 }
@@ -68,6 +73,7 @@ ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
 /* Conditions and commands are evaluated where the point is met. */
 static int point_put(struct target *t, struct process *p, struct point *pt)
 {
+	follow_forget(p, pt->addr, 1);
 	if (pt->code)
 		pt->code->refs++;
 	return target_point_set(translator_of(t)->lower, lower_process(p),
@@ -76,6 +82,7 @@ static int point_put(struct target *t, struct process *p, struct point *pt)
 
 static int point_remove(struct target *t, struct process *p, struct point *pt)
 {
+	follow_forget(p, pt->addr, 1);
 	return target_point_clear(translator_of(t)->lower, lower_process(p),
 				  pt->kind, pt->addr, pt->size);
 }
@@ -131,8 +138,12 @@ static int dump(struct target *t, struct thread *first, const char *path,
 {
 	struct translator *tr = translator_of(t);
 
+	struct thread *th;
+
 	mirror_wishes(tr);
 	mirror_registers(tr, first->proc);
+	list_each(th, &first->proc->threads, node)
+		follow_rewind(tr, th);
 	return tr->lower->ops->core->dump(tr->lower, lower_thread(first), path,
 					  out, e);
 }

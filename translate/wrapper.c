@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/follow.h"
 #include "translate/layer.h"
 #include "translate/translate.h"
 
@@ -38,9 +39,18 @@ static int detach(struct target *t, struct process *p, int signo)
 {
 	struct translator *tr = translator_of(t);
 
+	int r;
+
 	mirror_wishes(tr);
 	mirror_registers(tr, p);
-	return tr->lower->ops->detach(tr->lower, lower_process(p), signo);
+	if (!space_of(p))
+		return tr->lower->ops->detach(tr->lower, lower_process(p),
+					      signo);
+	translator_pause(tr);
+	translate_unfollow(t, p);
+	r = tr->lower->ops->detach(tr->lower, lower_process(p), signo);
+	translator_unpause(tr, NULL);
+	return r;
 }
 
 static int kill_process(struct target *t, struct process *p)
@@ -81,6 +91,10 @@ static void take_action(struct translator *tr, struct thread *th,
 		return;
 	if (th->fresh | th->dirty)
 		target_regs_flush(&tr->t, th);
+	tr_thread_of(th)->asked = *act;
+	tr_thread_of(th)->asked.signo = 0;
+	if (follow_of(th))
+		follow_resume(tr, th, act);
 }
 
 static int resume_one(struct translator *tr, const struct resume *act)
@@ -90,7 +104,9 @@ static int resume_one(struct translator *tr, const struct resume *act)
 
 	if (th)
 		take_action(tr, th, act);
-	r = tr->lower->ops->resume(tr->lower, act, 1);
+	r = th && follow_of(th) && act->kind != RESUME_STOP
+		    ? 0
+		    : tr->lower->ops->resume(tr->lower, act, 1);
 	/* It may have died meanwhile. */
 	th = thread_find(&tr->t, act->who.tid);
 	if (th)
@@ -172,6 +188,52 @@ static int event_fd(struct target *t)
 	return lower->ops->event_fd(lower);
 }
 
+/* Told because others are followed; the thread runs on as it was asked to. */
+static bool is_unwanted(struct translator *tr, struct thread *th,
+			const struct stop *ev)
+{
+	const struct target *t = &tr->t;
+	struct process *child = NULL;
+	struct resume act = tr_thread_of(th)->asked;
+
+	if (ev->kind == STOP_FORK ? t->report_fork
+	    : ev->kind == STOP_VFORK || ev->kind == STOP_VFORK_DONE
+		    ? t->report_vfork
+		    : ev->kind != STOP_EXEC || t->report_exec)
+		return false;
+	if (ev->kind == STOP_FORK || ev->kind == STOP_VFORK)
+		child = process_find(t, ev->child.pid);
+	if (child)
+		tr->lower->ops->detach(tr->lower, lower_process(child), 0);
+	act.who = th->id;
+	tr->lower->ops->resume(tr->lower, &act, 1);
+	return true;
+}
+
+/* --- pauses -------------------------------------------------------------- */
+
+void translator_pause(struct translator *tr)
+{
+	tr->lower->ops->halt(tr->lower);
+}
+
+void translator_unpause(struct translator *tr, const struct thread *but)
+{
+	struct tr_thread *tt, *next;
+
+	list_each_safe(tt, next, &tr->running, running_node) {
+		struct resume act = tt->asked;
+
+		if (tt->lower->running || tt->lower == but)
+			continue;
+		act.who = tt->th->id;
+		if (tt->follow)
+			follow_resume(tr, tt->th, &act);
+		else
+			tr->lower->ops->resume(tr->lower, &act, 1);
+	}
+}
+
 /* Every event of the lower target passes here; false: it is none for the
  * layer above. What its thread was, the upper record still says. */
 static bool tell(struct translator *tr, struct stop *ev)
@@ -180,6 +242,10 @@ static bool tell(struct translator *tr, struct stop *ev)
 
 	if (!th)
 		return true;
+	if (follow_of(th) ? !process_event(tr, th, ev)
+			  : tr->n_followed && is_unwanted(tr, th, ev))
+		return false;
+	th = thread_find(&tr->t, ev->id.tid);
 	mirror_running(tr, th);
 	th->last = *ev;
 	return true;
@@ -237,7 +303,7 @@ static void thread_changed(struct target *t, struct thread *th)
 {
 	struct target *lower = translator_of(t)->lower;
 
-	target_thread_options(lower, lower_thread(th), th->options);
+	mirror_options(translator_of(t), th);
 	target_thread_untold(lower, lower_thread(th), th->untold);
 }
 
@@ -284,6 +350,7 @@ struct target *translate_new(struct target *lower)
 	choose_groups(&tr->ops, lower->ops);
 	target_init(&tr->t, &tr->ops);
 	list_init(&tr->running);
+	tr->follow_execs = true;
 	mirror_start(tr);
 	return &tr->t;
 }

@@ -10,14 +10,14 @@
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/siginfo.h"
 
-static ssize_t auxv_read(struct process *p, uint64_t off, void *buf,
-			 size_t len)
+static ssize_t proc_read(struct process *p, const char *name, uint64_t off,
+			 void *buf, size_t len)
 {
 	char path[32];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/auxv", inferior_tid(p));
+	snprintf(path, sizeof(path), "/proc/%d/%s", inferior_tid(p), name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -87,7 +87,9 @@ static ssize_t object_read(struct target *t, struct thread *th,
 	int r;
 
 	if (what == OBJ_AUXV)
-		return auxv_read(th->proc, off, buf, len);
+		return proc_read(th->proc, "auxv", off, buf, len);
+	if (what == OBJ_MAPS)
+		return proc_read(th->proc, "maps", off, buf, len);
 	if (what != OBJ_SIGINFO)
 		return -ENOTSUP;
 	r = siginfo_fetch(t, th, image);

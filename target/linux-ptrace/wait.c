@@ -58,6 +58,7 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 	}
 	if (!quiet)
 		quiet = lwp->kind == RESUME_CONT &&
+			!(lwp->th && lwp->th->options & THREAD_TELL_SIGNALS) &&
 			sigismember(&lt->t.pass_signals, sig) == 1 &&
 			!maybe_breakpoint(lwp, sig);
 	if (quiet) {

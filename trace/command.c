@@ -1,0 +1,309 @@
+#include "trace/trace.h"
+
+#include <getopt.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "translate/translate.h"
+
+#define EXIT_OURS 125
+
+struct command {
+	struct target *t;
+	int signal_fd;
+	char **argv; /* the program's; NULL: pid is attached to */
+	pid_t pid;
+	enum trace_mode mode;
+	bool stats;
+	const char *stats_file; /* NULL: stderr */
+	double duration;	/* seconds; 0: until it ends */
+	bool follow_forks, keep_aslr;
+	int status; /* of the program that was started */
+};
+
+/* --- the command line ---------------------------------------------------- */
+
+static const char usage[] =
+	"usage: tracestub trace [OPTIONS] -- PROG [ARG...]\n"
+	"       tracestub trace [OPTIONS] --pid PID\n"
+	"\n"
+	"Runs a program from translated copies of its code, with its own "
+	"input,\n"
+	"output and exit status.\n"
+	"  --pid PID           one that runs already, until ^C\n"
+	"  --duration SECONDS  ... or so long\n"
+	"  --count             count how often each block is executed\n"
+	"  --follow-forks      its children too\n"
+	"  --stats[=FILE]      the translator's counters at the end, on "
+	"stderr\n"
+	"  --disable-randomization\n"
+	"                      the same addresses in each run\n"
+	"  --debug AREA,...    log what happens\n"
+	"  --help              this text\n";
+
+enum {
+	OPT_PID,
+	OPT_DURATION,
+	OPT_COUNT,
+	OPT_FORKS,
+	OPT_STATS,
+	OPT_ASLR,
+	OPT_DEBUG,
+	OPT_HELP
+};
+
+static const struct option options[] = {
+	{ "pid", required_argument, NULL, OPT_PID },
+	{ "duration", required_argument, NULL, OPT_DURATION },
+	{ "count", no_argument, NULL, OPT_COUNT },
+	{ "follow-forks", no_argument, NULL, OPT_FORKS },
+	{ "stats", optional_argument, NULL, OPT_STATS },
+	{ "disable-randomization", no_argument, NULL, OPT_ASLR },
+	{ "debug", required_argument, NULL, OPT_DEBUG },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ 0 },
+};
+
+static bool take_number(const char *text, double *out)
+{
+	char *end;
+
+	*out = strtod(text, &end);
+	if (end != text && !*end && *out > 0)
+		return true;
+	fprintf(stderr, "tracestub: %s is not a positive number\n", text);
+	return false;
+}
+
+static bool take_option(struct command *c, int opt)
+{
+	double n;
+
+	switch (opt) {
+	case OPT_PID:
+		if (!take_number(optarg, &n))
+			return false;
+		c->pid = (pid_t)n;
+		return true;
+	case OPT_DURATION:
+		return take_number(optarg, &c->duration);
+	case OPT_COUNT:
+		c->mode = MODE_COUNT;
+		return true;
+	case OPT_FORKS:
+		c->follow_forks = true;
+		return true;
+	case OPT_STATS:
+		c->stats = true;
+		c->stats_file = optarg;
+		return true;
+	case OPT_ASLR:
+		c->keep_aslr = false;
+		return true;
+	case OPT_DEBUG:
+		return log_select(optarg) == 0;
+	default:
+		return false;
+	}
+}
+
+/* 0: go on; else an exit status, + 1. */
+static int take_options(struct command *c, int argc, char **argv)
+{
+	int opt;
+
+	opterr = 0;
+	optind = 0;
+	while ((opt = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
+		if (opt == OPT_HELP) {
+			fputs(usage, stdout);
+			return 1;
+		}
+		if (opt == '?')
+			fprintf(stderr, "tracestub: trace knows no %s\n",
+				argv[optind - 1]);
+		if (!take_option(c, opt)) {
+			fputs("Try tracestub trace --help.\n", stderr);
+			return EXIT_OURS + 1;
+		}
+	}
+	c->argv = argv[optind] ? argv + optind : NULL;
+	if (!c->argv == (c->pid != 0))
+		return 0;
+	fputs(usage, stderr);
+	return EXIT_OURS + 1;
+}
+
+/* --- running ------------------------------------------------------------- */
+
+static int begin(struct command *c, struct err *e)
+{
+	struct launch_spec spec = {
+		.argv = c->argv,
+		.envp = environ,
+		.keep_aslr = c->keep_aslr,
+	};
+	struct process *p;
+	pid_t pid = c->pid;
+	int r = 0;
+
+	if (c->argv)
+		pid = c->t->ops->launch(c->t, &spec, e);
+	else
+		r = c->t->ops->attach(c->t, pid, e);
+	if (pid < 0 || r < 0)
+		return -1;
+	p = process_find(c->t, pid);
+	r = translate_follow(c->t, p, c->mode, e);
+	if (r < 0 && c->pid)
+		c->t->ops->detach(c->t, p, 0);
+	return r;
+}
+
+static void resume(struct command *c, struct ptid who, int signo)
+{
+	struct resume act = { .who = who, .kind = RESUME_CONT, .signo = signo };
+
+	target_resume(c->t, &act, 1);
+}
+
+/* False: the last of them has ended. */
+static bool take_event(struct command *c, const struct stop *ev)
+{
+	switch (ev->kind) {
+	case STOP_EXITED:
+		if (ev->id.pid == c->pid)
+			c->status = ev->code;
+		break;
+	case STOP_KILLED:
+		if (ev->id.pid == c->pid)
+			c->status = 128 + ev->signo;
+		break;
+	case STOP_NO_RESUMED:
+		break;
+	default:
+		resume(c, ev->id, ev->signo);
+	}
+	return !list_empty(&c->t->processes);
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+/* A signal that asks us to end is the program's to take when it runs in our
+ * terminal. */
+static bool asked_to_end(struct command *c)
+{
+	struct signalfd_siginfo si;
+
+	if (read(c->signal_fd, &si, sizeof(si)) != sizeof(si))
+		return false;
+	return !c->argv || si.ssi_signo != SIGINT;
+}
+
+/* True: there may be more events; false: it is over. */
+static bool wait_for_more(struct command *c, int64_t until)
+{
+	struct pollfd fds[2] = {
+		{ c->signal_fd, POLLIN, 0 },
+		{ c->t->ops->event_fd(c->t), POLLIN, 0 },
+	};
+	int64_t left = until ? until - now_ms() : -1;
+
+	if (until && left <= 0)
+		return false;
+	poll(fds, 2, (int)left);
+	return !(fds[0].revents && asked_to_end(c));
+}
+
+static void run(struct command *c)
+{
+	int64_t until =
+		c->duration ? now_ms() + (int64_t)(c->duration * 1000) : 0;
+	struct stop ev;
+
+	sigfillset(&c->t->pass_signals);
+	resume(c, (struct ptid){ -1, -1 }, 0);
+	do {
+		while (c->t->ops->next_event(c->t, &ev, true) > 0) {
+			if (!take_event(c, &ev))
+				return;
+		}
+	} while (wait_for_more(c, until));
+}
+
+static void let_go(struct command *c)
+{
+	struct process *p, *next;
+
+	c->t->ops->halt(c->t);
+	list_each_safe(p, next, &c->t->processes, node) {
+		if (c->argv)
+			c->t->ops->kill(c->t, p);
+		else
+			c->t->ops->detach(c->t, p, 0);
+	}
+}
+
+/* --- counters ------------------------------------------------------------ */
+
+static void print_counter(void *user, const char *name, const char *text,
+			  uint64_t value)
+{
+	(void)text;
+	fprintf(user, "%s %lu\n", name, value);
+}
+
+static void print_stats(const struct command *c)
+{
+	FILE *f = c->stats_file ? fopen(c->stats_file, "w") : stderr;
+
+	if (!f) {
+		fprintf(stderr, "tracestub: cannot write %s: %m\n",
+			c->stats_file);
+		return;
+	}
+	translate_stats_each(c->t, print_counter, f);
+	if (c->stats_file)
+		fclose(f);
+}
+
+int trace_main(char **argv, struct target *t, int signal_fd)
+{
+	struct command c = { .t = t,
+			     .signal_fd = signal_fd,
+			     .keep_aslr = true };
+	struct err e = { "" };
+	int argc = 0, r;
+
+	while (argv[argc])
+		argc++;
+	r = take_options(&c, argc, argv);
+	if (r)
+		return r - 1;
+	translate_follow_children(t, c.follow_forks, true);
+	if (begin(&c, &e) < 0) {
+		fprintf(stderr, "tracestub: %s\n", e.text);
+		return EXIT_OURS;
+	}
+	if (c.argv)
+		c.pid = list_entry(t->processes.next, struct process, node)
+				->pid;
+	run(&c);
+	let_go(&c);
+	if (c.stats)
+		print_stats(&c);
+	return c.status;
+}

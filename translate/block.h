@@ -1,0 +1,57 @@
+/*
+ * Blocks and what leads to them: private to translate/.
+ *
+ * A block is code from some pc to the next instruction that may go elsewhere.
+ * It is found by its pc; a jump into the middle of one makes another. A site
+ * aims at a pc: it leads to the block if there is one, else to a stub that
+ * asks the server for it. New blocks are published once all of a batch are
+ * written: until then no thread can come to them.
+ */
+#ifndef TRANSLATE_BLOCK_H
+#define TRANSLATE_BLOCK_H
+
+#include "translate/cache.h"
+
+/* The live block at pc, or NULL. Borrowed until the next block_add(). */
+struct block *block_find(const struct space *sp, uint64_t pc);
+static inline uint32_t block_index(const struct space *sp,
+				   const struct block *b)
+{
+	return (uint32_t)(b - sp->blocks);
+}
+
+/* A new one, whose code begins where the region's hot stream is. Its index.
+ * Found by its pc only if it is shown: then there is no other yet. */
+uint32_t block_add(struct space *sp, struct region *rg, uint64_t pc,
+		   bool shown);
+/* Once its length is known: it is found by its pages too. */
+void block_close(struct space *sp, uint32_t index, uint32_t length);
+static inline uint64_t block_cpc(const struct space *sp, const struct block *b)
+{
+	return sp->regions[b->region]->addr + b->entry;
+}
+
+/* The site leads to pc from now on: to its block, or to an exit stub. */
+void site_aim(struct space *sp, struct region *rg, uint32_t at,
+	      enum site_kind kind, uint64_t pc);
+
+/* Who waits for blocks that were added since the last time gets to them. */
+void blocks_publish(struct space *sp);
+
+/* Nothing leads to the block any more, and a thread that gets to its entry
+ * all the same traps. */
+void block_drop(struct space *sp, struct block *b);
+/* All that have a byte in lo..hi; how many. */
+unsigned blocks_drop(struct space *sp, uint64_t lo, uint64_t hi);
+/* Is there any? */
+bool blocks_touch(const struct space *sp, uint64_t lo, uint64_t hi);
+
+/*
+ * A landing of pc, at cpc, is found by returns (or indirect branches). keep:
+ * flags have to reach it unchanged, so no other is ever tried before it: its
+ * slot of the direct-mapped table is not given to others.
+ */
+void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc,
+		 bool keep);
+
+#endif

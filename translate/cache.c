@@ -1,0 +1,431 @@
+#include "translate/cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "translate/block.h"
+#include "translate/layer.h"
+#include "translate/x86_64/emit.h"
+#include "translate/x86_64/watch.h"
+#include "translate/x86_64/window.h"
+
+#define BLOCK_ROOM 16384u /* more than any block with all that belongs to it \
+			   */
+#define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
+
+/* --- memory in common ---------------------------------------------------- */
+
+static int64_t inject(struct space *sp, long nr, const uint64_t args[6])
+{
+	struct target *lower = sp->tr->lower;
+
+	return lower->ops->inject->call(lower, sp->by, nr, args);
+}
+
+static int64_t inject_mmap(struct space *sp, uint64_t addr, uint64_t len,
+			   int prot, int flags, int fd, uint64_t offset)
+{
+	uint64_t args[6] = { addr,	     len,
+			     (uint64_t)prot, (uint64_t)flags,
+			     (uint64_t)fd,   offset };
+
+	return inject(sp, SYS_mmap, args);
+}
+
+static void inject_munmap(struct space *sp, uint64_t addr, uint64_t len)
+{
+	inject(sp, SYS_munmap, (uint64_t[6]){ addr, len });
+}
+
+/* A memfd of the debuggee's, mapped here as a whole. */
+static uint8_t *share(struct space *sp, const char *name, uint64_t size,
+		      int *remote, struct err *e)
+{
+	struct target *lower = sp->tr->lower;
+	int fd = lower->ops->share->make(lower, sp->by, name, size, remote, e);
+	void *map;
+
+	if (fd < 0)
+		return NULL;
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (map != MAP_FAILED)
+		return map;
+	err_set(e, -errno, "cannot map %lu bytes of cache", size);
+	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)*remote });
+	return NULL;
+}
+
+static bool is_error(int64_t r)
+{
+	return r < 0 && r > -4096;
+}
+
+/* --- regions ------------------------------------------------------------- */
+
+static void stream_init(struct stream *s, const struct region *rg,
+			uint32_t start, uint32_t size)
+{
+	free(s->marks);
+	*s = (struct stream){
+		.e = { .code = rg->map + start,
+		       .max = size,
+		       .base = rg->addr + start,
+		       .mode = X86_MODE_64 },
+		.start = start,
+	};
+}
+
+static void region_reset(struct region *rg)
+{
+	stream_init(&rg->hot, rg, 0, HOT_SIZE);
+	stream_init(&rg->cold, rg, HOT_SIZE, COLD_SIZE);
+	map_fini(&rg->exits);
+	rg->n_stubs = 0;
+	rg->data_used = 8;
+	emit_routines(rg);
+}
+
+static bool region_map(struct space *sp, struct region *rg, struct err *e)
+{
+	const int fixed = MAP_SHARED | MAP_FIXED_NOREPLACE;
+	int64_t code, data;
+	int remote;
+
+	rg->map = share(sp, "tracestub-code", REGION_SIZE, &remote, e);
+	if (!rg->map)
+		return false;
+	code = inject_mmap(sp, rg->addr, CODE_SIZE, PROT_READ | PROT_EXEC,
+			   fixed, remote, 0);
+	data = inject_mmap(sp, rg->addr + CODE_SIZE, DATA_SIZE,
+			   PROT_READ | PROT_WRITE, fixed, remote, CODE_SIZE);
+	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
+	if (!is_error(code) && !is_error(data))
+		return true;
+	munmap(rg->map, REGION_SIZE);
+	err_set(e, is_error(code) ? (int)code : (int)data,
+		"the program cannot map a code cache at %#lx", rg->addr);
+	return false;
+}
+
+static struct region *region_new(struct space *sp, uint64_t pc, struct err *e)
+{
+	struct region *rg = xcalloc(1, sizeof(*rg));
+
+	space_find(sp, pc);
+	rg->addr = maps_place(&sp->maps, pc, REGION_SIZE);
+	if (!rg->addr || sp->n_regions == REGIONS_MAX) {
+		err_set(e, -ENOMEM, "no room for a code cache near %#lx", pc);
+		free(rg);
+		return NULL;
+	}
+	if (!region_map(sp, rg, e)) {
+		free(rg);
+		return NULL;
+	}
+	rg->index = sp->n_regions;
+	sp->regions[sp->n_regions++] = rg;
+	sp->maps_stale = true;
+	sp->tr->stats.regions++;
+	region_reset(rg);
+	return rg;
+}
+
+static void region_free(struct region *rg)
+{
+	munmap(rg->map, REGION_SIZE);
+	free(rg->hot.marks);
+	free(rg->cold.marks);
+	free(rg->stubs);
+	map_fini(&rg->exits);
+	free(rg);
+}
+
+/* So near that what the code reaches the cache reaches, or nearly so. */
+#define NEAR (INT64_C(1) << 30)
+
+struct region *space_region(struct space *sp, uint64_t pc, struct err *e)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		int64_t apart = (int64_t)(sp->regions[i]->addr - pc);
+
+		if (apart < NEAR && apart > -NEAR)
+			return sp->regions[i];
+	}
+	return region_new(sp, pc, e);
+}
+
+struct region *space_region_at(const struct space *sp, uint64_t cpc)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		if (cpc - sp->regions[i]->addr < CODE_SIZE)
+			return sp->regions[i];
+	}
+	return NULL;
+}
+
+bool region_has_room(const struct region *rg)
+{
+	return rg->hot.e.max - rg->hot.e.len >= BLOCK_ROOM &&
+	       rg->cold.e.max - rg->cold.e.len >= BLOCK_ROOM &&
+	       STUB_SIZE / STUB_BYTES - rg->n_stubs >= BLOCK_ROOM / 16 &&
+	       DATA_SIZE - rg->data_used >= BLOCK_ROOM / 2;
+}
+
+uint32_t region_data(struct region *rg, unsigned size)
+{
+	uint32_t at = CODE_SIZE + rg->data_used;
+
+	rg->data_used += (size + 7) & ~7u;
+	memset(rg->map + at, 0, size);
+	return at;
+}
+
+/* --- stubs and marks ----------------------------------------------------- */
+
+#define STUBS_AT (HOT_SIZE + COLD_SIZE)
+
+uint32_t region_stub(struct region *rg, const struct stub *stub)
+{
+	uint32_t at = STUBS_AT + rg->n_stubs * STUB_BYTES;
+
+	if (rg->n_stubs == rg->cap_stubs) {
+		rg->cap_stubs = rg->cap_stubs ? 2 * rg->cap_stubs : 1024;
+		rg->stubs =
+			xrealloc(rg->stubs, rg->cap_stubs * sizeof(*rg->stubs));
+	}
+	rg->stubs[rg->n_stubs++] = *stub;
+	memset(rg->map + at, 0xcc, STUB_BYTES);
+	return at;
+}
+
+uint32_t region_exit(struct region *rg, uint64_t pc)
+{
+	uintptr_t known = (uintptr_t)map_find(&rg->exits, pc + 1);
+	struct stub stub = { .pc = pc, .kind = STUB_EXIT };
+	uint32_t at;
+
+	if (known)
+		return STUBS_AT + (uint32_t)(known - 1) * STUB_BYTES;
+	at = region_stub(rg, &stub);
+	map_set(&rg->exits, pc + 1, (void *)(uintptr_t)rg->n_stubs);
+	return at;
+}
+
+struct stub *region_stub_at(struct region *rg, uint32_t at)
+{
+	uint32_t n = (at - STUBS_AT) / STUB_BYTES;
+
+	if (at < STUBS_AT || at % STUB_BYTES || n >= rg->n_stubs)
+		return NULL;
+	return &rg->stubs[n];
+}
+
+void stream_mark(struct stream *s, uint32_t block, int32_t delta,
+		 unsigned rewind, int undo)
+{
+	if (s->n_marks == s->cap_marks) {
+		s->cap_marks = s->cap_marks ? 2 * s->cap_marks : 4096;
+		s->marks = xrealloc(s->marks, s->cap_marks * sizeof(*s->marks));
+	}
+	s->marks[s->n_marks++] = (struct mark){
+		.at = stream_at(s),
+		.block = block,
+		.delta = delta,
+		.rewind = (uint8_t)rewind,
+		.undo = (int8_t)undo,
+	};
+}
+
+const struct mark *region_mark(const struct region *rg, uint32_t at)
+{
+	const struct stream *s = at < HOT_SIZE ? &rg->hot : &rg->cold;
+	size_t lo = 0, hi = s->n_marks;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (s->marks[mid].at <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && s->marks[lo - 1].at == at ? &s->marks[lo - 1] : NULL;
+}
+
+/* --- tables and windows -------------------------------------------------- */
+
+/* What is not known leads to the server. */
+static void tables_reset(struct space *sp)
+{
+	uint64_t *returns =
+		(uint64_t *)(void *)(sp->tables + TAB_RETURNS - WIN_PAGE);
+	uint64_t *indirect =
+		(uint64_t *)(void *)(sp->tables + TAB_INDIRECT - WIN_PAGE);
+	const struct region *rg = sp->regions[0];
+
+	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
+	for (unsigned i = 0; i < TAB_DIRECT; i++) {
+		returns[i] = rg->addr + rg->return_fix;
+		indirect[i] = rg->addr + rg->indirect_fix;
+	}
+	memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
+	       TAB_END - TAB_RETURNS_ALL);
+	memset(sp->kept, 0, TAB_DIRECT);
+	sp->n_returns = sp->n_indirect = 0;
+}
+
+static bool tables_map(struct space *sp, struct err *e)
+{
+	const int prot = PROT_READ | PROT_WRITE;
+	int64_t tables, pool;
+	int remote;
+
+	sp->tables =
+		share(sp, "tracestub-data", TAB_SIZE + POOL_SIZE, &remote, e);
+	if (!sp->tables)
+		return false;
+	sp->pool = sp->tables + TAB_SIZE;
+	tables = inject_mmap(sp, 0, TAB_SIZE, prot, MAP_SHARED, remote, 0);
+	pool = inject_mmap(sp, 0, POOL_SIZE, prot, MAP_SHARED, remote,
+			   TAB_SIZE);
+	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
+	sp->tables_addr = is_error(tables) ? 0 : (uint64_t)tables;
+	sp->pool_addr = is_error(pool) ? 0 : (uint64_t)pool;
+	if (sp->tables_addr && sp->pool_addr)
+		return true;
+	err_set(e, -ENOMEM, "the program cannot map the cache's tables");
+	return false;
+}
+
+static int window_number(const struct space *sp)
+{
+	for (unsigned n = 0; n < sp->n_windows; n++) {
+		if (!sp->windows[n].used)
+			return (int)n;
+	}
+	return sp->n_windows < WINDOWS_MAX ? (int)sp->n_windows : -1;
+}
+
+/* A second mapping of shared memory, in the place of what is at `to`:
+ * mremap(2), old_size 0. */
+static bool alias(struct space *sp, uint64_t from, uint64_t len, uint64_t to)
+{
+	uint64_t args[6] = { from, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to };
+
+	return !is_error(inject(sp, SYS_mremap, args));
+}
+
+/* A place of its own for the page, with the tables behind it. */
+static uint64_t window_map(struct space *sp, int n)
+{
+	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	uint64_t page = sp->pool_addr + (uint64_t)n * WIN_PAGE;
+	int64_t at = inject_mmap(sp, 0, TAB_END, PROT_NONE, reserve, -1, 0);
+
+	if (is_error(at))
+		return 0;
+	if (alias(sp, page, WIN_PAGE, (uint64_t)at) &&
+	    alias(sp, sp->tables_addr, TAB_SIZE, (uint64_t)at + WIN_PAGE))
+		return (uint64_t)at;
+	inject_munmap(sp, (uint64_t)at, TAB_END);
+	return 0;
+}
+
+int window_new(struct space *sp, struct err *e)
+{
+	int n = window_number(sp);
+
+	if (n < 0)
+		return err_set(e, -1, "more than %d threads", WINDOWS_MAX);
+	if (!sp->windows[n].addr)
+		sp->windows[n].addr = window_map(sp, n);
+	if (!sp->windows[n].addr)
+		return err_set(e, -1, "the program cannot map a window");
+	memset(window_page(sp, n), 0, WIN_PAGE);
+	sp->windows[n].used = true;
+	if (n == (int)sp->n_windows)
+		sp->n_windows++;
+	return n;
+}
+
+/* --- spaces -------------------------------------------------------------- */
+
+const struct map_range *space_find(struct space *sp, uint64_t addr)
+{
+	if (sp->maps_stale &&
+	    maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
+		sp->maps_stale = false;
+		sp->wide = maps_share_low_bits(&sp->maps);
+	}
+	return maps_find(&sp->maps, addr);
+}
+
+struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
+{
+	struct space *sp = xcalloc(1, sizeof(*sp));
+	uint64_t pc;
+
+	sp->tr = tr;
+	sp->by = by;
+	sp->refs = 1;
+	sp->maps_stale = true;
+	sp->n_blocks = sp->n_sites = sp->n_published = 1;
+	sp->kept = xcalloc(TAB_DIRECT, 1);
+	sp->windows = xcalloc(WINDOWS_MAX, sizeof(*sp->windows));
+	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||
+	    !tables_map(sp, e) || !space_region(sp, pc, e)) {
+		space_unmap(sp, by);
+		space_free(sp);
+		return NULL;
+	}
+	tables_reset(sp);
+	return sp;
+}
+
+void space_unmap(struct space *sp, struct thread *by)
+{
+	sp->by = by;
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		inject_munmap(sp, sp->regions[i]->addr, REGION_SIZE);
+	for (unsigned i = 0; i < sp->n_windows; i++)
+		inject_munmap(sp, sp->windows[i].addr, TAB_END);
+	if (sp->tables_addr)
+		inject_munmap(sp, sp->tables_addr, TAB_SIZE);
+	if (sp->pool_addr)
+		inject_munmap(sp, sp->pool_addr, POOL_SIZE);
+}
+
+void space_free(struct space *sp)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		region_free(sp->regions[i]);
+	if (sp->tables)
+		munmap(sp->tables, TAB_SIZE + POOL_SIZE);
+	maps_fini(&sp->maps);
+	map_fini(&sp->by_pc);
+	map_fini(&sp->pages);
+	free(sp->blocks);
+	free(sp->sites);
+	free(sp->caches);
+	free(sp->windows);
+	free(sp->kept);
+	free(sp);
+}
+
+void space_flush(struct space *sp)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		region_reset(sp->regions[i]);
+	map_fini(&sp->by_pc);
+	map_fini(&sp->pages);
+	sp->n_blocks = sp->n_sites = sp->n_published = 1;
+	sp->n_caches = 0;
+	sp->tr->stats.flushes++;
+	tables_reset(sp);
+}

@@ -1,0 +1,238 @@
+/*
+ * The code cache of an address space: private to translate/.
+ *
+ * A region serves the code within reach of it, and is a single memfd that the
+ * debuggee made: code, which it may execute and we write, and data, which both
+ * may write. Code comes in three streams that only grow: hot, in the order in
+ * which it falls through; cold, for what is rarely run; and stubs, each a trap
+ * that brings the thread to the server. The cache is dropped as a whole, never
+ * in parts: a block that goes is marked by a trap at its entry.
+ *
+ * What lies in memory that the debuggee can write is never trusted here:
+ * records are ours, and indices come from addresses that were checked.
+ */
+#ifndef TRANSLATE_CACHE_H
+#define TRANSLATE_CACHE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "arch/x86_64/encode.h"
+#include "base/err.h"
+#include "base/map.h"
+#include "translate/maps.h"
+#include "translate/translate.h"
+
+struct target;
+struct thread;
+struct translator;
+
+/* How a thread at a boundary of translated code is to be seen: rewind.h. */
+enum {
+	REWIND_RCX = 1 << 0, /* they are in the window */
+	REWIND_RAX = 1 << 1,
+	REWIND_RDX = 1 << 2,
+	REWIND_FLAGS = 1 << 3,
+	REWIND_TARGET = 1 << 4, /* its pc is what the window's target says */
+	REWIND_RETURN = 1 << 5, /* its pc is the word below the stack's top */
+	REWIND_CALLED = 1 << 6, /* right behind a system call: rcx is the pc */
+};
+
+/* A boundary of translated code: of the pc that is block's and delta. */
+struct mark {
+	uint32_t at; /* offset into the region */
+	uint32_t block;
+	int32_t delta;
+	uint8_t rewind; /* REWIND_* */
+	int8_t undo;	/* added to the stack pointer */
+};
+
+struct stream {
+	struct x86_emit e;
+	uint32_t start;	    /* offset of its first byte in the region */
+	struct mark *marks; /* ascending */
+	size_t n_marks, cap_marks;
+};
+
+enum stub_kind {
+	STUB_EXIT,     /* on to pc */
+	STUB_INDIRECT, /* on to the window's target */
+	STUB_RETURN,   /* on to the return address just taken */
+	STUB_LEARN,    /* an indirect branch met first: arg is its cache */
+	STUB_NATIVE,   /* the instruction at pc runs by itself */
+	STUB_SYSCALL,  /* one to look at; it goes on at offset arg */
+	STUB_STALE,    /* the bytes of block arg have changed */
+	STUB_POINT,    /* a breakpoint of the layer above, at pc */
+};
+
+struct stub {
+	uint64_t pc;
+	uint32_t sites; /* exits: who waits for pc */
+	uint32_t arg;
+	uint8_t kind, rewind;
+	int8_t undo;
+};
+
+/* Of code: 56 MiB of the region's 64. */
+#ifdef HOSTILE
+#define HOT_SIZE  (128u << 10)
+#define COLD_SIZE (128u << 10)
+#define STUB_SIZE (64u << 10)
+#define DATA_SIZE (64u << 10)
+#else
+#define HOT_SIZE  (24u << 20)
+#define COLD_SIZE (24u << 20)
+#define STUB_SIZE (8u << 20)
+#define DATA_SIZE (8u << 20)
+#endif
+#define STUB_BYTES  8u
+#define CODE_SIZE   (HOT_SIZE + COLD_SIZE + STUB_SIZE)
+#define REGION_SIZE (CODE_SIZE + DATA_SIZE)
+#define REGIONS_MAX 64
+
+struct region {
+	unsigned index;
+	uint64_t addr; /* in the debuggee */
+	uint8_t *map;  /* here */
+	struct stream hot, cold;
+	struct stub *stubs;
+	uint32_t n_stubs, cap_stubs;
+	struct map exits; /* pc -> index of its STUB_EXIT, + 1 */
+	uint32_t data_used;
+	/* Shared routines: offsets. See x86_64/routine.c. */
+	uint32_t return_fix, return_keep, indirect_fix, indirect_keep;
+};
+
+/* A place in translated code that leads to the code for some pc. */
+enum site_kind {
+	SITE_REL32,   /* 4 bytes of displacement, in one cache line */
+	SITE_LITERAL, /* 8 bytes of data: an address */
+};
+
+struct site {
+	uint32_t at; /* offset into its region */
+	uint32_t next;
+	uint8_t region, kind;
+};
+
+enum {
+	BLOCK_DEAD = 1 << 0,	   /* dropped; its entry traps */
+	BLOCK_CHECKED = 1 << 1,	   /* compares its bytes at each entry */
+	BLOCK_FLAGS_LIVE = 1 << 2, /* reads flags before it writes them */
+	BLOCK_STEPPED = 1 << 3,	   /* begins behind a breakpoint: no entry */
+};
+
+struct block {
+	uint64_t pc;
+	uint32_t length;			   /* bytes of original code */
+	uint32_t entry;				   /* offsets into the region */
+	uint32_t return_landing, indirect_landing; /* 0: none yet */
+	uint32_t sites;				   /* that lead here */
+	uint32_t slot;	       /* of data: counter or coverage; 0: none */
+	uint32_t page_next[2]; /* of the blocks on its first and last page */
+	uint16_t instructions;
+	uint8_t region, flags;
+};
+
+/* An indirect branch that compares its operand with one target first. */
+struct branch_cache {
+	uint64_t pc;
+	uint32_t value_at; /* of the immediate that it is compared with */
+	uint32_t else_at, then_at; /* of the displacements of its two jumps */
+	uint32_t generic;	   /* the way that is always right */
+	bool learned;
+};
+
+struct space {
+	struct translator *tr;
+	unsigned refs;
+	enum trace_mode mode;
+	struct thread *by; /* lower: a stopped thread that may be used */
+	struct maps maps;
+	bool maps_stale;
+	bool wide; /* executable ranges share low address bits */
+	struct region *regions[REGIONS_MAX];
+	unsigned n_regions;
+	struct map by_pc;     /* pc -> index of its block */
+	struct map pages;     /* page number + 1 -> index of the first block */
+	struct block *blocks; /* 0 is none */
+	uint32_t n_blocks, cap_blocks;
+	struct site *sites; /* 0 is none */
+	uint32_t n_sites, cap_sites;
+	uint32_t n_published;
+	struct branch_cache *caches;
+	uint32_t n_caches, cap_caches;
+
+	/* The common tables, and the pool of threads' pages. */
+	uint8_t *tables, *pool; /* here */
+	uint64_t tables_addr, pool_addr;
+	uint32_t n_returns, n_indirect; /* pairs in use */
+	uint8_t *kept; /* by slot of the direct-mapped tables, a bit each */
+	struct window {
+		uint64_t addr; /* in the debuggee; 0: not mapped yet */
+		bool used;
+	} * windows;	    /* WINDOWS_MAX */
+	unsigned n_windows; /* those behind were never used */
+};
+
+#define WINDOWS_MAX 16384
+
+/* by is a stopped thread of the lower target, of the space's process. NULL
+ * and an error with a reason when nothing can be mapped. */
+struct space *space_new(struct translator *tr, struct thread *by,
+			struct err *e);
+/* Takes the mappings out of the memory of by, a stopped thread. */
+void space_unmap(struct space *sp, struct thread *by);
+/* The record, and our side of the memory. */
+void space_free(struct space *sp);
+
+/* The region for code at pc, made if need be; NULL: impossible. */
+struct region *space_region(struct space *sp, uint64_t pc, struct err *e);
+
+/* The region whose code holds the address, or NULL. */
+struct region *space_region_at(const struct space *sp, uint64_t cpc);
+
+/* What is mapped; read again if something changed. */
+const struct map_range *space_find(struct space *sp, uint64_t addr);
+
+/* A thread's window: its number; -1: there is none. That of a thread that has
+ * ended stays mapped for the next. */
+int window_new(struct space *sp, struct err *e);
+static inline void window_free(struct space *sp, int number)
+{
+	sp->windows[number].used = false;
+}
+static inline uint8_t *window_page(const struct space *sp, int number)
+{
+	return sp->pool + (size_t)number * 0x1000;
+}
+
+/* Is there room for a block in all streams? */
+bool region_has_room(const struct region *rg);
+
+/* Offset of the stub. */
+uint32_t region_stub(struct region *rg, const struct stub *stub);
+/* That of STUB_EXIT for pc. */
+uint32_t region_exit(struct region *rg, uint64_t pc);
+/* The stub that a thread which trapped behind offset at has met, or NULL. */
+struct stub *region_stub_at(struct region *rg, uint32_t at);
+
+/* Size bytes of data, aligned to 8: an offset into the region. */
+uint32_t region_data(struct region *rg, unsigned size);
+
+/* The boundary at the offset, or NULL. */
+const struct mark *region_mark(const struct region *rg, uint32_t at);
+
+/* The code that comes next in the stream is at this boundary. */
+void stream_mark(struct stream *s, uint32_t block, int32_t delta,
+		 unsigned rewind, int undo);
+static inline uint32_t stream_at(const struct stream *s)
+{
+	return s->start + (uint32_t)s->e.len;
+}
+
+/* Drops all translated code, of which no thread may run any. */
+void space_flush(struct space *sp);
+
+#endif

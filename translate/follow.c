@@ -1,0 +1,519 @@
+#include "translate/follow.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "translate/block.h"
+#include "translate/x86_64/compile.h"
+#include "translate/x86_64/rewind.h"
+
+/* --- registers ----------------------------------------------------------- */
+
+/* The lower thread's general registers, to be read and, with dirty, changed.
+ * NULL: it is gone. */
+static uint8_t *image_of(struct translator *tr, struct thread *low, bool dirty)
+{
+	uint64_t pc;
+
+	if (target_reg_u64(tr->lower, low, low->proc->arch->pc, &pc) < 0)
+		return NULL;
+	if (dirty)
+		low->dirty |= 1u << REGSET_GENERAL;
+	return low->regs;
+}
+
+static uint64_t *special(struct thread *low, unsigned regno)
+{
+	return (uint64_t *)(void *)(low->regs +
+				    low->proc->arch->regs[regno].packed_at);
+}
+
+static int resume_low(struct translator *tr, struct thread *low,
+		      enum resume_kind kind, int signo)
+{
+	struct resume act = { .who = low->id, .kind = kind, .signo = signo };
+
+	return target_resume(tr->lower, &act, 1);
+}
+
+/* --- into the cache and out of it ---------------------------------------- */
+
+/*
+ * The image's pc is in the cache. A thread that is behind the first byte of a
+ * block that was dropped may have met the trap there, or have executed an
+ * instruction that is one byte long: the stop says which.
+ */
+static bool has_trapped(struct translator *tr, struct thread *low)
+{
+	const struct target_object_ops *object = tr->lower->ops->object;
+	siginfo_t si = { 0 };
+
+	return object &&
+	       object->read(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si)) ==
+		       sizeof(si) &&
+	       si.si_signo == SIGTRAP && si.si_code == SI_KERNEL;
+}
+
+static const struct stub *leave_cache(struct translator *tr, struct thread *low,
+				      struct follow *f, bool trapped)
+{
+	uint8_t *image = image_of(tr, low, true);
+	const struct stub *stub = NULL;
+	int r;
+
+	f->in_cache = false;
+	if (!image)
+		return NULL;
+	f->space->by = low;
+	r = rewind_image(f->space, window_page(f->space, f->window), image,
+			 trapped, &stub);
+	if (r < 0)
+		debug(SESSION, "%d: no way back from %#lx (%d)", low->id.tid,
+		      *image_reg(image, IMAGE_RIP), r);
+	*special(low, tr->gs_base) = f->gs_base;
+	tr->stats.rewinds++;
+	return stub;
+}
+
+void follow_rewind(struct translator *tr, struct thread *th)
+{
+	struct follow *f = follow_of(th);
+	struct thread *low = lower_thread(th);
+	bool trapped;
+
+	if (!f || !f->in_cache)
+		return;
+	trapped = has_trapped(tr, low);
+	leave_cache(tr, low, f, trapped);
+	f->trap_owed = trapped;
+}
+
+static void enter_at(struct translator *tr, struct thread *low,
+		     struct follow *f, uint64_t cpc)
+{
+	uint8_t *image = image_of(tr, low, true);
+
+	if (!image)
+		return;
+	f->gs_base = *special(low, tr->gs_base);
+	*special(low, tr->gs_base) = f->space->windows[f->window].addr;
+	*image_reg(image, IMAGE_RIP) = cpc;
+	f->in_cache = true;
+	tr->stats.entries++;
+}
+
+/* The original instruction runs by itself. */
+static void step_native(struct translator *tr, struct thread *low,
+			struct follow *f, enum follow_wait why)
+{
+	f->wait = why;
+	tr->stats.native_steps++;
+	resume_low(tr, low, RESUME_STEP, 0);
+}
+
+/* The kernel is to make the call before the pc again, or a signal's handler
+ * comes first: both go by a pc behind the instruction. */
+static bool restarts_call(const struct translator *tr, struct thread *low,
+			  uint8_t *image)
+{
+	int64_t r = (int64_t)*image_reg(image, IMAGE_RAX);
+
+	return (int64_t)*special(low, tr->orig_rax) >= 0 &&
+	       (r == -512 || r == -513 || r == -514 || r == -516);
+}
+
+/* Where in the cache a thread is that has left the call before pc. */
+static uint64_t behind_call(struct space *sp, uint64_t pc)
+{
+	struct block *b = compile(sp, pc - 2);
+	const struct region *rg = b ? sp->regions[b->region] : NULL;
+
+	for (uint32_t at = b ? b->entry : 0; b && at < b->entry + 256; at++) {
+		const struct mark *m = region_mark(rg, at);
+
+		if (m && m->rewind & REWIND_CALLED)
+			return rg->addr + at;
+	}
+	return 0;
+}
+
+static struct block *block_for(struct translator *tr, struct space *sp,
+			       uint64_t pc)
+{
+	struct block *b = compile(sp, pc);
+
+	if (b)
+		return b;
+	process_flush(tr, sp);
+	return compile(sp, pc);
+}
+
+/* A rewound thread goes on in the cache; native steps apart. */
+static void run_on(struct translator *tr, struct thread *low, struct follow *f)
+{
+	uint8_t *image = image_of(tr, low, false);
+	struct block *b;
+	uint64_t pc, cpc;
+
+	if (!image)
+		return;
+	f->space->by = low;
+	pc = *image_reg(image, IMAGE_RIP);
+	if (restarts_call(tr, low, image)) {
+		cpc = behind_call(f->space, pc);
+	} else {
+		b = block_for(tr, f->space, pc);
+		cpc = b ? block_cpc(f->space, b) : 0;
+	}
+	if (!cpc) {
+		step_native(tr, low, f, WAIT_NATIVE);
+		return;
+	}
+	enter_at(tr, low, f, cpc);
+	resume_low(tr, low, RESUME_CONT, 0);
+}
+
+/* --- traps of translated code -------------------------------------------- */
+
+struct trap {
+	struct translator *tr;
+	struct thread *th, *low;
+	struct follow *f;
+	struct stub stub; /* a copy: stubs move */
+	uint64_t cpc;
+};
+
+/* Returns true for what the layer above is to be told; *ev says what. */
+typedef bool trap_fn(struct trap *t, struct stop *ev);
+
+static bool trap_exit(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	t->tr->stats.exits++;
+	run_on(t->tr, t->low, t->f);
+	return false;
+}
+
+static void land(struct trap *t, bool is_return)
+{
+	struct space *sp = t->f->space;
+	uint8_t *image = image_of(t->tr, t->low, false);
+	struct block *b;
+
+	if (!image)
+		return;
+	b = block_for(t->tr, sp, *image_reg(image, IMAGE_RIP));
+	if (b)
+		compile_landing(sp, b, is_return);
+	run_on(t->tr, t->low, t->f);
+}
+
+static bool trap_indirect(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	t->tr->stats.indirect_misses++;
+	land(t, false);
+	return false;
+}
+
+static bool trap_return(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	t->tr->stats.return_misses++;
+	land(t, true);
+	return false;
+}
+
+static bool trap_learn(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	uint8_t *image = image_of(t->tr, t->low, false);
+	struct region *rg = space_region_at(sp, t->cpc);
+	uint64_t target = 0;
+	uint32_t at;
+
+	(void)ev;
+	t->tr->stats.learned++;
+	if (!image)
+		return false;
+	branch_target(sp, image, *special(t->low, t->tr->fs_base), &target);
+	at = compile_learn(sp, rg, t->stub.arg, target);
+	enter_at(t->tr, t->low, t->f, rg->addr + at);
+	resume_low(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
+static bool trap_native(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	step_native(t->tr, t->low, t->f, WAIT_NATIVE);
+	return false;
+}
+
+static bool trap_syscall(struct trap *t, struct stop *ev)
+{
+	struct region *rg = space_region_at(t->f->space, t->cpc);
+	uint8_t *image = image_of(t->tr, t->low, false);
+
+	(void)ev;
+	if (!image)
+		return false;
+	t->tr->stats.syscalls_watched++;
+	t->f->watch = watch_call(t->f->space, image);
+	if (t->f->watch.way == WATCH_PLAIN) {
+		enter_at(t->tr, t->low, t->f, rg->addr + t->stub.arg);
+		resume_low(t->tr, t->low, RESUME_CONT, 0);
+		return false;
+	}
+	if (t->f->watch.way == WATCH_RETURN)
+		t->tr->stats.native_returns++;
+	else
+		t->tr->stats.native_syscalls++;
+	step_native(t->tr, t->low, t->f, WAIT_CALL);
+	return false;
+}
+
+static bool trap_stale(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	struct block *b = block_find(sp, t->stub.pc);
+
+	(void)ev;
+	t->tr->stats.stale++;
+	if (b && block_index(sp, b) == t->stub.arg)
+		block_drop(sp, b);
+	run_on(t->tr, t->low, t->f);
+	return false;
+}
+
+static bool trap_point(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	struct point *pt = point_find(t->th->proc, POINT_SW, t->stub.pc, 0);
+	struct block *b;
+
+	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
+		*ev = (struct stop){ .id = t->th->id, .kind = STOP_SWBREAK };
+		return true;
+	}
+	b = pt ? compile_behind_point(sp, t->stub.pc) : NULL;
+	if (!b) {
+		run_on(t->tr, t->low, t->f);
+		return false;
+	}
+	enter_at(t->tr, t->low, t->f, block_cpc(sp, b));
+	resume_low(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
+static trap_fn *const traps[] = {
+	[STUB_EXIT] = trap_exit,     [STUB_INDIRECT] = trap_indirect,
+	[STUB_RETURN] = trap_return, [STUB_LEARN] = trap_learn,
+	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
+	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
+};
+
+/* The thread has met a trap in the cache. */
+static bool take_trap(struct translator *tr, struct thread *th,
+		      struct follow *f, struct stop *ev)
+{
+	struct thread *low = lower_thread(th);
+	uint8_t *image = image_of(tr, low, false);
+	struct trap t = { .tr = tr, .th = th, .low = low, .f = f };
+	const struct stub *stub;
+
+	if (!image)
+		return false;
+	tr->stats.stops++;
+	t.cpc = *image_reg(image, IMAGE_RIP) - 1;
+	stub = leave_cache(tr, low, f, true);
+	if (stub) {
+		t.stub = *stub;
+		return traps[stub->kind](&t, ev);
+	}
+	tr->stats.stale++;
+	run_on(tr, low, f);
+	return false;
+}
+
+/* --- events -------------------------------------------------------------- */
+
+static void deliver(struct translator *tr, struct thread *low, struct follow *f,
+		    int signo)
+{
+	f->wait = WAIT_SIGNAL;
+	tr->stats.signals++;
+	tr->stats.native_signals++;
+	resume_low(tr, low, RESUME_STEP, signo);
+}
+
+static bool take_signal(struct translator *tr, struct thread *th,
+			struct follow *f, struct stop *ev)
+{
+	struct thread *low = lower_thread(th);
+
+	if (ev->signo == SIGTRAP && ev->code == SIGNAL_TRAP)
+		return take_trap(tr, th, f, ev);
+	if (!ev->signo)
+		return true;
+	if (f->in_cache)
+		leave_cache(tr, low, f, false);
+	if (f->asked.kind != RESUME_CONT ||
+	    sigismember(&tr->t.pass_signals, ev->signo) != 1)
+		return true;
+	deliver(tr, low, f, ev->signo);
+	return false;
+}
+
+/* What the thread did by itself may have changed code. */
+static void end_wait(struct translator *tr, struct thread *low,
+		     struct follow *f)
+{
+	struct watch *w = &f->watch;
+	uint8_t *image = image_of(tr, low, false);
+
+	if (f->wait == WAIT_CALL && w->way == WATCH_NATIVE && image) {
+		f->space->by = low;
+		if (w->by_result) {
+			w->lo = *image_reg(image, IMAGE_RAX);
+			w->hi += w->lo;
+		}
+		if (w->lo < w->hi)
+			blocks_drop(f->space, w->lo, w->hi);
+	}
+	f->wait = WAIT_NONE;
+}
+
+/* A trap from before the thread was rewound. It has done nothing since, and a
+ * signal that it is to take is still due. */
+static void swallow_trap(struct translator *tr, struct thread *th,
+			 struct follow *f)
+{
+	struct resume act = f->asked;
+
+	f->trap_owed = false;
+	act.who = th->id;
+	if (f->wait != WAIT_NONE)
+		act.kind = RESUME_STEP;
+	target_resume(tr->lower, &act, 1);
+}
+
+bool follow_is_trap(void *user, struct thread *low, uint64_t addr)
+{
+	struct translator *tr = user;
+	struct thread *th = upper_thread(tr, low);
+	const struct follow *f = th ? follow_of(th) : NULL;
+
+	return f && f->in_cache && space_region_at(f->space, addr);
+}
+
+bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
+{
+	struct follow *f = follow_of(th);
+	struct thread *low = lower_thread(th);
+	bool waited = f->wait != WAIT_NONE;
+
+	if (f->trap_owed && ev->kind == STOP_SIGNAL &&
+	    ev->code == SIGNAL_TRAP) {
+		swallow_trap(tr, th, f);
+		return false;
+	}
+	if (waited)
+		end_wait(tr, low, f);
+	switch (ev->kind) {
+	case STOP_SIGNAL:
+		return take_signal(tr, th, f, ev);
+	case STOP_STEP:
+		if (!waited || f->asked.kind != RESUME_CONT)
+			return true;
+		run_on(tr, low, f);
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* --- resuming ------------------------------------------------------------ */
+
+int follow_resume(struct translator *tr, struct thread *th,
+		  const struct resume *act)
+{
+	struct follow *f = follow_of(th);
+	struct thread *low = lower_thread(th);
+	struct resume own = *act;
+
+	f->asked = *act;
+	f->asked.signo = 0;
+	own.who = low->id;
+	if (act->kind == RESUME_STOP)
+		return target_resume(tr->lower, &own, 1);
+	if (act->kind != RESUME_CONT) {
+		follow_rewind(tr, th);
+		return target_resume(tr->lower, &own, 1);
+	}
+	if (f->in_cache && !act->signo)
+		return resume_low(tr, low, RESUME_CONT, 0);
+	follow_rewind(tr, th);
+	if (act->signo)
+		deliver(tr, low, f, act->signo);
+	else
+		run_on(tr, low, f);
+	return 0;
+}
+
+/* --- beginning and end --------------------------------------------------- */
+
+int follow_begin(struct translator *tr, struct thread *th, struct space *sp,
+		 struct thread *by, struct err *e)
+{
+	struct follow *f = xcalloc(1, sizeof(*f));
+
+	sp->by = by;
+	f->window = window_new(sp, e);
+	if (f->window < 0) {
+		free(f);
+		tr->stats.refused++;
+		return -ENOMEM;
+	}
+	f->space = sp;
+	sp->refs++;
+	f->asked.kind = RESUME_CONT;
+	mirror_follow(tr, th, f);
+	tr->stats.threads++;
+	return 0;
+}
+
+void follow_end(struct translator *tr, struct thread *th)
+{
+	struct follow *f = follow_of(th);
+
+	if (!f)
+		return;
+	mirror_follow(tr, th, NULL);
+	window_free(f->space, f->window);
+	space_unref(f->space);
+	free(f);
+}
+
+void follow_rewind_child(struct translator *tr, const struct follow *parent,
+			 struct thread *low)
+{
+	struct follow f = *parent;
+	uint8_t *image = image_of(tr, low, false);
+
+	if (image && space_region_at(f.space, *image_reg(image, IMAGE_RIP)))
+		leave_cache(tr, low, &f, false);
+}
+
+void follow_forget(struct process *p, uint64_t addr, uint64_t len)
+{
+	struct space *sp = space_of(p);
+
+	if (sp)
+		blocks_drop(sp, addr, addr + len);
+}

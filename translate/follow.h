@@ -1,0 +1,68 @@
+/*
+ * Threads that run in the cache: private to translate/.
+ *
+ * A followed thread that is stopped is in one of two states. In the cache: its
+ * lower registers are those of translated code. Rewound: they are the original
+ * ones, and so it can be shown, stepped by the lower target, or let go. It is
+ * rewound by whoever wants to look, and enters the cache when it is resumed.
+ */
+#ifndef TRANSLATE_FOLLOW_H
+#define TRANSLATE_FOLLOW_H
+
+#include "translate/cache.h"
+#include "translate/layer.h"
+#include "translate/x86_64/watch.h"
+
+/* What a thread executes of the original code, by a step of its own. */
+enum follow_wait {
+	WAIT_NONE,
+	WAIT_NATIVE, /* an instruction */
+	WAIT_CALL,   /* a watched system call: see watch */
+	WAIT_SIGNAL, /* on to the first instruction of a handler */
+};
+
+struct follow {
+	struct space *space; /* counted */
+	int window;
+	uint64_t gs_base; /* the program's own, while it is in the cache */
+	bool in_cache;
+	bool trap_owed; /* it met a trap of ours that was not told yet, and
+			 * has been rewound since */
+	enum follow_wait wait;
+	struct watch watch;
+	struct resume asked; /* by the layer above */
+};
+
+/* The upper thread, which is stopped, is followed from its next resume on. What
+ * has to be done in the process is done by the lower thread by. */
+int follow_begin(struct translator *tr, struct thread *th, struct space *sp,
+		 struct thread *by, struct err *e);
+/* It is followed no more; if it still exists it has been rewound. */
+void follow_end(struct translator *tr, struct thread *th);
+
+/*
+ * A thread or process that was born of a followed thread, and stands at its
+ * start with the registers that it got of that, which may be in the cache: they
+ * become original.
+ */
+void follow_rewind_child(struct translator *tr, const struct follow *parent,
+			 struct thread *low);
+
+/* The lower registers are the original thread's from now on. */
+void follow_rewind(struct translator *tr, struct thread *th);
+
+/* As the layer above asks. */
+int follow_resume(struct translator *tr, struct thread *th,
+		  const struct resume *act);
+
+/* The lower target tells of a followed thread. True: it is for the layer
+ * above, as the event then says. False: it has been seen to. */
+bool follow_event(struct translator *tr, struct thread *th, struct stop *ev);
+
+/* struct target's is_trap, of the lower one. */
+bool follow_is_trap(void *user, struct thread *low, uint64_t addr);
+
+/* A point was set or cleared at the address, or memory written. */
+void follow_forget(struct process *p, uint64_t addr, uint64_t len);
+
+#endif

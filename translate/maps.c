@@ -1,0 +1,172 @@
+#include "translate/maps.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "target/target.h"
+
+#define CHUNK 65536
+
+void maps_fini(struct maps *m)
+{
+	for (size_t i = 0; i < m->n; i++)
+		free(m->all[i].name);
+	free(m->all);
+	*m = (struct maps){ 0 };
+}
+
+static unsigned flags_of(const char *perms, uint64_t inode)
+{
+	return (perms[0] == 'r' ? RANGE_R : 0) |
+	       (perms[1] == 'w' ? RANGE_W : 0) |
+	       (perms[2] == 'x' ? RANGE_X : 0) |
+	       (perms[3] == 's' ? RANGE_SHARE : 0) | (inode ? RANGE_FILE : 0);
+}
+
+static void add_line(struct maps *m, const char *line)
+{
+	struct map_range r = { 0 };
+	char perms[5];
+	int at = 0;
+
+	if (sscanf(line,
+		   "%" SCNx64 "-%" SCNx64 " %4s %" SCNx64 " %*x:%*x %" SCNu64
+		   " %n",
+		   &r.lo, &r.hi, perms, &r.offset, &r.inode, &at) != 5)
+		return;
+	if (m->n == m->cap) {
+		m->cap = m->cap ? 2 * m->cap : 64;
+		m->all = xrealloc(m->all, m->cap * sizeof(*m->all));
+	}
+	r.flags = flags_of(perms, r.inode);
+	r.name = xstrdup(line + at);
+	m->all[m->n++] = r;
+}
+
+static char *read_text(struct target *t, struct thread *th, ssize_t *error)
+{
+	size_t n = 0, cap = CHUNK;
+	char *text = xmalloc(cap + 1);
+	ssize_t r;
+
+	if (!t->ops->object) {
+		*error = -ENOTSUP;
+		return text;
+	}
+	while ((r = t->ops->object->read(t, th, OBJ_MAPS, n, text + n,
+					 cap - n)) > 0) {
+		n += (size_t)r;
+		if (n == cap)
+			text = xrealloc(text, (cap *= 2) + 1);
+	}
+	text[n] = 0;
+	*error = n ? 0 : r < 0 ? r : -ESRCH;
+	return text;
+}
+
+int maps_read(struct maps *m, struct target *t, struct thread *th)
+{
+	ssize_t error;
+	char *text = read_text(t, th, &error), *save = NULL, *line;
+
+	if (error) {
+		free(text);
+		return (int)error;
+	}
+	maps_fini(m);
+	for (line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save))
+		add_line(m, line);
+	free(text);
+	return 0;
+}
+
+const struct map_range *maps_find(const struct maps *m, uint64_t addr)
+{
+	size_t lo = 0, hi = m->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (addr >= m->all[mid].hi)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < m->n && addr >= m->all[lo].lo ? &m->all[lo] : NULL;
+}
+
+/* --- places -------------------------------------------------------------- */
+
+#define MIB	   (UINT64_C(1) << 20)
+#define KEEP_BELOW (512 * MIB) /* for what is mapped downwards, or grows */
+#define KEEP_ABOVE (768 * MIB) /* for a heap */
+#define REACH	   (1792 * MIB)
+#define LOWEST	   MIB
+#define USER_END   (UINT64_C(1) << 47)
+
+/* The first range that meets lo..hi, or NULL. */
+static const struct map_range *in_the_way(const struct maps *m, uint64_t lo,
+					  uint64_t hi)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (m->all[i].lo < hi && lo < m->all[i].hi)
+			return &m->all[i];
+	}
+	return NULL;
+}
+
+static uint64_t place_below(const struct maps *m, uint64_t pc, uint64_t len)
+{
+	const struct map_range *r;
+	uint64_t at;
+
+	if (pc < KEEP_BELOW + len + LOWEST)
+		return 0;
+	at = (pc - KEEP_BELOW - len) & -MIB;
+	while ((r = in_the_way(m, at, at + len))) {
+		if (r->lo < len + LOWEST || pc - (r->lo - len) > REACH)
+			return 0;
+		at = (r->lo - len) & -MIB;
+	}
+	return at;
+}
+
+static uint64_t place_above(const struct maps *m, uint64_t pc, uint64_t len)
+{
+	uint64_t at = (pc + KEEP_ABOVE) & -MIB;
+	const struct map_range *r;
+
+	while ((r = in_the_way(m, at, at + len)))
+		at = (r->hi + MIB - 1) & -MIB;
+	return at + len - pc <= REACH && at + len <= USER_END ? at : 0;
+}
+
+uint64_t maps_place(const struct maps *m, uint64_t pc, uint64_t len)
+{
+	uint64_t at = place_below(m, pc, len);
+
+	return at ? at : place_above(m, pc, len);
+}
+
+bool maps_share_low_bits(const struct maps *m)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		const struct map_range *a = &m->all[i];
+
+		for (size_t j = 0; a->flags & RANGE_X && j < i; j++) {
+			const struct map_range *b = &m->all[j];
+			uint32_t apart = (uint32_t)(a->lo - b->lo);
+
+			if (b->flags & RANGE_X && a->lo >> 47 == 0 &&
+			    (apart < b->hi - b->lo ||
+			     -apart < (uint32_t)(a->hi - a->lo)))
+				return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,51 @@
+/*
+ * What is mapped in a debuggee: /proc/PID/maps, as far as a translator asks.
+ */
+#ifndef TRANSLATE_MAPS_H
+#define TRANSLATE_MAPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct target;
+struct thread;
+
+enum {
+	RANGE_R = 1 << 0,
+	RANGE_W = 1 << 1,
+	RANGE_X = 1 << 2,
+	RANGE_FILE = 1 << 3, /* of a file's pages */
+	RANGE_SHARE = 1 << 4,
+};
+
+struct map_range {
+	uint64_t lo, hi;
+	unsigned flags;
+	uint64_t offset, inode;
+	char *name; /* owned; "" when there is none */
+};
+
+/* Ascending. Zero-initialised is empty. */
+struct maps {
+	struct map_range *all;
+	size_t n, cap;
+};
+
+/* Reads them anew. 0, or a negative errno and what was there before. */
+int maps_read(struct maps *m, struct target *t, struct thread *th);
+void maps_fini(struct maps *m);
+
+/* The range that holds addr, or NULL. Borrowed until the next maps_read(). */
+const struct map_range *maps_find(const struct maps *m, uint64_t addr);
+
+/*
+ * An unmapped place of len bytes for what has to be within reach of pc: below
+ * it if there is room, since heaps grow upwards. 0: there is none.
+ */
+uint64_t maps_place(const struct maps *m, uint64_t pc, uint64_t len);
+
+/* Do two executable ranges share the low 32 bits of some address? */
+bool maps_share_low_bits(const struct maps *m);
+
+#endif

@@ -1,0 +1,311 @@
+/* Processes whose threads are followed: how that begins, spreads and ends. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "translate/block.h"
+#include "translate/follow.h"
+
+void space_unref(struct space *sp)
+{
+	if (--sp->refs == 0)
+		space_free(sp);
+}
+
+/* --- beginning and end --------------------------------------------------- */
+
+static int refuse(struct translator *tr, struct err *e, const char *why)
+{
+	tr->stats.refused++;
+	return err_set(e, -EOPNOTSUPP, "%s", why);
+}
+
+static struct thread *first_thread(struct process *p)
+{
+	return list_entry(p->threads.next, struct thread, node);
+}
+
+static unsigned n_threads(const struct process *p)
+{
+	const struct thread *th;
+	unsigned n = 0;
+
+	list_each(th, &p->threads, node)
+		n++;
+	return n;
+}
+
+static int can_follow(struct translator *tr, struct process *p, struct err *e)
+{
+	if (!tr->lower->ops->inject || !tr->lower->ops->share)
+		return refuse(tr, e, "this target cannot be translated");
+	if (p->arch->word != 8)
+		return refuse(tr, e, "i386 programs are not translated");
+	if (list_empty(&p->threads))
+		return refuse(tr, e, "no thread");
+	return 0;
+}
+
+static void learn_registers(struct translator *tr, const struct arch *a)
+{
+	for (unsigned i = 0; i < a->n_regs; i++) {
+		if (!strcmp(a->regs[i].name, "fs_base"))
+			tr->fs_base = i;
+		else if (!strcmp(a->regs[i].name, "gs_base"))
+			tr->gs_base = i;
+		else if (!strcmp(a->regs[i].name, "orig_rax"))
+			tr->orig_rax = i;
+	}
+}
+
+static void threads_end(struct translator *tr, struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node)
+		follow_end(tr, th);
+}
+
+/* The space is counted once for the process. */
+static int follow_in(struct translator *tr, struct process *p, struct space *sp,
+		     struct thread *by, struct err *e)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (follow_begin(tr, th, sp, by, e) < 0) {
+			threads_end(tr, p);
+			return -ENOMEM;
+		}
+	}
+	tr_process_of(p)->space = sp;
+	return 0;
+}
+
+int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
+		     struct err *e)
+{
+	struct translator *tr = translator_of(t);
+	struct thread *by;
+	struct space *sp;
+	int r = can_follow(tr, p, e);
+
+	if (r < 0 || space_of(p))
+		return r;
+	learn_registers(tr, p->arch);
+	by = lower_thread(first_thread(p));
+	sp = space_new(tr, by, e);
+	if (!sp) {
+		tr->stats.refused++;
+		return -ENOMEM;
+	}
+	sp->mode = mode;
+	if (follow_in(tr, p, sp, by, e) == 0)
+		return 0;
+	space_unmap(sp, by);
+	space_unref(sp);
+	return -ENOMEM;
+}
+
+void translate_unfollow(struct target *t, struct process *p)
+{
+	struct translator *tr = translator_of(t);
+	struct space *sp = space_of(p);
+	struct thread *th;
+
+	if (!sp)
+		return;
+	list_each(th, &p->threads, node)
+		follow_rewind(tr, th);
+	if (sp->refs == 1u + n_threads(p))
+		space_unmap(sp, lower_thread(first_thread(p)));
+	process_forget(tr, p);
+}
+
+void process_forget(struct translator *tr, struct process *p)
+{
+	struct space *sp = space_of(p);
+
+	if (!sp)
+		return;
+	threads_end(tr, p);
+	tr_process_of(p)->space = NULL;
+	space_unref(sp);
+}
+
+/* --- births -------------------------------------------------------------- */
+
+static void resume_low(struct translator *tr, struct thread *low)
+{
+	struct resume act = { .who = low->id, .kind = RESUME_CONT };
+
+	target_resume(tr->lower, &act, 1);
+}
+
+/* Both are stopped; the child's record is there. */
+static bool take_clone(struct translator *tr, struct thread *th,
+		       struct stop *ev)
+{
+	struct follow *f = follow_of(th);
+	struct thread *child = thread_find(&tr->t, ev->child.tid);
+	struct thread *low = child ? lower_thread(child) : NULL;
+	struct resume go = { .kind = RESUME_CONT };
+
+	if (!child)
+		return false;
+	follow_rewind_child(tr, f, low);
+	if (follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0)
+		follow_of(child)->gs_base = f->gs_base;
+	if (th->options & THREAD_TELL_CLONE)
+		return true;
+	go.who = th->id;
+	follow_resume(tr, th, &f->asked);
+	if (tr->t.report_threads) {
+		*ev = (struct stop){ .id = child->id, .kind = STOP_CREATED };
+		return true;
+	}
+	go.who = child->id;
+	if (follow_of(child))
+		follow_resume(tr, child, &go);
+	else
+		resume_low(tr, low);
+	return false;
+}
+
+/* Of a vfork child the memory is its parent's. */
+static void take_child(struct translator *tr, struct thread *th,
+		       struct process *child, bool shares)
+{
+	struct follow *f = follow_of(th);
+	struct space *sp = f->space;
+	struct thread *low = lower_thread(first_thread(child));
+	struct err e = { 0 };
+
+	follow_rewind_child(tr, f, low);
+	if (!shares)
+		space_unmap(sp, low);
+	if (!tr->follow_forks)
+		return;
+	if (!shares)
+		translate_follow(&tr->t, child, sp->mode, &e);
+	else if (follow_in(tr, child, sp, low, &e) == 0)
+		sp->refs++;
+	if (e.text[0])
+		debug(SESSION, "%d: not followed: %s", child->pid, e.text);
+}
+
+static bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
+{
+	struct process *child = process_find(&tr->t, ev->child.pid);
+	bool vfork = ev->kind == STOP_VFORK;
+
+	if (!child)
+		return false;
+	take_child(tr, th, child, vfork);
+	if (vfork ? tr->t.report_vfork : tr->t.report_fork)
+		return true;
+	if (space_of(child)) {
+		struct thread *first = first_thread(child);
+		struct resume go = { first->id, RESUME_CONT, 0, 0, 0 };
+
+		follow_resume(tr, first, &go);
+	} else {
+		tr->lower->ops->detach(tr->lower, lower_process(child), 0);
+	}
+	follow_resume(tr, th, &follow_of(th)->asked);
+	return false;
+}
+
+/* The process has a new memory, in which nothing of ours is. */
+static bool take_exec(struct translator *tr, struct thread *th)
+{
+	struct process *p = th->proc;
+	enum trace_mode mode = space_of(p)->mode;
+	struct resume go = { th->id, RESUME_CONT, 0, 0, 0 };
+	struct err e = { 0 };
+
+	process_forget(tr, p);
+	if (tr->follow_execs && translate_follow(&tr->t, p, mode, &e) < 0)
+		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
+	if (tr->t.report_exec)
+		return true;
+	if (follow_of(th))
+		follow_resume(tr, th, &go);
+	else
+		resume_low(tr, lower_thread(th));
+	return false;
+}
+
+bool process_event(struct translator *tr, struct thread *th, struct stop *ev)
+{
+	switch (ev->kind) {
+	case STOP_CLONED:
+		return take_clone(tr, th, ev);
+	case STOP_FORK:
+	case STOP_VFORK:
+		return take_fork(tr, th, ev);
+	case STOP_EXEC:
+		return take_exec(tr, th);
+	case STOP_VFORK_DONE:
+		if (tr->t.report_vfork)
+			return true;
+		follow_resume(tr, th, &follow_of(th)->asked);
+		return false;
+	default:
+		return follow_event(tr, th, ev);
+	}
+}
+
+/* --- the cache is full --------------------------------------------------- */
+
+bool process_has_point(const struct space *sp, uint64_t pc)
+{
+	const struct process *up =
+		map_find(&sp->tr->processes, (uint64_t)sp->by->proc->pid);
+
+	return up && up->points->sw.count && point_find(up, POINT_SW, pc, 0);
+}
+
+/* Rare: it is when megabytes of code have been translated. */
+void process_flush(struct translator *tr, struct space *sp)
+{
+	struct thread *by = sp->by, *th;
+	struct process *p;
+
+	translator_pause(tr);
+	list_each(p, &tr->t.processes, node) {
+		list_each(th, &p->threads, node) {
+			if (follow_of(th) && follow_of(th)->space == sp)
+				follow_rewind(tr, th);
+		}
+	}
+	space_flush(sp);
+	translator_unpause(tr, by);
+	sp->by = by;
+}
+
+/* --- what is asked of it ------------------------------------------------- */
+
+void translate_follow_children(struct target *t, bool forks, bool execs)
+{
+	translator_of(t)->follow_forks = forks;
+	translator_of(t)->follow_execs = execs;
+}
+
+const struct translate_stats *translate_stats(const struct target *t)
+{
+	return &((const struct translator *)t)->stats;
+}
+
+void translate_stats_each(const struct target *t,
+			  void (*fn)(void *user, const char *name,
+				     const char *text, uint64_t value),
+			  void *user)
+{
+	const struct translate_stats *s = translate_stats(t);
+
+#define STAT(name, text) fn(user, #name, text, s->name);
+#include "translate/stats.def"
+#undef STAT
+}

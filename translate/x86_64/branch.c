@@ -1,0 +1,535 @@
+/*
+ * The branches that end a block. A call leaves the original return address on
+ * the stack, so a return finds the code for it by address:
+ *
+ *	call T:		push	$low(R)
+ *			movl	$high(R), 4(%rsp)	if R is not an imm32
+ *			jmp	T'
+ *	landing of R:	cmpl	$low(R), -8(%rsp)
+ *			jne	return_fix
+ *			mov	%gs:RCX, %rcx
+ *	R':		...
+ *	ret:		mov	%rcx, %gs:RCX
+ *			movzwl	(%rsp), %ecx
+ *			lea	8(%rsp), %rsp
+ *			jmp	*%gs:RETURNS(,%rcx,8)
+ *
+ * The table is indexed by 16 bits of the address alone and so may lead to the
+ * landing of another return: that notices, and return_fix finds the right one.
+ *
+ *	jmp *op:	mov	%rcx, %gs:RCX
+ *			mov	op, %rcx
+ *			mov	%rcx, %gs:TARGET
+ *			movzwl	%cx, %ecx
+ *			push R				of a call
+ *			jmp	*%gs:INDIRECT(,%rcx,8)
+ *	landing of T:	cmpl	$low(T), %gs:TARGET
+ *			jne	indirect_fix
+ *			mov	%gs:RCX, %rcx
+ *			jmp	T'
+ *
+ * Most indirect calls, and jumps through a pointer at a fixed address, always
+ * go to one target. They compare it first:
+ *
+ *	call *op:	cmpl	$low(T), op
+ *			jne	the sequence above	in the cold stream
+ *			push R
+ *			jmp	T'
+ *
+ * 32 bits are compared because executable ranges do not share them; where they
+ * do (struct space, wide) the high ones are compared too, or there is no such
+ * short cut.
+ */
+#include <string.h>
+
+#include "arch/x86_64/effects.h"
+#include "base/mem.h"
+#include "target/target.h"
+#include "translate/layer.h"
+#include "translate/x86_64/compile.h"
+#include "translate/x86_64/compiler.h"
+#include "translate/x86_64/window.h"
+
+/* --- landings ------------------------------------------------------------ */
+
+/* Compares the word at what the bytes name with v, and goes to fix if they
+ * differ. Marks are all alike: nothing is changed but rcx and dead flags. */
+struct check {
+	const char *cmp, *mov; /* up to the immediate; movl to ecx */
+	uint8_t n_cmp, n_mov;
+};
+
+static const struct check return_checks[2] = {
+	{ "\x81\x7c\x24\xf8", "\x8b\x4c\x24\xf8", 4, 4 },
+	{ "\x81\x7c\x24\xfc", "\x8b\x4c\x24\xfc", 4, 4 },
+};
+
+static const struct check target_checks[2] = {
+	{ "\x65\x81\x3c\x25\x20\0\0\0", "\x65\x8b\x0c\x25\x20\0\0\0", 8, 8 },
+	{ "\x65\x81\x3c\x25\x24\0\0\0", "\x65\x8b\x0c\x25\x24\0\0\0", 8, 8 },
+};
+
+_Static_assert(WIN_TARGET == 0x20, "target_checks name it");
+
+static void check_write(struct writer *w, const struct check *k, uint32_t v,
+			uint32_t fix, bool flags_live)
+{
+	w_mark(w, w->rewind, 0);
+	if (!flags_live) {
+		w_bytes(w, k->cmp, k->n_cmp);
+		w_num(w, v, 4);
+		w_mark(w, w->rewind, 0);
+		w_jcc_at(w, COND_NE, fix);
+		return;
+	}
+	w_bytes(w, k->mov, k->n_mov);
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\x8d\x89"); /* lea -v(%rcx), %ecx */
+	w_num(w, -v, 4);
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\xe3\x05"); /* jrcxz over the jump */
+	w_mark(w, w->rewind, 0);
+	w_jmp_at(w, fix);
+}
+
+void landing_write(struct writer *w, uint64_t pc, bool is_return,
+		   bool flags_live)
+{
+	const struct check *k = is_return ? return_checks : target_checks;
+	const struct region *rg = w->rg;
+	uint32_t fix = is_return ? rg->return_fix : rg->indirect_fix;
+
+	w->rewind = REWIND_RCX | (is_return ? REWIND_RETURN : REWIND_TARGET);
+	w->undo = 0;
+	if (flags_live)
+		fix = is_return ? rg->return_keep : rg->indirect_keep;
+	check_write(w, &k[0], (uint32_t)pc, fix, flags_live);
+	if (w->sp->wide)
+		check_write(w, &k[1], (uint32_t)(pc >> 32), fix, flags_live);
+	w_mark(w, w->rewind, 0);
+	w_fill(w, RCX, WIN_RCX);
+}
+
+/* --- pieces -------------------------------------------------------------- */
+
+/* The return address, in place of what a call pushes. rewind: how a thread
+ * before the push is. */
+static void push_write(struct writer *w, uint64_t value, unsigned rewind)
+{
+	w_mark(w, rewind, 0);
+	w_code(w, "\x68");
+	w_num(w, value, 4);
+	if ((uint64_t)(int32_t)value == value)
+		return;
+	w_mark(w, rewind, 8);
+	w_code(w, "\xc7\x44\x24\x04"); /* movl, 4(%rsp) */
+	w_num(w, value >> 32, 4);
+}
+
+/*
+ * The branch's operand as another instruction's: opcode, with reg in its
+ * ModRM, followed by imm bytes of immediate. Returns its length without those;
+ * 0: a rip-relative operand is out of reach.
+ */
+static unsigned operand(const struct writer *w, const struct insn *i,
+			uint8_t rex_w, uint8_t opcode, unsigned reg,
+			unsigned imm, uint8_t out[static 16])
+{
+	const struct x86_instr *in = &i->in;
+	uint8_t rex = rex_w | (in->rex & (X86_REX_B | X86_REX_X));
+	unsigned n = 0, tail = in->length - in->modrm_at - 1;
+
+	if (in->prefixes & X86_PFX_FS)
+		out[n++] = 0x64;
+	if (in->prefixes & X86_PFX_67)
+		out[n++] = 0x67;
+	if (rex)
+		out[n++] = 0x40 | rex;
+	out[n++] = opcode;
+	out[n++] = (uint8_t)((in->modrm & ~0x38) | reg << 3);
+	memcpy(out + n, i->bytes + in->modrm_at + 1, tail);
+	n += tail;
+	if (in->rip_relative) {
+		uint64_t to = x86_rip_operand(in, i->bytes, i->pc);
+		uint64_t from = w->rg->addr + stream_at(w->s) + n + imm;
+		uint32_t disp = (uint32_t)(to - from);
+
+		if (!x86_reaches(X86_MODE_64, from, to))
+			return 0;
+		memcpy(out + n - 4, &disp, 4);
+	}
+	return n;
+}
+
+/* The branch's target to the window; rcx has it too, and is there itself. */
+static bool operand_write(struct writer *w, const struct insn *i)
+{
+	uint8_t code[16];
+	unsigned n;
+
+	w_mark(w, 0, 0);
+	w_spill(w, RCX, WIN_RCX);
+	n = operand(w, i, 8, 0x8b, RCX, 0, code);
+	if (!n)
+		return false;
+	w_mark(w, REWIND_RCX, 0);
+	w_bytes(w, code, n);
+	w_mark(w, REWIND_RCX, 0);
+	w_spill(w, RCX, WIN_TARGET);
+	return true;
+}
+
+/* The whole indirect branch. */
+static bool generic_write(struct writer *w, const struct insn *i)
+{
+	if (!operand_write(w, i))
+		return false;
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
+	if (i->in.kind == X86_CALL_IND)
+		push_write(w, insn_next(i), REWIND_RCX);
+	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
+	w_jmp_table(w, TAB_INDIRECT);
+	return true;
+}
+
+/* --- indirect branches with a learned target ----------------------------- */
+
+/* Is the pointer at a fixed address? Then it may be read now. */
+static bool pointer_read(struct compiler *c, const struct insn *i,
+			 uint64_t *target, bool *constant)
+{
+	const struct map_range *r;
+	uint64_t at;
+
+	if (!i->in.rip_relative || i->in.prefixes & (X86_PFX_FS | X86_PFX_67))
+		return false;
+	at = x86_rip_operand(&i->in, i->bytes, i->pc);
+	r = space_find(c->sp, at);
+	if (!r || target_read_all(c->sp->tr->lower, c->sp->by->proc, at, target,
+				  8) < 0)
+		return false;
+	*constant =
+		(r->flags & (RANGE_R | RANGE_W | RANGE_FILE | RANGE_SHARE)) ==
+		(RANGE_R | RANGE_FILE);
+	r = space_find(c->sp, *target);
+	return r && r->flags & RANGE_X;
+}
+
+static uint32_t cache_new(struct space *sp, const struct branch_cache *cache)
+{
+	if (sp->n_caches == sp->cap_caches) {
+		sp->cap_caches = sp->cap_caches ? 2 * sp->cap_caches : 1024;
+		sp->caches = xrealloc(sp->caches,
+				      sp->cap_caches * sizeof(*sp->caches));
+	}
+	sp->caches[sp->n_caches] = *cache;
+	return sp->n_caches++;
+}
+
+static void put32(struct region *rg, uint32_t at, uint32_t v)
+{
+	__atomic_store_n((uint32_t *)(void *)(rg->map + at), v,
+			 __ATOMIC_RELEASE);
+}
+
+/* Until it has learned: both ways lead to stubs. */
+static void aim_to_learn(struct writer *w, struct branch_cache *k, bool is_call)
+{
+	struct stub stub = {
+		.pc = w->pc,
+		.kind = STUB_LEARN,
+		.arg = cache_new(w->sp, k),
+	};
+
+	put32(w->rg, k->else_at, region_stub(w->rg, &stub) - (k->else_at + 4));
+	stub.undo = is_call ? 8 : 0;
+	put32(w->rg, k->then_at, region_stub(w->rg, &stub) - (k->then_at + 4));
+}
+
+static bool cached_write(struct compiler *c, const struct insn *i)
+{
+	struct writer *w = &c->w, cold = w_cold(w);
+	bool is_call = i->in.kind == X86_CALL_IND, known, constant = false;
+	struct branch_cache k = { .pc = i->pc, .generic = stream_at(cold.s) };
+	uint64_t target = 0;
+	uint8_t code[16];
+	unsigned n;
+
+	if (!generic_write(&cold, i))
+		return false;
+	known = pointer_read(c, i, &target, &constant) &&
+		code_flags_dead(&c->reader, target);
+	w_mark(w, 0, 0);
+	n = operand(w, i, 0, 0x81, 7, 4, code);
+	w_align(w, n);
+	n = operand(w, i, 0, 0x81, 7, 4, code);
+	if (!n)
+		return false;
+	w_bytes(w, code, n);
+	k.value_at = stream_at(w->s);
+	w_num(w, known ? target : 1, 4);
+	w_mark(w, 0, 0);
+	w_align(w, 2);
+	w_jcc_at(w, COND_NE, k.generic);
+	k.else_at = stream_at(w->s) - 4;
+	if (is_call)
+		push_write(w, insn_next(i), 0);
+	w_mark(w, 0, is_call ? 8 : 0);
+	if (known) {
+		w_jmp_pc(w, target);
+		compiler_queue(c, target);
+		return true;
+	}
+	w_align(w, 1);
+	w_code(w, "\xe9\0\0\0\0");
+	k.then_at = stream_at(w->s) - 4;
+	aim_to_learn(w, &k, is_call);
+	return true;
+}
+
+uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
+		       uint64_t target)
+{
+	struct branch_cache *k = &sp->caches[cache];
+	const struct map_range *r = space_find(sp, target);
+	struct code_reader reader;
+
+	if (k->learned || !r || !(r->flags & RANGE_X))
+		return k->generic;
+	code_init(&reader, sp);
+	if (!code_flags_dead(&reader, target) ||
+	    space_region(sp, target, NULL) != rg)
+		target = 1;
+	k->learned = true;
+	if (target != 1)
+		site_aim(sp, rg, k->then_at, SITE_REL32, target);
+	put32(rg, k->else_at, k->generic - (k->else_at + 4));
+	if (target != 1)
+		put32(rg, k->value_at, (uint32_t)target);
+	return k->generic;
+}
+
+/* --- branches ------------------------------------------------------------ */
+
+typedef uint64_t branch_fn(struct compiler *c, const struct insn *i);
+
+static uint64_t write_native(struct compiler *c, const struct insn *i)
+{
+	(void)i;
+	native_write(&c->w);
+	return 0;
+}
+
+static uint64_t write_jmp(struct compiler *c, const struct insn *i)
+{
+	(void)c;
+	return x86_target(&i->in, i->pc);
+}
+
+static uint64_t write_jcc(struct compiler *c, const struct insn *i)
+{
+	uint64_t to = x86_target(&i->in, i->pc);
+
+	w_mark(&c->w, 0, 0);
+	w_jcc_pc(&c->w, i->in.opcode & 15, to);
+	compiler_queue(c, to);
+	return insn_next(i);
+}
+
+/* loop and jrcxz have a short form only: they jump over a jump. */
+static uint64_t write_loop(struct compiler *c, const struct insn *i)
+{
+	uint64_t to = x86_target(&i->in, i->pc);
+	struct writer *w = &c->w, cold = w_cold(w);
+
+	w_mark(w, 0, 0);
+	if (i->in.prefixes & X86_PFX_67)
+		w_code(w, "\x67");
+	w_bytes(w, &i->in.opcode, 1);
+	w_code(w, "\x02");
+	w->pc = insn_next(i);
+	w_mark(w, 0, 0);
+	w_code(w, "\xeb\x05");
+	w->pc = to;
+	w_mark(w, 0, 0);
+	w_jmp_at(w, stream_at(cold.s));
+	cold.pc = to;
+	w_mark(&cold, 0, 0);
+	w_jmp_pc(&cold, to);
+	compiler_queue(c, to);
+	return insn_next(i);
+}
+
+static uint64_t write_call(struct compiler *c, const struct insn *i)
+{
+	uint64_t to = x86_target(&i->in, i->pc);
+
+	push_write(&c->w, insn_next(i), 0);
+	w_mark(&c->w, 0, 8);
+	w_jmp_pc(&c->w, to);
+	compiler_queue(c, to);
+	c->return_next = true;
+	return insn_next(i);
+}
+
+/*
+ * Has the block computed flags and nothing else, and not used them? Then what
+ * it jumps to does: compilers compare before a switch what its cases have in
+ * common.
+ */
+static bool carries_flags(const struct compiler *c)
+{
+	struct x86_effects e;
+
+	for (unsigned n = c->n_insns - 1; n-- > 0;) {
+		x86_effects(&c->insns[n].in, c->insns[n].bytes, &e);
+		if (e.flags_read)
+			return false;
+		if (e.flags_written)
+			return !e.regs_written;
+	}
+	return false;
+}
+
+/* No landing is tried that is not the right one. */
+static bool exact_write(struct writer *w, const struct insn *i)
+{
+	if (!operand_write(w, i))
+		return false;
+	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
+	w_jmp_at(w, w->rg->indirect_keep);
+	return true;
+}
+
+static uint64_t write_indirect(struct compiler *c, const struct insn *i)
+{
+	bool is_call = i->in.kind == X86_CALL_IND, ok;
+
+	if (i->in.prefixes & X86_PFX_GS)
+		return write_native(c, i);
+	if (!is_call && carries_flags(c)) {
+		if (!exact_write(&c->w, i))
+			return write_native(c, i);
+		return 0;
+	}
+	if (!c->sp->wide && (is_call || i->in.rip_relative))
+		ok = cached_write(c, i);
+	else
+		ok = generic_write(&c->w, i);
+	if (!ok)
+		return write_native(c, i);
+	c->return_next = is_call;
+	return is_call ? insn_next(i) : 0;
+}
+
+static uint64_t write_ret_many(struct writer *w, const struct insn *i)
+{
+	unsigned pops = 8u + (i->bytes[i->in.imm_at] |
+			      (unsigned)i->bytes[i->in.imm_at + 1] << 8);
+
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x48\x8b\x0c\x24"); /* mov (%rsp), %rcx */
+	w_mark(w, REWIND_RCX, 0);
+	w_spill(w, RCX, WIN_TARGET);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x48\x8d\xa4\x24"); /* lea pops(%rsp), %rsp */
+	w_num(w, pops, 4);
+	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
+	w_jmp_table(w, TAB_INDIRECT);
+	return 0;
+}
+
+static uint64_t write_ret(struct compiler *c, const struct insn *i)
+{
+	struct writer *w = &c->w;
+
+	w_mark(w, 0, 0);
+	w_spill(w, RCX, WIN_RCX);
+	if (i->in.imm_size)
+		return write_ret_many(w, i);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x0f\xb7\x0c\x24"); /* movzwl (%rsp), %ecx */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x48\x8d\x64\x24\x08"); /* lea 8(%rsp), %rsp */
+	w_mark(w, REWIND_RCX | REWIND_RETURN, 0);
+	w_jmp_table(w, TAB_RETURNS);
+	return 0;
+}
+
+/* The transaction's way out is code like any; see SDM vol. 1, 16.3. */
+static uint64_t write_xbegin(struct compiler *c, const struct insn *i)
+{
+	uint64_t to = x86_target(&i->in, i->pc);
+	struct writer *w = &c->w, cold = w_cold(w);
+	uint32_t next;
+
+	cold.pc = to;
+	next = stream_at(cold.s);
+	w_mark(&cold, 0, 0);
+	w_jmp_pc(&cold, to);
+	compiler_queue(c, to);
+	w_mark(w, 0, 0);
+	w_code(w, "\xc7\xf8");
+	w_num(w, next - (stream_at(w->s) + 4), 4);
+	return insn_next(i);
+}
+
+/*
+ * rcx is lost to a system call anyway, so it can tell first whether the server
+ * wants to see the call.
+ */
+static uint64_t write_syscall(struct compiler *c, const struct insn *i)
+{
+	struct writer *w = &c->w;
+	struct stub stub = {
+		.pc = i->pc,
+		.kind = STUB_SYSCALL,
+		.rewind = REWIND_RCX,
+	};
+
+	w_mark(w, 0, 0);
+	w_spill(w, RCX, WIN_RCX);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x0f\xb7\xc8"); /* movzwl %ax, %ecx */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\x0f\xb6\x89"); /* movzbl %gs:(%rcx), %ecx */
+	w_num(w, TAB_SYSCALLS, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xe3\x05"); /* jrcxz */
+	w_mark(w, REWIND_RCX, 0);
+	stub.arg = stream_at(w->s) + 5;
+	w_jmp_at(w, region_stub(w->rg, &stub));
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x0f\x05");
+	w->pc = insn_next(i);
+	w_mark(w, REWIND_CALLED, 0);
+	w_code(w, "\x48\xb9"); /* mov $next, %rcx */
+	w_num(w, insn_next(i), 8);
+	return insn_next(i);
+}
+
+void native_write(struct writer *w)
+{
+	struct stub stub = { .pc = w->pc, .kind = STUB_NATIVE };
+
+	w_mark(w, 0, 0);
+	w_jmp_at(w, region_stub(w->rg, &stub));
+}
+
+static branch_fn *const branches[N_X86_KINDS] = {
+	[X86_JMP] = write_jmp,		[X86_JCC] = write_jcc,
+	[X86_LOOP] = write_loop,	[X86_CALL] = write_call,
+	[X86_JMP_IND] = write_indirect, [X86_CALL_IND] = write_indirect,
+	[X86_RET] = write_ret,		[X86_SYSCALL] = write_syscall,
+	[X86_XBEGIN] = write_xbegin,
+};
+
+uint64_t branch_write(struct compiler *c, const struct insn *i)
+{
+	branch_fn *fn = i->ok ? branches[i->in.kind] : NULL;
+
+	return fn ? fn(c, i) : write_native(c, i);
+}

@@ -1,0 +1,151 @@
+#include "translate/x86_64/code.h"
+
+#include <string.h>
+
+#include "arch/x86_64/effects.h"
+#include "target/target.h"
+#include "translate/layer.h"
+
+#define PAGE 4096u
+
+void code_init(struct code_reader *r, struct space *sp)
+{
+	r->sp = sp;
+	r->last = 0;
+	for (unsigned i = 0; i < CODE_PAGES; i++)
+		r->pages[i].addr = 1; /* no page's */
+}
+
+static void page_read(struct code_reader *r, struct code_page *p)
+{
+	const struct map_range *range = space_find(r->sp, p->addr);
+
+	p->flags = range ? range->flags : 0;
+	p->size = 0;
+	if (p->flags & RANGE_X)
+		p->size = target_read(r->sp->tr->lower, r->sp->by->proc,
+				      p->addr, p->bytes, PAGE);
+}
+
+static struct code_page *page_at(struct code_reader *r, uint64_t addr)
+{
+	uint64_t page = addr & -(uint64_t)PAGE;
+	struct code_page *p = &r->pages[r->last];
+
+	if (p->addr == page)
+		return p;
+	for (unsigned i = 0; i < CODE_PAGES; i++) {
+		if (r->pages[i].addr == page) {
+			r->last = i;
+			return &r->pages[i];
+		}
+	}
+	r->last = (r->last + 1) % CODE_PAGES;
+	p = &r->pages[r->last];
+	p->addr = page;
+	page_read(r, p);
+	return p;
+}
+
+unsigned code_flags(struct code_reader *r, uint64_t pc)
+{
+	return page_at(r, pc)->flags;
+}
+
+/* Bytes at pc, across the end of a page; how many. */
+static size_t fetch(struct code_reader *r, uint64_t pc, uint8_t *out)
+{
+	size_t n = 0;
+
+	memset(out, 0, X86_INSN_MAX);
+	while (n < X86_INSN_MAX) {
+		const struct code_page *p = page_at(r, pc + n);
+		size_t off = (pc + n) % PAGE;
+		size_t have = p->size > (ssize_t)off ? p->size - off : 0;
+		size_t want = X86_INSN_MAX - n;
+
+		memcpy(out + n, p->bytes + off, have < want ? have : want);
+		if (have < want && off + have < PAGE)
+			return n + have;
+		n += have < want ? have : want;
+	}
+	return n;
+}
+
+bool code_read(struct code_reader *r, uint64_t pc, struct insn *i)
+{
+	size_t n = fetch(r, pc, i->bytes);
+
+	i->pc = pc;
+	i->ok = n && x86_decode(i->bytes, n, X86_MODE_64, &i->in) > 0;
+	if (!i->ok)
+		i->in = (struct x86_instr){ .length = 1, .kind = X86_UD };
+	return i->ok;
+}
+
+/* Looking further than this proves nothing. */
+#define LOOK_AHEAD 32
+#define DEPTH	   4
+
+struct walk {
+	uint64_t pc;
+	uint64_t returns[DEPTH];
+	unsigned depth;
+};
+
+/* On to where control goes next. False: nobody can tell. */
+static bool walk_on(struct walk *w, const struct insn *i)
+{
+	switch (i->in.kind) {
+	case X86_PLAIN:
+		w->pc = insn_next(i);
+		return true;
+	case X86_JMP:
+		w->pc = x86_target(&i->in, i->pc);
+		return true;
+	case X86_CALL:
+		if (w->depth == DEPTH)
+			return false;
+		w->returns[w->depth++] = insn_next(i);
+		w->pc = x86_target(&i->in, i->pc);
+		return true;
+	case X86_RET:
+		if (!w->depth)
+			return false;
+		w->pc = w->returns[--w->depth];
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Nothing is known of what is called through a pointer, so its caller relies
+ * on the psABI (3.2.1). A direct call is another matter: compilers keep flags
+ * across a function that they know not to change any (gcc's -fipa-ra), and code
+ * generators (V8's built-in functions) across jumps through pointers too. */
+static bool ends_flags(const struct insn *i)
+{
+	return i->in.kind == X86_CALL_IND;
+}
+
+bool code_flags_dead(struct code_reader *r, uint64_t pc)
+{
+	unsigned pending = X86_F_ALL;
+	struct walk w = { .pc = pc };
+	struct x86_effects e;
+	struct insn i;
+
+	for (unsigned n = 0; n < LOOK_AHEAD; n++) {
+		if (!code_read(r, w.pc, &i))
+			return false;
+		x86_effects(&i.in, i.bytes, &e);
+		if (e.flags_read & pending)
+			return false;
+		pending &= ~(unsigned)e.flags_written;
+		if (!pending || ends_flags(&i))
+			return true;
+		if (!walk_on(&w, &i))
+			return false;
+	}
+	return false;
+}

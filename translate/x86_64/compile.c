@@ -1,0 +1,349 @@
+/*
+ * A batch: the block that is wanted, what it falls through to, and where their
+ * direct branches and calls lead, breadth first, until the budget is spent. A
+ * chain of blocks that follow each other lies in one piece, so that jumps
+ * within it cost nothing.
+ */
+#include "translate/x86_64/compile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "translate/layer.h"
+#include "translate/x86_64/compiler.h"
+#include "translate/x86_64/window.h"
+
+void compiler_queue(struct compiler *c, uint64_t pc)
+{
+	if (c->n_todo >= 2 * BATCH_MAX || block_find(c->sp, pc))
+		return;
+	if (c->n_todo == c->cap_todo) {
+		c->cap_todo = c->cap_todo ? 2 * c->cap_todo : 64;
+		c->todo = xrealloc(c->todo, c->cap_todo * sizeof(*c->todo));
+	}
+	c->todo[c->n_todo++] = pc;
+}
+
+/* --- plain instructions -------------------------------------------------- */
+
+/* Of a program's own gs the thread that executes it has to have the base. */
+static bool touches_gs(const struct insn *i)
+{
+	const struct x86_instr *in = &i->in;
+	unsigned reg = in->modrm >> 3 & 7;
+
+	if (in->prefixes & X86_PFX_GS)
+		return true;
+	if (in->map == X86_MAP_MAIN)
+		return in->opcode == 0x8e && reg == 5;
+	if (in->map != X86_MAP_0F)
+		return false;
+	return in->opcode == 0xa9 || in->opcode == 0xb5 ||
+	       (in->opcode == 0xae && in->prefixes & X86_PFX_F3 &&
+		in->modrm >= 0xc0 && (reg == 1 || reg == 3));
+}
+
+static bool reaches(const struct writer *w, const struct insn *i)
+{
+	uint64_t from = w->rg->addr + stream_at(w->s) + i->in.length;
+
+	return !i->in.rip_relative || i->in.prefixes & X86_PFX_67 ||
+	       x86_reaches(X86_MODE_64, from,
+			   x86_rip_operand(&i->in, i->bytes, i->pc));
+}
+
+/* Can it be executed anywhere else? */
+static bool is_movable(const struct writer *w, const struct insn *i)
+{
+	return i->ok && i->in.kind == X86_PLAIN && !touches_gs(i) &&
+	       reaches(w, i);
+}
+
+static void write_plain(struct writer *w, const struct insn *i)
+{
+	uint8_t *at = w->s->e.code + w->s->e.len;
+	uint64_t from = w->rg->addr + stream_at(w->s) + i->in.length;
+	uint32_t disp;
+
+	w_mark(w, 0, 0);
+	w_bytes(w, i->bytes, i->in.length);
+	if (!i->in.rip_relative)
+		return;
+	disp = (uint32_t)(x86_rip_operand(&i->in, i->bytes, i->pc) - from);
+	memcpy(at + i->in.disp_at, &disp, 4);
+}
+
+/* --- blocks -------------------------------------------------------------- */
+
+static bool has_point(const struct compiler *c, uint64_t pc)
+{
+	return process_has_point(c->sp, pc);
+}
+
+/* Reads up to the instruction that ends the block. */
+static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
+{
+	struct insn *i = c->insns;
+
+	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS; i++) {
+		if (has_point(c, pc) && !(skip_point && !c->n_insns))
+			return;
+		c->n_insns++;
+		if (!code_read(&c->reader, pc, i) || i->in.kind != X86_PLAIN)
+			return;
+		pc = insn_next(i);
+	}
+}
+
+static uint32_t original_length(const struct compiler *c, uint64_t pc)
+{
+	const struct insn *last = &c->insns[c->n_insns - 1];
+
+	return c->n_insns ? (uint32_t)(insn_next(last) - pc) : 1;
+}
+
+static void write_point(struct writer *w)
+{
+	struct stub stub = { .pc = w->pc, .kind = STUB_POINT };
+
+	w_mark(w, 0, 0);
+	w_jmp_at(w, region_stub(w->rg, &stub));
+}
+
+/* All but the last instruction, which branches; and that, if it does. */
+static uint64_t write_insns(struct compiler *c)
+{
+	struct writer *w = &c->w;
+
+	for (unsigned n = 0; n < c->n_insns; n++) {
+		const struct insn *i = &c->insns[n];
+
+		w->pc = i->pc;
+		if (i->ok && i->in.kind != X86_PLAIN)
+			return branch_write(c, i);
+		if (!is_movable(w, i)) {
+			native_write(w);
+			return 0;
+		}
+		write_plain(w, i);
+		w->pc = insn_next(i);
+	}
+	if (has_point(c, w->pc) || !c->n_insns) {
+		write_point(w);
+		return 0;
+	}
+	return w->pc;
+}
+
+static void write_entry(struct compiler *c, uint64_t pc)
+{
+	struct writer *w = &c->w;
+	unsigned flags = code_flags(&c->reader, pc);
+
+	w->pc = pc;
+	if (flags & (RANGE_W | RANGE_SHARE) && c->n_insns &&
+	    c->insns[c->n_insns - 1].ok) {
+		c->sp->blocks[w->block].flags |= BLOCK_CHECKED;
+		check_bytes_write(c);
+	}
+	instrument_entry(c);
+}
+
+/* Returns where the code that comes next continues, or 0. */
+static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
+{
+	struct writer *w = &c->w;
+	uint32_t start = stream_at(w->s), length;
+	uint64_t next;
+
+	read_block(c, pc, skip_point);
+	length = original_length(c, pc);
+	w->block = block_add(c->sp, w->rg, pc, !skip_point);
+	w->block_pc = pc;
+	write_entry(c, pc);
+	next = write_insns(c);
+	if (stream_at(w->s) == start) {
+		w->pc = pc;
+		w_mark(w, 0, 0);
+		w_nop(w);
+	}
+	c->sp->blocks[w->block].instructions = (uint16_t)c->n_insns;
+	block_close(c->sp, w->block, length);
+	c->sp->tr->stats.blocks++;
+	c->sp->tr->stats.instructions += c->n_insns;
+	c->sp->tr->stats.original_bytes += length;
+	return next;
+}
+
+/* --- landings ------------------------------------------------------------ */
+
+static void note_landing(struct compiler *c, uint64_t pc, uint32_t at,
+			 bool keep)
+{
+	if (c->n_landings == c->cap_landings) {
+		c->cap_landings = c->cap_landings ? 2 * c->cap_landings : 64;
+		c->landings = xrealloc(c->landings,
+				       c->cap_landings * sizeof(*c->landings));
+	}
+	c->landings[c->n_landings++] =
+		(struct landing){ pc, c->w.rg->addr + at, keep };
+}
+
+/* What comes next in the stream is where a return to pc lands. False: there
+ * is such a place elsewhere, and nothing comes to here. */
+static bool return_landing(struct compiler *c, uint64_t pc)
+{
+	struct block *b = block_find(c->sp, pc);
+	struct writer *w = &c->w;
+	uint32_t at = stream_at(w->s);
+	bool live;
+
+	if (b && b->return_landing)
+		return false;
+	live = !code_flags_dead(&c->reader, pc);
+	w->pc = pc;
+	landing_write(w, pc, true, live);
+	note_landing(c, pc, at, live);
+	return true;
+}
+
+uint64_t compile_landing(struct space *sp, struct block *b, bool is_return)
+{
+	uint32_t *known = is_return ? &b->return_landing : &b->indirect_landing;
+	struct region *rg = sp->regions[b->region];
+	struct writer w = {
+		.sp = sp,
+		.rg = rg,
+		.s = &rg->cold,
+		.block = block_index(sp, b),
+		.block_pc = b->pc,
+		.pc = b->pc,
+	};
+	uint64_t pc = b->pc, cpc;
+	struct code_reader reader;
+	bool live;
+
+	code_init(&reader, sp);
+	live = !code_flags_dead(&reader, pc);
+	if (!*known) {
+		*known = stream_at(w.s);
+		landing_write(&w, pc, is_return, live);
+		w_mark(&w, 0, 0);
+		w_jmp_pc(&w, pc);
+	}
+	cpc = rg->addr + *known;
+	landing_set(sp, is_return, pc, cpc, live);
+	return cpc;
+}
+
+/* --- batches ------------------------------------------------------------- */
+
+/* A block of the chain, behind the landing at that offset (0: none). */
+static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
+			    bool skip_point)
+{
+	uint32_t index = c->sp->n_blocks;
+	uint64_t next;
+
+	c->budget--;
+	next = write_block(c, pc, skip_point);
+	c->sp->blocks[index].return_landing = landing;
+	return next;
+}
+
+/* What comes next in the stream is another block's, or nobody's yet. */
+static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
+{
+	struct block *b = block_find(c->sp, pc);
+
+	if (b && landing)
+		b->return_landing = landing;
+	c->w.pc = pc;
+	w_mark(&c->w, 0, 0);
+	w_jmp_pc(&c->w, pc);
+	compiler_queue(c, pc);
+}
+
+/* Translates from pc on until the code does not fall through any more. */
+static void write_chain(struct compiler *c, uint64_t pc, bool skip_point)
+{
+	for (; pc; skip_point = false) {
+		bool lands = c->return_next;
+		uint32_t landing = lands ? stream_at(c->w.s) : 0;
+
+		c->return_next = false;
+		if (lands && !return_landing(c, pc))
+			return;
+		if ((block_find(c->sp, pc) && !skip_point) || !c->budget ||
+		    !region_has_room(c->w.rg)) {
+			leave_chain(c, pc, landing);
+			return;
+		}
+		pc = chain_block(c, pc, landing, skip_point);
+	}
+}
+
+static bool begin(struct compiler *c, uint64_t pc)
+{
+	struct region *rg = space_region(c->sp, pc, NULL);
+
+	if (!rg || !region_has_room(rg))
+		return false;
+	c->w.rg = rg;
+	c->w.s = &rg->hot;
+	return true;
+}
+
+static void publish(struct compiler *c)
+{
+	blocks_publish(c->sp);
+	for (size_t i = 0; i < c->n_landings; i++)
+		landing_set(c->sp, true, c->landings[i].pc, c->landings[i].cpc,
+			    c->landings[i].keep);
+	c->n_landings = 0;
+}
+
+static void finish(struct compiler *c)
+{
+	publish(c);
+	free(c->todo);
+	free(c->landings);
+}
+
+static bool is_full(const struct space *sp)
+{
+	return sp->n_returns > TAB_ALL_USED || sp->n_indirect > TAB_ALL_USED;
+}
+
+struct block *compile(struct space *sp, uint64_t pc)
+{
+	struct compiler c = { .sp = sp, .w.sp = sp, .budget = BATCH_MAX };
+	struct block *b = block_find(sp, pc);
+
+	if (b)
+		return b;
+	code_init(&c.reader, sp);
+	if (is_full(sp) || !begin(&c, pc))
+		return NULL;
+	write_chain(&c, pc, false);
+	for (size_t i = 0; i < c.n_todo && c.budget; i++) {
+		if (!block_find(sp, c.todo[i]) && begin(&c, c.todo[i]))
+			write_chain(&c, c.todo[i], false);
+	}
+	finish(&c);
+	return block_find(sp, pc);
+}
+
+struct block *compile_behind_point(struct space *sp, uint64_t pc)
+{
+	struct compiler c = { .sp = sp, .w.sp = sp, .budget = 1 };
+	uint32_t index = sp->n_blocks;
+
+	code_init(&c.reader, sp);
+	if (!begin(&c, pc))
+		return NULL;
+	write_chain(&c, pc, true);
+	finish(&c);
+	return &sp->blocks[index];
+}

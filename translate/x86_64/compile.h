@@ -1,0 +1,35 @@
+/*
+ * From original code to translated code. Private to translate/.
+ */
+#ifndef TRANSLATE_X86_64_COMPILE_H
+#define TRANSLATE_X86_64_COMPILE_H
+
+#include "translate/block.h"
+
+struct follow;
+
+/*
+ * The code for pc, translated now, with up to so many blocks that follow it by
+ * direct branches and return addresses, if there is none. Code that cannot be
+ * read or decoded becomes a block that asks for a native step. Returns NULL
+ * only when the cache is full: it has to be flushed first. Borrowed until the
+ * next call.
+ */
+struct block *compile(struct space *sp, uint64_t pc);
+
+/* The same for a thread that is at a breakpoint at pc and is to run on: the
+ * block begins behind it, and is found by nobody else. */
+struct block *compile_behind_point(struct space *sp, uint64_t pc);
+
+/* Where returns to b's pc (or indirect branches) may jump to: made if need
+ * be, and found from then on. An address in the cache. */
+uint64_t compile_landing(struct space *sp, struct block *b, bool is_return);
+
+/*
+ * The branch whose cache is met for the first time goes to target. Returns the
+ * offset at which the thread goes on, at the original branch.
+ */
+uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
+		       uint64_t target);
+
+#endif

@@ -1,0 +1,53 @@
+/*
+ * What compile.c and branch.c share: a batch of blocks on its way to the
+ * cache. Private to translate/x86_64.
+ */
+#ifndef TRANSLATE_X86_64_COMPILER_H
+#define TRANSLATE_X86_64_COMPILER_H
+
+#include "translate/x86_64/code.h"
+#include "translate/x86_64/emit.h"
+
+#define BLOCK_INSNS 128 /* of a longer one the rest is another block */
+#define BATCH_MAX   128 /* blocks: measured, see doc/translate.md */
+
+/* A landing to be made known when its block is. */
+struct landing {
+	uint64_t pc, cpc;
+	bool keep;
+};
+
+struct compiler {
+	struct space *sp;
+	struct code_reader reader;
+	struct writer w;
+	struct insn insns[BLOCK_INSNS];
+	unsigned n_insns;
+	unsigned budget;  /* blocks */
+	bool return_next; /* what comes next is a return address */
+	uint64_t *todo;
+	size_t n_todo, cap_todo;
+	struct landing *landings;
+	size_t n_landings, cap_landings;
+};
+
+/* It is translated in this batch if there is room. */
+void compiler_queue(struct compiler *c, uint64_t pc);
+
+/* Ends a block: writes the instruction's branch. Returns where the code that
+ * comes next in the stream continues; 0: nowhere. */
+uint64_t branch_write(struct compiler *c, const struct insn *i);
+
+/* The instruction runs by itself, in the original code. */
+void native_write(struct writer *w);
+
+/* At a block's entry: its bytes are compared with what they were. */
+void check_bytes_write(struct compiler *c);
+/* ... and it is counted, as the space's mode says. */
+void instrument_entry(struct compiler *c);
+
+/* A return to pc: a landing that falls through to its code, or a jump to it. */
+void landing_write(struct writer *w, uint64_t pc, bool is_return,
+		   bool flags_live);
+
+#endif

@@ -1,0 +1,162 @@
+#include "translate/x86_64/emit.h"
+
+#include <string.h>
+
+#include "translate/x86_64/window.h"
+
+void w_mark(struct writer *w, unsigned rewind, int undo)
+{
+	stream_mark(w->s, w->block, (int32_t)(w->pc - w->block_pc), rewind,
+		    undo);
+	w->rewind = rewind;
+	w->undo = undo;
+}
+
+void w_bytes(struct writer *w, const void *bytes, size_t n)
+{
+	x86_emit(&w->s->e, bytes, n);
+}
+
+void w_num(struct writer *w, uint64_t v, unsigned size)
+{
+	x86_emit_num(&w->s->e, v, size);
+}
+
+void w_nop(struct writer *w)
+{
+	w_code(w, "\x90");
+}
+
+void w_align(struct writer *w, unsigned skip)
+{
+	unsigned at = (stream_at(w->s) + skip) % 64;
+
+	if (at <= 60)
+		return;
+	/* nopw 0(%rax,%rax) and its shorter kin */
+	w_bytes(w,
+		at == 61   ? "\x0f\x1f\x00"
+		: at == 62 ? "\x66\x90"
+			   : "\x90",
+		64 - at);
+	w_mark(w, w->rewind, w->undo);
+}
+
+/* The byte behind REX and opcode of an access to %gs:slot by reg. */
+static void gs_operand(struct writer *w, unsigned reg, uint32_t slot)
+{
+	uint8_t modrm[2] = { (uint8_t)((reg & 7) << 3 | 4), 0x25 };
+
+	w_bytes(w, modrm, 2);
+	w_num(w, slot, 4);
+}
+
+static void gs_move(struct writer *w, uint8_t opcode, unsigned reg,
+		    uint32_t slot)
+{
+	uint8_t head[3] = { 0x65, (uint8_t)(0x48 | (reg & 8) >> 1), opcode };
+
+	w_bytes(w, head, 3);
+	gs_operand(w, reg, slot);
+}
+
+void w_spill(struct writer *w, unsigned reg, uint32_t slot)
+{
+	gs_move(w, 0x89, reg, slot);
+}
+
+void w_fill(struct writer *w, unsigned reg, uint32_t slot)
+{
+	gs_move(w, 0x8b, reg, slot);
+}
+
+void w_jmp_slot(struct writer *w, uint32_t slot)
+{
+	w_code(w, "\x65\xff");
+	gs_operand(w, 4, slot);
+}
+
+void w_jmp_table(struct writer *w, uint32_t table)
+{
+	w_code(w, "\x65\xff\x24\xcd");
+	w_num(w, table, 4);
+}
+
+/* --- branches ------------------------------------------------------------ */
+
+static bool is_of_region(struct writer *w, uint64_t pc)
+{
+	const struct block *b = block_find(w->sp, pc);
+	int64_t apart = (int64_t)(w->rg->addr - pc);
+
+	if (b)
+		return b->region == w->rg->index;
+	return apart < INT32_MAX / 2 && apart > -INT32_MAX / 2;
+}
+
+/* Of a code that is far away: there is no telling where it will be. */
+static void jmp_literal(struct writer *w, uint64_t pc)
+{
+	uint32_t literal = region_data(w->rg, 8);
+	uint32_t next = stream_at(w->s) + 6;
+
+	w_code(w, "\xff\x25");
+	w_num(w, literal - next, 4);
+	site_aim(w->sp, w->rg, literal, SITE_LITERAL, pc);
+}
+
+void w_jmp_pc(struct writer *w, uint64_t pc)
+{
+	if (!is_of_region(w, pc)) {
+		jmp_literal(w, pc);
+		return;
+	}
+	w_align(w, 1);
+	w_code(w, "\xe9");
+	w_num(w, 0, 4);
+	site_aim(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc);
+}
+
+void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
+{
+	uint8_t op[2] = { 0x0f, (uint8_t)(0x80 | condition) };
+	struct writer cold;
+
+	if (!is_of_region(w, pc)) {
+		cold = w_cold(w);
+		w_jcc_at(w, condition, stream_at(cold.s));
+		cold.pc = pc;
+		w_mark(&cold, 0, 0);
+		jmp_literal(&cold, pc);
+		return;
+	}
+	w_align(w, 2);
+	w_bytes(w, op, 2);
+	w_num(w, 0, 4);
+	site_aim(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc);
+}
+
+void w_jmp_at(struct writer *w, uint32_t at)
+{
+	uint32_t next = stream_at(w->s) + 5;
+
+	w_code(w, "\xe9");
+	w_num(w, at - next, 4);
+}
+
+void w_jcc_at(struct writer *w, unsigned condition, uint32_t at)
+{
+	uint8_t op[2] = { 0x0f, (uint8_t)(0x80 | condition) };
+	uint32_t next = stream_at(w->s) + 6;
+
+	w_bytes(w, op, 2);
+	w_num(w, at - next, 4);
+}
+
+struct writer w_cold(const struct writer *w)
+{
+	struct writer cold = *w;
+
+	cold.s = &w->rg->cold;
+	return cold;
+}

@@ -1,0 +1,63 @@
+/*
+ * Writing translated code: a cursor that knows which original instruction it
+ * writes for, and the instructions that sequences are made of. Private to
+ * translate/x86_64.
+ */
+#ifndef TRANSLATE_X86_64_EMIT_H
+#define TRANSLATE_X86_64_EMIT_H
+
+#include "arch/x86_64/decode.h"
+#include "translate/block.h"
+
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
+
+/* Where code goes and what it stands for. */
+struct writer {
+	struct space *sp;
+	struct region *rg;
+	struct stream *s; /* the region's hot or cold one */
+	uint32_t block;
+	uint64_t block_pc;
+	uint64_t pc;	 /* of the instruction that is being translated */
+	unsigned rewind; /* of the last mark: padding repeats it */
+	int undo;
+};
+
+/* The code that comes next is a boundary: see struct mark. */
+void w_mark(struct writer *w, unsigned rewind, int undo);
+void w_bytes(struct writer *w, const void *bytes, size_t n);
+void w_num(struct writer *w, uint64_t v, unsigned size);
+/* Bytes of a string literal. */
+#define w_code(w, text) w_bytes(w, text, sizeof(text) - 1)
+
+/* Pads so that a field of 4 bytes which comes after skip more lies in one cache
+ * line. */
+void w_align(struct writer *w, unsigned skip);
+/* Nothing is in the stream since at: a boundary needs a byte of its own. */
+void w_nop(struct writer *w);
+
+/* A 64-bit register (0 to 15) to the window's slot, and back. */
+void w_spill(struct writer *w, unsigned reg, uint32_t slot);
+void w_fill(struct writer *w, unsigned reg, uint32_t slot);
+/* jmp *%gs:slot and jmp *%gs:table(,%rcx,8) */
+void w_jmp_slot(struct writer *w, uint32_t slot);
+void w_jmp_table(struct writer *w, uint32_t table);
+
+/* jmp, or jcc with that condition, to the code for pc: within the region by
+ * displacement, else through a literal. */
+void w_jmp_pc(struct writer *w, uint64_t pc);
+void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc);
+/* ... to an offset of the same region. */
+void w_jmp_at(struct writer *w, uint32_t at);
+void w_jcc_at(struct writer *w, unsigned condition, uint32_t at);
+
+/* Condition codes of jcc. */
+enum { COND_E = 4, COND_NE = 5 };
+
+/* The routines that all of a region's code shares. */
+void emit_routines(struct region *rg);
+
+/* The stream where rare code goes, for the same instruction. */
+struct writer w_cold(const struct writer *w);
+
+#endif

@@ -1,0 +1,164 @@
+/*
+ * What stands before a block's first instruction: the comparison of bytes that
+ * may change, and what counts its runs. Nothing here changes flags that are
+ * live, or any register.
+ */
+#include <string.h>
+
+#include "translate/layer.h"
+#include "translate/x86_64/compiler.h"
+#include "translate/x86_64/window.h"
+
+/* --- bytes that may change ----------------------------------------------- */
+
+struct piece {
+	uint64_t addr;
+	uint32_t value;
+	unsigned size; /* 4, 2 or 1 */
+};
+
+/* cmp $value, addr(%rip); jne stale */
+static void compare_flags(struct writer *w, const struct piece *p,
+			  uint32_t stale)
+{
+	static const char *const ops[] = {
+		[1] = "\x80\x3d", [2] = "\x66\x81\x3d", [4] = "\x81\x3d"
+	};
+	unsigned n = p->size == 2 ? 3 : 2;
+	uint64_t from = w->rg->addr + stream_at(w->s) + n + 4 + p->size;
+
+	w_mark(w, 0, 0);
+	w_bytes(w, ops[p->size], n);
+	w_num(w, p->addr - from, 4);
+	w_num(w, p->value, p->size);
+	w_mark(w, 0, 0);
+	w_jcc_at(w, COND_NE, stale);
+}
+
+/* movz addr(%rip), %ecx; lea -value(%rcx), %ecx; jrcxz 1f; jmp stale; 1: */
+static void compare_quietly(struct writer *w, const struct piece *p,
+			    uint32_t stale)
+{
+	static const char *const ops[] = {
+		[1] = "\x0f\xb6\x0d", [2] = "\x0f\xb7\x0d", [4] = "\x8b\x0d"
+	};
+	unsigned n = p->size == 4 ? 2 : 3;
+	uint64_t from = w->rg->addr + stream_at(w->s) + n + 4;
+
+	w_mark(w, REWIND_RCX, 0);
+	w_bytes(w, ops[p->size], n);
+	w_num(w, p->addr - from, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x8d\x89");
+	w_num(w, -p->value, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xe3\x05");
+	w_mark(w, REWIND_RCX, 0);
+	w_jmp_at(w, stale);
+}
+
+/* The next piece of the block's bytes; false: there is none. They are aligned,
+ * since the program may have asked for alignment checks. */
+static bool next_piece(const uint8_t *bytes, unsigned length, unsigned *at,
+		       uint64_t pc, struct piece *p)
+{
+	unsigned left = length - *at, size = 4;
+
+	if (!left)
+		return false;
+	while (size > left || (pc + *at) % size)
+		size /= 2;
+	*p = (struct piece){ .addr = pc + *at, .size = size };
+	memcpy(&p->value, bytes + *at, p->size);
+	*at += p->size;
+	return true;
+}
+
+static unsigned gather(const struct compiler *c, uint8_t *bytes)
+{
+	unsigned length = 0;
+
+	for (unsigned n = 0; n < c->n_insns; n++) {
+		memcpy(bytes + length, c->insns[n].bytes,
+		       c->insns[n].in.length);
+		length += c->insns[n].in.length;
+	}
+	return length;
+}
+
+void check_bytes_write(struct compiler *c)
+{
+	uint8_t bytes[BLOCK_INSNS * X86_INSN_MAX];
+	struct writer *w = &c->w;
+	bool live = !code_flags_dead(&c->reader, w->pc);
+	struct stub stub = {
+		.pc = w->pc,
+		.kind = STUB_STALE,
+		.arg = w->block,
+		.rewind = live ? REWIND_RCX : 0,
+	};
+	unsigned length = gather(c, bytes), at = 0;
+	uint32_t stale = region_stub(w->rg, &stub);
+	struct piece p;
+
+	w_mark(w, 0, 0);
+	if (live)
+		w_spill(w, RCX, WIN_RCX);
+	while (next_piece(bytes, length, &at, w->pc, &p)) {
+		if (live)
+			compare_quietly(w, &p, stale);
+		else
+			compare_flags(w, &p, stale);
+	}
+	w_mark(w, live ? REWIND_RCX : 0, 0);
+	if (live)
+		w_fill(w, RCX, WIN_RCX);
+}
+
+/* --- counting ------------------------------------------------------------ */
+
+/* movb $1, slot(%rip) */
+static void write_coverage(struct writer *w, uint32_t slot)
+{
+	w_mark(w, 0, 0);
+	w_code(w, "\xc6\x05");
+	w_num(w, slot - (stream_at(w->s) + 5), 4);
+	w_code(w, "\x01");
+}
+
+/* incq slot(%rip), or with flags that live the same through rcx */
+static void write_count(struct writer *w, uint32_t slot, bool live)
+{
+	w_mark(w, 0, 0);
+	if (!live) {
+		w_code(w, "\x48\xff\x05");
+		w_num(w, slot - (stream_at(w->s) + 4), 4);
+		return;
+	}
+	w_spill(w, RCX, WIN_RCX);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x48\x8b\x0d");
+	w_num(w, slot - (stream_at(w->s) + 4), 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x48\x8d\x49\x01"); /* lea 1(%rcx), %rcx */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x48\x89\x0d");
+	w_num(w, slot - (stream_at(w->s) + 4), 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_RCX);
+}
+
+void instrument_entry(struct compiler *c)
+{
+	struct writer *w = &c->w;
+	uint32_t slot;
+
+	if (c->sp->mode == MODE_NONE)
+		return;
+	slot = region_data(w->rg, 8);
+	c->sp->blocks[w->block].slot = slot;
+	if (c->sp->mode == MODE_COVERAGE)
+		write_coverage(w, slot);
+	else
+		write_count(w, slot, !code_flags_dead(&c->reader, w->pc));
+}

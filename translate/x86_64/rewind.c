@@ -1,0 +1,163 @@
+#include "translate/x86_64/rewind.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "target/target.h"
+#include "translate/layer.h"
+#include "translate/x86_64/code.h"
+#include "translate/x86_64/window.h"
+
+#define FLAG_OVERFLOW 0x800u
+
+uint64_t *image_gpr(uint8_t *image, unsigned n)
+{
+	static const uint8_t order[8] = {
+		IMAGE_RAX, IMAGE_RCX, IMAGE_RDX, IMAGE_RBX,
+		IMAGE_RSP, IMAGE_RBP, IMAGE_RSI, IMAGE_RDI,
+	};
+
+	return image_reg(image, n < 8 ? order[n] : n);
+}
+
+static uint64_t slot(const uint8_t *window, unsigned at)
+{
+	uint64_t v;
+
+	memcpy(&v, window + at, sizeof(v));
+	return v;
+}
+
+static void restore_flags(uint8_t *image, uint64_t saved)
+{
+	uint32_t flags;
+
+	memcpy(&flags, image + 8 * IMAGE_FLAGS, sizeof(flags));
+	flags &= ~(0xd5u | FLAG_OVERFLOW);
+	flags |= (uint32_t)(saved >> 8) & 0xd5u;
+	flags |= saved & 1 ? FLAG_OVERFLOW : 0;
+	memcpy(image + 8 * IMAGE_FLAGS, &flags, sizeof(flags));
+}
+
+struct rule {
+	uint64_t pc;
+	unsigned rewind;
+	int undo;
+};
+
+static int apply(struct space *sp, const struct rule *r, const uint8_t *window,
+		 uint8_t *image)
+{
+	uint64_t pc = r->pc;
+
+	if (r->rewind & REWIND_TARGET)
+		pc = slot(window, WIN_TARGET);
+	if (r->rewind & REWIND_RETURN &&
+	    target_read_all(sp->tr->lower, sp->by->proc,
+			    *image_reg(image, IMAGE_RSP) - 8, &pc, 8) < 0)
+		return -EFAULT;
+	if (r->rewind & REWIND_RCX)
+		*image_reg(image, IMAGE_RCX) = slot(window, WIN_RCX);
+	if (r->rewind & REWIND_RAX)
+		*image_reg(image, IMAGE_RAX) = slot(window, WIN_RAX);
+	if (r->rewind & REWIND_RDX)
+		*image_reg(image, IMAGE_RDX) = slot(window, WIN_RDX);
+	if (r->rewind & REWIND_FLAGS)
+		restore_flags(image, slot(window, WIN_FLAGS));
+	if (r->rewind & REWIND_CALLED)
+		*image_reg(image, IMAGE_RCX) = pc;
+	*image_reg(image, IMAGE_RSP) += (uint64_t)r->undo;
+	*image_reg(image, IMAGE_RIP) = pc;
+	return 0;
+}
+
+static bool rule_of_mark(const struct space *sp, const struct region *rg,
+			 uint32_t at, struct rule *r)
+{
+	const struct mark *m = region_mark(rg, at);
+
+	if (!m)
+		return false;
+	*r = (struct rule){
+		.pc = sp->blocks[m->block].pc + (uint64_t)m->delta,
+		.rewind = m->rewind,
+		.undo = m->undo,
+	};
+	return true;
+}
+
+int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
+		 bool trapped, const struct stub **stub)
+{
+	uint64_t cpc = *image_reg(image, IMAGE_RIP) - trapped;
+	struct region *rg = space_region_at(sp, cpc);
+	uint32_t at = rg ? (uint32_t)(cpc - rg->addr) : 0;
+	struct rule r;
+
+	if (!rg)
+		return -ENOENT;
+	*stub = region_stub_at(rg, at);
+	if (*stub)
+		r = (struct rule){ (*stub)->pc, (*stub)->rewind,
+				   (*stub)->undo };
+	else if (!rule_of_mark(sp, rg, at, &r))
+		return -ENOENT;
+	return apply(sp, &r, window, image);
+}
+
+/* --- operands ------------------------------------------------------------ */
+
+static uint64_t displacement(const struct insn *i)
+{
+	const uint8_t *p = i->bytes + i->in.disp_at;
+	int32_t wide;
+
+	if (i->in.disp_size == 1)
+		return (uint64_t)(int8_t)*p;
+	if (i->in.disp_size != 4)
+		return 0;
+	memcpy(&wide, p, sizeof(wide));
+	return (uint64_t)wide;
+}
+
+/* SDM vol. 2, 2.1.5 and 2.2.1. */
+static uint64_t address(const struct insn *i, uint8_t *image, uint64_t fs_base)
+{
+	const struct x86_instr *in = &i->in;
+	unsigned base = in->modrm & 7, index;
+	bool is_sib = base == 4;
+	uint64_t at = displacement(i);
+
+	if (in->rip_relative)
+		return x86_rip_operand(in, i->bytes, i->pc) +
+		       (in->prefixes & X86_PFX_FS ? fs_base : 0);
+	if (is_sib)
+		base = in->sib & 7;
+	if (!(is_sib && base == 5 && in->modrm < 0x40))
+		at += *image_gpr(image, base | (in->rex & X86_REX_B ? 8 : 0));
+	index = (in->sib >> 3 & 7) | (in->rex & X86_REX_X ? 8 : 0);
+	if (is_sib && index != 4)
+		at += *image_gpr(image, index) << (in->sib >> 6);
+	if (in->prefixes & X86_PFX_67)
+		at = (uint32_t)at;
+	return at + (in->prefixes & X86_PFX_FS ? fs_base : 0);
+}
+
+int branch_target(struct space *sp, uint8_t *image, uint64_t fs_base,
+		  uint64_t *target)
+{
+	struct code_reader reader;
+	struct insn i;
+
+	code_init(&reader, sp);
+	if (!code_read(&reader, *image_reg(image, IMAGE_RIP), &i))
+		return -EFAULT;
+	if (i.in.modrm >= 0xc0) {
+		*target = *image_gpr(image,
+				     (i.in.modrm & 7) |
+					     (i.in.rex & X86_REX_B ? 8 : 0));
+		return 0;
+	}
+	return target_read_all(sp->tr->lower, sp->by->proc,
+			       address(&i, image, fs_base), target, 8);
+}

@@ -1,0 +1,52 @@
+/*
+ * From a place in translated code to the original thread: private to
+ * translate/.
+ *
+ * Every boundary between translated instructions has a rule that says which
+ * original instruction the thread is at, and what it takes to have the
+ * registers that it would have there. A sequence changes nothing but what the
+ * rule can undo until the instruction's effect is whole. So any thread,
+ * wherever it was stopped, is rewound by computing, not by running it on.
+ */
+#ifndef TRANSLATE_X86_64_REWIND_H
+#define TRANSLATE_X86_64_REWIND_H
+
+#include "translate/cache.h"
+
+/* Registers as in the g packet. */
+enum {
+	IMAGE_RAX,
+	IMAGE_RBX,
+	IMAGE_RCX,
+	IMAGE_RDX,
+	IMAGE_RSI,
+	IMAGE_RDI,
+	IMAGE_RBP,
+	IMAGE_RSP,
+	IMAGE_R8,
+	IMAGE_RIP = 16,
+	IMAGE_FLAGS = 17, /* 32 bits */
+};
+
+static inline uint64_t *image_reg(uint8_t *image, unsigned n)
+{
+	return (uint64_t *)(void *)(image + 8 * (size_t)n);
+}
+
+/* The register that instructions encode as n. */
+uint64_t *image_gpr(uint8_t *image, unsigned n);
+
+/*
+ * The image's pc lies in the cache; trapped: right behind a trap that it met.
+ * The image becomes the original thread's. window is its page, which is not
+ * trusted. Reads the program's memory through sp->by. *stub is the stub that
+ * it was at, or NULL. -ENOENT: that is no boundary.
+ */
+int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
+		 bool trapped, const struct stub **stub);
+
+/* Of an indirect branch that the thread is at: where it goes. */
+int branch_target(struct space *sp, uint8_t *image, uint64_t fs_base,
+		  uint64_t *target);
+
+#endif

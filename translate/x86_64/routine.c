@@ -1,0 +1,159 @@
+/*
+ * Where indirect branches find what a direct-mapped table did not have. A
+ * region has such routines for returns and for jumps and calls; and of either
+ * one more, for those that met a landing which does not give up its slot.
+ *
+ *	return_fix:	mov	-8(%rsp), %rcx		the address taken
+ *			mov	%rcx, %gs:TARGET
+ *	indirect_fix:	mov	%gs:TARGET, %rcx
+ *			rax, flags and rdx to the window
+ *			rcx is looked up in the big table
+ *	hit:		the direct-mapped slot is rewritten, but by *_keep
+ *			all but rcx restored
+ *			jmp	*%gs:LANDING		which verifies once more
+ *	miss:		all but rcx restored
+ *			int3				in a stub
+ *
+ * rcx is in the window when they begin. What is saved stays there to the end,
+ * so that from then on one rule rewinds a thread from every boundary.
+ */
+#include "translate/x86_64/emit.h"
+#include "translate/x86_64/window.h"
+
+#define SAVED (REWIND_RCX | REWIND_RAX | REWIND_RDX | REWIND_FLAGS)
+
+/* An instruction, and how a thread before it is rewound. */
+#define STEP(w, how, text) (w_mark(w, how, 0), w_code(w, text))
+
+static void save(struct writer *w)
+{
+	w_mark(w, REWIND_TARGET | REWIND_RCX, 0);
+	w_spill(w, RAX, WIN_RAX);
+	STEP(w, REWIND_TARGET | REWIND_RCX, "\x9f"); /* lahf */
+	STEP(w, REWIND_TARGET | REWIND_RCX | REWIND_RAX,
+	     "\x0f\x90\xc0"); /* seto %al */
+	w_mark(w, REWIND_TARGET | REWIND_RCX | REWIND_RAX, 0);
+	w_spill(w, RAX, WIN_FLAGS);
+	w_mark(w, REWIND_TARGET | REWIND_RCX | REWIND_RAX, 0);
+	w_spill(w, RDX, WIN_RDX);
+}
+
+/* All but rcx. */
+static void restore(struct writer *w)
+{
+	const unsigned how = REWIND_TARGET | SAVED;
+
+	w_mark(w, how, 0);
+	w_fill(w, RDX, WIN_RDX);
+	w_mark(w, how, 0);
+	w_fill(w, RAX, WIN_FLAGS);
+	STEP(w, how, "\x04\x7f"); /* add $0x7f, %al: overflow, if it was */
+	STEP(w, how, "\x9e");	  /* sahf */
+	w_mark(w, how, 0);
+	w_fill(w, RAX, WIN_RAX);
+}
+
+/* mov %gs:table(%rax), %rdx */
+static void load_pair(struct writer *w, uint32_t table)
+{
+	STEP(w, REWIND_TARGET | SAVED, "\x65\x48\x8b\x90");
+	w_num(w, table, 4);
+}
+
+static uint8_t *short_jump(struct writer *w, uint8_t opcode)
+{
+	uint8_t code[2] = { opcode, 0 };
+
+	w_mark(w, REWIND_TARGET | SAVED, 0);
+	w_bytes(w, code, 2);
+	return w->s->e.code + w->s->e.len;
+}
+
+static void lands_here(struct writer *w, uint8_t *jump)
+{
+	jump[-1] = (uint8_t)(w->s->e.code + w->s->e.len - jump);
+}
+
+/* direct: the table with the slot, or 0. */
+static void found(struct writer *w, uint32_t direct, uint32_t all)
+{
+	const unsigned how = REWIND_TARGET | SAVED;
+
+	load_pair(w, all + 8);
+	if (direct) {
+		STEP(w, how, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
+		STEP(w, how,
+		     "\x65\x48\x89\x14\xcd"); /* mov %rdx, %gs:(,%rcx,8) */
+		w_num(w, direct, 4);
+	}
+	w_mark(w, how, 0);
+	w_spill(w, RDX, WIN_LANDING);
+	restore(w);
+	w_mark(w, how, 0);
+	w_jmp_slot(w, WIN_LANDING);
+}
+
+static void look_up(struct writer *w, uint32_t direct, uint32_t all,
+		    enum stub_kind miss)
+{
+	const unsigned how = REWIND_TARGET | SAVED;
+	struct stub stub = {
+		.kind = (uint8_t)miss,
+		.rewind = REWIND_TARGET | REWIND_RCX,
+	};
+	uint8_t *loop, *hit, *free_pair, *again;
+
+	save(w);
+	STEP(w, how, "\x89\xc8"); /* mov %ecx, %eax */
+	STEP(w, how, "\x25");	  /* and */
+	w_num(w, TAB_ALL - 1, 4);
+	STEP(w, how, "\xc1\xe0\x04"); /* shl $4, %eax */
+	loop = w->s->e.code + w->s->e.len;
+	load_pair(w, all);
+	STEP(w, how, "\x48\x39\xca"); /* cmp %rcx, %rdx */
+	hit = short_jump(w, 0x74);
+	STEP(w, how, "\x48\x85\xd2"); /* test %rdx, %rdx */
+	free_pair = short_jump(w, 0x74);
+	STEP(w, how, "\x83\xc0\x10"); /* add $16, %eax */
+	STEP(w, how, "\x25");	      /* and */
+	w_num(w, TAB_ALL * 16 - 1, 4);
+	again = short_jump(w, 0xeb);
+	again[-1] = (uint8_t)(loop - again);
+	lands_here(w, free_pair);
+	restore(w);
+	w_mark(w, how, 0);
+	w_jmp_at(w, region_stub(w->rg, &stub));
+	lands_here(w, hit);
+	found(w, direct, all);
+}
+
+static uint32_t return_routine(struct writer *w, uint32_t direct)
+{
+	uint32_t at = stream_at(w->s);
+
+	STEP(w, REWIND_RETURN | REWIND_RCX, "\x48\x8b\x4c\x24\xf8");
+	w_mark(w, REWIND_RETURN | REWIND_RCX, 0);
+	w_spill(w, RCX, WIN_TARGET);
+	look_up(w, direct, TAB_RETURNS_ALL, STUB_RETURN);
+	return at;
+}
+
+static uint32_t indirect_routine(struct writer *w, uint32_t direct)
+{
+	uint32_t at = stream_at(w->s);
+
+	w_mark(w, REWIND_TARGET | REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_TARGET);
+	look_up(w, direct, TAB_INDIRECT_ALL, STUB_INDIRECT);
+	return at;
+}
+
+void emit_routines(struct region *rg)
+{
+	struct writer w = { .rg = rg, .s = &rg->cold };
+
+	rg->return_fix = return_routine(&w, TAB_RETURNS);
+	rg->return_keep = return_routine(&w, 0);
+	rg->indirect_fix = indirect_routine(&w, TAB_INDIRECT);
+	rg->indirect_keep = indirect_routine(&w, 0);
+}

@@ -1,0 +1,141 @@
+#include "translate/x86_64/watch.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "translate/block.h"
+#include "translate/x86_64/rewind.h"
+#include "translate/x86_64/window.h"
+
+#define ARCH_SET_GS 0x1001
+#define ARCH_GET_GS 0x1004
+#define REMAP_EXEC  040000 /* SHM_EXEC of shmat(2) */
+
+struct call {
+	struct space *sp;
+	uint64_t arg[6];
+};
+
+typedef struct watch watch_fn(const struct call *c);
+
+/* What lies there goes or changes: of interest where we have code of it. */
+static struct watch over(const struct call *c, uint64_t lo, uint64_t len)
+{
+	uint64_t end = lo + ((len + 4095) & ~UINT64_C(4095));
+	struct watch w = { WATCH_NATIVE, lo, end, false };
+
+	if (!blocks_touch(c->sp, lo, end))
+		w.way = WATCH_PLAIN;
+	return w;
+}
+
+/* An executable range comes to be: it may have been tried before. */
+static struct watch anew(struct watch w, const struct call *c, uint64_t len)
+{
+	c->sp->maps_stale = true;
+	w.way = WATCH_NATIVE;
+	w.by_result = true;
+	w.hi = len;
+	return w;
+}
+
+static struct watch on_mmap(const struct call *c)
+{
+	struct watch w = { WATCH_PLAIN, 0, 0, false };
+
+	c->sp->maps_stale = true;
+	if (c->arg[2] & PROT_EXEC)
+		return anew(w, c, c->arg[1]);
+	return c->arg[3] & MAP_FIXED ? over(c, c->arg[0], c->arg[1]) : w;
+}
+
+static struct watch on_mprotect(const struct call *c)
+{
+	struct watch w = over(c, c->arg[0], c->arg[1]);
+
+	c->sp->maps_stale = true;
+	if (c->arg[2] & PROT_EXEC)
+		w.way = WATCH_NATIVE;
+	return w;
+}
+
+static struct watch on_munmap(const struct call *c)
+{
+	c->sp->maps_stale = true;
+	return over(c, c->arg[0], c->arg[1]);
+}
+
+static struct watch on_mremap(const struct call *c)
+{
+	struct watch w = over(c, c->arg[0], c->arg[1]);
+
+	return w.way == WATCH_PLAIN ? w : anew(w, c, c->arg[2]);
+}
+
+static struct watch on_madvise(const struct call *c)
+{
+	return over(c, c->arg[0], c->arg[1]);
+}
+
+static struct watch on_shmat(const struct call *c)
+{
+	struct watch w = { WATCH_PLAIN, 0, 0, false };
+
+	c->sp->maps_stale = true;
+	return c->arg[2] & REMAP_EXEC ? anew(w, c, 0) : w;
+}
+
+static struct watch on_arch_prctl(const struct call *c)
+{
+	bool gs = c->arg[0] == ARCH_SET_GS || c->arg[0] == ARCH_GET_GS;
+
+	return (struct watch){ gs ? WATCH_NATIVE : WATCH_PLAIN, 0, 0, false };
+}
+
+static struct watch on_sigreturn(const struct call *c)
+{
+	(void)c;
+	return (struct watch){ WATCH_RETURN, 0, 0, false };
+}
+
+static const struct {
+	uint16_t nr;
+	watch_fn *fn;
+} watched[] = {
+	{ SYS_mmap, on_mmap },
+	{ SYS_mprotect, on_mprotect },
+	{ SYS_pkey_mprotect, on_mprotect },
+	{ SYS_munmap, on_munmap },
+	{ SYS_mremap, on_mremap },
+	{ SYS_madvise, on_madvise },
+	{ SYS_shmat, on_shmat },
+	{ SYS_arch_prctl, on_arch_prctl },
+	{ SYS_rt_sigreturn, on_sigreturn },
+};
+
+#define N_WATCHED (sizeof(watched) / sizeof(watched[0]))
+
+void watch_table_fill(uint8_t *table)
+{
+	memset(table, 0, 0x10000);
+	for (unsigned i = 0; i < N_WATCHED; i++)
+		table[watched[i].nr] = 1;
+}
+
+struct watch watch_call(struct space *sp, uint8_t *image)
+{
+	uint32_t nr = (uint32_t)*image_reg(image, IMAGE_RAX);
+	struct call c = {
+		.sp = sp,
+		.arg = { *image_gpr(image, 7), *image_gpr(image, 6),
+			 *image_gpr(image, 2), *image_gpr(image, 10),
+			 *image_gpr(image, 8), *image_gpr(image, 9) },
+	};
+
+	for (unsigned i = 0; i < N_WATCHED; i++) {
+		if (watched[i].nr == nr)
+			return watched[i].fn(&c);
+	}
+	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+}

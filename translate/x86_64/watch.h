@@ -1,0 +1,32 @@
+/*
+ * System calls that the server looks at before they are made, because they
+ * change what is mapped, or the thread as a whole. Private to translate/.
+ */
+#ifndef TRANSLATE_X86_64_WATCH_H
+#define TRANSLATE_X86_64_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct space;
+
+/* How a call is made. */
+enum watch_way {
+	WATCH_PLAIN,  /* from the cache, as any */
+	WATCH_RETURN, /* rt_sigreturn: by itself, from the original code */
+	WATCH_NATIVE, /* so too, and lo..hi changes */
+};
+
+struct watch {
+	enum watch_way way;
+	uint64_t lo, hi; /* original code there is forgotten afterwards */
+	bool by_result;	 /* the range begins where the call says */
+};
+
+/* Nonzero bytes for the numbers that are watched: TAB_SYSCALLS. */
+void watch_table_fill(uint8_t *table);
+
+/* The thread with that image is about to make its call. */
+struct watch watch_call(struct space *sp, uint8_t *image);
+
+#endif

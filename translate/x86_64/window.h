@@ -1,0 +1,50 @@
+/*
+ * What translated code reaches through %gs: a page of the thread's own, and
+ * behind it tables that all threads of the process have in common. Offsets
+ * from the base of gs; the server sees the same memory.
+ */
+#ifndef TRANSLATE_X86_64_WINDOW_H
+#define TRANSLATE_X86_64_WINDOW_H
+
+#include <stdint.h>
+
+/* The thread's page. */
+enum {
+	WIN_RCX = 0x00, /* registers that a sequence has borrowed */
+	WIN_RAX = 0x08,
+	WIN_FLAGS = 0x10, /* ah as lahf leaves it; al is the overflow flag */
+	WIN_RDX = 0x18,
+	WIN_TARGET = 0x20,  /* where an indirect branch goes, original */
+	WIN_LANDING = 0x28, /* ... and in the cache */
+	WIN_RING = 0x30,    /* where the next event is written */
+	WIN_DEPTH = 0x38,   /* of calls, 32 bits */
+	WIN_PAGE = 0x1000,
+};
+
+/*
+ * The tables. The first holds a byte for each number of a system call, of
+ * which the low 16 bits count: nonzero, and the server wants to see it. The
+ * next two are direct-mapped by the low 16 bits of an original address, and
+ * what they hold is not verified: the landing that is jumped to does that. The
+ * last two hold pairs of an original address and its landing, placed by the
+ * low bits and probed linearly; a first word of 0 is a free one.
+ */
+enum {
+	TAB_SYSCALLS = WIN_PAGE,
+	TAB_RETURNS = TAB_SYSCALLS + 0x10000,
+	TAB_INDIRECT = TAB_RETURNS + 0x80000,
+	TAB_RETURNS_ALL = TAB_INDIRECT + 0x80000,
+	TAB_INDIRECT_ALL = TAB_RETURNS_ALL + 0x200000,
+	TAB_END = TAB_INDIRECT_ALL + 0x200000,
+};
+
+#define TAB_SIZE     (TAB_END - WIN_PAGE)
+#define TAB_DIRECT   0x10000 /* entries of a direct-mapped one */
+#define TAB_ALL	     0x20000 /* pairs of the others */
+#define TAB_ALL_USED 0x18000 /* at most; then the cache is dropped */
+
+struct table_pair {
+	uint64_t pc, landing;
+};
+
+#endif
