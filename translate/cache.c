@@ -14,8 +14,9 @@
 #include "translate/x86_64/watch.h"
 #include "translate/x86_64/window.h"
 
-#define BLOCK_ROOM 16384u /* more than any block with all that belongs to it \
-			   */
+#define BLOCK_ROOM                                                \
+	16384u /* more than any block with all that belongs to it \
+		*/
 #define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
 
 /* --- memory in common ---------------------------------------------------- */
@@ -130,7 +131,7 @@ static struct region *region_new(struct space *sp, uint64_t pc, struct err *e)
 	}
 	rg->index = sp->n_regions;
 	sp->regions[sp->n_regions++] = rg;
-	sp->maps_stale = true;
+	space_remapped(sp);
 	sp->tr->stats.regions++;
 	region_reset(rg);
 	return rg;
@@ -274,8 +275,9 @@ static void tables_reset(struct space *sp)
 		returns[i] = rg->addr + rg->return_fix;
 		indirect[i] = rg->addr + rg->indirect_fix;
 	}
-	memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
-	       TAB_END - TAB_RETURNS_ALL);
+	if (sp->n_returns || sp->n_indirect)
+		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
+		       TAB_END - TAB_RETURNS_ALL);
 	memset(sp->kept, 0, TAB_DIRECT);
 	sp->n_returns = sp->n_indirect = 0;
 }
@@ -374,7 +376,8 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->tr = tr;
 	sp->by = by;
 	sp->refs = 1;
-	sp->maps_stale = true;
+	sp->batch = 1;
+	space_remapped(sp);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
 	sp->kept = xcalloc(TAB_DIRECT, 1);
 	sp->windows = xcalloc(WINDOWS_MAX, sizeof(*sp->windows));
@@ -415,6 +418,7 @@ void space_free(struct space *sp)
 	free(sp->caches);
 	free(sp->windows);
 	free(sp->kept);
+	free(sp->pages_read);
 	free(sp);
 }
 

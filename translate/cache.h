@@ -24,6 +24,7 @@
 #include "translate/maps.h"
 #include "translate/translate.h"
 
+struct code_page;
 struct target;
 struct thread;
 struct translator;
@@ -150,7 +151,10 @@ struct space {
 	enum trace_mode mode;
 	struct thread *by; /* lower: a stopped thread that may be used */
 	struct maps maps;
-	bool maps_stale;
+	bool maps_stale;       /* set by space_remapped() */
+	unsigned batch;	       /* of translations: code.h */
+	unsigned batch_mapped; /* the last before the map changed */
+	struct code_page *pages_read;
 	bool wide; /* executable ranges share low address bits */
 	struct region *regions[REGIONS_MAX];
 	unsigned n_regions;
@@ -192,6 +196,13 @@ struct region *space_region(struct space *sp, uint64_t pc, struct err *e);
 
 /* The region whose code holds the address, or NULL. */
 struct region *space_region_at(const struct space *sp, uint64_t cpc);
+
+/* The map, or read-only memory, may have changed. */
+static inline void space_remapped(struct space *sp)
+{
+	sp->maps_stale = true;
+	sp->batch_mapped = sp->batch;
+}
 
 /* What is mapped; read again if something changed. */
 const struct map_range *space_find(struct space *sp, uint64_t addr);

@@ -514,6 +514,8 @@ void follow_forget(struct process *p, uint64_t addr, uint64_t len)
 {
 	struct space *sp = space_of(p);
 
-	if (sp)
-		blocks_drop(sp, addr, addr + len);
+	if (!sp)
+		return;
+	blocks_drop(sp, addr, addr + len);
+	space_remapped(sp);
 }

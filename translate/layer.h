@@ -138,7 +138,8 @@ bool process_event(struct translator *tr, struct thread *th, struct stop *ev);
  * or are gone. */
 void process_forget(struct translator *tr, struct process *p);
 
-/* Is there a breakpoint of the layer above? */
+/* Has the layer above any breakpoints in it, and one there? */
+bool process_has_points(const struct space *sp);
 bool process_has_point(const struct space *sp, uint64_t pc);
 
 /* The cache is full: it is dropped, for all threads. */

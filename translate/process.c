@@ -259,12 +259,23 @@ bool process_event(struct translator *tr, struct thread *th, struct stop *ev)
 
 /* --- the cache is full --------------------------------------------------- */
 
+static const struct process *upper_of(const struct space *sp)
+{
+	return map_find(&sp->tr->processes, (uint64_t)sp->by->proc->pid);
+}
+
+bool process_has_points(const struct space *sp)
+{
+	const struct process *p = upper_of(sp);
+
+	return p && p->points->sw.count;
+}
+
 bool process_has_point(const struct space *sp, uint64_t pc)
 {
-	const struct process *up =
-		map_find(&sp->tr->processes, (uint64_t)sp->by->proc->pid);
+	const struct process *p = upper_of(sp);
 
-	return up && up->points->sw.count && point_find(up, POINT_SW, pc, 0);
+	return p && point_find(p, POINT_SW, pc, 0);
 }
 
 /* Rare: it is when megabytes of code have been translated. */

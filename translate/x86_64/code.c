@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "arch/x86_64/effects.h"
+#include "base/mem.h"
 #include "target/target.h"
 #include "translate/layer.h"
 
@@ -11,39 +12,39 @@
 void code_init(struct code_reader *r, struct space *sp)
 {
 	r->sp = sp;
-	r->last = 0;
-	for (unsigned i = 0; i < CODE_PAGES; i++)
-		r->pages[i].addr = 1; /* no page's */
+	sp->batch++;
+	if (!sp->pages_read)
+		sp->pages_read = xcalloc(CODE_PAGES, sizeof(*sp->pages_read));
 }
 
-static void page_read(struct code_reader *r, struct code_page *p)
+static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 {
-	const struct map_range *range = space_find(r->sp, p->addr);
+	const struct map_range *range = space_find(sp, addr);
 
+	p->addr = addr;
+	p->batch = sp->batch;
 	p->flags = range ? range->flags : 0;
 	p->size = 0;
 	if (p->flags & RANGE_X)
-		p->size = target_read(r->sp->tr->lower, r->sp->by->proc,
-				      p->addr, p->bytes, PAGE);
+		p->size = target_read(sp->tr->lower, sp->by->proc, addr,
+				      p->bytes, PAGE);
+}
+
+static bool is_good(const struct space *sp, const struct code_page *p)
+{
+	return p->batch == sp->batch ||
+	       (p->batch > sp->batch_mapped && p->flags & RANGE_X &&
+		!(p->flags & (RANGE_W | RANGE_SHARE)));
 }
 
 static struct code_page *page_at(struct code_reader *r, uint64_t addr)
 {
 	uint64_t page = addr & -(uint64_t)PAGE;
-	struct code_page *p = &r->pages[r->last];
+	struct code_page *p =
+		&r->sp->pages_read[page / PAGE & (CODE_PAGES - 1)];
 
-	if (p->addr == page)
-		return p;
-	for (unsigned i = 0; i < CODE_PAGES; i++) {
-		if (r->pages[i].addr == page) {
-			r->last = i;
-			return &r->pages[i];
-		}
-	}
-	r->last = (r->last + 1) % CODE_PAGES;
-	p = &r->pages[r->last];
-	p->addr = page;
-	page_read(r, p);
+	if (p->addr != page || !is_good(r->sp, p))
+		page_read(r->sp, p, page);
 	return p;
 }
 

@@ -5,18 +5,22 @@
 #include "arch/x86_64/decode.h"
 #include "translate/cache.h"
 
-#define CODE_PAGES 8
+#define CODE_PAGES 256 /* of a space; a power of two */
 
-/* Pages as they were when a batch began. */
+/*
+ * A page as it was when it was read. What nobody may write stays good until
+ * the map changes; the rest for the batch that read it.
+ */
+struct code_page {
+	uint64_t addr;
+	ssize_t size;	/* bytes that there are */
+	unsigned flags; /* RANGE_* */
+	unsigned batch; /* of struct space */
+	uint8_t bytes[4096];
+};
+
 struct code_reader {
 	struct space *sp;
-	struct code_page {
-		uint64_t addr;
-		ssize_t size;	/* bytes that there are; 0: not read yet */
-		unsigned flags; /* MAP_* */
-		uint8_t bytes[4096];
-	} pages[CODE_PAGES];
-	unsigned last;
 };
 
 struct insn {
@@ -31,13 +35,14 @@ static inline uint64_t insn_next(const struct insn *i)
 	return i->pc + i->in.length;
 }
 
+/* A batch begins. */
 void code_init(struct code_reader *r, struct space *sp);
 
 /* The instruction at pc. False, and i->ok too, when there is none that could
  * be copied. */
 bool code_read(struct code_reader *r, uint64_t pc, struct insn *i);
 
-/* Of the page that holds pc: MAP_* bits. */
+/* Of the page that holds pc: RANGE_* bits. */
 unsigned code_flags(struct code_reader *r, uint64_t pc);
 
 /* Are all status flags given new values before any is read, from pc on? */

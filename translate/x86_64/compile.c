@@ -78,7 +78,7 @@ static void write_plain(struct writer *w, const struct insn *i)
 
 static bool has_point(const struct compiler *c, uint64_t pc)
 {
-	return process_has_point(c->sp, pc);
+	return c->has_points && process_has_point(c->sp, pc);
 }
 
 /* Reads up to the instruction that ends the block. */
@@ -268,6 +268,8 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 /* Translates from pc on until the code does not fall through any more. */
 static void write_chain(struct compiler *c, uint64_t pc, bool skip_point)
 {
+	while (stream_at(c->w.s) % CHAIN_ALIGNMENT)
+		w_code(&c->w, "\xcc");
 	for (; pc; skip_point = false) {
 		bool lands = c->return_next;
 		uint32_t landing = lands ? stream_at(c->w.s) : 0;
@@ -324,6 +326,7 @@ struct block *compile(struct space *sp, uint64_t pc)
 	if (b)
 		return b;
 	code_init(&c.reader, sp);
+	c.has_points = process_has_points(sp);
 	if (is_full(sp) || !begin(&c, pc))
 		return NULL;
 	write_chain(&c, pc, false);
@@ -341,6 +344,7 @@ struct block *compile_behind_point(struct space *sp, uint64_t pc)
 	uint32_t index = sp->n_blocks;
 
 	code_init(&c.reader, sp);
+	c.has_points = process_has_points(sp);
 	if (!begin(&c, pc))
 		return NULL;
 	write_chain(&c, pc, true);

@@ -8,8 +8,9 @@
 #include "translate/x86_64/code.h"
 #include "translate/x86_64/emit.h"
 
-#define BLOCK_INSNS 128 /* of a longer one the rest is another block */
-#define BATCH_MAX   128 /* blocks: measured, see doc/translate.md */
+#define BLOCK_INSNS	128 /* of a longer one the rest is another block */
+#define CHAIN_ALIGNMENT 32  /* of what is jumped to: half a line, measured */
+#define BATCH_MAX	32 /* blocks: more fill the cache with what never runs */
 
 /* A landing to be made known when its block is. */
 struct landing {
@@ -24,6 +25,7 @@ struct compiler {
 	struct insn insns[BLOCK_INSNS];
 	unsigned n_insns;
 	unsigned budget;  /* blocks */
+	bool has_points;  /* of the layer above */
 	bool return_next; /* what comes next is a return address */
 	uint64_t *todo;
 	size_t n_todo, cap_todo;

@@ -33,7 +33,7 @@ static struct watch over(const struct call *c, uint64_t lo, uint64_t len)
 /* An executable range comes to be: it may have been tried before. */
 static struct watch anew(struct watch w, const struct call *c, uint64_t len)
 {
-	c->sp->maps_stale = true;
+	space_remapped(c->sp);
 	w.way = WATCH_NATIVE;
 	w.by_result = true;
 	w.hi = len;
@@ -44,7 +44,7 @@ static struct watch on_mmap(const struct call *c)
 {
 	struct watch w = { WATCH_PLAIN, 0, 0, false };
 
-	c->sp->maps_stale = true;
+	space_remapped(c->sp);
 	if (c->arg[2] & PROT_EXEC)
 		return anew(w, c, c->arg[1]);
 	return c->arg[3] & MAP_FIXED ? over(c, c->arg[0], c->arg[1]) : w;
@@ -54,7 +54,7 @@ static struct watch on_mprotect(const struct call *c)
 {
 	struct watch w = over(c, c->arg[0], c->arg[1]);
 
-	c->sp->maps_stale = true;
+	space_remapped(c->sp);
 	if (c->arg[2] & PROT_EXEC)
 		w.way = WATCH_NATIVE;
 	return w;
@@ -62,7 +62,7 @@ static struct watch on_mprotect(const struct call *c)
 
 static struct watch on_munmap(const struct call *c)
 {
-	c->sp->maps_stale = true;
+	space_remapped(c->sp);
 	return over(c, c->arg[0], c->arg[1]);
 }
 
@@ -82,7 +82,7 @@ static struct watch on_shmat(const struct call *c)
 {
 	struct watch w = { WATCH_PLAIN, 0, 0, false };
 
-	c->sp->maps_stale = true;
+	space_remapped(c->sp);
 	return c->arg[2] & REMAP_EXEC ? anew(w, c, 0) : w;
 }
 
