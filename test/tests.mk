@@ -3,6 +3,8 @@
 #	make check                  all kinds; ends with "N passed, N failed"
 #	make check-unit             one kind: unit proto server gdb decode fuzz
 #	                            layers headers doc
+#	make check-translate        programs natively and followed, MODES=none,count
+#	NATIVE=1 make check-translate   are the tests themselves right?
 #	make check-gdb ONLY='watch*'    some of a kind, by name
 #	make check SERVER=gdbserver KINDS=gdb    the scripts on another server
 #
@@ -16,7 +18,8 @@ RUN          ?= test/run.py
 T            := $(BUILD)/test
 
 CHECK_MODES := asan hostile
-CHECK_GOALS := $(addprefix check-,unit proto server gdb decode fuzz layers headers doc)
+CHECK_GOALS := $(addprefix check-,unit proto server gdb decode fuzz layers \
+	headers doc translate)
 
 # --- programs of the tests ---
 
@@ -95,6 +98,13 @@ $(T)/%-32: test/%.c $(wildcard arch/x86_64/*.c) base/hex.c
 	@mkdir -p $(@D)
 	$(CC) -m32 $(XCFLAGS) -O2 -o $@ $^
 
+# The translator: each row of test/translate/rows, and each script beside it.
+ROW := $(shell sed -n 's/^\([a-z][^ :]*\):.*/\1/p' test/translate/rows)
+TRANSLATED := $(filter $(subst *,%,$(ONLY)),$(ROW))
+TESTS_translate := $(foreach t,$(TRANSLATED),'translate/$(t)=python3 \
+	test/translate/inferior.py --server $(BUILD)/tracestub \
+	--inferiors $(T)/inferiors $(t)')
+
 TESTS_fuzz := \
 	$(foreach t,$(SEAM),'fuzz/$(t)=$(T)/fuzz/$(t) test/fuzz/corpus/$(t)')
 TESTS_layers := 'layers/includes=test/check-layers.sh'
@@ -111,12 +121,14 @@ NEEDS_doc   := $(BUILD)/tracestub
 NEEDS_server = $(NEEDS_gdb)
 NEEDS_decode := $(addprefix $(T)/,decode-check effects-hw $(DECODE) \
 	$(if $(M32),$(addsuffix -32,$(DECODE))))
+NEEDS_translate = $(BUILD)/tracestub $(INFERIORS)
 NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))
 
 export TS_INFERIORS := $(abspath $(T)/inferiors)
 
 ifneq ($(filter check inferiors,$(MAKECMDGOALS)),)
 include $(T)/inferiors.mk
+$(filter $(T)/inferiors/tr_%,$(INFERIORS)): $(wildcard test/inferiors/tr*.h)
 endif
 
 check: $(foreach k,$(KINDS),$(NEEDS_$(k)))
@@ -188,6 +200,7 @@ help:
 	@echo 'make check           everything a change must pass'
 	@echo 'make check-KIND      unit proto server gdb decode fuzz layers headers doc;'
 	@echo '                     ONLY=GLOB'
+	@echo 'make check-translate programs natively and followed; MODES=none,count'
 	@echo 'make check-asan      the same with sanitizers'
 	@echo 'make check-hostile   unit and proto with tiny limits'
 	@echo 'make cov             lines that the tests reach'

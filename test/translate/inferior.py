@@ -1,0 +1,81 @@
+#!/usr/bin/env python3
+"""Run a row of test/translate/rows natively and followed, and compare.
+
+usage: inferior.py [--server S] [--inferiors DIR] [--native] [--runs N]
+                   [--modes none,coverage,count] ROW
+
+Output, errors and exit status are to be the same, in each mode, and the
+counters what the row says. --native (NATIVE=1) runs both sides natively: is
+the row itself right? RUNS=50 repeats the followed side.
+"""
+import os
+import sys
+import tempfile
+
+import traced
+
+ROWS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "rows")
+
+
+def read_row(name):
+    """(program and arguments, conditions)"""
+    with open(ROWS, encoding="utf-8") as f:
+        for line in f:
+            fields = [x.strip() for x in line.split(":")]
+            if not line.startswith("#") and fields[0] == name:
+                return fields[1].split(), fields[2].split()
+    sys.exit("no row %s" % name)
+
+
+def mode_options(mode, tmp):
+    return {"none": [], "count": ["--count"],
+            "coverage": ["--coverage=" + os.path.join(tmp, "drcov")],
+            "forks": ["--follow-forks"]}[mode]
+
+
+def status_wanted(conditions):
+    """The row's exit=N apart from the conditions on counters."""
+    status = [c[5:] for c in conditions if c.startswith("exit=")]
+    return (int(status[0]) if status else 0,
+            [c for c in conditions if not c.startswith("exit=")])
+
+
+def compare(opt, argv, conditions, mode, native):
+    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+        followed = traced.trace(opt, argv, mode_options(mode, tmp), cwd=tmp)
+        bad = traced.differences(native, followed)
+        if followed.stats is not None:
+            bad += traced.broken(followed.stats, conditions)
+    if bad:
+        print("mode %s:" % mode)
+        print("\n".join(bad))
+    return not bad
+
+
+def main():
+    opt = traced.arguments(
+        __doc__, (["--modes"], {"default": os.environ.get("MODES", "none")}),
+        (["row"], {}))
+    words, conditions = read_row(opt.row)
+    wanted, conditions = status_wanted(conditions)
+    argv = [traced.program(opt, words[0]), *words[1:]]
+    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+        native = traced.run(argv, opt.limit, cwd=tmp)
+    if native.status != wanted:
+        print("\n".join(["natively it fails: status %s" % native.status,
+                         traced.excerpt(native.out),
+                         traced.excerpt(native.err)]))
+        sys.exit(1)
+    good = 0
+    total = 0
+    for mode in opt.modes.split(","):
+        for _ in range(opt.runs):
+            good += compare(opt, argv, conditions, mode, native)
+            total += 1
+    if total > 1:
+        print("%d of %d runs as natively" % (good, total))
+    sys.exit(good != total)
+
+
+if __name__ == "__main__":
+    main()
