@@ -13,6 +13,10 @@
 #ifndef TEST_INFERIORS_TR_H
 #define TEST_INFERIORS_TR_H
 
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
