@@ -13,41 +13,17 @@
  * Exits 0 when every difference is explained.
  */
 #include <capstone/capstone.h>
-#include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch/x86_64/decode.h"
 #include "base/mem.h"
+#include "test/code-sweep.h"
 
 #define SLOT	  32 /* bytes of a dispute in the file that objdump reads */
 #define MAX_BATCH 50000
-
-static const char *const everything[] = {
-	"/usr/lib/x86_64-linux-gnu",
-	"/usr/lib32",
-	"/usr/lib/i386-linux-gnu",
-	"/usr/libx32",
-	"/usr/bin",
-	"/usr/sbin",
-};
-
-static const char *const sample[] = {
-	"/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2",
-	"/usr/lib/x86_64-linux-gnu/libc.so.6",
-	"/usr/lib/x86_64-linux-gnu/libm.so.6",
-	"/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
-	"/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
-	"/usr/lib32/libc.so.6",
-	"/usr/lib32/libm.so.6",
-};
 
 /*
  * Why capstone 4 and we differ: FAULT_ where objdump is on our side, EXCUSE_
@@ -391,83 +367,14 @@ static size_t sweep_one(const uint8_t *code, size_t avail, uint64_t addr,
 	return ours > 0 ? ours : 1;
 }
 
-static void sweep(const uint8_t *code, size_t size, uint64_t addr,
-		  enum x86_mode mode)
+static void sweep(const struct code_section *s)
 {
-	check.bytes += size;
-	for (size_t at = 0; at < size;)
-		at += sweep_one(code + at, size - at, addr + at, mode);
-	settle_batch(mode);
-}
-
-/* Both classes have the same shape; only the widths differ. */
-#define SWEEP_SECTIONS(bits, mode)                                          \
-	static void sweep_elf##bits(const uint8_t *map, size_t size)        \
-	{                                                                   \
-		const Elf##bits##_Ehdr *eh = (const void *)map;             \
-		const Elf##bits##_Shdr *sh;                                 \
-                                                                            \
-		if (size < sizeof(*eh) || eh->e_shoff > size ||             \
-		    (size - eh->e_shoff) / sizeof(*sh) < eh->e_shnum)       \
-			return;                                             \
-		sh = (const void *)(map + eh->e_shoff);                     \
-		for (unsigned i = 0; i < eh->e_shnum; i++)                  \
-			if (sh[i].sh_type == SHT_PROGBITS &&                \
-			    (sh[i].sh_flags & SHF_EXECINSTR) &&             \
-			    sh[i].sh_offset < size &&                       \
-			    sh[i].sh_size <= size - sh[i].sh_offset)        \
-				sweep(map + sh[i].sh_offset, sh[i].sh_size, \
-				      sh[i].sh_addr, mode);                 \
-	}
-
-SWEEP_SECTIONS(64, X86_MODE_64)
-SWEEP_SECTIONS(32, X86_MODE_32)
-
-static void sweep_elf(const uint8_t *map, size_t size)
-{
-	const Elf32_Ehdr *eh = (const void *)map;
-
-	if (size < sizeof(*eh) || memcmp(map, ELFMAG, SELFMAG))
-		return;
-	if (eh->e_machine == EM_X86_64 && map[EI_CLASS] == ELFCLASS64)
-		sweep_elf64(map, size);
-	else if (eh->e_machine == EM_386 && map[EI_CLASS] == ELFCLASS32)
-		sweep_elf32(map, size);
-	else
-		return;
-	check.files++;
-}
-
-static int sweep_file(const char *path, const struct stat *st, int type,
-		      struct FTW *ftw)
-{
-	int fd;
-	void *map;
-
-	(void)ftw;
-	if (type != FTW_F || !S_ISREG(st->st_mode) || !st->st_size)
-		return 0;
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return 0;
-	map = mmap(NULL, st->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	close(fd);
-	if (map == MAP_FAILED)
-		return 0;
-	check.file = path;
-	sweep_elf(map, st->st_size);
-	munmap(map, st->st_size);
-	return 0;
-}
-
-/* Folders are walked without following links; a file given is followed. */
-static void sweep_path(const char *path)
-{
-	char *real = realpath(path, NULL);
-
-	if (real)
-		nftw(real, sweep_file, 16, FTW_PHYS);
-	free(real);
+	check.file = s->file;
+	check.bytes += s->size;
+	for (size_t at = 0; at < s->size;)
+		at += sweep_one(s->code + at, s->size - at, s->addr + at,
+				s->mode);
+	settle_batch(s->mode);
 }
 
 static void open_capstone(void)
@@ -508,13 +415,7 @@ int main(int argc, char **argv)
 		check.verbose |= !strcmp(argv[i], "--verbose");
 	}
 	open_capstone();
-	for (int k = i; k < argc; k++)
-		sweep_path(argv[k]);
-	for (size_t k = 0; i == argc && quick && k < ARRAY_SIZE(sample); k++)
-		sweep_path(sample[k]);
-	for (size_t k = 0; i == argc && !quick && k < ARRAY_SIZE(everything);
-	     k++)
-		sweep_path(everything[k]);
+	check.files = code_sweep(argv + i, quick, sweep);
 	print_result();
 	return check.wrong || !check.insns;
 }

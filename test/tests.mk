@@ -88,7 +88,7 @@ TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
 	'decode/$(t)-32=$(if $(M32),$(T)/$(t)-32,\
 	sh -c "echo no 32-bit programs here; exit 77")')
 
-$(T)/decode-check: $(T)/decode-check.o $(BUILD)/core.a
+$(T)/decode-check: $(T)/%: $(T)/%.o $(T)/code-sweep.o $(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(T)/decode-hw $(T)/relocate-run $(T)/effects-hw: $(T)/%: $(T)/%.o $(BUILD)/core.a
