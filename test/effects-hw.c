@@ -121,8 +121,8 @@ static bool make_code(const struct form *f)
 static uint64_t random_word(bool small)
 {
 	switch (rnd() % 8) {
-	case 0:
-		return (uintptr_t)rig.arena + CODE_AT + rnd() % PAGE;
+	case 0: /* before the instruction, so that ret cannot run into it */
+		return (uintptr_t)rig.arena + CODE_AT + rnd() % (PAGE / 2);
 	case 1 ... 3:
 		return small ? rnd() % 100
 			     : (uintptr_t)data_middle() + rnd() % 2048;

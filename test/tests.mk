@@ -83,12 +83,14 @@ DECODE := decode-hw relocate-run
 M32    := $(shell echo 'int main(void) { return 0; }' | \
 	$(CC) -m32 -x c -o /dev/null - 2>/dev/null && echo yes)
 TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
+	'decode/effects-check=$(T)/effects-check --quick' \
 	'decode/effects-hw=$(T)/effects-hw' \
 	$(foreach t,$(DECODE),'decode/$(t)=$(T)/$(t)' \
 	'decode/$(t)-32=$(if $(M32),$(T)/$(t)-32,\
 	sh -c "echo no 32-bit programs here; exit 77")')
 
-$(T)/decode-check: $(T)/%: $(T)/%.o $(T)/code-sweep.o $(BUILD)/core.a
+$(T)/decode-check $(T)/effects-check: $(T)/%: $(T)/%.o $(T)/code-sweep.o \
+		$(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(T)/decode-hw $(T)/relocate-run $(T)/effects-hw: $(T)/%: $(T)/%.o $(BUILD)/core.a
@@ -119,7 +121,8 @@ NEEDS_proto := $(if $(PROTO),$(T)/proto-replay)
 NEEDS_gdb    = $(filter $(BUILD)/%,$(SERVER)) $(INFERIORS)
 NEEDS_doc   := $(BUILD)/tracestub
 NEEDS_server = $(NEEDS_gdb)
-NEEDS_decode := $(addprefix $(T)/,decode-check effects-hw $(DECODE) \
+NEEDS_decode := $(addprefix $(T)/,decode-check effects-check effects-hw \
+	$(DECODE) \
 	$(if $(M32),$(addsuffix -32,$(DECODE))))
 NEEDS_translate = $(BUILD)/tracestub $(INFERIORS)
 NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))

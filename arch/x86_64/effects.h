@@ -9,8 +9,8 @@
  * nothing.
  *
  * Where the instruction goes is not its effect: of a call, a return or a
- * syscall only what the instruction itself does is told. All holds of one that
- * runs to its end; one that faults shows everything and has changed nothing.
+ * syscall only what the instruction itself does is told. All of it holds of one
+ * that runs to its end: who looks at a fault sees every register and flag.
  */
 #ifndef ARCH_X86_64_EFFECTS_H
 #define ARCH_X86_64_EFFECTS_H

@@ -2,7 +2,8 @@
  * The decoder on any bytes, both modes: the answer depends on no byte behind
  * the instruction, fewer bytes ask for more, the parts lie within, and where
  * capstone has an answer too the lengths are the same, except for what the
- * list below says of capstone 4 or of the processor.
+ * list below says of capstone 4 or of the processor. What it reads and writes
+ * can be told.
  */
 #include <assert.h>
 #include <capstone/capstone.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "arch/x86_64/decode.h"
+#include "arch/x86_64/effects.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -101,6 +103,16 @@ static void check_bytes(const uint8_t *data, size_t size, enum x86_mode mode,
 	}
 }
 
+static void check_effects(const struct x86_instr *in, const uint8_t *code)
+{
+	struct x86_effects e;
+
+	x86_effects(in, code, &e);
+	assert((e.flags_read | e.flags_written) <= X86_F_ALL);
+	if (in->mode == X86_MODE_32)
+		assert(e.regs_read == 0xffff && !e.regs_written);
+}
+
 static void check_mode(const uint8_t *data, size_t size, enum x86_mode mode)
 {
 	struct x86_instr in;
@@ -110,6 +122,7 @@ static void check_mode(const uint8_t *data, size_t size, enum x86_mode mode)
 	if (got < 0)
 		return;
 	check_parts(&in);
+	check_effects(&in, data);
 	theirs = capstone_length(mode, data, size);
 	if (theirs > 0 && theirs != got && !excused(&in, data)) {
 		fprintf(stderr, "mode %d: %d, capstone %d:", mode, got, theirs);
