@@ -256,19 +256,13 @@ static void pair_set(struct table_pair *all, uint32_t *used, uint64_t pc,
 	__atomic_store_n(&all[i].pc, pc, __ATOMIC_RELEASE);
 }
 
-void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc,
-		 bool keep)
+void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc)
 {
 	unsigned direct = is_return ? TAB_RETURNS : TAB_INDIRECT;
 	unsigned all = is_return ? TAB_RETURNS_ALL : TAB_INDIRECT_ALL;
 	uint64_t *slots = (uint64_t *)(void *)(sp->tables + direct - WIN_PAGE);
-	uint32_t slot = pc & (TAB_DIRECT - 1);
-	uint8_t *kept = &sp->kept[slot], bit = is_return ? 1 : 2;
 
 	pair_set((struct table_pair *)(void *)(sp->tables + all - WIN_PAGE),
 		 is_return ? &sp->n_returns : &sp->n_indirect, pc, cpc);
-	if (!keep && *kept & bit)
-		return;
-	*kept |= keep ? bit : 0;
-	__atomic_store_n(&slots[slot], cpc, __ATOMIC_RELEASE);
+	__atomic_store_n(&slots[pc & (TAB_DIRECT - 1)], cpc, __ATOMIC_RELEASE);
 }

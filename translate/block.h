@@ -46,12 +46,7 @@ unsigned blocks_drop(struct space *sp, uint64_t lo, uint64_t hi);
 /* Is there any? */
 bool blocks_touch(const struct space *sp, uint64_t lo, uint64_t hi);
 
-/*
- * A landing of pc, at cpc, is found by returns (or indirect branches). keep:
- * flags have to reach it unchanged, so no other is ever tried before it: its
- * slot of the direct-mapped table is not given to others.
- */
-void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc,
-		 bool keep);
+/* A landing of pc, at cpc, is found by returns (or indirect branches). */
+void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc);
 
 #endif

@@ -278,7 +278,7 @@ static void tables_reset(struct space *sp)
 	if (sp->n_returns || sp->n_indirect)
 		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
 		       TAB_END - TAB_RETURNS_ALL);
-	memset(sp->kept, 0, TAB_DIRECT);
+	memset(sp->slots, 0, TAB_DIRECT * sizeof(*sp->slots));
 	sp->n_returns = sp->n_indirect = 0;
 }
 
@@ -379,7 +379,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->batch = 1;
 	space_remapped(sp);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
-	sp->kept = xcalloc(TAB_DIRECT, 1);
+	sp->slots = xcalloc(TAB_DIRECT, sizeof(*sp->slots));
 	sp->windows = xcalloc(WINDOWS_MAX, sizeof(*sp->windows));
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||
 	    !tables_map(sp, e) || !space_region(sp, pc, e)) {
@@ -417,7 +417,7 @@ void space_free(struct space *sp)
 	free(sp->sites);
 	free(sp->caches);
 	free(sp->windows);
-	free(sp->kept);
+	free(sp->slots);
 	free(sp->pages_read);
 	free(sp);
 }

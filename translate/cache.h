@@ -102,7 +102,7 @@ struct region {
 	struct map exits; /* pc -> index of its STUB_EXIT, + 1 */
 	uint32_t data_used;
 	/* Shared routines: offsets. See x86_64/routine.c. */
-	uint32_t return_fix, return_keep, indirect_fix, indirect_keep;
+	uint32_t return_fix, indirect_fix, indirect_exact;
 };
 
 /* A place in translated code that leads to the code for some pc. */
@@ -145,6 +145,12 @@ struct branch_cache {
 	bool learned;
 };
 
+/* Of a slot of both direct-mapped tables, returns and others: see landing.c. */
+struct slot_use {
+	uint64_t plain[2]; /* the pc of the landing that changes flags, or 0 */
+	bool used[2];
+};
+
 struct space {
 	struct translator *tr;
 	unsigned refs;
@@ -172,7 +178,7 @@ struct space {
 	uint8_t *tables, *pool; /* here */
 	uint64_t tables_addr, pool_addr;
 	uint32_t n_returns, n_indirect; /* pairs in use */
-	uint8_t *kept; /* by slot of the direct-mapped tables, a bit each */
+	struct slot_use *slots;		/* of the direct-mapped tables */
 	struct window {
 		uint64_t addr; /* in the debuggee; 0: not mapped yet */
 		bool used;

@@ -179,6 +179,13 @@ static int halt(struct target *t)
 	return r;
 }
 
+static bool only_steps(struct target *t)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->only_steps(lower);
+}
+
 /* --- events -------------------------------------------------------------- */
 
 static int event_fd(struct target *t)
@@ -317,6 +324,7 @@ static const struct target_ops translate_ops = {
 	.resume = resume,
 	.interrupt = interrupt,
 	.halt = halt,
+	.only_steps = only_steps,
 	.event_fd = event_fd,
 	.next_event = next_event,
 	.idle = idle,
@@ -336,6 +344,8 @@ static void choose_groups(struct target_ops *ops,
 	*ops = translate_ops;
 	if (!lower->idle)
 		ops->idle = NULL;
+	if (!lower->only_steps)
+		ops->only_steps = NULL;
 	ops->point = lower->point ? &wrap_point_ops : NULL;
 	ops->object = lower->object ? &wrap_object_ops : NULL;
 	ops->syscall = lower->syscall ? &wrap_syscall_ops : NULL;

@@ -50,66 +50,6 @@
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
 
-/* --- landings ------------------------------------------------------------ */
-
-/* Compares the word at what the bytes name with v, and goes to fix if they
- * differ. Marks are all alike: nothing is changed but rcx and dead flags. */
-struct check {
-	const char *cmp, *mov; /* up to the immediate; movl to ecx */
-	uint8_t n_cmp, n_mov;
-};
-
-static const struct check return_checks[2] = {
-	{ "\x81\x7c\x24\xf8", "\x8b\x4c\x24\xf8", 4, 4 },
-	{ "\x81\x7c\x24\xfc", "\x8b\x4c\x24\xfc", 4, 4 },
-};
-
-static const struct check target_checks[2] = {
-	{ "\x65\x81\x3c\x25\x20\0\0\0", "\x65\x8b\x0c\x25\x20\0\0\0", 8, 8 },
-	{ "\x65\x81\x3c\x25\x24\0\0\0", "\x65\x8b\x0c\x25\x24\0\0\0", 8, 8 },
-};
-
-_Static_assert(WIN_TARGET == 0x20, "target_checks name it");
-
-static void check_write(struct writer *w, const struct check *k, uint32_t v,
-			uint32_t fix, bool flags_live)
-{
-	w_mark(w, w->rewind, 0);
-	if (!flags_live) {
-		w_bytes(w, k->cmp, k->n_cmp);
-		w_num(w, v, 4);
-		w_mark(w, w->rewind, 0);
-		w_jcc_at(w, COND_NE, fix);
-		return;
-	}
-	w_bytes(w, k->mov, k->n_mov);
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\x8d\x89"); /* lea -v(%rcx), %ecx */
-	w_num(w, -v, 4);
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\xe3\x05"); /* jrcxz over the jump */
-	w_mark(w, w->rewind, 0);
-	w_jmp_at(w, fix);
-}
-
-void landing_write(struct writer *w, uint64_t pc, bool is_return,
-		   bool flags_live)
-{
-	const struct check *k = is_return ? return_checks : target_checks;
-	const struct region *rg = w->rg;
-	uint32_t fix = is_return ? rg->return_fix : rg->indirect_fix;
-
-	w->rewind = REWIND_RCX | (is_return ? REWIND_RETURN : REWIND_TARGET);
-	w->undo = 0;
-	if (flags_live)
-		fix = is_return ? rg->return_keep : rg->indirect_keep;
-	check_write(w, &k[0], (uint32_t)pc, fix, flags_live);
-	if (w->sp->wide)
-		check_write(w, &k[1], (uint32_t)(pc >> 32), fix, flags_live);
-	w_mark(w, w->rewind, 0);
-	w_fill(w, RCX, WIN_RCX);
-}
-
 /* --- pieces -------------------------------------------------------------- */
 
 /* The return address, in place of what a call pushes. rewind: how a thread
@@ -375,8 +315,8 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 
 /*
  * Has the block computed flags and nothing else, and not used them? Then what
- * it jumps to does: compilers compare before a switch what its cases have in
- * common.
+ * it goes to does: compilers compare before a switch what its cases have in
+ * common. No landing is tried then but the right one, and nothing compared.
  */
 static bool carries_flags(const struct compiler *c)
 {
@@ -387,18 +327,19 @@ static bool carries_flags(const struct compiler *c)
 		if (e.flags_read)
 			return false;
 		if (e.flags_written)
-			return !e.regs_written;
+			return !(e.regs_written & ~(1u << RSP));
 	}
 	return false;
 }
 
-/* No landing is tried that is not the right one. */
 static bool exact_write(struct writer *w, const struct insn *i)
 {
 	if (!operand_write(w, i))
 		return false;
+	if (i->in.kind == X86_CALL_IND)
+		push_write(w, insn_next(i), REWIND_RCX);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
-	w_jmp_at(w, w->rg->indirect_keep);
+	w_jmp_at(w, w->rg->indirect_exact);
 	return true;
 }
 
@@ -408,12 +349,9 @@ static uint64_t write_indirect(struct compiler *c, const struct insn *i)
 
 	if (i->in.prefixes & X86_PFX_GS)
 		return write_native(c, i);
-	if (!is_call && carries_flags(c)) {
-		if (!exact_write(&c->w, i))
-			return write_native(c, i);
-		return 0;
-	}
-	if (!c->sp->wide && (is_call || i->in.rip_relative))
+	if (carries_flags(c))
+		ok = exact_write(&c->w, i);
+	else if (!c->sp->wide && (is_call || i->in.rip_relative))
 		ok = cached_write(c, i);
 	else
 		ok = generic_write(&c->w, i);

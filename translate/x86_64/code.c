@@ -94,7 +94,12 @@ struct walk {
 	unsigned depth;
 };
 
-/* On to where control goes next. False: nobody can tell. */
+/*
+ * On to where control goes next. False: nobody can tell. The psABI (3.2.1) lets
+ * no flags live across calls and returns, but compilers keep them across a
+ * function that they know not to change any (gcc's -fipa-ra), and programs are
+ * not all compiled.
+ */
 static bool walk_on(struct walk *w, const struct insn *i)
 {
 	switch (i->in.kind) {
@@ -120,15 +125,6 @@ static bool walk_on(struct walk *w, const struct insn *i)
 	}
 }
 
-/* Nothing is known of what is called through a pointer, so its caller relies
- * on the psABI (3.2.1). A direct call is another matter: compilers keep flags
- * across a function that they know not to change any (gcc's -fipa-ra), and code
- * generators (V8's built-in functions) across jumps through pointers too. */
-static bool ends_flags(const struct insn *i)
-{
-	return i->in.kind == X86_CALL_IND;
-}
-
 bool code_flags_dead(struct code_reader *r, uint64_t pc)
 {
 	unsigned pending = X86_F_ALL;
@@ -143,7 +139,7 @@ bool code_flags_dead(struct code_reader *r, uint64_t pc)
 		if (e.flags_read & pending)
 			return false;
 		pending &= ~(unsigned)e.flags_written;
-		if (!pending || ends_flags(&i))
+		if (!pending)
 			return true;
 		if (!walk_on(&w, &i))
 			return false;

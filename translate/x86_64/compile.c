@@ -176,67 +176,6 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
 	return next;
 }
 
-/* --- landings ------------------------------------------------------------ */
-
-static void note_landing(struct compiler *c, uint64_t pc, uint32_t at,
-			 bool keep)
-{
-	if (c->n_landings == c->cap_landings) {
-		c->cap_landings = c->cap_landings ? 2 * c->cap_landings : 64;
-		c->landings = xrealloc(c->landings,
-				       c->cap_landings * sizeof(*c->landings));
-	}
-	c->landings[c->n_landings++] =
-		(struct landing){ pc, c->w.rg->addr + at, keep };
-}
-
-/* What comes next in the stream is where a return to pc lands. False: there
- * is such a place elsewhere, and nothing comes to here. */
-static bool return_landing(struct compiler *c, uint64_t pc)
-{
-	struct block *b = block_find(c->sp, pc);
-	struct writer *w = &c->w;
-	uint32_t at = stream_at(w->s);
-	bool live;
-
-	if (b && b->return_landing)
-		return false;
-	live = !code_flags_dead(&c->reader, pc);
-	w->pc = pc;
-	landing_write(w, pc, true, live);
-	note_landing(c, pc, at, live);
-	return true;
-}
-
-uint64_t compile_landing(struct space *sp, struct block *b, bool is_return)
-{
-	uint32_t *known = is_return ? &b->return_landing : &b->indirect_landing;
-	struct region *rg = sp->regions[b->region];
-	struct writer w = {
-		.sp = sp,
-		.rg = rg,
-		.s = &rg->cold,
-		.block = block_index(sp, b),
-		.block_pc = b->pc,
-		.pc = b->pc,
-	};
-	uint64_t pc = b->pc, cpc;
-	struct code_reader reader;
-	bool live;
-
-	code_init(&reader, sp);
-	live = !code_flags_dead(&reader, pc);
-	if (!*known) {
-		*known = stream_at(w.s);
-		landing_write(&w, pc, is_return, live);
-		w_mark(&w, 0, 0);
-		w_jmp_pc(&w, pc);
-	}
-	cpc = rg->addr + *known;
-	landing_set(sp, is_return, pc, cpc, live);
-	return cpc;
-}
-
 /* --- batches ------------------------------------------------------------- */
 
 /* A block of the chain, behind the landing at that offset (0: none). */
@@ -275,7 +214,7 @@ static void write_chain(struct compiler *c, uint64_t pc, bool skip_point)
 		uint32_t landing = lands ? stream_at(c->w.s) : 0;
 
 		c->return_next = false;
-		if (lands && !return_landing(c, pc))
+		if (lands && !landing_return(c, pc))
 			return;
 		if ((block_find(c->sp, pc) && !skip_point) || !c->budget ||
 		    !region_has_room(c->w.rg)) {
@@ -301,8 +240,7 @@ static void publish(struct compiler *c)
 {
 	blocks_publish(c->sp);
 	for (size_t i = 0; i < c->n_landings; i++)
-		landing_set(c->sp, true, c->landings[i].pc, c->landings[i].cpc,
-			    c->landings[i].keep);
+		landing_set(c->sp, true, c->landings[i].pc, c->landings[i].cpc);
 	c->n_landings = 0;
 }
 

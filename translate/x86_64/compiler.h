@@ -15,7 +15,6 @@
 /* A landing to be made known when its block is. */
 struct landing {
 	uint64_t pc, cpc;
-	bool keep;
 };
 
 struct compiler {
@@ -48,8 +47,8 @@ void check_bytes_write(struct compiler *c);
 /* ... and it is counted, as the space's mode says. */
 void instrument_entry(struct compiler *c);
 
-/* A return to pc: a landing that falls through to its code, or a jump to it. */
-void landing_write(struct writer *w, uint64_t pc, bool is_return,
-		   bool flags_live);
+/* What comes next in the stream is where a return to pc lands. False: there
+ * is such a place elsewhere, and nothing comes to here. */
+bool landing_return(struct compiler *c, uint64_t pc);
 
 #endif

@@ -1,14 +1,14 @@
 /*
- * Where indirect branches find what a direct-mapped table did not have. A
- * region has such routines for returns and for jumps and calls; and of either
- * one more, for those that met a landing which does not give up its slot.
+ * Where indirect branches find what a direct-mapped table did not have: a
+ * routine for returns, one for jumps and calls, and one for jumps that have not
+ * tried the table, as they may try no landing but the right one.
  *
  *	return_fix:	mov	-8(%rsp), %rcx		the address taken
  *			mov	%rcx, %gs:TARGET
  *	indirect_fix:	mov	%gs:TARGET, %rcx
  *			rax, flags and rdx to the window
  *			rcx is looked up in the big table
- *	hit:		the direct-mapped slot is rewritten, but by *_keep
+ *	hit:		the direct-mapped slot is rewritten
  *			all but rcx restored
  *			jmp	*%gs:LANDING		which verifies once more
  *	miss:		all but rcx restored
@@ -127,17 +127,6 @@ static void look_up(struct writer *w, uint32_t direct, uint32_t all,
 	found(w, direct, all);
 }
 
-static uint32_t return_routine(struct writer *w, uint32_t direct)
-{
-	uint32_t at = stream_at(w->s);
-
-	STEP(w, REWIND_RETURN | REWIND_RCX, "\x48\x8b\x4c\x24\xf8");
-	w_mark(w, REWIND_RETURN | REWIND_RCX, 0);
-	w_spill(w, RCX, WIN_TARGET);
-	look_up(w, direct, TAB_RETURNS_ALL, STUB_RETURN);
-	return at;
-}
-
 static uint32_t indirect_routine(struct writer *w, uint32_t direct)
 {
 	uint32_t at = stream_at(w->s);
@@ -152,8 +141,11 @@ void emit_routines(struct region *rg)
 {
 	struct writer w = { .rg = rg, .s = &rg->cold };
 
-	rg->return_fix = return_routine(&w, TAB_RETURNS);
-	rg->return_keep = return_routine(&w, 0);
+	rg->return_fix = stream_at(w.s);
+	STEP(&w, REWIND_RETURN | REWIND_RCX, "\x48\x8b\x4c\x24\xf8");
+	w_mark(&w, REWIND_RETURN | REWIND_RCX, 0);
+	w_spill(&w, RCX, WIN_TARGET);
+	look_up(&w, TAB_RETURNS, TAB_RETURNS_ALL, STUB_RETURN);
 	rg->indirect_fix = indirect_routine(&w, TAB_INDIRECT);
-	rg->indirect_keep = indirect_routine(&w, 0);
+	rg->indirect_exact = indirect_routine(&w, 0);
 }

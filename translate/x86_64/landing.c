@@ -1,0 +1,195 @@
+/*
+ * Where returns and indirect branches land. The table that leads to a landing
+ * is indexed by 16 bits of the address, so the landing compares the rest:
+ *
+ *	plain:		cmpl	$low(pc), address
+ *			jne	fix
+ *			mov	%gs:RCX, %rcx
+ *	quiet:		mov	address, %ecx
+ *			lea	-low(pc)(%rcx), %ecx
+ *			jrcxz	1f
+ *			jmp	fix
+ *	1:		mov	%gs:RCX, %rcx
+ *
+ * The plain one changes flags, and so it stands only where all flags are dead.
+ * But what lands elsewhere may come by: the table can lead there whoever has
+ * the same 16 bits. So of those that share a slot the first may be plain, and
+ * becomes quiet when another comes that has flags to keep.
+ */
+#include "base/mem.h"
+#include "translate/layer.h"
+#include "translate/x86_64/compile.h"
+#include "translate/x86_64/compiler.h"
+#include "translate/x86_64/window.h"
+
+/* A comparison of 32 bits with an immediate, and a load of them to ecx: up to
+ * the immediate. */
+struct check {
+	const char *cmp, *mov;
+	uint8_t n_cmp, n_mov;
+};
+
+static const struct check return_checks[2] = {
+	{ "\x81\x7c\x24\xf8", "\x8b\x4c\x24\xf8", 4, 4 },
+	{ "\x81\x7c\x24\xfc", "\x8b\x4c\x24\xfc", 4, 4 },
+};
+
+static const struct check target_checks[2] = {
+	{ "\x65\x81\x3c\x25\x20\0\0\0", "\x65\x8b\x0c\x25\x20\0\0\0", 8, 8 },
+	{ "\x65\x81\x3c\x25\x24\0\0\0", "\x65\x8b\x0c\x25\x24\0\0\0", 8, 8 },
+};
+
+_Static_assert(WIN_TARGET == 0x20, "target_checks name it");
+
+/* Marks are all alike: nothing is changed but rcx and dead flags. */
+static void check_plainly(struct writer *w, const struct check *k, uint32_t v,
+			  uint32_t fix)
+{
+	w_mark(w, w->rewind, 0);
+	w_bytes(w, k->cmp, k->n_cmp);
+	w_num(w, v, 4);
+	w_mark(w, w->rewind, 0);
+	w_jcc_at(w, COND_NE, fix);
+}
+
+static void check_quietly(struct writer *w, const struct check *k, uint32_t v,
+			  uint32_t fix)
+{
+	w_mark(w, w->rewind, 0);
+	w_bytes(w, k->mov, k->n_mov);
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\x8d\x89");
+	w_num(w, -v, 4);
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\xe3\x05");
+	w_mark(w, w->rewind, 0);
+	w_jmp_at(w, fix);
+}
+
+static void landing_write(struct writer *w, uint64_t pc, bool is_return,
+			  bool plain)
+{
+	const struct check *k = is_return ? return_checks : target_checks;
+	uint32_t fix = is_return ? w->rg->return_fix : w->rg->indirect_fix;
+
+	w->rewind = REWIND_RCX | (is_return ? REWIND_RETURN : REWIND_TARGET);
+	w->undo = 0;
+	for (unsigned half = 0; half <= w->sp->wide; half++) {
+		if (plain)
+			check_plainly(w, &k[half], (uint32_t)(pc >> 32 * half),
+				      fix);
+		else
+			check_quietly(w, &k[half], (uint32_t)(pc >> 32 * half),
+				      fix);
+	}
+	w_mark(w, w->rewind, 0);
+	w_fill(w, RCX, WIN_RCX);
+}
+
+/* In the cold stream, with a jump to the block: its offset. */
+static uint32_t write_apart(struct space *sp, struct block *b, bool is_return,
+			    bool plain)
+{
+	struct region *rg = sp->regions[b->region];
+	struct writer w = {
+		.sp = sp,
+		.rg = rg,
+		.s = &rg->cold,
+		.block = block_index(sp, b),
+		.block_pc = b->pc,
+		.pc = b->pc,
+	};
+	uint32_t at = stream_at(w.s);
+
+	landing_write(&w, b->pc, is_return, plain);
+	w_mark(&w, 0, 0);
+	w_jmp_pc(&w, w.pc);
+	return at;
+}
+
+/* --- slots --------------------------------------------------------------- */
+
+static uint32_t *landing_of(struct block *b, bool is_return)
+{
+	return is_return ? &b->return_landing : &b->indirect_landing;
+}
+
+/* The landing of pc, which is plain, has to be a quiet one. */
+static void make_quiet(struct space *sp, uint64_t pc, bool is_return)
+{
+	struct block *b = block_find(sp, pc);
+	uint32_t at;
+
+	if (!b)
+		return;
+	at = write_apart(sp, b, is_return, false);
+	*landing_of(b, is_return) = at;
+	landing_set(sp, is_return, pc, sp->regions[b->region]->addr + at);
+}
+
+/* May the landing of pc be plain? The slot is its from now on, too. */
+static bool take_slot(struct space *sp, uint64_t pc, bool is_return, bool dead)
+{
+	struct slot_use *u = &sp->slots[pc & (TAB_DIRECT - 1)];
+	uint64_t *plain = &u->plain[is_return];
+
+	if (!u->used[is_return] && dead)
+		*plain = pc;
+	u->used[is_return] = true;
+	if (!dead && *plain && *plain != pc) {
+		make_quiet(sp, *plain, is_return);
+		*plain = 0;
+	}
+	return dead && *plain == pc;
+}
+
+/* --- landings ------------------------------------------------------------ */
+
+static void note_landing(struct compiler *c, uint64_t pc, uint32_t at)
+{
+	if (c->n_landings == c->cap_landings) {
+		c->cap_landings = c->cap_landings ? 2 * c->cap_landings : 64;
+		c->landings = xrealloc(c->landings,
+				       c->cap_landings * sizeof(*c->landings));
+	}
+	c->landings[c->n_landings++] =
+		(struct landing){ pc, c->w.rg->addr + at };
+}
+
+bool landing_return(struct compiler *c, uint64_t pc)
+{
+	struct block *b = block_find(c->sp, pc);
+	struct writer *w = &c->w;
+	uint32_t at = stream_at(w->s);
+	bool dead;
+
+	if (b && b->return_landing)
+		return false;
+	/* A plain one that has no block yet could not be made quiet. */
+	dead = (b || (c->budget && region_has_room(w->rg))) &&
+	       code_flags_dead(&c->reader, pc);
+	w->pc = pc;
+	landing_write(w, pc, true, take_slot(c->sp, pc, true, dead));
+	note_landing(c, pc, at);
+	return true;
+}
+
+uint64_t compile_landing(struct space *sp, struct block *b, bool is_return)
+{
+	uint32_t *known = landing_of(b, is_return), index = block_index(sp, b);
+	uint64_t pc = b->pc, cpc;
+	struct code_reader reader;
+	bool plain;
+
+	if (!*known) {
+		code_init(&reader, sp);
+		plain = take_slot(sp, pc, is_return,
+				  code_flags_dead(&reader, pc));
+		b = &sp->blocks[index];
+		*landing_of(b, is_return) =
+			write_apart(sp, b, is_return, plain);
+	}
+	cpc = sp->regions[b->region]->addr + *landing_of(b, is_return);
+	landing_set(sp, is_return, pc, cpc);
+	return cpc;
+}
