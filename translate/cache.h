@@ -141,7 +141,9 @@ struct branch_cache {
 	uint64_t pc;
 	uint32_t value_at; /* of the immediate that it is compared with */
 	uint32_t else_at, then_at; /* of the displacements of its two jumps */
-	uint32_t generic;	   /* the way that is always right */
+	uint32_t generic; /* the way that is always right */
+	uint32_t miss;	  /* ... and where a comparison that fails goes on */
+	bool quiet;	  /* the comparison goes through rcx, not flags */
 	bool learned;
 };
 

@@ -180,52 +180,132 @@ static void aim_to_learn(struct writer *w, struct branch_cache *k, bool is_call)
 		.pc = w->pc,
 		.kind = STUB_LEARN,
 		.arg = cache_new(w->sp, k),
+		.rewind = k->quiet ? REWIND_RCX : 0,
 	};
 
 	put32(w->rg, k->else_at, region_stub(w->rg, &stub) - (k->else_at + 4));
+	stub.rewind = 0;
 	stub.undo = is_call ? 8 : 0;
 	put32(w->rg, k->then_at, region_stub(w->rg, &stub) - (k->then_at + 4));
 }
 
-static bool cached_write(struct compiler *c, const struct insn *i)
+/* cmpl $value, op; jne miss */
+static bool compare_plainly(struct writer *w, const struct insn *i,
+			    struct branch_cache *k, uint32_t value)
 {
-	struct writer *w = &c->w, cold = w_cold(w);
-	bool is_call = i->in.kind == X86_CALL_IND, known, constant = false;
-	struct branch_cache k = { .pc = i->pc, .generic = stream_at(cold.s) };
-	uint64_t target = 0;
 	uint8_t code[16];
 	unsigned n;
 
-	if (!generic_write(&cold, i))
-		return false;
-	known = pointer_read(c, i, &target, &constant) &&
-		code_flags_dead(&c->reader, target);
 	w_mark(w, 0, 0);
-	n = operand(w, i, 0, 0x81, 7, 4, code);
-	w_align(w, n);
+	w_align(w, operand(w, i, 0, 0x81, 7, 4, code));
 	n = operand(w, i, 0, 0x81, 7, 4, code);
 	if (!n)
 		return false;
 	w_bytes(w, code, n);
-	k.value_at = stream_at(w->s);
-	w_num(w, known ? target : 1, 4);
+	k->value_at = stream_at(w->s);
+	w_num(w, value, 4);
 	w_mark(w, 0, 0);
 	w_align(w, 2);
-	w_jcc_at(w, COND_NE, k.generic);
-	k.else_at = stream_at(w->s) - 4;
+	w_jcc_at(w, COND_NE, k->miss);
+	k->else_at = stream_at(w->s) - 4;
+	return true;
+}
+
+/* movl op, %ecx; lea -value(%rcx), %ecx; jrcxz 1f; jmp miss; 1: */
+static bool compare_quietly(struct writer *w, const struct insn *i,
+			    struct branch_cache *k, uint32_t value)
+{
+	uint8_t code[16];
+	unsigned n;
+
+	w_mark(w, 0, 0);
+	w_spill(w, RCX, WIN_RCX);
+	n = operand(w, i, 0, 0x8b, RCX, 0, code);
+	if (!n)
+		return false;
+	w_mark(w, REWIND_RCX, 0);
+	w_bytes(w, code, n);
+	w_mark(w, REWIND_RCX, 0);
+	w_align(w, 2);
+	w_code(w, "\x8d\x89");
+	k->value_at = stream_at(w->s);
+	w_num(w, -value, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_align(w, 3);
+	w_code(w, "\xe3\x05");
+	w_mark(w, REWIND_RCX, 0);
+	w_jmp_at(w, k->miss);
+	k->else_at = stream_at(w->s) - 4;
+	w_mark(w, REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_RCX);
+	return true;
+}
+
+/* The way that is always right, apart; a quiet comparison has taken rcx. */
+static bool miss_write(const struct writer *w, const struct insn *i,
+		       struct branch_cache *k)
+{
+	struct writer cold = w_cold(w);
+
+	k->miss = stream_at(cold.s);
+	if (k->quiet) {
+		w_mark(&cold, REWIND_RCX, 0);
+		w_fill(&cold, RCX, WIN_RCX);
+	}
+	k->generic = stream_at(cold.s);
+	return generic_write(&cold, i);
+}
+
+static void then_write(struct compiler *c, const struct insn *i,
+		       struct branch_cache *k, bool known, uint64_t target)
+{
+	bool is_call = i->in.kind == X86_CALL_IND;
+	struct writer *w = &c->w;
+
 	if (is_call)
 		push_write(w, insn_next(i), 0);
 	w_mark(w, 0, is_call ? 8 : 0);
 	if (known) {
 		w_jmp_pc(w, target);
 		compiler_queue(c, target);
-		return true;
+		return;
 	}
 	w_align(w, 1);
 	w_code(w, "\xe9\0\0\0\0");
-	k.then_at = stream_at(w->s) - 4;
-	aim_to_learn(w, &k, is_call);
+	k->then_at = stream_at(w->s) - 4;
+	aim_to_learn(w, k, is_call);
+}
+
+static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
+{
+	struct branch_cache k = { .pc = i->pc, .quiet = quiet };
+	bool constant = false, known;
+	uint64_t target = 0;
+
+	known = pointer_read(c, i, &target, &constant);
+	if (known && constant) {
+		then_write(c, i, &k, true, target);
+		return true;
+	}
+	known = known && (quiet || code_flags_dead(&c->reader, target));
+	if (!miss_write(&c->w, i, &k) ||
+	    !(quiet ? compare_quietly : compare_plainly)(
+		    &c->w, i, &k, known ? (uint32_t)target : 1))
+		return false;
+	then_write(c, i, &k, known, target);
 	return true;
+}
+
+/* Can the cache take that target? */
+static bool learns(struct space *sp, const struct region *rg,
+		   const struct branch_cache *k, uint64_t target)
+{
+	struct code_reader reader;
+
+	if (space_region(sp, target, NULL) != rg)
+		return false;
+	code_init(&reader, sp);
+	return k->quiet || code_flags_dead(&reader, target);
 }
 
 uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
@@ -233,20 +313,18 @@ uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 {
 	struct branch_cache *k = &sp->caches[cache];
 	const struct map_range *r = space_find(sp, target);
-	struct code_reader reader;
+	uint32_t value = (uint32_t)target;
 
 	if (k->learned || !r || !(r->flags & RANGE_X))
 		return k->generic;
-	code_init(&reader, sp);
-	if (!code_flags_dead(&reader, target) ||
-	    space_region(sp, target, NULL) != rg)
-		target = 1;
 	k->learned = true;
-	if (target != 1)
-		site_aim(sp, rg, k->then_at, SITE_REL32, target);
-	put32(rg, k->else_at, k->generic - (k->else_at + 4));
-	if (target != 1)
-		put32(rg, k->value_at, (uint32_t)target);
+	if (!learns(sp, rg, k, target)) {
+		put32(rg, k->else_at, k->miss - (k->else_at + 4));
+		return k->generic;
+	}
+	site_aim(sp, rg, k->then_at, SITE_REL32, target);
+	put32(rg, k->else_at, k->miss - (k->else_at + 4));
+	put32(rg, k->value_at, k->quiet ? -value : value);
 	return k->generic;
 }
 
@@ -314,22 +392,27 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 }
 
 /*
- * Has the block computed flags and nothing else, and not used them? Then what
- * it goes to does: compilers compare before a switch what its cases have in
- * common. No landing is tried then but the right one, and nothing compared.
+ * What is known of the flags at the end of the block. Computed, with nothing
+ * else, and not used: what the branch goes to uses them (compilers compare
+ * before a switch what its cases have in common). No landing is tried then but
+ * the right one, and nothing compared. A by-product, or used: nobody wants
+ * them. Otherwise they are as the block found them.
  */
-static bool carries_flags(const struct compiler *c)
+enum flags_state { FLAGS_CARRIED, FLAGS_SPENT, FLAGS_UNKNOWN };
+
+static enum flags_state flags_at_end(const struct compiler *c)
 {
 	struct x86_effects e;
 
 	for (unsigned n = c->n_insns - 1; n-- > 0;) {
 		x86_effects(&c->insns[n].in, c->insns[n].bytes, &e);
 		if (e.flags_read)
-			return false;
+			return FLAGS_SPENT;
 		if (e.flags_written)
-			return !(e.regs_written & ~(1u << RSP));
+			return e.regs_written & ~(1u << RSP) ? FLAGS_SPENT :
+							       FLAGS_CARRIED;
 	}
-	return false;
+	return FLAGS_UNKNOWN;
 }
 
 static bool exact_write(struct writer *w, const struct insn *i)
@@ -346,13 +429,14 @@ static bool exact_write(struct writer *w, const struct insn *i)
 static uint64_t write_indirect(struct compiler *c, const struct insn *i)
 {
 	bool is_call = i->in.kind == X86_CALL_IND, ok;
+	enum flags_state flags = flags_at_end(c);
 
 	if (i->in.prefixes & X86_PFX_GS)
 		return write_native(c, i);
-	if (carries_flags(c))
+	if (flags == FLAGS_CARRIED)
 		ok = exact_write(&c->w, i);
 	else if (!c->sp->wide && (is_call || i->in.rip_relative))
-		ok = cached_write(c, i);
+		ok = cached_write(c, i, flags == FLAGS_UNKNOWN);
 	else
 		ok = generic_write(&c->w, i);
 	if (!ok)

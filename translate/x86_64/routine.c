@@ -110,10 +110,10 @@ static void look_up(struct writer *w, uint32_t direct, uint32_t all,
 	STEP(w, how, "\xc1\xe0\x04"); /* shl $4, %eax */
 	loop = w->s->e.code + w->s->e.len;
 	load_pair(w, all);
-	STEP(w, how, "\x48\x39\xca"); /* cmp %rcx, %rdx */
-	hit = short_jump(w, 0x74);
 	STEP(w, how, "\x48\x85\xd2"); /* test %rdx, %rdx */
 	free_pair = short_jump(w, 0x74);
+	STEP(w, how, "\x48\x39\xca"); /* cmp %rcx, %rdx */
+	hit = short_jump(w, 0x74);
 	STEP(w, how, "\x83\xc0\x10"); /* add $16, %eax */
 	STEP(w, how, "\x25");	      /* and */
 	w_num(w, TAB_ALL * 16 - 1, 4);
