@@ -118,6 +118,8 @@ static struct region *region_new(struct space *sp, uint64_t pc, struct err *e)
 {
 	struct region *rg = xcalloc(1, sizeof(*rg));
 
+	/* The heap grows unseen. */
+	space_remapped(sp);
 	space_find(sp, pc);
 	rg->addr = maps_place(&sp->maps, pc, REGION_SIZE);
 	if (!rg->addr || sp->n_regions == REGIONS_MAX) {
