@@ -149,18 +149,23 @@ static void region_free(struct region *rg)
 	free(rg);
 }
 
-/* So near that what the code reaches the cache reaches, or nearly so. */
-#define NEAR (INT64_C(1) << 30)
+/* As near as a region that is made for the pc is. */
+struct region *space_region_near(const struct space *sp, uint64_t pc)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		uint64_t at = sp->regions[i]->addr;
+
+		if ((at < pc ? pc - at : at - pc) <= MAPS_REACH)
+			return sp->regions[i];
+	}
+	return NULL;
+}
 
 struct region *space_region(struct space *sp, uint64_t pc, struct err *e)
 {
-	for (unsigned i = 0; i < sp->n_regions; i++) {
-		int64_t apart = (int64_t)(sp->regions[i]->addr - pc);
+	struct region *rg = space_region_near(sp, pc);
 
-		if (apart < NEAR && apart > -NEAR)
-			return sp->regions[i];
-	}
-	return region_new(sp, pc, e);
+	return rg ? rg : region_new(sp, pc, e);
 }
 
 struct region *space_region_at(const struct space *sp, uint64_t cpc)

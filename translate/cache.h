@@ -201,6 +201,8 @@ void space_free(struct space *sp);
 
 /* The region for code at pc, made if need be; NULL: impossible. */
 struct region *space_region(struct space *sp, uint64_t pc, struct err *e);
+/* ... or NULL if it is still to be made. */
+struct region *space_region_near(const struct space *sp, uint64_t pc);
 
 /* The region whose code holds the address, or NULL. */
 struct region *space_region_at(const struct space *sp, uint64_t cpc);

@@ -105,7 +105,6 @@ const struct map_range *maps_find(const struct maps *m, uint64_t addr)
 #define MIB	   (UINT64_C(1) << 20)
 #define KEEP_BELOW (512 * MIB) /* for what is mapped downwards, or grows */
 #define KEEP_ABOVE (768 * MIB) /* for a heap */
-#define REACH	   (1792 * MIB)
 #define LOWEST	   MIB
 #define USER_END   (UINT64_C(1) << 47)
 
@@ -129,7 +128,7 @@ static uint64_t place_below(const struct maps *m, uint64_t pc, uint64_t len)
 		return 0;
 	at = (pc - KEEP_BELOW - len) & -MIB;
 	while ((r = in_the_way(m, at, at + len))) {
-		if (r->lo < len + LOWEST || pc - (r->lo - len) > REACH)
+		if (r->lo < len + LOWEST || pc - (r->lo - len) > MAPS_REACH)
 			return 0;
 		at = (r->lo - len) & -MIB;
 	}
@@ -143,7 +142,7 @@ static uint64_t place_above(const struct maps *m, uint64_t pc, uint64_t len)
 
 	while ((r = in_the_way(m, at, at + len)))
 		at = (r->hi + MIB - 1) & -MIB;
-	return at + len - pc <= REACH && at + len <= USER_END ? at : 0;
+	return at + len - pc <= MAPS_REACH && at + len <= USER_END ? at : 0;
 }
 
 uint64_t maps_place(const struct maps *m, uint64_t pc, uint64_t len)

@@ -41,8 +41,10 @@ const struct map_range *maps_find(const struct maps *m, uint64_t addr);
 
 /*
  * An unmapped place of len bytes for what has to be within reach of pc: below
- * it if there is room, since heaps grow upwards. 0: there is none.
+ * it if there is room, since heaps grow upwards. No byte of it is farther away
+ * than MAPS_REACH. 0: there is none.
  */
+#define MAPS_REACH (UINT64_C(1792) << 20)
 uint64_t maps_place(const struct maps *m, uint64_t pc, uint64_t len);
 
 /* Do two executable ranges share the low 32 bits of some address? */

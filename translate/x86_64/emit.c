@@ -87,11 +87,10 @@ void w_jmp_table(struct writer *w, uint32_t table)
 static bool is_of_region(struct writer *w, uint64_t pc)
 {
 	const struct block *b = block_find(w->sp, pc);
-	int64_t apart = (int64_t)(w->rg->addr - pc);
 
 	if (b)
 		return b->region == w->rg->index;
-	return apart < INT32_MAX / 2 && apart > -INT32_MAX / 2;
+	return space_region_near(w->sp, pc) == w->rg;
 }
 
 /* Of a code that is far away: there is no telling where it will be. */
