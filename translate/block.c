@@ -200,6 +200,16 @@ void blocks_publish(struct space *sp)
 	}
 }
 
+void block_enter_at(struct space *sp, struct block *b, uint32_t entry)
+{
+	uint64_t cpc;
+
+	b->entry = entry;
+	cpc = block_cpc(sp, b);
+	for (uint32_t i = b->sites; i; i = sp->sites[i].next)
+		site_write(sp, &sp->sites[i], cpc);
+}
+
 void block_drop(struct space *sp, struct block *b)
 {
 	struct region *rg = sp->regions[b->region];

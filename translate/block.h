@@ -31,6 +31,9 @@ static inline uint64_t block_cpc(const struct space *sp, const struct block *b)
 	return sp->regions[b->region]->addr + b->entry;
 }
 
+/* Its entry is there from now on, an offset: sites that lead to it follow. */
+void block_enter_at(struct space *sp, struct block *b, uint32_t entry);
+
 /* The site leads to pc from now on: to its block, or to an exit stub. */
 void site_aim(struct space *sp, struct region *rg, uint32_t at,
 	      enum site_kind kind, uint64_t pc);

@@ -423,6 +423,8 @@ void space_free(struct space *sp)
 	free(sp->blocks);
 	free(sp->sites);
 	free(sp->caches);
+	free(sp->waiting);
+	modules_free(sp);
 	free(sp->windows);
 	free(sp->slots);
 	free(sp->pages_read);
@@ -436,7 +438,7 @@ void space_flush(struct space *sp)
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
-	sp->n_caches = 0;
+	sp->n_caches = sp->n_waiting = 0;
 	sp->tr->stats.flushes++;
 	tables_reset(sp);
 }

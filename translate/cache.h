@@ -22,6 +22,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "translate/maps.h"
+#include "translate/record.h"
 #include "translate/translate.h"
 
 struct code_page;
@@ -134,6 +135,7 @@ struct block {
 	uint32_t page_next[2]; /* of the blocks on its first and last page */
 	uint16_t instructions;
 	uint8_t region, flags;
+	uint32_t module; /* its number in the space; 0: of no file */
 };
 
 /* An indirect branch that compares its operand with one target first. */
@@ -152,9 +154,11 @@ struct slot_use {
 	uint64_t plain[2]; /* the pc of the landing that changes flags, or 0 */
 	bool used[2];
 };
+struct waiting;
 
 struct space {
 	struct translator *tr;
+	pid_t pid; /* of the process that it was made for; 0: not yet */
 	unsigned refs;
 	enum trace_mode mode;
 	struct thread *by; /* lower: a stopped thread that may be used */
@@ -175,6 +179,10 @@ struct space {
 	uint32_t n_published;
 	struct branch_cache *caches;
 	uint32_t n_caches, cap_caches;
+	struct translate_module *modules;
+	uint32_t n_modules, cap_modules;
+	struct waiting *waiting; /* coverage.c */
+	uint32_t n_waiting, cap_waiting;
 
 	/* The common tables, and the pool of threads' pages. */
 	uint8_t *tables, *pool; /* here */
@@ -216,6 +224,13 @@ static inline void space_remapped(struct space *sp)
 
 /* What is mapped; read again if something changed. */
 const struct map_range *space_find(struct space *sp, uint64_t addr);
+
+/* The number of the module that has code at pc; 0: none. They stay for the life
+ * of the space. */
+uint32_t module_at(struct space *sp, uint64_t pc);
+void modules_free(struct space *sp);
+/* What its blocks have recorded is about to go. */
+void records_end(struct space *sp);
 
 /* A thread's window: its number; -1: there is none. That of a thread that has
  * ended stays mapped for the next. */

@@ -22,6 +22,7 @@
 #define TRANSLATE_LAYER_H
 
 #include "target/target.h"
+#include "translate/record.h"
 #include "translate/translate.h"
 
 struct follow;
@@ -37,6 +38,10 @@ struct translator {
 	bool follow_forks, follow_execs;
 	unsigned fs_base, gs_base, orig_rax; /* register numbers */
 	struct translate_stats stats;
+	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */
+	uint64_t swept_blocks;
+	translate_end_fn *on_end;
+	void *on_end_user;
 };
 
 /* Behind an upper process's priv. */

@@ -23,7 +23,8 @@ struct map_range {
 	uint64_t lo, hi;
 	unsigned flags;
 	uint64_t offset, inode;
-	char *name; /* owned; "" when there is none */
+	char *name;	 /* owned; "" when there is none */
+	uint32_t module; /* of whom reads the maps; 0 at first */
 };
 
 /* Ascending. Zero-initialised is empty. */

@@ -5,12 +5,15 @@
 
 #include "base/log.h"
 #include "translate/block.h"
+#include "translate/coverage.h"
 #include "translate/follow.h"
 
 void space_unref(struct space *sp)
 {
-	if (--sp->refs == 0)
-		space_free(sp);
+	if (--sp->refs)
+		return;
+	records_end(sp);
+	space_free(sp);
 }
 
 /* --- beginning and end --------------------------------------------------- */
@@ -101,8 +104,12 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		return -ENOMEM;
 	}
 	sp->mode = mode;
-	if (follow_in(tr, p, sp, by, e) == 0)
+	if (follow_in(tr, p, sp, by, e) == 0) {
+		sp->pid = p->pid;
+		if (mode == MODE_COVERAGE)
+			coverage_begin(tr);
 		return 0;
+	}
 	space_unmap(sp, by);
 	space_unref(sp);
 	return -ENOMEM;
@@ -291,12 +298,18 @@ void process_flush(struct translator *tr, struct space *sp)
 				follow_rewind(tr, th);
 		}
 	}
+	records_end(sp);
 	space_flush(sp);
 	translator_unpause(tr, by);
 	sp->by = by;
 }
 
 /* --- what is asked of it ------------------------------------------------- */
+
+int translate_tick(struct target *t)
+{
+	return coverage_tick(translator_of(t));
+}
 
 void translate_follow_children(struct target *t, bool forks, bool execs)
 {

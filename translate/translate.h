@@ -15,7 +15,7 @@
 /* What translated code does beside its work. */
 enum trace_mode {
 	MODE_NONE,
-	MODE_COVERAGE, /* a byte for each block that was run */
+	MODE_COVERAGE, /* which blocks were run: costs nothing in the end */
 	MODE_COUNT,    /* how often each was */
 };
 
@@ -43,6 +43,13 @@ void translate_unfollow(struct target *t, struct process *p);
 /* Are forked children of followed processes followed, and programs that they
  * execute? At first: no, and yes. */
 void translate_follow_children(struct target *t, bool forks, bool execs);
+
+/*
+ * What is done now and then while threads run; next_event() does it too, as far
+ * as it is called. Returns in how many milliseconds it wants to be called
+ * again; -1: not before the next event.
+ */
+int translate_tick(struct target *t);
 
 const struct translate_stats *translate_stats(const struct target *t);
 /* Calls fn for each counter, in order. */

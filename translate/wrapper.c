@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/coverage.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
 #include "translate/translate.h"
@@ -267,6 +268,7 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 	do {
 		r = tr->lower->ops->next_event(tr->lower, out, patient);
 	} while (r > 0 && !tell(tr, out));
+	coverage_tick(tr);
 	return r;
 }
 

@@ -169,6 +169,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
 		w_nop(w);
 	}
 	c->sp->blocks[w->block].instructions = (uint16_t)c->n_insns;
+	c->sp->blocks[w->block].module = module_at(c->sp, pc);
 	block_close(c->sp, w->block, length);
 	c->sp->tr->stats.blocks++;
 	c->sp->tr->stats.instructions += c->n_insns;

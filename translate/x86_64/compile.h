@@ -25,6 +25,11 @@ struct block *compile_behind_point(struct space *sp, uint64_t pc);
  * be, and found from then on. An address in the cache. */
 uint64_t compile_landing(struct space *sp, struct block *b, bool is_return);
 
+/* A store that says that a block was run, at that offset; it becomes a nop of
+ * as many bytes, whoever executes it. */
+#define STORE_BYTES 7
+void store_remove(struct region *rg, uint32_t at);
+
 /*
  * The branch whose cache is met for the first time goes to target. Returns the
  * offset at which the thread goes on, at the original branch.

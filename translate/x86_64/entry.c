@@ -5,7 +5,9 @@
  */
 #include <string.h>
 
+#include "translate/coverage.h"
 #include "translate/layer.h"
+#include "translate/x86_64/compile.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
 
@@ -117,13 +119,42 @@ void check_bytes_write(struct compiler *c)
 
 /* --- counting ------------------------------------------------------------ */
 
-/* movb $1, slot(%rip) */
+/*
+ * movb $1, slot(%rip): c6 05 and 5 bytes more, of which the first three make
+ * it 0f 1f 80, nopl disp32(%rax). They lie in one aligned word, so that whoever
+ * fetches them has all or none.
+ */
 static void write_coverage(struct writer *w, uint32_t slot)
 {
+	struct waiting waiting = {
+		.block = w->block,
+		.slot = slot,
+		.region = (uint8_t)w->rg->index,
+	};
+	unsigned over = stream_at(w->s) % 8;
+
+	if (over > 5) {
+		w_mark(w, 0, 0);
+		w_bytes(w, "\x66\x90" + (over - 6), 8 - over);
+		if (w->sp->blocks[w->block].entry == stream_at(w->s) - 8 + over)
+			w->sp->blocks[w->block].entry = stream_at(w->s);
+	}
+	waiting.at = stream_at(w->s);
+	coverage_wait(w->sp, &waiting);
 	w_mark(w, 0, 0);
 	w_code(w, "\xc6\x05");
 	w_num(w, slot - (stream_at(w->s) + 5), 4);
 	w_code(w, "\x01");
+}
+
+void store_remove(struct region *rg, uint32_t at)
+{
+	uint8_t *word = rg->map + (at & ~7u);
+	uint64_t v;
+
+	memcpy(&v, word, sizeof(v));
+	memcpy((uint8_t *)&v + at % 8, "\x0f\x1f\x80", 3);
+	__atomic_store_n((uint64_t *)(void *)word, v, __ATOMIC_RELEASE);
 }
 
 /* incq slot(%rip), or with flags that live the same through rcx */
