@@ -71,7 +71,7 @@ TESTS_proto := \
 TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
 # What a small client of our own sees of the server, case by case.
-SERVER_TEST := $(filter-out rsp cores cli_client extended_client steady wire,\
+SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady wire,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
 TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \
 	test/server/$(t).py --server $(SERVER) --inferiors $(T)/inferiors')

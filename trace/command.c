@@ -1,6 +1,8 @@
 #include "trace/trace.h"
 
+#include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "trace/hits.h"
 #include "translate/translate.h"
 
 #define EXIT_OURS 125
@@ -23,7 +26,11 @@ struct command {
 	enum trace_mode mode;
 	bool stats;
 	const char *stats_file; /* NULL: stderr */
-	double duration;	/* seconds; 0: until it ends */
+	const char *coverage_file, *count_file;
+	FILE *out; /* of the latter two that was asked for */
+	struct globs globs;
+	struct hits hits;
+	double duration; /* seconds; 0: until it ends */
 	bool follow_forks, keep_aslr;
 	int status; /* of the program that was started */
 };
@@ -39,8 +46,13 @@ static const char usage[] =
 	"output and exit status.\n"
 	"  --pid PID           one that runs already, until ^C\n"
 	"  --duration SECONDS  ... or so long\n"
-	"  --count             count how often each block is executed\n"
-	"  --follow-forks      its children too\n"
+	"  --coverage=FILE     which blocks were executed, as drcov\n"
+	"  --count[=FILE]      count how often each is; FILE gets a table, - "
+	"is "
+	"stderr\n"
+	"  --include=GLOB      ... of modules whose path or name matches\n"
+	"  --exclude=GLOB      ... and of no others\n"
+	"  --follow-forks      its children too, all in the one file\n"
 	"  --stats[=FILE]      the translator's counters at the end, on "
 	"stderr\n"
 	"  --disable-randomization\n"
@@ -51,7 +63,10 @@ static const char usage[] =
 enum {
 	OPT_PID,
 	OPT_DURATION,
+	OPT_COVERAGE,
 	OPT_COUNT,
+	OPT_INCLUDE,
+	OPT_EXCLUDE,
 	OPT_FORKS,
 	OPT_STATS,
 	OPT_ASLR,
@@ -62,7 +77,10 @@ enum {
 static const struct option options[] = {
 	{ "pid", required_argument, NULL, OPT_PID },
 	{ "duration", required_argument, NULL, OPT_DURATION },
-	{ "count", no_argument, NULL, OPT_COUNT },
+	{ "coverage", required_argument, NULL, OPT_COVERAGE },
+	{ "count", optional_argument, NULL, OPT_COUNT },
+	{ "include", required_argument, NULL, OPT_INCLUDE },
+	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
 	{ "follow-forks", no_argument, NULL, OPT_FORKS },
 	{ "stats", optional_argument, NULL, OPT_STATS },
 	{ "disable-randomization", no_argument, NULL, OPT_ASLR },
@@ -82,6 +100,21 @@ static bool take_number(const char *text, double *out)
 	return false;
 }
 
+/* Translated code records one thing. */
+static bool take_mode(struct command *c, enum trace_mode mode,
+		      const char **file)
+{
+	if (c->mode != MODE_NONE && c->mode != mode) {
+		fputs("tracestub: coverage or counts, not both: a block that "
+		      "has a count was covered\n",
+		      stderr);
+		return false;
+	}
+	c->mode = mode;
+	*file = optarg;
+	return true;
+}
+
 static bool take_option(struct command *c, int opt)
 {
 	double n;
@@ -94,8 +127,15 @@ static bool take_option(struct command *c, int opt)
 		return true;
 	case OPT_DURATION:
 		return take_number(optarg, &c->duration);
+	case OPT_COVERAGE:
+		return take_mode(c, MODE_COVERAGE, &c->coverage_file);
 	case OPT_COUNT:
-		c->mode = MODE_COUNT;
+		return take_mode(c, MODE_COUNT, &c->count_file);
+	case OPT_INCLUDE:
+		globs_add(&c->globs.include, &c->globs.n_include, optarg);
+		return true;
+	case OPT_EXCLUDE:
+		globs_add(&c->globs.exclude, &c->globs.n_exclude, optarg);
 		return true;
 	case OPT_FORKS:
 		c->follow_forks = true;
@@ -214,17 +254,27 @@ static bool asked_to_end(struct command *c)
 }
 
 /* True: there may be more events; false: it is over. */
+/* In ms, for poll(2): to what comes first of the end and the next tick. */
+static int time_left(struct command *c, int64_t until)
+{
+	int64_t left = until ? until - now_ms() : INT_MAX;
+	int tick = translate_tick(c->t);
+
+	if (tick >= 0 && tick < left)
+		return tick;
+	return until ? (int)left : -1;
+}
+
 static bool wait_for_more(struct command *c, int64_t until)
 {
 	struct pollfd fds[2] = {
 		{ c->signal_fd, POLLIN, 0 },
 		{ c->t->ops->event_fd(c->t), POLLIN, 0 },
 	};
-	int64_t left = until ? until - now_ms() : -1;
 
-	if (until && left <= 0)
+	if (until && until <= now_ms())
 		return false;
-	poll(fds, 2, (int)left);
+	poll(fds, 2, time_left(c, until));
 	return !(fds[0].revents && asked_to_end(c));
 }
 
@@ -255,6 +305,46 @@ static void let_go(struct command *c)
 		else
 			c->t->ops->detach(c->t, p, 0);
 	}
+}
+
+/* --- files --------------------------------------------------------------- */
+
+/* Before the program starts: what cannot be written is not worth a run. */
+static int open_files(struct command *c, struct err *e)
+{
+	const char *path = c->coverage_file ? c->coverage_file : c->count_file;
+
+	if (!path)
+		return 0;
+	c->out = strcmp(path, "-") ? fopen(path, "we") : stderr;
+	return c->out ? 0 : err_set(e, -errno, "cannot write %s: %m", path);
+}
+
+static void take_hits(void *user, pid_t pid, const struct space *sp)
+{
+	struct command *c = user;
+
+	(void)pid;
+	if (c->out)
+		hits_take(&c->hits, sp);
+}
+
+static void write_files(struct command *c)
+{
+	bool bad;
+
+	if (!c->out)
+		return;
+	if (c->coverage_file)
+		hits_write_drcov(&c->hits, c->out);
+	else
+		hits_write_counts(&c->hits, c->out);
+	bad = ferror(c->out);
+	if (c->out != stderr)
+		bad |= fclose(c->out) != 0;
+	if (bad)
+		fprintf(stderr, "tracestub: writing %s failed: %m\n",
+			c->coverage_file ? c->coverage_file : c->count_file);
 }
 
 /* --- counters ------------------------------------------------------------ */
@@ -293,8 +383,10 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	r = take_options(&c, argc, argv);
 	if (r)
 		return r - 1;
+	c.hits.globs = &c.globs;
 	translate_follow_children(t, c.follow_forks, true);
-	if (begin(&c, &e) < 0) {
+	translate_on_end(t, take_hits, &c);
+	if (open_files(&c, &e) < 0 || begin(&c, &e) < 0) {
 		fprintf(stderr, "tracestub: %s\n", e.text);
 		return EXIT_OURS;
 	}
@@ -303,6 +395,9 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 				->pid;
 	run(&c);
 	let_go(&c);
+	write_files(&c);
+	hits_fini(&c.hits);
+	globs_fini(&c.globs);
 	if (c.stats)
 		print_stats(&c);
 	return c.status;

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""What `tracestub trace` records: coverage and counts, against single steps."""
+import os
+import re
+import subprocess
+import tempfile
+
+from rsp import case, check, equal, inferior, main
+from traced import counts, drcov, stepped, trace, traced
+
+OURS = "the translator's"
+
+
+def symbol(name, function):
+    out = subprocess.run(["nm", inferior(name)], capture_output=True,
+                         check=True).stdout.decode()
+    return int(re.search(r"^([0-9a-f]+) \w %s$" % function, out, re.M)[1], 16)
+
+
+def offsets(blocks, path):
+    return {b[1] for b in blocks if b[0] == path}
+
+
+def same_as_stepping(name, status, *args):
+    """All but the very first instruction, which the program has left behind
+    when the cache has been mapped."""
+    steps_status, steps, begin = stepped(name, *args)
+    equal(steps_status, status, "status, stepped")
+    blocks, (_, instructions) = counts(
+        traced("--count", name, *args, status=status))
+    by_pc = {}
+    for (path, offset, size), (count, _) in blocks.items():
+        for at in range(offset, offset + size):
+            by_pc[path, at] = by_pc.get((path, at), 0) + count
+    first = steps.pop(begin) - by_pc.pop(begin, 0)
+    check(first in (0, 1), "the first instruction", first)
+    wrong = [(where, n, by_pc.get(where)) for where, n in steps.items()
+             if by_pc.get(where) != n]
+    check(not wrong, "counts that differ:", len(wrong), wrong[:5])
+    equal(instructions, sum(steps.values()) + 1 - first, "instructions")
+
+
+@case(peer=OURS)
+def counts_are_those_of_single_steps():
+    same_as_stepping("covered", 3, "plain")
+    same_as_stepping("covered-static", 3, "plain")
+
+
+@case(peer=OURS)
+def coverage_is_what_has_a_count():
+    covered = drcov(traced("--coverage", "covered", "plain", status=3))
+    counted, _ = counts(traced("--count", "covered", "plain", status=3))
+    equal(covered, set(counted), "blocks")
+    here = offsets(covered, inferior("covered"))
+    check(symbol("covered", "fib") in here, "fib was executed")
+    check(symbol("covered", "never") not in here, "never was not")
+
+
+@case(peer=OURS)
+def what_is_covered_stays_so_when_it_says_so_no_more():
+    with tempfile.NamedTemporaryFile(prefix="tracestub-test.") as f:
+        covered = drcov(traced("--coverage", "covered", "long", status=3,
+                               more=["--stats=" + f.name]))
+        removed = int(re.search(r"^stores_removed (\d+)$", f.read().decode(),
+                                re.M)[1])
+    check(100 < removed <= len(covered), "stores removed", removed)
+    path = inferior("covered")
+    short = offsets(drcov(traced("--coverage", "covered", "plain", status=3)),
+                    path)
+    here = offsets(covered, path)
+    missing = {at for at in short - here if at < symbol("covered", "main")}
+    check(not missing, "blocks", missing)
+
+
+@case(peer=OURS)
+def modules_are_chosen_by_globs():
+    path = inferior("covered")
+    every = drcov(traced("--coverage", "covered", "plain", status=3))
+    for more, want in (
+            (["--include=covered"], {path}),
+            (["--include=*/covered", "--exclude=*"], set()),
+            (["--exclude=libc.*", "--exclude=ld-*"],
+             {b[0] for b in every if not re.search(r"/(libc\.|ld-)", b[0])})):
+        got = drcov(traced("--coverage", "covered", "plain", status=3,
+                           more=more))
+        equal({b[0] for b in got}, want, more)
+        equal(got, {b for b in every if b[0] in want}, more)
+
+
+@case(peer=OURS)
+def a_library_that_is_unloaded_is_there_after_a_sigkill():
+    for option, read in (("--coverage", drcov),
+                         ("--count", lambda data: counts(data)[0])):
+        got = read(traced(option, "covered", "unload", status=137))
+        paths = {os.path.basename(b[0]) for b in got}
+        check("libm.so.6" in paths, option, paths)
+
+
+@case(peer=OURS)
+def children_are_merged_when_they_are_followed():
+    path = inferior("covered")
+    child, parent = symbol("covered", "in_child"), symbol("covered",
+                                                          "in_parent")
+    alone = offsets(drcov(traced("--coverage", "covered", "fork")), path)
+    check(parent in alone and child not in alone, "the parent alone")
+    both = offsets(drcov(traced("--coverage", "covered", "fork",
+                                more=["--follow-forks"])), path)
+    check(parent in both and child in both, "both")
+    counted, _ = counts(traced("--count", "covered", "fork",
+                               more=["--follow-forks"]))
+    equal([counted[b][0] for b in counted
+           if b[0] == path and b[1] in (child, parent)], [1, 1], "counts")
+
+
+@case(peer=OURS)
+def what_ran_before_an_exec_is_kept():
+    path = inferior("covered")
+    here = offsets(drcov(traced("--coverage", "covered", "exec", status=3)),
+                   path)
+    check(symbol("covered", "in_parent") in here, "before")
+    check(symbol("covered", "fib") in here, "after")
+
+
+@case(peer=OURS)
+def mistakes_are_told_before_the_program_runs():
+    status, out, err = trace(["--coverage=/nowhere/file"], "covered", "plain")
+    equal((status, out), (125, ""), "a file that cannot be written")
+    check("cannot write /nowhere/file: No such file or directory" in err, err)
+    status, out, err = trace(["--coverage=/dev/null", "--count"], "covered")
+    equal((status, out), (125, ""), "two modes")
+    check("coverage or counts, not both" in err, err)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
