@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "trace/events.h"
 #include "trace/hits.h"
 #include "translate/translate.h"
 
@@ -26,8 +27,9 @@ struct command {
 	enum trace_mode mode;
 	bool stats;
 	const char *stats_file; /* NULL: stderr */
-	const char *coverage_file, *count_file;
-	FILE *out; /* of the latter two that was asked for */
+	const char *coverage_file, *count_file, *trace_file;
+	unsigned events; /* EVENT_* */
+	FILE *out;	 /* of the one of the three that was asked for */
 	struct globs globs;
 	struct hits hits;
 	double duration; /* seconds; 0: until it ends */
@@ -50,6 +52,9 @@ static const char usage[] =
 	"  --count[=FILE]      count how often each is; FILE gets a table, - "
 	"is "
 	"stderr\n"
+	"  --events=KINDS      call,ret,exec,block,compile, as text; see "
+	"trace/events.h\n"
+	"  --trace=FILE        ... which goes to FILE, - is stderr\n"
 	"  --include=GLOB      ... of modules whose path or name matches\n"
 	"  --exclude=GLOB      ... and of no others\n"
 	"  --follow-forks      its children too, all in the one file\n"
@@ -65,6 +70,8 @@ enum {
 	OPT_DURATION,
 	OPT_COVERAGE,
 	OPT_COUNT,
+	OPT_EVENTS,
+	OPT_TRACE,
 	OPT_INCLUDE,
 	OPT_EXCLUDE,
 	OPT_FORKS,
@@ -79,6 +86,8 @@ static const struct option options[] = {
 	{ "duration", required_argument, NULL, OPT_DURATION },
 	{ "coverage", required_argument, NULL, OPT_COVERAGE },
 	{ "count", optional_argument, NULL, OPT_COUNT },
+	{ "events", required_argument, NULL, OPT_EVENTS },
+	{ "trace", required_argument, NULL, OPT_TRACE },
 	{ "include", required_argument, NULL, OPT_INCLUDE },
 	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
 	{ "follow-forks", no_argument, NULL, OPT_FORKS },
@@ -105,14 +114,25 @@ static bool take_mode(struct command *c, enum trace_mode mode,
 		      const char **file)
 {
 	if (c->mode != MODE_NONE && c->mode != mode) {
-		fputs("tracestub: coverage or counts, not both: a block that "
-		      "has a count was covered\n",
+		fputs("tracestub: coverage, counts or events: one of them at "
+		      "a time\n",
 		      stderr);
 		return false;
 	}
 	c->mode = mode;
-	*file = optarg;
+	if (file)
+		*file = optarg;
 	return true;
+}
+
+static bool take_events(struct command *c)
+{
+	struct err e = { "" };
+
+	if (events_parse(optarg, &c->events, &e) == 0)
+		return true;
+	fprintf(stderr, "tracestub: %s\n", e.text);
+	return false;
 }
 
 static bool take_option(struct command *c, int opt)
@@ -131,6 +151,10 @@ static bool take_option(struct command *c, int opt)
 		return take_mode(c, MODE_COVERAGE, &c->coverage_file);
 	case OPT_COUNT:
 		return take_mode(c, MODE_COUNT, &c->count_file);
+	case OPT_EVENTS:
+		return take_events(c) && take_mode(c, MODE_TRACE, NULL);
+	case OPT_TRACE:
+		return take_mode(c, MODE_TRACE, &c->trace_file);
 	case OPT_INCLUDE:
 		globs_add(&c->globs.include, &c->globs.n_include, optarg);
 		return true;
@@ -175,6 +199,11 @@ static int take_options(struct command *c, int argc, char **argv)
 		}
 	}
 	c->argv = argv[optind] ? argv + optind : NULL;
+	if (!c->events != !c->trace_file) {
+		fputs("tracestub: --events and --trace belong together\n",
+		      stderr);
+		return EXIT_OURS + 1;
+	}
 	if (!c->argv == (c->pid != 0))
 		return 0;
 	fputs(usage, stderr);
@@ -309,10 +338,17 @@ static void let_go(struct command *c)
 
 /* --- files --------------------------------------------------------------- */
 
+static const char *out_file(const struct command *c)
+{
+	return c->coverage_file ? c->coverage_file
+	       : c->count_file	? c->count_file
+				: c->trace_file;
+}
+
 /* Before the program starts: what cannot be written is not worth a run. */
 static int open_files(struct command *c, struct err *e)
 {
-	const char *path = c->coverage_file ? c->coverage_file : c->count_file;
+	const char *path = out_file(c);
 
 	if (!path)
 		return 0;
@@ -324,8 +360,11 @@ static void take_hits(void *user, pid_t pid, const struct space *sp)
 {
 	struct command *c = user;
 
-	(void)pid;
-	if (c->out)
+	if (!c->out)
+		return;
+	if (c->mode == MODE_TRACE)
+		events_write_modules(c->out, pid, sp);
+	else
 		hits_take(&c->hits, sp);
 }
 
@@ -337,14 +376,14 @@ static void write_files(struct command *c)
 		return;
 	if (c->coverage_file)
 		hits_write_drcov(&c->hits, c->out);
-	else
+	else if (c->count_file)
 		hits_write_counts(&c->hits, c->out);
 	bad = ferror(c->out);
 	if (c->out != stderr)
 		bad |= fclose(c->out) != 0;
 	if (bad)
 		fprintf(stderr, "tracestub: writing %s failed: %m\n",
-			c->coverage_file ? c->coverage_file : c->count_file);
+			out_file(c));
 }
 
 /* --- counters ------------------------------------------------------------ */
@@ -386,7 +425,10 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	c.hits.globs = &c.globs;
 	translate_follow_children(t, c.follow_forks, true);
 	translate_on_end(t, take_hits, &c);
-	if (open_files(&c, &e) < 0 || begin(&c, &e) < 0) {
+	r = open_files(&c, &e);
+	translate_set_sink(
+		t, &(struct translate_sink){ c.events, events_write, c.out });
+	if (r < 0 || begin(&c, &e) < 0) {
 		fprintf(stderr, "tracestub: %s\n", e.text);
 		return EXIT_OURS;
 	}

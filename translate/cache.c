@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/layer.h"
+#include "translate/ring.h"
 #include "translate/x86_64/emit.h"
 #include "translate/x86_64/watch.h"
 #include "translate/x86_64/window.h"
@@ -65,6 +66,42 @@ static uint8_t *share(struct space *sp, const char *name, uint64_t size,
 static bool is_error(int64_t r)
 {
 	return r < 0 && r > -4096;
+}
+
+/* A place of that many bytes: a reserve, of which the ends go again. */
+static uint64_t place(struct space *sp, uint64_t size, uint64_t align)
+{
+	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	int64_t r = inject_mmap(sp, 0, size + align, PROT_NONE, reserve, -1, 0);
+	uint64_t lo = (uint64_t)r, at = (lo + align - 1) & -align;
+
+	if (is_error(r))
+		return 0;
+	if (at > lo)
+		inject_munmap(sp, lo, at - lo);
+	inject_munmap(sp, at + size, lo + align - at);
+	return at;
+}
+
+uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
+		   uint64_t align, uint64_t *addr, struct err *e)
+{
+	int remote;
+	uint8_t *map = share(sp, name, size, &remote, e);
+	uint64_t at = map ? place(sp, size, align) : 0;
+	int64_t r = -1;
+
+	if (at)
+		r = inject_mmap(sp, at, size, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_FIXED, remote, 0);
+	if (map)
+		inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
+	*addr = at;
+	if (!map || !is_error(r))
+		return map;
+	munmap(map, size);
+	err_set(e, -ENOMEM, "the program cannot map %lu bytes", size);
+	return NULL;
 }
 
 /* --- regions ------------------------------------------------------------- */
@@ -358,6 +395,7 @@ int window_new(struct space *sp, struct err *e)
 		return err_set(e, -1, "the program cannot map a window");
 	memset(window_page(sp, n), 0, WIN_PAGE);
 	sp->windows[n].used = true;
+	ring_begin(sp, n);
 	if (n == (int)sp->n_windows)
 		sp->n_windows++;
 	return n;
@@ -409,6 +447,8 @@ void space_unmap(struct space *sp, struct thread *by)
 		inject_munmap(sp, sp->tables_addr, TAB_SIZE);
 	if (sp->pool_addr)
 		inject_munmap(sp, sp->pool_addr, POOL_SIZE);
+	if (sp->rings_addr)
+		inject_munmap(sp, sp->rings_addr, RINGS_SIZE);
 }
 
 void space_free(struct space *sp)
@@ -417,6 +457,8 @@ void space_free(struct space *sp)
 		region_free(sp->regions[i]);
 	if (sp->tables)
 		munmap(sp->tables, TAB_SIZE + POOL_SIZE);
+	if (sp->rings)
+		munmap(sp->rings, RINGS_SIZE);
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
@@ -424,6 +466,7 @@ void space_free(struct space *sp)
 	free(sp->sites);
 	free(sp->caches);
 	free(sp->waiting);
+	free(sp->events);
 	modules_free(sp);
 	free(sp->windows);
 	free(sp->slots);
@@ -438,7 +481,7 @@ void space_flush(struct space *sp)
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
-	sp->n_caches = sp->n_waiting = 0;
+	sp->n_caches = sp->n_waiting = sp->n_events = 0;
 	sp->tr->stats.flushes++;
 	tables_reset(sp);
 }

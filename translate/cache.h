@@ -66,6 +66,7 @@ enum stub_kind {
 	STUB_SYSCALL,  /* one to look at; it goes on at offset arg */
 	STUB_STALE,    /* the bytes of block arg have changed */
 	STUB_POINT,    /* a breakpoint of the layer above, at pc */
+	STUB_DRAIN,    /* the ring is full; it goes on at offset arg */
 };
 
 struct stub {
@@ -155,6 +156,7 @@ struct slot_use {
 	bool used[2];
 };
 struct waiting;
+struct event_site;
 
 struct space {
 	struct translator *tr;
@@ -181,6 +183,10 @@ struct space {
 	uint32_t n_caches, cap_caches;
 	struct translate_module *modules;
 	uint32_t n_modules, cap_modules;
+	uint8_t *rings; /* ring.h; NULL: no events */
+	uint64_t rings_addr;
+	struct event_site *events;
+	uint32_t n_events, cap_events;
 	struct waiting *waiting; /* coverage.c */
 	uint32_t n_waiting, cap_waiting;
 
@@ -197,6 +203,7 @@ struct space {
 };
 
 #define WINDOWS_MAX 16384
+#define RINGS_SIZE  ((uint64_t)WINDOWS_MAX << 16)
 
 /* by is a stopped thread of the lower target, of the space's process. NULL
  * and an error with a reason when nothing can be mapped. */
@@ -206,6 +213,11 @@ struct space *space_new(struct translator *tr, struct thread *by,
 void space_unmap(struct space *sp, struct thread *by);
 /* The record, and our side of the memory. */
 void space_free(struct space *sp);
+
+/* More memory in common, which both may write, at a multiple of align there:
+ * until space_free(). NULL: an error with a reason. */
+uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
+		   uint64_t align, uint64_t *addr, struct err *e);
 
 /* The region for code at pc, made if need be; NULL: impossible. */
 struct region *space_region(struct space *sp, uint64_t pc, struct err *e);

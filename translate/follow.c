@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/ring.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
 
@@ -311,11 +312,24 @@ static bool trap_point(struct trap *t, struct stop *ev)
 	return false;
 }
 
+static bool trap_drain(struct trap *t, struct stop *ev)
+{
+	struct region *rg = space_region_at(t->f->space, t->cpc);
+
+	(void)ev;
+	t->tr->stats.drains++;
+	ring_drain(t->tr, t->th, true);
+	enter_at(t->tr, t->low, t->f, rg->addr + t->stub.arg);
+	resume_low(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
 static trap_fn *const traps[] = {
 	[STUB_EXIT] = trap_exit,     [STUB_INDIRECT] = trap_indirect,
 	[STUB_RETURN] = trap_return, [STUB_LEARN] = trap_learn,
 	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
 	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
+	[STUB_DRAIN] = trap_drain,
 };
 
 /* The thread has met a trap in the cache. */
@@ -494,6 +508,7 @@ void follow_end(struct translator *tr, struct thread *th)
 
 	if (!f)
 		return;
+	ring_drain(tr, th, true);
 	mirror_follow(tr, th, NULL);
 	window_free(f->space, f->window);
 	space_unref(f->space);

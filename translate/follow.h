@@ -25,6 +25,8 @@ struct follow {
 	struct space *space; /* counted */
 	int window;
 	uint64_t gs_base; /* the program's own, while it is in the cache */
+	int32_t depth;	    /* of calls, as far as its ring was read */
+	uint32_t ring_read; /* bytes of it */
 	bool in_cache;
 	bool trap_owed; /* it met a trap of ours that was not told yet, and
 			 * has been rewound since */

@@ -22,6 +22,7 @@
 #define TRANSLATE_LAYER_H
 
 #include "target/target.h"
+#include "translate/events.h"
 #include "translate/record.h"
 #include "translate/translate.h"
 
@@ -40,6 +41,7 @@ struct translator {
 	struct translate_stats stats;
 	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */
 	uint64_t swept_blocks;
+	struct translate_sink sink;
 	translate_end_fn *on_end;
 	void *on_end_user;
 };

@@ -7,6 +7,7 @@
 #include "translate/block.h"
 #include "translate/coverage.h"
 #include "translate/follow.h"
+#include "translate/ring.h"
 
 void space_unref(struct space *sp)
 {
@@ -104,7 +105,8 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		return -ENOMEM;
 	}
 	sp->mode = mode;
-	if (follow_in(tr, p, sp, by, e) == 0) {
+	if ((mode != MODE_TRACE || rings_map(sp, e) == 0) &&
+	    follow_in(tr, p, sp, by, e) == 0) {
 		sp->pid = p->pid;
 		if (mode == MODE_COVERAGE)
 			coverage_begin(tr);
@@ -285,6 +287,12 @@ bool process_has_point(const struct space *sp, uint64_t pc)
 	return p && point_find(p, POINT_SW, pc, 0);
 }
 
+static void flush_thread(struct translator *tr, struct thread *th)
+{
+	follow_rewind(tr, th);
+	ring_drain(tr, th, true);
+}
+
 /* Rare: it is when megabytes of code have been translated. */
 void process_flush(struct translator *tr, struct space *sp)
 {
@@ -295,7 +303,7 @@ void process_flush(struct translator *tr, struct space *sp)
 	list_each(p, &tr->t.processes, node) {
 		list_each(th, &p->threads, node) {
 			if (follow_of(th) && follow_of(th)->space == sp)
-				follow_rewind(tr, th);
+				flush_thread(tr, th);
 		}
 	}
 	records_end(sp);

@@ -87,6 +87,13 @@ void modules_free(struct space *sp)
 	free(sp->modules);
 }
 
+void translate_modules_each(const struct space *sp, translate_module_fn *fn,
+			    void *user)
+{
+	for (uint32_t i = 0; i < sp->n_modules; i++)
+		fn(user, &sp->modules[i]);
+}
+
 /* --- blocks -------------------------------------------------------------- */
 
 static uint64_t hits(const struct space *sp, const struct block *b)

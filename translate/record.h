@@ -41,6 +41,13 @@ const struct space *translate_space(const struct process *p);
 void translate_blocks_each(const struct space *sp, translate_block_fn *fn,
 			   void *user);
 
+typedef void translate_module_fn(void *user, const struct translate_module *m);
+
+/* Calls fn for each module that code was translated of; those that were
+ * unloaded are among them. */
+void translate_modules_each(const struct space *sp, translate_module_fn *fn,
+			    void *user);
+
 /* Told before records go, with the process that they began with; that one, and
  * all of its threads, may have ended already. */
 typedef void translate_end_fn(void *user, pid_t pid, const struct space *sp);

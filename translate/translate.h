@@ -17,6 +17,7 @@ enum trace_mode {
 	MODE_NONE,
 	MODE_COVERAGE, /* which blocks were run: costs nothing in the end */
 	MODE_COUNT,    /* how often each was */
+	MODE_TRACE,    /* events: see events.h */
 };
 
 struct translate_stats {

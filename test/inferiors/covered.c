@@ -5,6 +5,7 @@
  *	unload	runs code of libm, unloads that, and kills itself
  *	fork	a child executes in_child(), its parent in_parent()
  *	long	... plain for half a second of a processor, in two threads
+ *	pair	two threads at once do the work of plain
  *	exec	executes in_parent(), then itself again, with plain
  */
 #include <dlfcn.h>
@@ -111,6 +112,24 @@ static void *rounds(void *want)
 	return NULL;
 }
 
+static void *once(void *sum)
+{
+	*(int *)sum = work();
+	return NULL;
+}
+
+static int pair(void)
+{
+	pthread_t threads[2];
+	int sums[2];
+
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, once, &sums[i]);
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
+	return sums[0] != sums[1];
+}
+
 static int at_length(void)
 {
 	int want = work();
@@ -157,6 +176,8 @@ int main(int argc, char **argv)
 		return plain();
 	if (!strcmp(mode, "long"))
 		return at_length();
+	if (!strcmp(mode, "pair"))
+		return pair();
 	if (!strcmp(mode, "unload"))
 		return unload();
 	if (!strcmp(mode, "fork"))

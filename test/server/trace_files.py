@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """What `tracestub trace` records: coverage and counts, against single steps."""
+import collections
 import os
 import re
 import subprocess
 import tempfile
 
 from rsp import case, check, equal, inferior, main
-from traced import counts, drcov, stepped, trace, traced
+from traced import counts, drcov, events, stepped, trace, traced
 
 OURS = "the translator's"
 
@@ -40,7 +41,7 @@ def same_as_stepping(name, status, *args):
     equal(instructions, sum(steps.values()) + 1 - first, "instructions")
 
 
-@case(peer=OURS)
+@case(peer=OURS, seconds=120)
 def counts_are_those_of_single_steps():
     same_as_stepping("covered", 3, "plain")
     same_as_stepping("covered-static", 3, "plain")
@@ -121,6 +122,67 @@ def what_ran_before_an_exec_is_kept():
     check(symbol("covered", "fib") in here, "after")
 
 
+def traced_events(kinds, name, *args, status=0):
+    return events(traced("--trace", name, *args, status=status,
+                         more=["--events=" + kinds]))
+
+
+@case(peer=OURS)
+def events_are_what_was_counted():
+    """As many blocks and instructions, and the same ones; after a SIGKILL
+    too."""
+    for mode, status in ("plain", 3), ("unload", 137):
+        counted, totals = counts(traced("--count", "covered", mode,
+                                        status=status))
+        got, modules = traced_events("block,exec", "covered", mode,
+                                     status=status)
+        equal((sum(e[1] == "block" for e in got),
+               sum(e[1] == "exec" for e in got)), totals, "events " + mode)
+        base = {path: base for base, _, path in modules}
+        blocks = collections.Counter(e[3:] for e in got if e[1] == "block")
+        equal(blocks, {(base[path] + offset, base[path] + offset + size): n
+                       for (path, offset, size), (n, _) in counted.items()},
+              "blocks " + mode)
+
+
+@case(peer=OURS)
+def calls_and_returns_go_where_they_say():
+    got, _ = traced_events("call,ret,exec", "covered", "plain", status=3)
+    depth = 0
+    pending = None
+    seen = collections.Counter()
+    for _, kind, at, start, end in got:
+        equal(at, depth, "depth")
+        if kind == "exec":
+            check(pending in (None, start), "went elsewhere", pending, start)
+            last, pending = start, None
+            continue
+        seen[kind] += 1
+        equal(start, last, "it is the last instruction")
+        depth += 1 if kind == "call" else -1
+        pending = end
+    check(seen["call"] > 1000 and seen["ret"] > 1000, seen)
+    alone, _ = traced_events("ret", "covered", "plain", status=3)
+    equal([e[1:] for e in alone], [e[1:] for e in got if e[1] == "ret"],
+          "returns alone")
+
+
+@case(peer=OURS)
+def threads_have_events_of_their_own():
+    got, modules = traced_events("exec", "covered", "pair")
+    base = next(m[0] for m in modules if m[2] == inferior("covered"))
+    start = base + symbol("covered", "fib")
+    end = base + symbol("covered", "once")
+    work = collections.defaultdict(list)
+    for tid, _, _, pc, _ in got:
+        if start <= pc < end:
+            work[tid].append(pc)
+    equal(len(work), 2, "threads")
+    one, other = work.values()
+    check(len(one) > 1000, "instructions", len(one))
+    equal(one, other, "what they executed")
+
+
 @case(peer=OURS)
 def mistakes_are_told_before_the_program_runs():
     status, out, err = trace(["--coverage=/nowhere/file"], "covered", "plain")
@@ -128,7 +190,7 @@ def mistakes_are_told_before_the_program_runs():
     check("cannot write /nowhere/file: No such file or directory" in err, err)
     status, out, err = trace(["--coverage=/dev/null", "--count"], "covered")
     equal((status, out), (125, ""), "two modes")
-    check("coverage or counts, not both" in err, err)
+    check("one of them at a time" in err, err)
 
 
 if __name__ == "__main__":

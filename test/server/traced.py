@@ -106,6 +106,21 @@ def counts(data):
     return out, tuple(int(x) for x in totals)
 
 
+# --- events ------------------------------------------------------------------
+
+def events(data):
+    """[(tid, kind, depth, from, to)], and {(base, size, path)}."""
+    out, modules = [], set()
+    for line in data.decode().splitlines():
+        if line.startswith("# module "):
+            _, _, _, base, size, path = line.split(None, 5)
+            modules.add((int(base, 16), int(size, 16), path))
+            continue
+        tid, kind, depth, start, end = line.split()
+        out.append((int(tid), kind, int(depth), int(start, 16), int(end, 16)))
+    return out, modules
+
+
 # --- stepping ----------------------------------------------------------------
 
 def stepped(name, *args):

@@ -46,6 +46,7 @@
 #include "base/mem.h"
 #include "target/target.h"
 #include "translate/layer.h"
+#include "translate/ring.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
@@ -124,6 +125,8 @@ static bool generic_write(struct writer *w, const struct insn *i)
 {
 	if (!operand_write(w, i))
 		return false;
+	if (i->in.kind == X86_CALL_IND)
+		event_write_call(w);
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
 	if (i->in.kind == X86_CALL_IND)
@@ -383,6 +386,7 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 {
 	uint64_t to = x86_target(&i->in, i->pc);
 
+	event_write(&c->w, EVENT_CALL, to);
 	push_write(&c->w, insn_next(i), 0);
 	w_mark(&c->w, 0, 8);
 	w_jmp_pc(&c->w, to);
@@ -420,10 +424,18 @@ static bool exact_write(struct writer *w, const struct insn *i)
 	if (!operand_write(w, i))
 		return false;
 	if (i->in.kind == X86_CALL_IND)
+		event_write_call(w);
+	if (i->in.kind == X86_CALL_IND)
 		push_write(w, insn_next(i), REWIND_RCX);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
 	w_jmp_at(w, w->rg->indirect_exact);
 	return true;
+}
+
+/* Then the target has to be known, not only compared. */
+static bool tells_target(const struct compiler *c, bool is_call)
+{
+	return is_call && ring_kinds(c->sp) & EVENT_CALL;
 }
 
 static uint64_t write_indirect(struct compiler *c, const struct insn *i)
@@ -435,7 +447,8 @@ static uint64_t write_indirect(struct compiler *c, const struct insn *i)
 		return write_native(c, i);
 	if (flags == FLAGS_CARRIED)
 		ok = exact_write(&c->w, i);
-	else if (!c->sp->wide && (is_call || i->in.rip_relative))
+	else if (!c->sp->wide && !tells_target(c, is_call) &&
+		 (is_call || i->in.rip_relative))
 		ok = cached_write(c, i, flags == FLAGS_UNKNOWN);
 	else
 		ok = generic_write(&c->w, i);
@@ -468,6 +481,7 @@ static uint64_t write_ret(struct compiler *c, const struct insn *i)
 {
 	struct writer *w = &c->w;
 
+	event_write_ret(w);
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
 	if (i->in.imm_size)

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "translate/layer.h"
+#include "translate/ring.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
 
@@ -120,6 +121,7 @@ static uint64_t write_insns(struct compiler *c)
 		const struct insn *i = &c->insns[n];
 
 		w->pc = i->pc;
+		event_write(w, EVENT_EXEC, 0);
 		if (i->ok && i->in.kind != X86_PLAIN)
 			return branch_write(c, i);
 		if (!is_movable(w, i)) {
@@ -171,6 +173,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
 	c->sp->blocks[w->block].instructions = (uint16_t)c->n_insns;
 	c->sp->blocks[w->block].module = module_at(c->sp, pc);
 	block_close(c->sp, w->block, length);
+	ring_compiled(c->sp, pc, pc + length);
 	c->sp->tr->stats.blocks++;
 	c->sp->tr->stats.instructions += c->n_insns;
 	c->sp->tr->stats.original_bytes += length;

@@ -5,6 +5,7 @@
 #ifndef TRANSLATE_X86_64_COMPILER_H
 #define TRANSLATE_X86_64_COMPILER_H
 
+#include "translate/events.h"
 #include "translate/x86_64/code.h"
 #include "translate/x86_64/emit.h"
 
@@ -50,5 +51,13 @@ void instrument_entry(struct compiler *c);
 /* What comes next in the stream is where a return to pc lands. False: there
  * is such a place elsewhere, and nothing comes to here. */
 bool landing_return(struct compiler *c, uint64_t pc);
+
+/* An event of the writer's pc, before what it tells of, if the space's threads
+ * tell of that kind. */
+void event_write(struct writer *w, enum event_kind kind, uint64_t to);
+/* ... of a call to the window's target; rcx is spilled and has it too. */
+void event_write_call(struct writer *w);
+/* ... of a return to what is on top of the stack. */
+void event_write_ret(struct writer *w);
 
 #endif

@@ -179,12 +179,19 @@ static void write_count(struct writer *w, uint32_t slot, bool live)
 	w_fill(w, RCX, WIN_RCX);
 }
 
+static uint64_t block_end(const struct compiler *c)
+{
+	return c->n_insns ? insn_next(&c->insns[c->n_insns - 1]) : c->w.pc;
+}
+
 void instrument_entry(struct compiler *c)
 {
 	struct writer *w = &c->w;
 	uint32_t slot;
 
-	if (c->sp->mode == MODE_NONE)
+	if (c->sp->mode == MODE_TRACE)
+		event_write(w, EVENT_BLOCK, block_end(c));
+	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT)
 		return;
 	slot = region_data(w->rg, 8);
 	c->sp->blocks[w->block].slot = slot;
