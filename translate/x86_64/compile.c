@@ -144,8 +144,7 @@ static void write_entry(struct compiler *c, uint64_t pc)
 	unsigned flags = code_flags(&c->reader, pc);
 
 	w->pc = pc;
-	if (flags & (RANGE_W | RANGE_SHARE) && c->n_insns &&
-	    c->insns[c->n_insns - 1].ok) {
+	if (flags & (RANGE_W | RANGE_SHARE) && c->n_insns && c->insns[0].ok) {
 		c->sp->blocks[w->block].flags |= BLOCK_CHECKED;
 		check_bytes_write(c);
 	}

@@ -76,11 +76,12 @@ static bool next_piece(const uint8_t *bytes, unsigned length, unsigned *at,
 	return true;
 }
 
+/* What cannot be decoded at the end runs by itself, whatever it has become. */
 static unsigned gather(const struct compiler *c, uint8_t *bytes)
 {
 	unsigned length = 0;
 
-	for (unsigned n = 0; n < c->n_insns; n++) {
+	for (unsigned n = 0; n < c->n_insns && c->insns[n].ok; n++) {
 		memcpy(bytes + length, c->insns[n].bytes,
 		       c->insns[n].in.length);
 		length += c->insns[n].in.length;
