@@ -401,6 +401,47 @@ int window_new(struct space *sp, struct err *e)
 	return n;
 }
 
+/* --- provisions ---------------------------------------------------------- */
+
+#define WINDOWS_IN_STOCK 32
+
+static void windows_provide(struct space *sp)
+{
+	unsigned ready = 0;
+
+	for (unsigned n = 0; n < sp->n_windows; n++)
+		ready += !sp->windows[n].used;
+	for (unsigned n = sp->n_windows;
+	     ready < WINDOWS_IN_STOCK && n < WINDOWS_MAX; n++, ready++) {
+		sp->windows[n].addr = window_map(sp, (int)n);
+		if (!sp->windows[n].addr)
+			return;
+		sp->n_windows = n + 1;
+	}
+}
+
+/* The first executable range that begins at addr or above; 0: none. */
+static uint64_t next_code(const struct space *sp, uint64_t addr)
+{
+	for (size_t i = 0; i < sp->maps.n; i++) {
+		const struct map_range *r = &sp->maps.all[i];
+
+		if (r->lo >= addr && r->flags & RANGE_X)
+			return r->lo;
+	}
+	return 0;
+}
+
+void space_provide(struct space *sp)
+{
+	uint64_t at = 0;
+
+	windows_provide(sp);
+	space_remapped(sp);
+	for (space_find(sp, 0); (at = next_code(sp, at)); at++)
+		space_region(sp, at, NULL);
+}
+
 /* --- spaces -------------------------------------------------------------- */
 
 const struct map_range *space_find(struct space *sp, uint64_t addr)

@@ -256,6 +256,10 @@ static inline uint8_t *window_page(const struct space *sp, int number)
 	return sp->pool + (size_t)number * 0x1000;
 }
 
+/* Maps now what threads and code may need later, as far as that can be known:
+ * the process is about to filter its system calls, and ours with them. */
+void space_provide(struct space *sp);
+
 /* Is there room for a block in all streams? */
 bool region_has_room(const struct region *rg);
 

@@ -366,6 +366,23 @@ static void deliver(struct translator *tr, struct thread *low, struct follow *f,
 	resume_low(tr, low, RESUME_STEP, signo);
 }
 
+/* A filter's SIGSYS tells where the call was: right before the pc. */
+static void mend_call_address(struct translator *tr, struct thread *low,
+			      struct follow *f)
+{
+	const struct target_object_ops *object = tr->lower->ops->object;
+	uint8_t *image = image_of(tr, low, false);
+	siginfo_t si = { 0 };
+
+	if (!object || !image ||
+	    object->read(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si)) !=
+		    sizeof(si) ||
+	    !space_region_at(f->space, (uintptr_t)si.si_call_addr))
+		return;
+	si.si_call_addr = (void *)(uintptr_t)*image_reg(image, IMAGE_RIP);
+	object->write(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si));
+}
+
 static bool take_signal(struct translator *tr, struct thread *th,
 			struct follow *f, struct stop *ev)
 {
@@ -377,6 +394,8 @@ static bool take_signal(struct translator *tr, struct thread *th,
 		return true;
 	if (f->in_cache)
 		leave_cache(tr, low, f, false);
+	if (ev->signo == SIGSYS)
+		mend_call_address(tr, low, f);
 	if (f->asked.kind != RESUME_CONT ||
 	    sigismember(&tr->t.pass_signals, ev->signo) != 1)
 		return true;

@@ -1,7 +1,9 @@
 #include "translate/x86_64/watch.h"
 
+#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "translate/block.h"
@@ -93,6 +95,22 @@ static struct watch on_arch_prctl(const struct call *c)
 	return (struct watch){ gs ? WATCH_NATIVE : WATCH_PLAIN, 0, 0, false };
 }
 
+/* From now on nothing more can be mapped for us. */
+static struct watch on_seccomp(const struct call *c)
+{
+	if (c->arg[0] == SECCOMP_SET_MODE_STRICT ||
+	    c->arg[0] == SECCOMP_SET_MODE_FILTER)
+		space_provide(c->sp);
+	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+}
+
+static struct watch on_prctl(const struct call *c)
+{
+	if (c->arg[0] == PR_SET_SECCOMP)
+		space_provide(c->sp);
+	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+}
+
 static struct watch on_sigreturn(const struct call *c)
 {
 	(void)c;
@@ -112,6 +130,8 @@ static const struct {
 	{ SYS_shmat, on_shmat },
 	{ SYS_arch_prctl, on_arch_prctl },
 	{ SYS_rt_sigreturn, on_sigreturn },
+	{ SYS_seccomp, on_seccomp },
+	{ SYS_prctl, on_prctl },
 };
 
 #define N_WATCHED (sizeof(watched) / sizeof(watched[0]))
