@@ -100,6 +100,8 @@ struct target_inject_ops {
 	 */
 	int64_t (*call)(struct target *t, struct thread *th, long nr,
 			const uint64_t args[6]);
+	/* The stopped thread blocks the signal from now on. */
+	int (*block)(struct target *t, struct thread *th, int signo);
 };
 
 struct target_share_ops {

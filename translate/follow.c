@@ -346,6 +346,7 @@ static bool take_trap(struct translator *tr, struct thread *th,
 	tr->stats.stops++;
 	t.cpc = *image_reg(image, IMAGE_RIP) - 1;
 	stub = leave_cache(tr, low, f, true);
+	sigtrap_mend(tr, th);
 	if (stub) {
 		t.stub = *stub;
 		return traps[stub->kind](&t, ev);
@@ -357,9 +358,12 @@ static bool take_trap(struct translator *tr, struct thread *th,
 
 /* --- events -------------------------------------------------------------- */
 
-static void deliver(struct translator *tr, struct thread *low, struct follow *f,
+static void deliver(struct translator *tr, struct thread *th, struct follow *f,
 		    int signo)
 {
+	struct thread *low = lower_thread(th);
+
+	signo = sigtrap_deliver(tr, th, signo);
 	f->wait = WAIT_SIGNAL;
 	tr->stats.signals++;
 	tr->stats.native_signals++;
@@ -399,7 +403,7 @@ static bool take_signal(struct translator *tr, struct thread *th,
 	if (f->asked.kind != RESUME_CONT ||
 	    sigismember(&tr->t.pass_signals, ev->signo) != 1)
 		return true;
-	deliver(tr, low, f, ev->signo);
+	deliver(tr, th, f, ev->signo);
 	return false;
 }
 
@@ -462,6 +466,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	case STOP_SIGNAL:
 		return take_signal(tr, th, f, ev);
 	case STOP_STEP:
+		sigtrap_mend(tr, th);
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return true;
 		run_on(tr, low, f);
@@ -493,7 +498,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		return resume_low(tr, low, RESUME_CONT, 0);
 	follow_rewind(tr, th);
 	if (act->signo)
-		deliver(tr, low, f, act->signo);
+		deliver(tr, th, f, act->signo);
 	else
 		run_on(tr, low, f);
 	return 0;

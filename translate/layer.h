@@ -24,6 +24,7 @@
 #include "target/target.h"
 #include "translate/events.h"
 #include "translate/record.h"
+#include "translate/sigtrap.h"
 #include "translate/translate.h"
 
 struct follow;
@@ -50,6 +51,7 @@ struct translator {
 struct tr_process {
 	struct process *lower;
 	struct space *space; /* NULL: no thread of it was followed yet */
+	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 };
 
 /* Behind an upper thread's priv. */

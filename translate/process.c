@@ -84,6 +84,7 @@ static int follow_in(struct translator *tr, struct process *p, struct space *sp,
 		}
 	}
 	tr_process_of(p)->space = sp;
+	sigtrap_learn(tr, p, by);
 	return 0;
 }
 

@@ -280,6 +280,27 @@ static int64_t linux_call(struct target *t, struct thread *th, long nr,
 	return inject_syscall(linux_of(t), lwp_of(th), nr, args);
 }
 
+/* A mask that is still due is the one that counts. */
+static int linux_block(struct target *t, struct thread *th, int signo)
+{
+	struct lwp *lwp = lwp_of(th);
+	uint64_t bit = 1ull << (signo - 1);
+	bool due = lwp->mask_due;
+
+	(void)t;
+	if (!lwp->stopped)
+		return -ESRCH;
+	if (!due && ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(lwp->mask),
+			   &lwp->mask) < 0)
+		return -errno;
+	lwp->mask |= bit;
+	if (!due && ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(lwp->mask),
+			   &lwp->mask) < 0)
+		return -errno;
+	return 0;
+}
+
 const struct target_inject_ops linux_inject_ops = {
 	.call = linux_call,
+	.block = linux_block,
 };

@@ -1,12 +1,14 @@
 #include "translate/x86_64/watch.h"
 
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
 #include "translate/block.h"
+#include "translate/sigtrap.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
 
@@ -111,6 +113,13 @@ static struct watch on_prctl(const struct call *c)
 	return (struct watch){ WATCH_PLAIN, 0, 0, false };
 }
 
+static struct watch on_sigaction(const struct call *c)
+{
+	if (c->arg[0] == SIGTRAP && c->arg[1])
+		sigtrap_set(c->sp, c->arg[1]);
+	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+}
+
 static struct watch on_sigreturn(const struct call *c)
 {
 	(void)c;
@@ -130,6 +139,7 @@ static const struct {
 	{ SYS_shmat, on_shmat },
 	{ SYS_arch_prctl, on_arch_prctl },
 	{ SYS_rt_sigreturn, on_sigreturn },
+	{ SYS_rt_sigaction, on_sigaction },
 	{ SYS_seccomp, on_seccomp },
 	{ SYS_prctl, on_prctl },
 };

@@ -18,6 +18,7 @@ enum {
 	WIN_LANDING = 0x28, /* ... and in the cache */
 	WIN_RING = 0x30,    /* where the next event is written */
 	WIN_DEPTH = 0x38,   /* of calls, 32 bits */
+	WIN_SCRATCH = 0x100, /* for system calls of ours */
 	WIN_PAGE = 0x1000,
 };
 
