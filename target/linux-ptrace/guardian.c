@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -283,20 +284,21 @@ static void go_private(void)
 }
 
 /*
- * Until the server has died. Its mutex is not handed on when the list of such
- * mutexes, in its memory, was lost before: so now and then its parent is
- * looked at. That comes late, but not never.
+ * Until the server has died. Its word does not tell when the list of such
+ * words, in its memory, was lost before: so now and then its parent is looked
+ * at. That comes late, but not never.
  */
 static void wait_for_death(struct guardian *g)
 {
-	struct timespec until;
-	int r;
+	const uint32_t alive = (uint32_t)g->server | LIFELINE_WAITED;
+	const struct timespec most = { .tv_sec = LOOK_SECONDS };
 
 	do {
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += LOOK_SECONDS;
-		r = pthread_mutex_timedlock(&g->life, &until);
-	} while (r != EOWNERDEAD && getppid() == g->server);
+		syscall(SYS_futex, &g->life.word, FUTEX_WAIT, alive, &most,
+			NULL, 0);
+	} while (!(__atomic_load_n(&g->life.word, __ATOMIC_SEQ_CST) &
+		   LIFELINE_DEAD) &&
+		 getppid() == g->server);
 }
 
 static noreturn void guard(struct guardian *g)
@@ -305,19 +307,6 @@ static noreturn void guard(struct guardian *g)
 	wait_for_death(g);
 	put_back(g);
 	_exit(0);
-}
-
-static int life_init(struct guardian *g)
-{
-	pthread_mutexattr_t attr;
-	int r;
-
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	r = pthread_mutex_init(&g->life, &attr);
-	pthread_mutexattr_destroy(&attr);
-	return r ? r : pthread_mutex_lock(&g->life);
 }
 
 struct guardian *guardian_new(void)
@@ -330,11 +319,13 @@ struct guardian *guardian_new(void)
 	if (g == MAP_FAILED)
 		return NULL;
 	g->server = getpid();
-	pid = life_init(g) ? -1 : fork();
+	lifeline_begin(&g->life, LIFELINE_WAITED);
+	pid = fork();
 	if (pid == 0)
 		guard(g);
 	debug(SESSION, "guardian: %d", pid);
 	if (pid < 0) {
+		lifeline_end(&g->life);
 		munmap(g, GUARDIAN_SIZE);
 		return NULL;
 	}
@@ -349,7 +340,6 @@ void guardian_free(struct guardian *g)
 	kill(g->pid, SIGKILL);
 	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	pthread_mutex_unlock(&g->life);
-	pthread_mutex_destroy(&g->life);
+	lifeline_end(&g->life);
 	munmap(g, GUARDIAN_SIZE);
 }

@@ -10,11 +10,10 @@
  * the server dies the table covers what is in memory. That costs a few stores
  * a change and no system call.
  *
- * The guardian waits for a robust mutex that the server holds all its life
- * (pthread_mutexattr_setrobust(3)). The kernel hands such a mutex on when the
- * owner's memory is about to be torn down: before its descriptors are closed,
- * and well before exit_ptrace() sets the traced threads going (do_exit() in
- * the kernel's exit.c). So the breakpoints are usually gone before any thread
+ * The guardian waits for a word that the kernel changes when the server's memory
+ * is about to be torn down (lifeline.h): before its descriptors are closed, and
+ * well before exit_ptrace() sets the traced threads going (do_exit() in the
+ * kernel's exit.c). So the breakpoints are usually gone before any thread
  * that was stopped runs.
  *
  * A thread whose trap the server had waited for, but not undone, goes on
@@ -33,12 +32,12 @@
 #ifndef TARGET_LINUX_PTRACE_GUARDIAN_H
 #define TARGET_LINUX_PTRACE_GUARDIAN_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "arch/arch.h"
+#include "base/lifeline.h"
 
 enum guard_kind {
 	GUARD_FREE,
@@ -75,7 +74,7 @@ struct guard {
 
 /* In memory that both processes share, at one address. */
 struct guardian {
-	pthread_mutex_t life; /* the server's */
+	struct lifeline life; /* the server's */
 	pid_t server, pid;    /* pid: the guardian's, only the server's view */
 	uint32_t used;	      /* entries beyond were never used */
 	uint32_t first_free;  /* index + 1; 0: none */
