@@ -124,6 +124,49 @@ struct core_result {
 	uint64_t size; /* bytes that went to disc: zeros are holes */
 };
 
+/* The memory of a process that we have left behind. A count, or -1. */
+struct orphan_memory {
+	ssize_t (*read)(void *user, uint64_t addr, void *buf, size_t len);
+	ssize_t (*write)(void *user, uint64_t addr, const void *buf,
+			 size_t len);
+	void *user;
+};
+
+/* A thread of it, stopped for a moment. */
+struct orphan {
+	uint64_t regs[18]; /* as in the g packet, up to pc and flags */
+	uint64_t gs_base;
+	const struct orphan_memory *memory;
+};
+
+/*
+ * Puts threads back from code of the layer above, when we have died. It is
+ * called in another process, which has our memory as it was at some time before
+ * the process was attached to, but for what alloc() below gave: nothing else
+ * may be looked at, and nothing allocated.
+ */
+struct orphan_ops {
+	/* First: the threads run on, or are about to. */
+	void (*prepare)(const void *data, const struct orphan_memory *memory);
+	/* True: the thread was in that code, and is put back. */
+	bool (*rewind)(const void *data, struct orphan *o);
+};
+
+struct target_guard_ops {
+	/*
+	 * Zeroed memory that the functions above can see; it is address space
+	 * until it is used. NULL: the process dies with us, or there is none
+	 * left.
+	 */
+	void *(*alloc)(struct target *t, struct process *p, size_t size);
+	void (*free)(struct target *t, void *memory, size_t size);
+
+	/* From now on, and until end(), the process's exec or its end. */
+	void (*begin)(struct target *t, struct process *p,
+		      const struct orphan_ops *ops, const void *data);
+	void (*end)(struct target *t, struct process *p);
+};
+
 struct target_core_ops {
 	/*
 	 * Writes a core file (core(5)) of first's process, with first as the
@@ -222,6 +265,7 @@ struct target_ops {
 	const struct target_core_ops *core;
 	const struct target_inject_ops *inject;
 	const struct target_share_ops *share;
+	const struct target_guard_ops *guard;
 };
 
 /*

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define TABLE_MAX                                                    \
+#define TABLE_MAX                                             \
 	((GUARDIAN_SIZE - offsetof(struct guardian, table)) / \
 	 sizeof(struct guard))
 
@@ -57,8 +57,8 @@ uint8_t *guardian_trap(struct guardian *g, pid_t pid, const struct arch *a,
 void guardian_trap_gone(struct guardian *g, uint8_t *original)
 {
 	if (g && original)
-		entry_drop(g, (void *)(original - offsetof(struct guard,
-							   trap.original)));
+		entry_drop(g, (void *)(original -
+				       offsetof(struct guard, trap.original)));
 }
 
 void guardian_point(struct guardian *g, pid_t pid, uint64_t addr,
@@ -78,6 +78,28 @@ void guardian_debug(struct guardian *g, pid_t pid)
 
 	if (e)
 		entry_publish(e, GUARD_DEBUG);
+}
+
+void guardian_code(struct guardian *g, pid_t pid, const struct guard_code *c)
+{
+	struct guard *e;
+
+	guardian_code_gone(g, pid);
+	e = entry_new(g, pid, 0);
+	if (!e)
+		return;
+	e->code = *c;
+	entry_publish(e, GUARD_CODE);
+}
+
+void guardian_code_gone(struct guardian *g, pid_t pid)
+{
+	for (uint32_t i = 0; g && i < g->used; i++) {
+		struct guard *e = &g->table[i];
+
+		if (e->kind == GUARD_CODE && e->pid == pid)
+			entry_drop(g, e);
+	}
 }
 
 void guard_hold(struct guardian *g, pid_t pid, pid_t tid)
@@ -121,8 +143,7 @@ void guardian_forget(struct guardian *g, pid_t pid)
 
 /* --- the table, as the guardian reads it --------------------------------- */
 
-const struct guard *guard_next(const struct guardian *g,
-				      const struct guard *e)
+const struct guard *guard_next(const struct guardian *g, const struct guard *e)
 {
 	uint32_t n = __atomic_load_n(&g->used, __ATOMIC_ACQUIRE);
 

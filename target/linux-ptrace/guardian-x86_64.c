@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -16,7 +17,7 @@
 #define TRIES	 1000
 #define PAUSE_US 200
 
-#define CS_64 0x33 /* the kernel's selector for 64-bit code */
+#define CS_64	 0x33 /* the kernel's selector for 64-bit code */
 
 /* A wait status, 0 when it did not stop or has gone. Our end releases it. */
 static int stop_of(pid_t tid)
@@ -46,8 +47,8 @@ static bool is_inside_insn(pid_t tid, const struct user_regs_struct *regs)
 	for (size_t i = 0; i < ARRAY_SIZE(code); i++)
 		code[i] = ptrace(PTRACE_PEEKTEXT, tid,
 				 regs->rip - 1 + i * sizeof(*code), 0);
-	return !errno && x86_decode((const uint8_t *)code, sizeof(code), mode,
-				    &in) > 1;
+	return !errno &&
+	       x86_decode((const uint8_t *)code, sizeof(code), mode, &in) > 1;
 }
 
 /*
@@ -94,10 +95,56 @@ static void rewind_slot(const struct guardian *g, pid_t pid,
 		regs->rsp += e->point.undo;
 }
 
+/* The order of the g packet. */
+static void registers(struct user_regs_struct *r, unsigned long long *out[18])
+{
+	unsigned long long *all[18] = {
+		&r->rax, &r->rbx, &r->rcx, &r->rdx, &r->rsi, &r->rdi,
+		&r->rbp, &r->rsp, &r->r8,  &r->r9,  &r->r10, &r->r11,
+		&r->r12, &r->r13, &r->r14, &r->r15, &r->rip, &r->eflags,
+	};
+
+	memcpy(out, all, sizeof(all));
+}
+
+/* True: it was in code of the layer above, and is so no more. */
+static bool rewind_code(const struct guardian *g, pid_t pid,
+			struct user_regs_struct *regs)
+{
+	const struct guard *e = guard_find(g, GUARD_CODE, pid, 0);
+	int mem = e ? guard_mem_open(pid) : -1;
+	struct orphan_memory memory = guard_memory(&mem);
+	struct orphan o = { .gs_base = regs->gs_base, .memory = &memory };
+	unsigned long long *at[18];
+	bool was;
+
+	if (!e)
+		return false;
+	registers(regs, at);
+	for (size_t i = 0; i < ARRAY_SIZE(at); i++)
+		o.regs[i] = *at[i];
+	was = e->code.ops->rewind(e->code.data, &o);
+	close(mem);
+	for (size_t i = 0; was && i < ARRAY_SIZE(at); i++)
+		*at[i] = o.regs[i];
+	regs->gs_base = o.gs_base;
+	return was;
+}
+
+/* Of an instruction that it met in there. */
+static bool is_exception(pid_t tid, int sig)
+{
+	siginfo_t si;
+
+	return sig == SIGTRAP && ptrace(PTRACE_GETSIGINFO, tid, 0, &si) == 0 &&
+	       si.si_code == SI_KERNEL;
+}
+
 void guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)
 {
 	struct user_regs_struct regs;
 	int status, sig = 0;
+	bool moved;
 	uint64_t was;
 
 	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
@@ -115,7 +162,10 @@ void guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)
 		else if (is_behind_trap(g, pid, tid, &regs))
 			regs.rip--;
 		rewind_slot(g, pid, &regs);
-		if (regs.rip != was)
+		moved = rewind_code(g, pid, &regs);
+		if (moved && is_exception(tid, sig))
+			sig = 0;
+		if (moved || regs.rip != was)
 			ptrace(PTRACE_SETREGS, tid, 0, &regs);
 	}
 	ptrace(PTRACE_POKEUSER, tid, offsetof(struct user, u_debugreg[7]), 0);

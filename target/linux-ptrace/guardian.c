@@ -44,7 +44,7 @@ static int task_mem_open(pid_t pid, pid_t tid)
 }
 
 /* A leader that has ended before the rest has no memory to show. */
-static int mem_open(pid_t pid)
+int guard_mem_open(pid_t pid)
 {
 	int mem = task_mem_open(pid, pid);
 	struct dirent *d;
@@ -56,6 +56,21 @@ static int mem_open(pid_t pid)
 	if (dir)
 		closedir(dir);
 	return mem;
+}
+
+static ssize_t mem_read(void *user, uint64_t addr, void *buf, size_t len)
+{
+	return pread64(*(int *)user, buf, len, (off64_t)addr);
+}
+
+static ssize_t mem_write(void *user, uint64_t addr, const void *buf, size_t len)
+{
+	return pwrite64(*(int *)user, buf, len, (off64_t)addr);
+}
+
+struct orphan_memory guard_memory(int *mem)
+{
+	return (struct orphan_memory){ mem_read, mem_write, mem };
 }
 
 /* Only over our own trap: the memory may have been mapped anew since. */
@@ -82,7 +97,7 @@ static void restore_all(const struct guardian *g)
 		if (e->pid != pid) {
 			close(mem);
 			pid = e->pid;
-			mem = mem_open(pid);
+			mem = guard_mem_open(pid);
 		}
 		restore(mem, e);
 	}
@@ -121,14 +136,23 @@ static void restore_child(const struct guardian *g, pid_t parent, pid_t child)
 	const struct guard *e = NULL;
 	int mem;
 
-	if (guard_has(g, child) || tracer_of(child) != g->server)
+	if (guard_has(g, child))
 		return;
-	mem = mem_open(child);
+	mem = guard_mem_open(child);
 	while ((e = guard_next(g, e))) {
 		if (e->kind == GUARD_TRAP && e->pid == parent)
 			restore(mem, e);
 	}
 	close(mem);
+}
+
+/* It may be in the same code as its parent. */
+static void adopt_child(struct guardian *g, pid_t parent, pid_t child)
+{
+	const struct guard *e = guard_find(g, GUARD_CODE, parent, 0);
+
+	if (e && !guard_find(g, GUARD_CODE, child, 0))
+		guardian_code(g, child, &e->code);
 }
 
 static void restore_children(struct guardian *g, pid_t pid, pid_t tid)
@@ -143,7 +167,10 @@ static void restore_children(struct guardian *g, pid_t pid, pid_t tid)
 
 		if (end == p)
 			return;
+		if (tracer_of((pid_t)child) != g->server)
+			continue;
 		restore_child(g, pid, (pid_t)child);
+		adopt_child(g, pid, (pid_t)child);
 	}
 }
 
@@ -210,14 +237,33 @@ static void mend_threads(struct guardian *g)
 	}
 }
 
+/* Children are found too late to be looked at for their own. */
+static void prepare_code(struct guardian *g)
+{
+	const struct guard *e = NULL;
+	struct orphan_memory memory;
+	int mem;
+
+	while ((e = guard_next(g, e))) {
+		if (e->kind != GUARD_CODE)
+			continue;
+		mem = guard_mem_open(e->pid);
+		memory = guard_memory(&mem);
+		e->code.ops->prepare(e->code.data, &memory);
+		close(mem);
+	}
+}
+
 static void put_back(struct guardian *g)
 {
 	const struct guard *e = NULL;
 
 	restore_all(g);
+	prepare_code(g);
 	hold_threads(g);
 	while ((e = guard_next(g, e))) {
-		if (e->kind == GUARD_TRAP && guard_is_first(g, e))
+		if (e->kind == GUARD_CODE ||
+		    (e->kind == GUARD_TRAP && guard_is_first(g, e)))
 			each_task(g, e->pid, restore_children);
 	}
 	/* What it traced is released and its children get a new parent in
@@ -319,6 +365,7 @@ struct guardian *guardian_new(void)
 	if (g == MAP_FAILED)
 		return NULL;
 	g->server = getpid();
+	guardian_arena_init(g);
 	lifeline_begin(&g->life, LIFELINE_WAITED);
 	pid = fork();
 	if (pid == 0)
@@ -326,6 +373,7 @@ struct guardian *guardian_new(void)
 	debug(SESSION, "guardian: %d", pid);
 	if (pid < 0) {
 		lifeline_end(&g->life);
+		guardian_arena_fini(g);
 		munmap(g, GUARDIAN_SIZE);
 		return NULL;
 	}
@@ -341,5 +389,6 @@ void guardian_free(struct guardian *g)
 	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	lifeline_end(&g->life);
+	guardian_arena_fini(g);
 	munmap(g, GUARDIAN_SIZE);
 }

@@ -10,11 +10,11 @@
  * the server dies the table covers what is in memory. That costs a few stores
  * a change and no system call.
  *
- * The guardian waits for a word that the kernel changes when the server's memory
- * is about to be torn down (lifeline.h): before its descriptors are closed, and
- * well before exit_ptrace() sets the traced threads going (do_exit() in the
- * kernel's exit.c). So the breakpoints are usually gone before any thread
- * that was stopped runs.
+ * The guardian waits for a word that the kernel changes when the server's
+ * memory is about to be torn down (lifeline.h): before its descriptors are
+ * closed, and well before exit_ptrace() sets the traced threads going
+ * (do_exit() in the kernel's exit.c). So the breakpoints are usually gone
+ * before any thread that was stopped runs.
  *
  * A thread whose trap the server had waited for, but not undone, goes on
  * behind the breakpoint, in the middle of an instruction. A SIGSTOP sent to it
@@ -38,12 +38,14 @@
 
 #include "arch/arch.h"
 #include "base/lifeline.h"
+#include "target/target.h"
 
 enum guard_kind {
 	GUARD_FREE,
 	GUARD_TRAP,  /* a breakpoint at addr in pid's memory */
 	GUARD_POINT, /* addr, in a slot, stands for an original place */
 	GUARD_DEBUG, /* pid's threads have debug registers set */
+	GUARD_CODE,  /* pid's threads may be in code of the layer above */
 	GUARD_HELD,  /* thread addr of pid is to go back to its breakpoint */
 };
 
@@ -58,6 +60,11 @@ struct guard_point {
 	uint8_t undo, state;
 };
 
+struct guard_code {
+	const struct orphan_ops *ops;
+	const void *data;
+};
+
 struct guard {
 	uint32_t kind; /* enum guard_kind; the rest counts when it is set */
 	pid_t pid;
@@ -65,6 +72,7 @@ struct guard {
 	union {
 		struct guard_trap trap;
 		struct guard_point point;
+		struct guard_code code;
 		uint32_t next_free;
 	};
 };
@@ -72,12 +80,23 @@ struct guard {
 /* Address space alone: pages are allocated as entries come into use. */
 #define GUARDIAN_SIZE (32u << 20)
 
+/* A piece of the arena that was given back. */
+struct guard_piece {
+	size_t size;
+	struct guard_piece *next;
+};
+
 /* In memory that both processes share, at one address. */
 struct guardian {
 	struct lifeline life; /* the server's */
 	pid_t server, pid;    /* pid: the guardian's, only the server's view */
 	uint32_t used;	      /* entries beyond were never used */
 	uint32_t first_free;  /* index + 1; 0: none */
+	struct {
+		uint8_t *base; /* NULL: there is none */
+		size_t size, used;
+		struct guard_piece *free;
+	} arena;
 	struct guard table[];
 };
 
@@ -102,6 +121,19 @@ void guardian_point(struct guardian *g, pid_t pid, uint64_t addr,
 /* Debug registers of the process's threads are about to be set. */
 void guardian_debug(struct guardian *g, pid_t pid);
 
+/* Threads of the process may soon be in code that ops knows. */
+void guardian_code(struct guardian *g, pid_t pid, const struct guard_code *c);
+/* There is no such code any more. */
+void guardian_code_gone(struct guardian *g, pid_t pid);
+
+/* guardian-memory.c: for what that code's data is. Zeroed, and address space
+ * until it is used. NULL: none left. */
+void *guardian_alloc(struct guardian *g, size_t size);
+void guardian_give_back(struct guardian *g, void *memory, size_t size);
+/* Reserves it, before there is a guardian, and frees it. */
+void guardian_arena_init(struct guardian *g);
+void guardian_arena_fini(struct guardian *g);
+
 /* A forked child has a copy of its parent's slots. */
 void guardian_copy_points(struct guardian *g, pid_t from, pid_t to);
 /* The memory of a process that goes is another's from now. */
@@ -112,8 +144,7 @@ void guardian_forget(struct guardian *g, pid_t pid);
 /* --- inside the guardian ------------------------------------------------- */
 
 /* The next entry in use behind e (NULL: the first), or NULL. */
-const struct guard *guard_next(const struct guardian *g,
-			       const struct guard *e);
+const struct guard *guard_next(const struct guardian *g, const struct guard *e);
 /* Is it the first of its process, among breakpoints or among the rest? */
 bool guard_is_first(const struct guardian *g, const struct guard *of);
 /* Is there any of the process? */
@@ -121,12 +152,18 @@ bool guard_has(const struct guardian *g, pid_t pid);
 /* Notes a thread that was kept from running behind a breakpoint. */
 void guard_hold(struct guardian *g, pid_t pid, pid_t tid);
 
+/* The process's memory: a descriptor, or -1. */
+int guard_mem_open(pid_t pid);
+/* A way to it. *mem is such a descriptor. */
+struct orphan_memory guard_memory(int *mem);
+
 /* The entry, or NULL. */
 const struct guard *guard_find(const struct guardian *g, enum guard_kind kind,
 			       pid_t pid, uint64_t addr);
 
 /* guardian-x86_64.c: seizes a thread that has just lost its tracer, takes it
- * out of a slot, clears its debug registers and lets it go. */
+ * out of a slot or of other code of ours, clears its debug registers and lets
+ * it go. */
 void guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid);
 
 #endif

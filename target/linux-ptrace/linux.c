@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "target/linux-ptrace/guard.h"
 #include "target/linux-ptrace/inject.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/share.h"
@@ -69,6 +70,7 @@ static const struct target_ops linux_ops = {
 	.core = &linux_core_ops,
 	.inject = &linux_inject_ops,
 	.share = &linux_share_ops,
+	.guard = &linux_guard_ops,
 };
 
 struct target *linux_target_new(void)
