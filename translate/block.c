@@ -138,7 +138,7 @@ static uint32_t *site_goal(struct space *sp, struct region *rg, uint64_t pc,
 	}
 	at = region_exit(rg, pc);
 	*cpc = rg->addr + at;
-	return &region_stub_at(rg, at)->sites;
+	return &trail_stub(rg->trail, at)->sites;
 }
 
 static void site_link(struct space *sp, uint32_t index, uint64_t pc)
@@ -195,7 +195,7 @@ void blocks_publish(struct space *sp)
 			uintptr_t n = (uintptr_t)map_find(&rg->exits, pc + 1);
 
 			if (n)
-				sites_move(sp, &rg->stubs[n - 1].sites, pc);
+				sites_move(sp, &rg->trail->stubs[n - 1].sites, pc);
 		}
 	}
 }

@@ -7,10 +7,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/lifeline.h"
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
+#include "translate/trail.h"
 #include "translate/x86_64/emit.h"
 #include "translate/x86_64/watch.h"
 #include "translate/x86_64/window.h"
@@ -109,14 +111,18 @@ uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
 static void stream_init(struct stream *s, const struct region *rg,
 			uint32_t start, uint32_t size)
 {
-	free(s->marks);
+	struct trail *tl = rg->trail;
+
 	*s = (struct stream){
+		.marks = start ? tl->cold : tl->hot,
+		.n_marks = start ? &tl->n_cold : &tl->n_hot,
 		.e = { .code = rg->map + start,
 		       .max = size,
 		       .base = rg->addr + start,
 		       .mode = X86_MODE_64 },
 		.start = start,
 	};
+	*s->n_marks = 0;
 }
 
 static void region_reset(struct region *rg)
@@ -124,7 +130,7 @@ static void region_reset(struct region *rg)
 	stream_init(&rg->hot, rg, 0, HOT_SIZE);
 	stream_init(&rg->cold, rg, HOT_SIZE, COLD_SIZE);
 	map_fini(&rg->exits);
-	rg->n_stubs = 0;
+	rg->trail->n_stubs = 0;
 	rg->data_used = 8;
 	emit_routines(rg);
 }
@@ -169,6 +175,7 @@ static struct region *region_new(struct space *sp, uint64_t pc, struct err *e)
 		return NULL;
 	}
 	rg->index = sp->n_regions;
+	trail_add(sp, rg);
 	sp->regions[sp->n_regions++] = rg;
 	space_remapped(sp);
 	sp->tr->stats.regions++;
@@ -179,9 +186,6 @@ static struct region *region_new(struct space *sp, uint64_t pc, struct err *e)
 static void region_free(struct region *rg)
 {
 	munmap(rg->map, REGION_SIZE);
-	free(rg->hot.marks);
-	free(rg->cold.marks);
-	free(rg->stubs);
 	map_fini(&rg->exits);
 	free(rg);
 }
@@ -218,7 +222,9 @@ bool region_has_room(const struct region *rg)
 {
 	return rg->hot.e.max - rg->hot.e.len >= BLOCK_ROOM &&
 	       rg->cold.e.max - rg->cold.e.len >= BLOCK_ROOM &&
-	       STUB_SIZE / STUB_BYTES - rg->n_stubs >= BLOCK_ROOM / 16 &&
+	       MARKS_MAX - *rg->hot.n_marks >= BLOCK_ROOM &&
+	       MARKS_MAX - *rg->cold.n_marks >= BLOCK_ROOM &&
+	       STUBS_MAX - rg->trail->n_stubs >= BLOCK_ROOM / 16 &&
 	       DATA_SIZE - rg->data_used >= BLOCK_ROOM / 2;
 }
 
@@ -233,19 +239,14 @@ uint32_t region_data(struct region *rg, unsigned size)
 
 /* --- stubs and marks ----------------------------------------------------- */
 
-#define STUBS_AT (HOT_SIZE + COLD_SIZE)
-
 uint32_t region_stub(struct region *rg, const struct stub *stub)
 {
-	uint32_t at = STUBS_AT + rg->n_stubs * STUB_BYTES;
+	struct trail *tl = rg->trail;
+	uint32_t at = STUBS_AT + tl->n_stubs * STUB_BYTES;
 
-	if (rg->n_stubs == rg->cap_stubs) {
-		rg->cap_stubs = rg->cap_stubs ? 2 * rg->cap_stubs : 1024;
-		rg->stubs =
-			xrealloc(rg->stubs, rg->cap_stubs * sizeof(*rg->stubs));
-	}
-	rg->stubs[rg->n_stubs++] = *stub;
-	memset(rg->map + at, 0xcc, STUB_BYTES);
+	tl->stubs[tl->n_stubs] = *stub;
+	__atomic_store_n(&tl->n_stubs, tl->n_stubs + 1, __ATOMIC_RELEASE);
+	emit_stub(rg->map + at);
 	return at;
 }
 
@@ -258,49 +259,19 @@ uint32_t region_exit(struct region *rg, uint64_t pc)
 	if (known)
 		return STUBS_AT + (uint32_t)(known - 1) * STUB_BYTES;
 	at = region_stub(rg, &stub);
-	map_set(&rg->exits, pc + 1, (void *)(uintptr_t)rg->n_stubs);
+	map_set(&rg->exits, pc + 1, (void *)(uintptr_t)rg->trail->n_stubs);
 	return at;
 }
 
-struct stub *region_stub_at(struct region *rg, uint32_t at)
+void stream_mark(struct stream *s, uint64_t pc, unsigned rewind, int undo)
 {
-	uint32_t n = (at - STUBS_AT) / STUB_BYTES;
-
-	if (at < STUBS_AT || at % STUB_BYTES || n >= rg->n_stubs)
-		return NULL;
-	return &rg->stubs[n];
-}
-
-void stream_mark(struct stream *s, uint32_t block, int32_t delta,
-		 unsigned rewind, int undo)
-{
-	if (s->n_marks == s->cap_marks) {
-		s->cap_marks = s->cap_marks ? 2 * s->cap_marks : 4096;
-		s->marks = xrealloc(s->marks, s->cap_marks * sizeof(*s->marks));
-	}
-	s->marks[s->n_marks++] = (struct mark){
+	s->marks[*s->n_marks] = (struct mark){
+		.pc = pc,
 		.at = stream_at(s),
-		.block = block,
-		.delta = delta,
 		.rewind = (uint8_t)rewind,
 		.undo = (int8_t)undo,
 	};
-}
-
-const struct mark *region_mark(const struct region *rg, uint32_t at)
-{
-	const struct stream *s = at < HOT_SIZE ? &rg->hot : &rg->cold;
-	size_t lo = 0, hi = s->n_marks;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (s->marks[mid].at <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && s->marks[lo - 1].at == at ? &s->marks[lo - 1] : NULL;
+	__atomic_store_n(s->n_marks, *s->n_marks + 1, __ATOMIC_RELEASE);
 }
 
 /* --- tables and windows -------------------------------------------------- */
@@ -321,9 +292,14 @@ static void tables_reset(struct space *sp)
 	}
 	if (sp->n_returns || sp->n_indirect)
 		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
-		       TAB_END - TAB_RETURNS_ALL);
+		       TAB_LIFE - TAB_RETURNS_ALL);
 	memset(sp->slots, 0, TAB_DIRECT * sizeof(*sp->slots));
 	sp->n_returns = sp->n_indirect = 0;
+}
+
+static struct lifeline *space_life(const struct space *sp)
+{
+	return (void *)(sp->tables + TAB_LIFE - WIN_PAGE);
 }
 
 static bool tables_map(struct space *sp, struct err *e)
@@ -342,6 +318,8 @@ static bool tables_map(struct space *sp, struct err *e)
 			   TAB_SIZE);
 	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	sp->tables_addr = is_error(tables) ? 0 : (uint64_t)tables;
+	sp->trails->tables_addr = sp->tables_addr;
+	lifeline_begin(space_life(sp), 0);
 	sp->pool_addr = is_error(pool) ? 0 : (uint64_t)pool;
 	if (sp->tables_addr && sp->pool_addr)
 		return true;
@@ -351,11 +329,13 @@ static bool tables_map(struct space *sp, struct err *e)
 
 static int window_number(const struct space *sp)
 {
-	for (unsigned n = 0; n < sp->n_windows; n++) {
-		if (!sp->windows[n].used)
+	unsigned n_windows = sp->trails->n_windows;
+
+	for (unsigned n = 0; n < n_windows; n++) {
+		if (!sp->windows_used[n])
 			return (int)n;
 	}
-	return sp->n_windows < WINDOWS_MAX ? (int)sp->n_windows : -1;
+	return n_windows < WINDOWS_MAX ? (int)n_windows : -1;
 }
 
 /* A second mapping of shared memory, in the place of what is at `to`:
@@ -389,15 +369,15 @@ int window_new(struct space *sp, struct err *e)
 
 	if (n < 0)
 		return err_set(e, -1, "more than %d threads", WINDOWS_MAX);
-	if (!sp->windows[n].addr)
-		sp->windows[n].addr = window_map(sp, n);
-	if (!sp->windows[n].addr)
+	if (!window_addr(sp, n))
+		sp->trails->windows[n] = window_map(sp, n);
+	if (!window_addr(sp, n))
 		return err_set(e, -1, "the program cannot map a window");
 	memset(window_page(sp, n), 0, WIN_PAGE);
-	sp->windows[n].used = true;
+	sp->windows_used[n] = true;
 	ring_begin(sp, n);
-	if (n == (int)sp->n_windows)
-		sp->n_windows++;
+	if (n == (int)sp->trails->n_windows)
+		sp->trails->n_windows++;
 	return n;
 }
 
@@ -407,16 +387,17 @@ int window_new(struct space *sp, struct err *e)
 
 static void windows_provide(struct space *sp)
 {
+	struct trails *all = sp->trails;
 	unsigned ready = 0;
 
-	for (unsigned n = 0; n < sp->n_windows; n++)
-		ready += !sp->windows[n].used;
-	for (unsigned n = sp->n_windows;
+	for (unsigned n = 0; n < all->n_windows; n++)
+		ready += !sp->windows_used[n];
+	for (unsigned n = all->n_windows;
 	     ready < WINDOWS_IN_STOCK && n < WINDOWS_MAX; n++, ready++) {
-		sp->windows[n].addr = window_map(sp, (int)n);
-		if (!sp->windows[n].addr)
+		all->windows[n] = window_map(sp, (int)n);
+		if (!all->windows[n])
 			return;
-		sp->n_windows = n + 1;
+		all->n_windows = n + 1;
 	}
 }
 
@@ -466,7 +447,8 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	space_remapped(sp);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
 	sp->slots = xcalloc(TAB_DIRECT, sizeof(*sp->slots));
-	sp->windows = xcalloc(WINDOWS_MAX, sizeof(*sp->windows));
+	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
+	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||
 	    !tables_map(sp, e) || !space_region(sp, pc, e)) {
 		space_unmap(sp, by);
@@ -482,8 +464,8 @@ void space_unmap(struct space *sp, struct thread *by)
 	sp->by = by;
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		inject_munmap(sp, sp->regions[i]->addr, REGION_SIZE);
-	for (unsigned i = 0; i < sp->n_windows; i++)
-		inject_munmap(sp, sp->windows[i].addr, TAB_END);
+	for (unsigned i = 0; i < sp->trails->n_windows; i++)
+		inject_munmap(sp, window_addr(sp, (int)i), TAB_END);
 	if (sp->tables_addr)
 		inject_munmap(sp, sp->tables_addr, TAB_SIZE);
 	if (sp->pool_addr)
@@ -496,8 +478,11 @@ void space_free(struct space *sp)
 {
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		region_free(sp->regions[i]);
-	if (sp->tables)
+	trails_fini(sp);
+	if (sp->tables) {
+		lifeline_end(space_life(sp));
 		munmap(sp->tables, TAB_SIZE + POOL_SIZE);
+	}
 	if (sp->rings)
 		munmap(sp->rings, RINGS_SIZE);
 	maps_fini(&sp->maps);
@@ -509,7 +494,7 @@ void space_free(struct space *sp)
 	free(sp->waiting);
 	free(sp->events);
 	modules_free(sp);
-	free(sp->windows);
+	free(sp->windows_used);
 	free(sp->slots);
 	free(sp->pages_read);
 	free(sp);

@@ -41,11 +41,10 @@ enum {
 	REWIND_CALLED = 1 << 6, /* right behind a system call: rcx is the pc */
 };
 
-/* A boundary of translated code: of the pc that is block's and delta. */
+/* A boundary of translated code. */
 struct mark {
-	uint32_t at; /* offset into the region */
-	uint32_t block;
-	int32_t delta;
+	uint64_t pc;	/* that it stands for */
+	uint32_t at;	/* offset into the region */
 	uint8_t rewind; /* REWIND_* */
 	int8_t undo;	/* added to the stack pointer */
 };
@@ -53,8 +52,8 @@ struct mark {
 struct stream {
 	struct x86_emit e;
 	uint32_t start;	    /* offset of its first byte in the region */
-	struct mark *marks; /* ascending */
-	size_t n_marks, cap_marks;
+	struct mark *marks; /* ascending; the trail's, as is their number */
+	uint32_t *n_marks;
 };
 
 enum stub_kind {
@@ -77,30 +76,52 @@ struct stub {
 	int8_t undo;
 };
 
-/* Of code: 56 MiB of the region's 64. */
 #ifdef HOSTILE
 #define HOT_SIZE  (128u << 10)
 #define COLD_SIZE (128u << 10)
-#define STUB_SIZE (64u << 10)
+#define STUB_SIZE (256u << 10)
 #define DATA_SIZE (64u << 10)
 #else
 #define HOT_SIZE  (24u << 20)
 #define COLD_SIZE (24u << 20)
-#define STUB_SIZE (8u << 20)
+#define STUB_SIZE (32u << 20)
 #define DATA_SIZE (8u << 20)
 #endif
-#define STUB_BYTES  8u
+#define STUB_BYTES  44u /* emit_stub() */
+#define STUBS_AT    (HOT_SIZE + COLD_SIZE)
+#define STUBS_MAX   (STUB_SIZE / STUB_BYTES)
+#define MARKS_MAX   (HOT_SIZE / 3) /* instructions are longer than that */
 #define CODE_SIZE   (HOT_SIZE + COLD_SIZE + STUB_SIZE)
 #define REGION_SIZE (CODE_SIZE + DATA_SIZE)
 #define REGIONS_MAX 64
+
+/*
+ * What it takes to rewind threads, in memory that whoever outlives us can see
+ * too (struct orphan_ops). An entry is complete when it is counted.
+ */
+struct trail {
+	uint64_t addr; /* the region's, in the debuggee */
+	struct mark *hot, *cold;
+	struct stub *stubs;
+	uint32_t n_hot, n_cold, n_stubs;
+	bool unseen; /* what is pointed to only we see */
+};
+
+#define WINDOWS_MAX 16384
+
+struct trails {
+	uint64_t tables_addr;
+	uint32_t n_regions, n_windows;
+	struct trail regions[REGIONS_MAX];
+	uint64_t windows[WINDOWS_MAX]; /* in the debuggee; 0: none there */
+};
 
 struct region {
 	unsigned index;
 	uint64_t addr; /* in the debuggee */
 	uint8_t *map;  /* here */
 	struct stream hot, cold;
-	struct stub *stubs;
-	uint32_t n_stubs, cap_stubs;
+	struct trail *trail;
 	struct map exits; /* pc -> index of its STUB_EXIT, + 1 */
 	uint32_t data_used;
 	/* Shared routines: offsets. See x86_64/routine.c. */
@@ -195,11 +216,10 @@ struct space {
 	uint64_t tables_addr, pool_addr;
 	uint32_t n_returns, n_indirect; /* pairs in use */
 	struct slot_use *slots;		/* of the direct-mapped tables */
-	struct window {
-		uint64_t addr; /* in the debuggee; 0: not mapped yet */
-		bool used;
-	} * windows;	    /* WINDOWS_MAX */
-	unsigned n_windows; /* those behind were never used */
+	bool *windows_used;
+
+	struct trails *trails;
+	bool guarded; /* who outlives us can see them */
 };
 
 #define WINDOWS_MAX 16384
@@ -249,7 +269,11 @@ void records_end(struct space *sp);
 int window_new(struct space *sp, struct err *e);
 static inline void window_free(struct space *sp, int number)
 {
-	sp->windows[number].used = false;
+	sp->windows_used[number] = false;
+}
+static inline uint64_t window_addr(const struct space *sp, int number)
+{
+	return sp->trails->windows[number];
 }
 static inline uint8_t *window_page(const struct space *sp, int number)
 {
@@ -267,18 +291,19 @@ bool region_has_room(const struct region *rg);
 uint32_t region_stub(struct region *rg, const struct stub *stub);
 /* That of STUB_EXIT for pc. */
 uint32_t region_exit(struct region *rg, uint64_t pc);
-/* The stub that a thread which trapped behind offset at has met, or NULL. */
-struct stub *region_stub_at(struct region *rg, uint32_t at);
+/* The stub whose code holds the offset, or NULL. */
+struct stub *trail_stub(const struct trail *tl, uint32_t at);
 
 /* Size bytes of data, aligned to 8: an offset into the region. */
 uint32_t region_data(struct region *rg, unsigned size);
 
 /* The boundary at the offset, or NULL. */
-const struct mark *region_mark(const struct region *rg, uint32_t at);
+const struct mark *trail_mark(const struct trail *tl, uint32_t at);
+/* The trail of the region whose code holds the address, or NULL. */
+const struct trail *trails_at(const struct trails *all, uint64_t cpc);
 
 /* The code that comes next in the stream is at this boundary. */
-void stream_mark(struct stream *s, uint32_t block, int32_t delta,
-		 unsigned rewind, int undo);
+void stream_mark(struct stream *s, uint64_t pc, unsigned rewind, int undo);
 static inline uint32_t stream_at(const struct stream *s)
 {
 	return s->start + (uint32_t)s->e.len;

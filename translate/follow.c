@@ -12,6 +12,7 @@
 #include "translate/ring.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
+#include "translate/x86_64/window.h"
 
 /* --- registers ----------------------------------------------------------- */
 
@@ -102,7 +103,9 @@ static void enter_at(struct translator *tr, struct thread *low,
 	if (!image)
 		return;
 	f->gs_base = *special(low, tr->gs_base);
-	*special(low, tr->gs_base) = f->space->windows[f->window].addr;
+	memcpy(window_page(f->space, f->window) + WIN_GS, &f->gs_base,
+	       sizeof(f->gs_base));
+	*special(low, tr->gs_base) = window_addr(f->space, f->window);
 	*image_reg(image, IMAGE_RIP) = cpc;
 	f->in_cache = true;
 	tr->stats.entries++;
@@ -132,13 +135,13 @@ static bool restarts_call(const struct translator *tr, struct thread *low,
 static uint64_t behind_call(struct space *sp, uint64_t pc)
 {
 	struct block *b = compile(sp, pc - 2);
-	const struct region *rg = b ? sp->regions[b->region] : NULL;
+	const struct trail *tl = b ? sp->regions[b->region]->trail : NULL;
 
 	for (uint32_t at = b ? b->entry : 0; b && at < b->entry + 256; at++) {
-		const struct mark *m = region_mark(rg, at);
+		const struct mark *m = trail_mark(tl, at);
 
 		if (m && m->rewind & REWIND_CALLED)
-			return rg->addr + at;
+			return tl->addr + at;
 	}
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include "translate/coverage.h"
 #include "translate/follow.h"
 #include "translate/ring.h"
+#include "translate/trail.h"
 
 void space_unref(struct space *sp)
 {
@@ -85,6 +86,7 @@ static int follow_in(struct translator *tr, struct process *p, struct space *sp,
 	}
 	tr_process_of(p)->space = sp;
 	sigtrap_learn(tr, p, by);
+	trails_guard(sp, lower_process(p));
 	return 0;
 }
 
@@ -126,8 +128,10 @@ void translate_unfollow(struct target *t, struct process *p)
 
 	if (!sp)
 		return;
-	list_each(th, &p->threads, node)
+	list_each(th, &p->threads, node) {
 		follow_rewind(tr, th);
+		target_regs_flush(tr->lower, lower_thread(th));
+	}
 	if (sp->refs == 1u + n_threads(p))
 		space_unmap(sp, lower_thread(first_thread(p)));
 	process_forget(tr, p);
@@ -140,6 +144,7 @@ void process_forget(struct translator *tr, struct process *p)
 	if (!sp)
 		return;
 	threads_end(tr, p);
+	trails_unguard(sp, lower_process(p));
 	tr_process_of(p)->space = NULL;
 	space_unref(sp);
 }

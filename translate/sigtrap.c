@@ -27,7 +27,7 @@ static int64_t call(struct translator *tr, struct thread *low,
 static int64_t ask(struct translator *tr, struct thread *low,
 		   const struct follow *f, struct trap_action *out)
 {
-	uint64_t addr = f->space->windows[f->window].addr + WIN_SCRATCH;
+	uint64_t addr = window_addr(f->space, f->window) + WIN_SCRATCH;
 	int64_t r = call(tr, low, 0, addr);
 
 	memcpy(out, window_page(f->space, f->window) + WIN_SCRATCH,
@@ -38,7 +38,7 @@ static int64_t ask(struct translator *tr, struct thread *low,
 static void put_back(struct translator *tr, struct thread *low,
 		     const struct follow *f, const struct trap_action *action)
 {
-	uint64_t addr = f->space->windows[f->window].addr + WIN_SCRATCH;
+	uint64_t addr = window_addr(f->space, f->window) + WIN_SCRATCH;
 
 	memcpy(window_page(f->space, f->window) + WIN_SCRATCH, action,
 	       sizeof(*action));

@@ -21,6 +21,9 @@
  * before it is let go keeps it from that, until it is put back and gets a
  * SIGCONT; nobody else is sent one.
  *
+ * Threads in code of a layer above (GUARD_CODE) are put back by functions of
+ * that layer, which the guardian has from the fork.
+ *
  * What cannot be helped: a thread that executes a breakpoint just before the
  * server dies, so that the server has not waited for its stop yet, or before
  * the guardian has run, is given the SIGTRAP, and the program dies of it. So

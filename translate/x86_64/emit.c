@@ -6,8 +6,7 @@
 
 void w_mark(struct writer *w, unsigned rewind, int undo)
 {
-	stream_mark(w->s, w->block, (int32_t)(w->pc - w->block_pc), rewind,
-		    undo);
+	stream_mark(w->s, w->pc, rewind, undo);
 	w->rewind = rewind;
 	w->undo = undo;
 }

@@ -57,6 +57,11 @@ enum { COND_E = 4, COND_NE = 5 };
 /* The routines that all of a region's code shares. */
 void emit_routines(struct region *rg);
 
+/* A stub's code: x86_64/stub.c. Is rcx in the window, before the instruction at
+ * that offset of it? */
+void emit_stub(uint8_t *code);
+bool stub_uses_rcx(unsigned offset);
+
 /* The stream where rare code goes, for the same instruction. */
 struct writer w_cold(const struct writer *w);
 

@@ -6,6 +6,7 @@
 #include "target/target.h"
 #include "translate/layer.h"
 #include "translate/x86_64/code.h"
+#include "translate/x86_64/emit.h"
 #include "translate/x86_64/window.h"
 
 #define FLAG_OVERFLOW 0x800u
@@ -45,16 +46,21 @@ struct rule {
 	int undo;
 };
 
-static int apply(struct space *sp, const struct rule *r, const uint8_t *window,
-		 uint8_t *image)
+/* The word below the stack's top. */
+static bool return_address(uint8_t *image, const struct orphan_memory *m,
+			   uint64_t *pc)
+{
+	return m->read(m->user, *image_reg(image, IMAGE_RSP) - 8, pc, 8) == 8;
+}
+
+static int apply(const struct rule *r, const uint8_t *window, uint8_t *image,
+		 const struct orphan_memory *m)
 {
 	uint64_t pc = r->pc;
 
 	if (r->rewind & REWIND_TARGET)
 		pc = slot(window, WIN_TARGET);
-	if (r->rewind & REWIND_RETURN &&
-	    target_read_all(sp->tr->lower, sp->by->proc,
-			    *image_reg(image, IMAGE_RSP) - 8, &pc, 8) < 0)
+	if (r->rewind & REWIND_RETURN && !return_address(image, m, &pc))
 		return -EFAULT;
 	if (r->rewind & REWIND_RCX)
 		*image_reg(image, IMAGE_RCX) = slot(window, WIN_RCX);
@@ -71,38 +77,53 @@ static int apply(struct space *sp, const struct rule *r, const uint8_t *window,
 	return 0;
 }
 
-static bool rule_of_mark(const struct space *sp, const struct region *rg,
-			 uint32_t at, struct rule *r)
+static bool rule_of_mark(const struct trail *tl, uint32_t at, struct rule *r)
 {
-	const struct mark *m = region_mark(rg, at);
+	const struct mark *m = trail_mark(tl, at);
 
-	if (!m)
-		return false;
-	*r = (struct rule){
-		.pc = sp->blocks[m->block].pc + (uint64_t)m->delta,
-		.rewind = m->rewind,
-		.undo = m->undo,
-	};
-	return true;
+	if (m)
+		*r = (struct rule){ m->pc, m->rewind, m->undo };
+	return m;
+}
+
+int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
+		 bool trapped, const struct orphan_memory *m,
+		 const struct stub **stub)
+{
+	uint32_t at =
+		(uint32_t)(*image_reg(image, IMAGE_RIP) - trapped - tl->addr);
+	struct rule r;
+
+	*stub = trail_stub(tl, at);
+	if (*stub) {
+		r = (struct rule){ (*stub)->pc, (*stub)->rewind,
+				   (*stub)->undo };
+		if (stub_uses_rcx((at - STUBS_AT) % STUB_BYTES))
+			*image_reg(image, IMAGE_RCX) =
+				slot(window, WIN_STUB_RCX);
+	} else if (!rule_of_mark(tl, at, &r)) {
+		return -ENOENT;
+	}
+	return apply(&r, window, image, m);
+}
+
+static ssize_t lower_read(void *user, uint64_t addr, void *buf, size_t len)
+{
+	struct space *sp = user;
+
+	return target_read(sp->tr->lower, sp->by->proc, addr, buf, len);
 }
 
 int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
 		 bool trapped, const struct stub **stub)
 {
-	uint64_t cpc = *image_reg(image, IMAGE_RIP) - trapped;
-	struct region *rg = space_region_at(sp, cpc);
-	uint32_t at = rg ? (uint32_t)(cpc - rg->addr) : 0;
-	struct rule r;
+	const struct orphan_memory m = { .read = lower_read, .user = sp };
+	const struct trail *tl =
+		trails_at(sp->trails, *image_reg(image, IMAGE_RIP) - trapped);
 
-	if (!rg)
+	if (!tl)
 		return -ENOENT;
-	*stub = region_stub_at(rg, at);
-	if (*stub)
-		r = (struct rule){ (*stub)->pc, (*stub)->rewind,
-				   (*stub)->undo };
-	else if (!rule_of_mark(sp, rg, at, &r))
-		return -ENOENT;
-	return apply(sp, &r, window, image);
+	return trail_rewind(tl, window, image, trapped, &m, stub);
 }
 
 /* --- operands ------------------------------------------------------------ */

@@ -36,11 +36,22 @@ static inline uint64_t *image_reg(uint8_t *image, unsigned n)
 /* The register that instructions encode as n. */
 uint64_t *image_gpr(uint8_t *image, unsigned n);
 
+struct orphan_memory;
+
 /*
- * The image's pc lies in the cache; trapped: right behind a trap that it met.
- * The image becomes the original thread's. window is its page, which is not
- * trusted. Reads the program's memory through sp->by. *stub is the stub that
- * it was at, or NULL. -ENOENT: that is no boundary.
+ * The image's pc lies in the trail's region, at a boundary of it; trapped: one
+ * byte behind a trap that it met. The image becomes the original thread's.
+ * *stub is the stub that it was at, or NULL. -ENOENT: that is no boundary.
+ */
+int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
+		 bool trapped, const struct orphan_memory *m,
+		 const struct stub **stub);
+
+/*
+ * The same, of any region. The image's pc lies in the cache; trapped: right
+ * behind a trap that it met. The image becomes the original thread's. window is
+ * its page, which is not trusted. Reads the program's memory through sp->by.
+ * *stub is the stub that it was at, or NULL. -ENOENT: that is no boundary.
  */
 int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
 		 bool trapped, const struct stub **stub);

@@ -14,11 +14,14 @@ enum {
 	WIN_RAX = 0x08,
 	WIN_FLAGS = 0x10, /* ah as lahf leaves it; al is the overflow flag */
 	WIN_RDX = 0x18,
-	WIN_TARGET = 0x20,  /* where an indirect branch goes, original */
-	WIN_LANDING = 0x28, /* ... and in the cache */
-	WIN_RING = 0x30,    /* where the next event is written */
-	WIN_DEPTH = 0x38,   /* of calls, 32 bits */
-	WIN_SCRATCH = 0x100, /* for system calls of ours */
+	WIN_TARGET = 0x20,     /* where an indirect branch goes, original */
+	WIN_LANDING = 0x28,    /* ... and in the cache */
+	WIN_RING = 0x30,       /* where the next event is written */
+	WIN_DEPTH = 0x38,      /* of calls, 32 bits */
+	WIN_STUB_RCX = 0x40,   /* rcx while a stub uses it */
+	WIN_GS = 0x48,	       /* the program's own base of gs */
+	WIN_REWIND_END = 0x50, /* all that rewinding takes is before it */
+	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_PAGE = 0x1000,
 };
 
@@ -28,7 +31,8 @@ enum {
  * next two are direct-mapped by the low 16 bits of an original address, and
  * what they hold is not verified: the landing that is jumped to does that. The
  * last two hold pairs of an original address and its landing, placed by the
- * low bits and probed linearly; a first word of 0 is a free one.
+ * low bits and probed linearly; a first word of 0 is a free one. At last there
+ * is a struct lifeline: stubs look whether the server lives.
  */
 enum {
 	TAB_SYSCALLS = WIN_PAGE,
@@ -36,7 +40,8 @@ enum {
 	TAB_INDIRECT = TAB_RETURNS + 0x80000,
 	TAB_RETURNS_ALL = TAB_INDIRECT + 0x80000,
 	TAB_INDIRECT_ALL = TAB_RETURNS_ALL + 0x200000,
-	TAB_END = TAB_INDIRECT_ALL + 0x200000,
+	TAB_LIFE = TAB_INDIRECT_ALL + 0x200000,
+	TAB_END = TAB_LIFE + 0x1000,
 };
 
 #define TAB_SIZE     (TAB_END - WIN_PAGE)

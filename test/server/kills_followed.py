@@ -1,0 +1,165 @@
+#!/usr/bin/env python3
+"""kill -9 of the server while it follows a program's threads: the program goes
+on in its original code, and ends as it should.
+
+Of each kind of test/inferiors/followed.c so many kills (--count), each once
+the program has done some rounds while it was followed. It is asked to end
+after every few of them, and must do so with status 7 and no wrong result.
+
+At least 99 of 100 must survive (--least), but of kinds that come to the server
+hundreds of times a second (--often). What cannot be helped is in
+target/linux-ptrace/guardian.h: a trap that the server has not waited for yet.
+"""
+import collections
+import mmap
+import os
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+import steady
+
+KINDS = {  # rounds to warm up; does it trap without end?
+    "calls": (20, False),
+    "syscalls": (10, False),
+    "threads": (20, False),
+    "births": (10, False),
+    "signals": (20, True),
+    "forks": (5, True),
+    "maps": (2, True),
+}
+KILLS_EACH = 20     # then another process: each leaves a cache behind
+
+
+class Followed:
+    def __init__(self, inferiors, kind):
+        self.kind, self.kills = kind, 0
+        self.file = tempfile.NamedTemporaryFile(prefix="tracestub.")
+        self.file.truncate(4096)
+        self.map = mmap.mmap(self.file.fileno(), 4096)
+        self.process = steady.spawn(
+            [os.path.join(inferiors, "followed"), kind, self.file.name],
+            stdin=subprocess.DEVNULL)
+        self.pid = self.process.pid
+        self.go_on(1)
+
+    def word(self, n):
+        return struct.unpack_from("<Q", self.map, 8 * n)[0]
+
+    def ended(self):
+        return self.process.poll() is not None
+
+    def go_on(self, rounds):
+        """It does so many more."""
+        until = self.word(0) + rounds
+        return steady.wait_until(
+            lambda: self.ended() or self.word(0) >= until, 60) \
+            and not self.ended()
+
+    def is_followed(self):
+        return "tracestub-code" in steady.maps(self.pid)
+
+    def trouble(self):
+        """What is wrong with it after a kill, or None."""
+        if not self.go_on(3):
+            if self.ended():
+                return "ended with %d" % self.process.returncode
+            return "stands still: " + str(steady.status(self.pid, "State"))
+        if steady.status(self.pid, "TracerPid") != "0":
+            return "still traced"
+        if self.word(1):
+            return "%d wrong results" % self.word(1)
+        return None
+
+    def finish(self):
+        """What is wrong with its end, or None."""
+        struct.pack_into("<Q", self.map, 16, 1)
+        if not steady.wait_until(self.ended):
+            return "does not end"
+        if self.process.returncode != 7:
+            return "ended with %d at last" % self.process.returncode
+        return "wrong results at last" if self.word(1) else None
+
+    def close(self):
+        steady.end(self.process)
+        self.file.close()
+
+
+def one_kill(opt, s, rng):
+    """What is wrong afterwards, or None; and of the test itself."""
+    before = steady.maps(s.pid).count("tracestub-code")
+    server = steady.spawn([opt.server, "trace", "--pid", str(s.pid)],
+                          stdin=subprocess.DEVNULL, stdout=opt.log,
+                          stderr=opt.log)
+    steady.wait_until(lambda: server.poll() is not None or s.ended() or
+                      steady.maps(s.pid).count("tracestub-code") > before)
+    s.go_on(int(KINDS[s.kind][0] * opt.warm))
+    time.sleep(rng.random() * 0.05)
+    guardian = steady.children(server.pid)
+    early = "the server has ended with %s" % server.returncode if server.poll() is not None else \
+        "ended with %d while followed" % s.process.returncode \
+        if s.ended() else None
+    server.send_signal(signal.SIGKILL)
+    server.wait()
+    why = None if early else s.trouble()
+    if not steady.wait_until(lambda: not any(map(steady.alive, guardian)), 5):
+        early = "the guardian stays"
+    return why, early
+
+
+def kill_often(opt, kind):
+    rng = random.Random(opt.seed)
+    lost, errors, s = [], [], None
+    for n in range(opt.count):
+        s = s or Followed(opt.inferiors, kind)
+        why, bad = one_kill(opt, s, rng)
+        s.kills += 1
+        if not why and not bad and (s.kills == KILLS_EACH or
+                                    n == opt.count - 1):
+            why = s.finish()
+            s.close()
+            s = None
+        if why or bad:
+            errors += [bad] if bad else []
+            lost += [why] if why else []
+            s and s.close()
+            s = None
+    share = 100 * (opt.count - len(lost)) / opt.count
+    print("     %s: %d kills, %.1f %% survive%s" % (
+        kind, opt.count, share, "".join("; %d %s" % (n, why) for why, n in
+                                        collections.Counter(lost).items())),
+          flush=True)
+    return share, errors
+
+
+def main():
+    ap = steady.arguments(__doc__.splitlines()[0])
+    ap.add_argument("--count", type=int, default=20)
+    ap.add_argument("--least", type=float, default=99.0)
+    ap.add_argument("--often", type=float, default=80.0)
+    ap.add_argument("--seed", type=int, default=1)
+    ap.add_argument("--warm", type=float, default=1.0, metavar="FACTOR")
+    ap.add_argument("--kind", action="append", choices=list(KINDS))
+    ap.add_argument("--log", type=lambda f: open(f, "a"),
+                    default=subprocess.DEVNULL)
+    opt = ap.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: exit(143))
+    cases = steady.Cases()
+    for kind in opt.kind or KINDS:
+        share, errors = kill_often(opt, kind)
+        # of few kills one may go wrong
+        least = opt.often if KINDS[kind][1] else \
+            min(opt.least, 100 - 100 / opt.count)
+        why = "; ".join(sorted(set(errors)))
+        if share < least:
+            why += " only %.1f %% survive" % share
+        cases.check("kill-followed-" + kind, why)
+    sys.exit(cases.exit_status())
+
+
+if __name__ == "__main__":
+    main()

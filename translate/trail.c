@@ -1,0 +1,129 @@
+/*
+ * Trails have their full size from the beginning, as address space: so they
+ * never move, and can be looked at whenever we die. Where nobody looks after
+ * the process then, they are any memory.
+ */
+#include "translate/trail.h"
+
+#include <sys/mman.h>
+
+#include "translate/layer.h"
+#include "translate/x86_64/orphan.h"
+
+#define MARKS_SIZE (MARKS_MAX * sizeof(struct mark))
+#define STUBS_SIZE (STUBS_MAX * sizeof(struct stub))
+#define TRAIL_SIZE (2 * MARKS_SIZE + STUBS_SIZE)
+
+static const struct target_guard_ops *guard_of(const struct space *sp)
+{
+	return sp->tr->lower->ops->guard;
+}
+
+/* *guarded: is it to be seen by others? It becomes false if it cannot. */
+static void *memory_new(struct space *sp, size_t size, bool *guarded)
+{
+	const struct target_guard_ops *guard = guard_of(sp);
+	void *m = NULL;
+
+	if (*guarded && guard)
+		m = guard->alloc(sp->tr->lower, sp->by->proc, size);
+	*guarded = m;
+	if (m)
+		return m;
+	m = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (m == MAP_FAILED)
+		die("no address space for %zu bytes", size);
+	return m;
+}
+
+static void memory_free(struct space *sp, void *m, size_t size, bool guarded)
+{
+	if (guarded)
+		guard_of(sp)->free(sp->tr->lower, m, size);
+	else
+		munmap(m, size);
+}
+
+void trails_init(struct space *sp)
+{
+	sp->guarded = true;
+	sp->trails = memory_new(sp, sizeof(*sp->trails), &sp->guarded);
+}
+
+void trails_fini(struct space *sp)
+{
+	struct trails *all = sp->trails;
+
+	for (uint32_t i = 0; i < all->n_regions; i++)
+		memory_free(sp, all->regions[i].hot, TRAIL_SIZE,
+			    !all->regions[i].unseen);
+	memory_free(sp, all, sizeof(*all), sp->guarded);
+}
+
+void trail_add(struct space *sp, struct region *rg)
+{
+	struct trail *tl = &sp->trails->regions[rg->index];
+	bool guarded = sp->guarded;
+	uint8_t *m = memory_new(sp, TRAIL_SIZE, &guarded);
+
+	*tl = (struct trail){
+		.addr = rg->addr,
+		.hot = (void *)m,
+		.cold = (void *)(m + MARKS_SIZE),
+		.stubs = (void *)(m + 2 * MARKS_SIZE),
+		.unseen = !guarded,
+	};
+	rg->trail = tl;
+	__atomic_store_n(&sp->trails->n_regions, rg->index + 1,
+			 __ATOMIC_RELEASE);
+}
+
+/* --- searching ----------------------------------------------------------- */
+
+const struct trail *trails_at(const struct trails *all, uint64_t cpc)
+{
+	for (uint32_t i = 0; i < all->n_regions; i++) {
+		if (cpc - all->regions[i].addr < CODE_SIZE)
+			return &all->regions[i];
+	}
+	return NULL;
+}
+
+struct stub *trail_stub(const struct trail *tl, uint32_t at)
+{
+	uint32_t n = (at - STUBS_AT) / STUB_BYTES;
+
+	return at >= STUBS_AT && n < tl->n_stubs ? &tl->stubs[n] : NULL;
+}
+
+const struct mark *trail_mark(const struct trail *tl, uint32_t at)
+{
+	const struct mark *marks = at < HOT_SIZE ? tl->hot : tl->cold;
+	size_t lo = 0, hi = at < HOT_SIZE ? tl->n_hot : tl->n_cold;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (marks[mid].at <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && marks[lo - 1].at == at ? &marks[lo - 1] : NULL;
+}
+
+/* --- who looks after it -------------------------------------------------- */
+
+void trails_guard(struct space *sp, struct process *lower)
+{
+	if (sp->guarded)
+		guard_of(sp)->begin(sp->tr->lower, lower, &orphan_ops,
+				    sp->trails);
+}
+
+void trails_unguard(struct space *sp, struct process *lower)
+{
+	if (sp->guarded)
+		guard_of(sp)->end(sp->tr->lower, lower);
+}
