@@ -46,6 +46,12 @@ static void inject_munmap(struct space *sp, uint64_t addr, uint64_t len)
 	inject(sp, SYS_munmap, (uint64_t[6]){ addr, len });
 }
 
+/* A forked child has none of it: it goes on in its original code. */
+static void inject_dontfork(struct space *sp, uint64_t addr, uint64_t len)
+{
+	inject(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTFORK });
+}
+
 /* A memfd of the debuggee's, mapped here as a whole. */
 static uint8_t *share(struct space *sp, const char *name, uint64_t size,
 		      int *remote, struct err *e)
@@ -149,8 +155,10 @@ static bool region_map(struct space *sp, struct region *rg, struct err *e)
 	data = inject_mmap(sp, rg->addr + CODE_SIZE, DATA_SIZE,
 			   PROT_READ | PROT_WRITE, fixed, remote, CODE_SIZE);
 	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
-	if (!is_error(code) && !is_error(data))
+	if (!is_error(code) && !is_error(data)) {
+		inject_dontfork(sp, rg->addr, REGION_SIZE);
 		return true;
+	}
 	munmap(rg->map, REGION_SIZE);
 	err_set(e, is_error(code) ? (int)code : (int)data,
 		"the program cannot map a code cache at %#lx", rg->addr);
@@ -321,8 +329,11 @@ static bool tables_map(struct space *sp, struct err *e)
 	sp->trails->tables_addr = sp->tables_addr;
 	lifeline_begin(space_life(sp), 0);
 	sp->pool_addr = is_error(pool) ? 0 : (uint64_t)pool;
-	if (sp->tables_addr && sp->pool_addr)
+	if (sp->tables_addr && sp->pool_addr) {
+		inject_dontfork(sp, sp->tables_addr, TAB_SIZE);
+		inject_dontfork(sp, sp->pool_addr, POOL_SIZE);
 		return true;
+	}
 	err_set(e, -ENOMEM, "the program cannot map the cache's tables");
 	return false;
 }
@@ -338,8 +349,8 @@ static int window_number(const struct space *sp)
 	return n_windows < WINDOWS_MAX ? (int)n_windows : -1;
 }
 
-/* A second mapping of shared memory, in the place of what is at `to`:
- * mremap(2), old_size 0. */
+/* A second mapping of shared memory, in the place of what is at `to`, which
+ * forked children do not have either: mremap(2), old_size 0. */
 static bool alias(struct space *sp, uint64_t from, uint64_t len, uint64_t to)
 {
 	uint64_t args[6] = { from, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to };

@@ -188,7 +188,7 @@ static bool take_clone(struct translator *tr, struct thread *th,
 	return false;
 }
 
-/* Of a vfork child the memory is its parent's. */
+/* Of a vfork child the memory is its parent's; another has no cache. */
 static void take_child(struct translator *tr, struct thread *th,
 		       struct process *child, bool shares)
 {
@@ -198,8 +198,6 @@ static void take_child(struct translator *tr, struct thread *th,
 	struct err e = { 0 };
 
 	follow_rewind_child(tr, f, low);
-	if (!shares)
-		space_unmap(sp, low);
 	if (!tr->follow_forks)
 		return;
 	if (!shares)

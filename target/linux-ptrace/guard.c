@@ -15,7 +15,7 @@ static void guard_free(struct target *t, void *memory, size_t size)
 static void guard_begin(struct target *t, struct process *p,
 			const struct orphan_ops *ops, const void *data)
 {
-	struct guard_code code = { ops, data };
+	struct guard_code code = { ops, data, p->pid };
 
 	guardian_code(guardian_of(t, p), p->pid, &code);
 }

@@ -13,28 +13,7 @@
 #include "base/mem.h"
 #include "target/linux-ptrace/guardian.h"
 
-/* Patience with a thread in an uninterruptible wait. */
-#define TRIES	 1000
-#define PAUSE_US 200
-
-#define CS_64	 0x33 /* the kernel's selector for 64-bit code */
-
-/* A wait status, 0 when it did not stop or has gone. Our end releases it. */
-static int stop_of(pid_t tid)
-{
-	int status = 0;
-
-	for (int i = 0; i < TRIES; i++) {
-		pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
-
-		if (r < 0 || (r > 0 && !WIFSTOPPED(status)))
-			return 0;
-		if (r > 0)
-			return status;
-		usleep(PAUSE_US);
-	}
-	return 0;
-}
+#define CS_64 0x33 /* the kernel's selector for 64-bit code */
 
 /* The instruction that begins a byte before it is longer than that. */
 static bool is_inside_insn(pid_t tid, const struct user_regs_struct *regs)
@@ -112,7 +91,7 @@ static bool rewind_code(const struct guardian *g, pid_t pid,
 			struct user_regs_struct *regs)
 {
 	const struct guard *e = guard_find(g, GUARD_CODE, pid, 0);
-	int mem = e ? guard_mem_open(pid) : -1;
+	int mem = e ? guard_mem_open(e->code.memory) : -1;
 	struct orphan_memory memory = guard_memory(&mem);
 	struct orphan o = { .gs_base = regs->gs_base, .memory = &memory };
 	unsigned long long *at[18];
@@ -140,34 +119,47 @@ static bool is_exception(pid_t tid, int sig)
 	       si.si_code == SI_KERNEL;
 }
 
-void guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)
+bool guardian_seize_thread(pid_t tid)
 {
-	struct user_regs_struct regs;
-	int status, sig = 0;
-	bool moved;
-	uint64_t was;
+	return ptrace(PTRACE_SEIZE, tid, 0, 0) == 0 &&
+	       ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
+}
 
-	if (ptrace(PTRACE_SEIZE, tid, 0, 0) < 0)
-		return;
-	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-	status = stop_of(tid);
-	if (!status)
-		return;
-	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) == 0) {
-		was = regs.rip;
-		if (!(status >> 16))
-			sig = WSTOPSIG(status);
-		if (sig == SIGTRAP && is_our_trap(g, pid, tid, &regs))
-			sig = 0;
-		else if (is_behind_trap(g, pid, tid, &regs))
-			regs.rip--;
-		rewind_slot(g, pid, &regs);
-		moved = rewind_code(g, pid, &regs);
-		if (moved && is_exception(tid, sig))
-			sig = 0;
-		if (moved || regs.rip != was)
-			ptrace(PTRACE_SETREGS, tid, 0, &regs);
-	}
+/* The thread stopped with that status; returns the signal that it gets. */
+static int mend(struct guardian *g, pid_t pid, pid_t tid, int status)
+{
+	int sig = status >> 16 ? 0 : WSTOPSIG(status);
+	struct user_regs_struct regs;
+	uint64_t was;
+	bool moved;
+
+	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) < 0)
+		return 0;
+	was = regs.rip;
+	if (sig == SIGTRAP && is_our_trap(g, pid, tid, &regs))
+		sig = 0;
+	else if (is_behind_trap(g, pid, tid, &regs))
+		regs.rip--;
+	rewind_slot(g, pid, &regs);
+	moved = rewind_code(g, pid, &regs);
+	if (moved && is_exception(tid, sig))
+		sig = 0;
+	if (moved || regs.rip != was)
+		ptrace(PTRACE_SETREGS, tid, 0, &regs);
+	return sig;
+}
+
+bool guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)
+{
+	int status, sig;
+	pid_t r = waitpid(tid, &status, __WALL | WNOHANG);
+
+	if (r == 0)
+		return false;
+	if (r < 0 || !WIFSTOPPED(status))
+		return true;
+	sig = mend(g, pid, tid, status);
 	ptrace(PTRACE_POKEUSER, tid, offsetof(struct user, u_debugreg[7]), 0);
 	ptrace(PTRACE_DETACH, tid, 0, sig);
+	return true;
 }

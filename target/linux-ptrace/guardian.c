@@ -21,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "target/linux-ptrace/lwp.h"
 
 #define LOOK_SECONDS 2
@@ -146,13 +147,19 @@ static void restore_child(const struct guardian *g, pid_t parent, pid_t child)
 	close(mem);
 }
 
-/* It may be in the same code as its parent. */
+/*
+ * It may be at a place in the same code as its parent, but have none of it: it
+ * must not run before it is put back.
+ */
 static void adopt_child(struct guardian *g, pid_t parent, pid_t child)
 {
 	const struct guard *e = guard_find(g, GUARD_CODE, parent, 0);
 
-	if (e && !guard_find(g, GUARD_CODE, child, 0))
-		guardian_code(g, child, &e->code);
+	if (!e || guard_find(g, GUARD_CODE, child, 0))
+		return;
+	kill(child, SIGSTOP);
+	guard_hold(g, child, child);
+	guardian_code(g, child, &e->code);
 }
 
 static void restore_children(struct guardian *g, pid_t pid, pid_t tid)
@@ -216,25 +223,91 @@ static void hold_threads(struct guardian *g)
 	}
 }
 
-static void let_go_of_held(const struct guardian *g)
+/* --- threads ------------------------------------------------------------- */
+
+/* Threads are touched only where there is more than bytes to undo. */
+static struct seized {
+	pid_t pid, tid;
+	bool done;
+} * seized;
+static size_t n_seized, cap_seized;
+
+static void seize(struct guardian *g, pid_t pid, pid_t tid)
+{
+	(void)g;
+	if (!guardian_seize_thread(tid))
+		return;
+	if (n_seized == cap_seized) {
+		cap_seized = cap_seized ? 2 * cap_seized : 64;
+		seized = xrealloc(seized, cap_seized * sizeof(*seized));
+	}
+	seized[n_seized++] = (struct seized){ .pid = pid, .tid = tid };
+}
+
+static bool all_done(pid_t pid)
+{
+	for (size_t i = 0; i < n_seized; i++) {
+		if (seized[i].pid == pid && !seized[i].done)
+			return false;
+	}
+	return true;
+}
+
+/* All of its threads have been put back. */
+static void let_go_of_held(const struct guardian *g, pid_t pid)
 {
 	const struct guard *e = NULL;
 
 	while ((e = guard_next(g, e))) {
-		if (e->kind == GUARD_HELD)
-			kill(e->pid, SIGCONT);
+		if (e->kind == GUARD_HELD && e->pid == pid) {
+			kill(pid, SIGCONT);
+			return;
+		}
 	}
 }
 
-/* Threads are touched only where there is more than bytes to undo. */
+/* Patience with a thread in an uninterruptible wait. One in code that will not
+ * do without us is waited for to the end: for its vfork child, most likely. */
+#define ROUNDS	 1000
+#define PAUSE_US 200
+#define LONG_US	 20000
+
+static bool is_given_up(const struct guardian *g, const struct seized *s,
+			unsigned round)
+{
+	return round >= ROUNDS && !guard_find(g, GUARD_CODE, s->pid, 0);
+}
+
+/* Returns how many are still to be waited for. */
+static size_t mend_some(struct guardian *g, unsigned round)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < n_seized; i++) {
+		struct seized *s = &seized[i];
+
+		if (s->done)
+			continue;
+		s->done = guardian_mend_thread(g, s->pid, s->tid) ||
+			  is_given_up(g, s, round);
+		left += !s->done;
+		if (s->done && all_done(s->pid))
+			let_go_of_held(g, s->pid);
+	}
+	return left;
+}
+
 static void mend_threads(struct guardian *g)
 {
 	const struct guard *e = NULL;
+	unsigned round = 0;
 
 	while ((e = guard_next(g, e))) {
 		if (e->kind != GUARD_TRAP && guard_is_first(g, e))
-			each_task(g, e->pid, guardian_mend_thread);
+			each_task(g, e->pid, seize);
 	}
+	while (mend_some(g, round++))
+		usleep(round < ROUNDS ? PAUSE_US : LONG_US);
 }
 
 /* Children are found too late to be looked at for their own. */
@@ -247,7 +320,7 @@ static void prepare_code(struct guardian *g)
 	while ((e = guard_next(g, e))) {
 		if (e->kind != GUARD_CODE)
 			continue;
-		mem = guard_mem_open(e->pid);
+		mem = guard_mem_open(e->code.memory);
 		memory = guard_memory(&mem);
 		e->code.ops->prepare(e->code.data, &memory);
 		close(mem);
@@ -271,7 +344,6 @@ static void put_back(struct guardian *g)
 	while (getppid() == g->server)
 		usleep(50);
 	mend_threads(g);
-	let_go_of_held(g);
 }
 
 /* --- its life ------------------------------------------------------------ */

@@ -66,6 +66,7 @@ struct guard_point {
 struct guard_code {
 	const struct orphan_ops *ops;
 	const void *data;
+	pid_t memory; /* whose memory has the code: a forked child's has not */
 };
 
 struct guard {
@@ -164,9 +165,11 @@ struct orphan_memory guard_memory(int *mem);
 const struct guard *guard_find(const struct guardian *g, enum guard_kind kind,
 			       pid_t pid, uint64_t addr);
 
-/* guardian-x86_64.c: seizes a thread that has just lost its tracer, takes it
- * out of a slot or of other code of ours, clears its debug registers and lets
- * it go. */
-void guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid);
+/* guardian-x86_64.c: a thread that has just lost its tracer is to stop. */
+bool guardian_seize_thread(pid_t tid);
+/* When it has stopped it is taken out of a slot or of other code of ours, its
+ * debug registers are cleared, and it is let go. False: it has not. Our end
+ * releases it too. */
+bool guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid);
 
 #endif
