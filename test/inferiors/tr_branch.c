@@ -90,8 +90,8 @@ PIECE(jmp_next, "	jmp 1f\n1:	.byte 0xe9,0,0,0,0\n	mov $7,%eax");
 PIECE(jrcxz, "	jrcxz 1f\n	mov $0,%eax\n	ret\n" JUNK "1:	mov $1,%eax");
 PIECE(jecxz, "	jecxz 1f\n	mov $0,%eax\n	ret\n" JUNK "1:	mov $1,%eax");
 PIECE(loop_rcx, "	xor %eax,%eax\n1:	inc %eax\n	loop 1b");
-PIECE(loop_ecx,
-      "	xor %eax,%eax\n1:	inc %eax\n	addr32 loop 1b");
+PIECE(loop_ecx, "	xor %eax,%eax\n1:	inc %eax\n	addr32 loop "
+		"1b");
 PIECE(loop_eq, "	xor %eax,%eax\n1:	inc %eax\n	cmp $5,%eax\n"
 	       "	loope 1b");
 PIECE(loop_ne, "	xor %eax,%eax\n1:	inc %eax\n	cmp $5,%eax\n"
