@@ -2,11 +2,11 @@
 """Run a row of test/translate/rows natively and followed, and compare.
 
 usage: inferior.py [--server S] [--inferiors DIR] [--native] [--runs N]
-                   [--modes none,coverage,count] ROW
+                   [--modes none,coverage,count] [--show] ROW
 
 Output, errors and exit status are to be the same, in each mode, and the
 counters what the row says. --native (NATIVE=1) runs both sides natively: is
-the row itself right? RUNS=50 repeats the followed side.
+the row itself right? RUNS=50 repeats the followed side. --show prints the counters.
 """
 import os
 import sys
@@ -44,6 +44,8 @@ def compare(opt, argv, conditions, mode, native):
     with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
         followed = traced.trace(opt, argv, mode_options(mode, tmp), cwd=tmp)
         bad = traced.differences(native, followed)
+        if opt.show:
+            print(" ".join("%s %d" % s for s in followed.stats.items() if s[1]))
         if followed.stats is not None:
             bad += traced.broken(followed.stats, conditions)
     if bad:
@@ -55,7 +57,7 @@ def compare(opt, argv, conditions, mode, native):
 def main():
     opt = traced.arguments(
         __doc__, (["--modes"], {"default": os.environ.get("MODES", "none")}),
-        (["row"], {}))
+        (["--show"], {"action": "store_true"}), (["row"], {}))
     words, conditions = read_row(opt.row)
     wanted, conditions = status_wanted(conditions)
     argv = [traced.program(opt, words[0]), *words[1:]]

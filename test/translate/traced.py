@@ -1,6 +1,8 @@
 """What tests of the translator share: a program run natively and followed,
 and the counters of `tracestub trace --stats`. Standard library only."""
 import argparse
+import difflib
+import itertools
 import os
 import re
 import resource
@@ -9,7 +11,9 @@ import sys
 import tempfile
 
 # Held for every run that is followed, where a row does not say otherwise.
-ALWAYS = ("blocks>=50", "refused=0", "native_steps<=20")
+ALWAYS = ("blocks>=50", "refused=0", "native_other<=20")
+# What native_steps counts for a reason: rt_sigreturn, changes of the map.
+REASONS = ("native_returns", "native_syscalls")
 CONDITION = re.compile(r"^(\w+)(>=|<=|=|<|>)(\d+)$")
 COMPARE = {">=": int.__ge__, "<=": int.__le__, "=": int.__eq__,
            "<": int.__lt__, ">": int.__gt__}
@@ -67,8 +71,12 @@ def read_stats(path):
     """{name: value} of a file of `name value` lines."""
     with open(path, encoding="utf-8") as f:
         pairs = [line.split() for line in f if line.strip()]
-    return {p[0]: int(p[1]) for p in pairs
-            if len(p) == 2 and p[1].lstrip("-").isdigit()}
+    stats = {p[0]: int(p[1]) for p in pairs
+             if len(p) == 2 and p[1].lstrip("-").isdigit()}
+    if "native_steps" in stats:
+        stats["native_other"] = (stats["native_steps"] -
+                                 sum(stats.get(r, 0) for r in REASONS))
+    return stats
 
 
 def trace(opt, argv, options=(), **kw):
@@ -101,6 +109,13 @@ def excerpt(data):
     return text if len(text) < 4000 else text[:2000] + "\n[...]\n" + text[-2000:]
 
 
+def diff(a, b):
+    """A diff of two outputs that are not the same."""
+    a, b = (x.decode(errors="replace").splitlines() for x in (a, b))
+    lines = difflib.unified_diff(a, b, "natively", "followed", "", "", 1, "")
+    return "\n".join(line[:200] for line in itertools.islice(lines, 80))
+
+
 def differences(native, followed):
     """How two runs differ, in words; empty where they do not."""
     out = []
@@ -109,8 +124,7 @@ def differences(native, followed):
     for what in ("out", "err"):
         a, b = getattr(native, what), getattr(followed, what)
         if a != b:
-            out += ["std%s differs; natively:" % what, excerpt(a),
-                    "followed:", excerpt(b)]
+            out += ["std%s differs:" % what, diff(a, b)]
     return out
 
 
