@@ -119,6 +119,36 @@ struct target_share_ops {
 		    uint64_t size, int *remote, struct err *e);
 };
 
+struct target_protect_ops {
+	/*
+	 * Pages whose writers wait until they are let. The stopped thread
+	 * makes what it takes for its memory. Returns a descriptor, the
+	 * caller's to close: then, and when we die, all pages are free to
+	 * write and whoever waits goes on. It is readable when a writer
+	 * waits. It holds for this memory alone: not that of forked children,
+	 * nor of a program that is executed. The errors are those of inject,
+	 * of userfaultfd(2) and pidfd_getfd(2).
+	 */
+	int (*make)(struct target *t, struct thread *th, struct err *e);
+
+	/*
+	 * The following take such a descriptor, may be called in any thread,
+	 * and look at no record. Addresses and lengths are of whole pages.
+	 */
+
+	/* Pages of the range can be armed from now on, as long as they stay
+	 * mapped. -EINVAL: not this kind of memory. */
+	int (*watch)(int fd, uint64_t addr, uint64_t len);
+	/* Who writes there waits from now on, the kernel on behalf of a call
+	 * and ourselves included. Fails where something is not mapped. */
+	int (*arm)(int fd, uint64_t addr, uint64_t len);
+	/* Nobody waits any more. */
+	int (*disarm)(int fd, uint64_t addr, uint64_t len);
+	/* 1: *addr is where somebody wants to write, and waits; it may be told
+	 * again. 0: nobody now. */
+	int (*take)(int fd, uint64_t *addr);
+};
+
 struct core_result {
 	unsigned threads;
 	uint64_t size; /* bytes that went to disc: zeros are holes */
@@ -266,6 +296,7 @@ struct target_ops {
 	const struct target_inject_ops *inject;
 	const struct target_share_ops *share;
 	const struct target_guard_ops *guard;
+	const struct target_protect_ops *protect;
 };
 
 /*

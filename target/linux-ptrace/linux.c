@@ -10,6 +10,7 @@
 #include "target/linux-ptrace/guard.h"
 #include "target/linux-ptrace/inject.h"
 #include "target/linux-ptrace/lwp.h"
+#include "target/linux-ptrace/protect.h"
 #include "target/linux-ptrace/share.h"
 #include "target/linux-ptrace/syscall.h"
 
@@ -71,6 +72,7 @@ static const struct target_ops linux_ops = {
 	.inject = &linux_inject_ops,
 	.share = &linux_share_ops,
 	.guard = &linux_guard_ops,
+	.protect = &linux_protect_ops,
 };
 
 struct target *linux_target_new(void)
