@@ -39,7 +39,7 @@ static option_fn opt_help, opt_version, opt_selftest, opt_attach, opt_multi,
 	opt_aslr_on, opt_debug, opt_debug_file, opt_debug_format,
 	opt_remote_debug, opt_event_debug, opt_port_file, opt_disable_packet,
 	opt_any_user, opt_packets, opt_core,
-	opt_no_wait, opt_no_escape;
+	opt_no_wait, opt_no_escape, opt_follow;
 
 enum arg { ARG_NONE, ARG_MAY, ARG_MUST };
 
@@ -57,6 +57,8 @@ static const struct option_def {
 	  "serve one client; exit as its program did" },
 	{ "no-wait", NULL, ARG_NONE, opt_no_wait,
 	  "run at once; a client that comes stops it" },
+	{ "follow", NULL, ARG_NONE, opt_follow,
+	  "run programs from translated copies of their code" },
 	{ "wrapper", "CMD... --", ARG_NONE, opt_wrapper,
 	  "start programs through CMD, which execs them" },
 	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
@@ -89,6 +91,13 @@ static const struct option_def {
 	{ "version", NULL, ARG_NONE, opt_version, "say which version this is" },
 	{ "help", NULL, ARG_NONE, opt_help, "this text" },
 };
+
+static int opt_follow(struct options *o, const char *arg, char ***argv)
+{
+	(void)arg, (void)argv;
+	translate_follow_new(o->session.target, true);
+	return 0;
+}
 
 static void print_usage(FILE *f)
 {

@@ -17,7 +17,7 @@ struct command {
 };
 
 static command_fn cmd_help, cmd_debug, cmd_remote_debug, cmd_debug_format,
-	cmd_exit, cmd_version, cmd_info, cmd_gcore;
+	cmd_exit, cmd_version, cmd_info, cmd_gcore, cmd_trace;
 
 static const struct command commands[] = {
 	{ "help", "", "this list", cmd_help },
@@ -32,6 +32,10 @@ static const struct command commands[] = {
 	{ "gcore", "[FILE]",
 	  "write a core of the program to FILE, or core.PID, on the server's "
 	  "machine", cmd_gcore },
+	{ "trace", "VERB...",
+	  "run the program translated, and what that tells: see `monitor trace "
+	  "help`",
+	  cmd_trace },
 	{ "version", "", "the server's version", cmd_version },
 	{ "exit", "", "end the server: programs it started are killed",
 	  cmd_exit },
@@ -177,6 +181,11 @@ static int cmd_gcore(struct session *s, const char *args)
 	say(s, "Saved corefile %s (%u threads, %.1f MiB)\n", args,
 	    result.threads, (double)result.size / (1 << 20));
 	return 0;
+}
+
+static int cmd_trace(struct session *s, const char *args)
+{
+	return monitor_trace(s, args);
 }
 
 void monitor_print(struct buf *out)

@@ -71,6 +71,9 @@ bool packets_are_known(const char *list);
 void packets_print(struct buf *out);
 void monitor_print(struct buf *out);
 
+/* `monitor trace`: qtrace.c. line is what follows. */
+int monitor_trace(struct session *s, const char *line);
+
 /* Text for a cell of a Markdown table. */
 void put_cell(struct buf *out, const char *text);
 

@@ -37,7 +37,7 @@ struct translator {
 	struct map processes;  /* pid -> struct process of t's */
 	struct list running;   /* struct tr_thread, of threads that run */
 	size_t n_followed;     /* threads */
-	bool follow_forks, follow_execs;
+	bool follow_new, follow_forks, follow_execs;
 	unsigned fs_base, gs_base, orig_rax; /* register numbers */
 	struct translate_stats stats;
 	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */

@@ -323,6 +323,11 @@ int translate_tick(struct target *t)
 	return coverage_tick(translator_of(t));
 }
 
+void translate_follow_new(struct target *t, bool on)
+{
+	translator_of(t)->follow_new = on;
+}
+
 void translate_follow_children(struct target *t, bool forks, bool execs)
 {
 	translator_of(t)->follow_forks = forks;

@@ -41,6 +41,10 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
  * process. All of them are stopped. */
 void translate_unfollow(struct target *t, struct process *p);
 
+/* Programs that are started or attached to from now on are followed, or not
+ * started or attached to. */
+void translate_follow_new(struct target *t, bool on);
+
 /* Are forked children of followed processes followed, and programs that they
  * execute? At first: no, and yes. */
 void translate_follow_children(struct target *t, bool forks, bool execs);

@@ -23,17 +23,33 @@ static pid_t launch(struct target *t, const struct launch_spec *spec,
 		    struct err *e)
 {
 	struct translator *tr = translator_of(t);
+	struct process *p;
+	pid_t pid;
+	int r;
 
 	mirror_wishes(tr);
-	return tr->lower->ops->launch(tr->lower, spec, e);
+	pid = tr->lower->ops->launch(tr->lower, spec, e);
+	p = pid > 0 && tr->follow_new ? process_find(t, pid) : NULL;
+	if (!p)
+		return pid;
+	r = translate_follow(t, p, MODE_NONE, e);
+	if (r < 0)
+		t->ops->kill(t, p);
+	return r < 0 ? r : pid;
 }
 
 static int attach(struct target *t, pid_t pid, struct err *e)
 {
 	struct translator *tr = translator_of(t);
+	struct process *p;
+	int r;
 
 	mirror_wishes(tr);
-	return tr->lower->ops->attach(tr->lower, pid, e);
+	r = tr->lower->ops->attach(tr->lower, pid, e);
+	p = r >= 0 && tr->follow_new ? process_find(t, pid) : NULL;
+	if (p && (r = translate_follow(t, p, MODE_NONE, e)) < 0)
+		t->ops->detach(t, p, 0);
+	return r;
 }
 
 static int detach(struct target *t, struct process *p, int signo)

@@ -261,7 +261,7 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 	signals_block(lwp);
 	kept = keep(lwp);
 	lwp->signo = 0;
-	if (lwp->in_call && leave_call(lt, lwp) < 0)
+	if (lwp->in_call && !lwp->at_return && leave_call(lt, lwp) < 0)
 		return -ESRCH;
 	saved = call = lwp->regs;
 	set_call(&call, lwp->proc->arch->word == 8, nr, args);

@@ -53,6 +53,7 @@ struct lwp {
 	bool waits_for_vfork; /* until its child execs or exits */
 	bool in_call;	      /* this stop is inside a system call */
 	bool at_entry;	      /* ... of which nothing is done yet */
+	bool at_return;	      /* ... of which nothing is left to do */
 	bool leaves_call;     /* resumed in such a stop that was not told */
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */

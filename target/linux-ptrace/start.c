@@ -284,7 +284,7 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 	p = inferior_add(lt, child.pid);
 	lwp = lwp_add(lt, p, child.pid);
 	lwp_set_stopped(lt, lwp);
-	lwp->in_call = true; /* of its exec */
+	lwp->in_call = lwp->at_return = true; /* of its exec */
 	lwp_set_running(lt, lwp, false);
 	inferior_examine_new(lt, p);
 	process_tell(t, p);

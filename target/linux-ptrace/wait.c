@@ -291,7 +291,7 @@ void note_stop(struct lwp *lwp, int status)
 	lwp->signal_stop = !event && !call;
 	lwp->trap_stop = status >> 8 == SIGTRAP;
 	lwp->in_call = event && event != PTRACE_EVENT_STOP;
-	lwp->at_entry = false;
+	lwp->at_entry = lwp->at_return = false;
 	/* These come before an interrupt that waits, and take it back
 	 * (ptrace_stop() in the kernel's signal.c): if not, it is one that
 	 * nobody asked for. */

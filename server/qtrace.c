@@ -1,0 +1,255 @@
+/*
+ * The translator in a client's hands: qTrace:VERB[:ARGS], and the same verbs
+ * as `monitor trace VERB [ARGS]`. Of server/ only this file knows that there
+ * is a translator.
+ */
+#include <string.h>
+
+#include "base/mem.h"
+#include "server/packet.h"
+#include "server/session.h"
+#include "translate/translate.h"
+
+/* Appends what it has to say; args is what follows the verb. */
+typedef int verb_fn(struct session *s, struct args *args, struct buf *out);
+
+struct verb {
+	const char *name, *args, *help;
+	verb_fn *fn;
+};
+
+static verb_fn verb_features, verb_follow, verb_unfollow, verb_stats;
+
+static const struct verb verbs[] = {
+	{ "features", "", "the version and the verbs there are",
+	  verb_features },
+	{ "follow", "[THREAD][;mode=none|coverage|count]",
+	  "run the process of that thread, or all (-1), translated from the "
+	  "next resume on",
+	  verb_follow },
+	{ "unfollow", "[THREAD]", "... or from its original code again",
+	  verb_unfollow },
+	{ "stats", "", "every counter of the translator", verb_stats },
+};
+
+/* --- arguments ----------------------------------------------------------- */
+
+static const char *const mode_names[] = {
+	[MODE_NONE] = "none",
+	[MODE_COVERAGE] = "coverage",
+	[MODE_COUNT] = "count",
+};
+
+static bool take_mode(struct args *a, enum trace_mode *mode)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(mode_names); i++) {
+		struct args at = *a;
+
+		if (!take_name(a, mode_names[i]) || !take_end(a)) {
+			*a = at;
+			continue;
+		}
+		*mode = (enum trace_mode)i;
+		return true;
+	}
+	return false;
+}
+
+/* The threads of a process are followed together. */
+static int take_process(struct session *s, struct args *a, struct ptid *who)
+{
+	*who = (struct ptid){ -1, -1 };
+	if (take_end(a) || *a->p == ';')
+		return 0;
+	if (!take_ptid(a, who))
+		return err_set(&s->err, -EINVAL,
+			       "that is no thread: give -1, "
+			       "or pPID.-1 in hex");
+	if (who->tid > 0 && thread_find(s->target, who->tid))
+		who->pid = thread_find(s->target, who->tid)->proc->pid;
+	return 0;
+}
+
+/* --- following ----------------------------------------------------------- */
+
+static bool all_stand(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (th->running)
+			return false;
+	}
+	return true;
+}
+
+/* Calls fn for the processes that who covers; how many there were. */
+typedef int process_fn(struct session *s, struct process *p,
+		       enum trace_mode mode);
+
+static int each_process(struct session *s, struct ptid who, process_fn *fn,
+			enum trace_mode mode)
+{
+	struct process *p;
+	int n = 0, r;
+
+	list_each(p, &s->target->processes, node) {
+		if (p->untold || (who.pid > 0 && who.pid != p->pid))
+			continue;
+		if (!all_stand(p))
+			return err_set(&s->err, -EBUSY,
+				       "process %d runs: stop it first",
+				       p->pid);
+		r = fn(s, p, mode);
+		if (r < 0)
+			return r;
+		n++;
+	}
+	return n ? n : err_set(&s->err, -ESRCH, "there is no such process");
+}
+
+static int follow(struct session *s, struct process *p, enum trace_mode mode)
+{
+	return translate_follow(s->target, p, mode, &s->err);
+}
+
+static int unfollow(struct session *s, struct process *p, enum trace_mode mode)
+{
+	(void)mode;
+	translate_unfollow(s->target, p);
+	return 0;
+}
+
+static int verb_follow(struct session *s, struct args *a, struct buf *out)
+{
+	enum trace_mode mode = MODE_NONE;
+	struct ptid who;
+	int r = take_process(s, a, &who);
+
+	if (r < 0)
+		return r;
+	if (!take_end(a) && !(take_name(a, ";mode=") && take_mode(a, &mode)))
+		return err_set(&s->err, -EINVAL,
+			       "mode is none, coverage or count");
+	r = each_process(s, who, follow, mode);
+	if (r >= 0)
+		buf_puts(out, "OK");
+	return r;
+}
+
+static int verb_unfollow(struct session *s, struct args *a, struct buf *out)
+{
+	struct ptid who;
+	int r = take_process(s, a, &who);
+
+	if (r >= 0 && !take_end(a))
+		r = err_set(&s->err, -EINVAL, "unfollow takes a thread alone");
+	if (r >= 0)
+		r = each_process(s, who, unfollow, MODE_NONE);
+	if (r >= 0)
+		buf_puts(out, "OK");
+	return r;
+}
+
+/* --- what there is ------------------------------------------------------- */
+
+static int verb_features(struct session *s, struct args *a, struct buf *out)
+{
+	(void)s;
+	if (!take_end(a))
+		return -EPROTO;
+	buf_puts(out, "version=" VERSION ";verbs=");
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		buf_printf(out, "%s%s", i ? "," : "", verbs[i].name);
+	buf_puts(out, ";modes=");
+	for (size_t i = 0; i < ARRAY_SIZE(mode_names); i++)
+		buf_printf(out, "%s%s", i ? "," : "", mode_names[i]);
+	return 0;
+}
+
+static void put_counter(void *user, const char *name, const char *text,
+			uint64_t value)
+{
+	(void)text;
+	buf_printf(user, "%s=%lu;", name, value);
+}
+
+static int verb_stats(struct session *s, struct args *a, struct buf *out)
+{
+	if (!take_end(a))
+		return -EPROTO;
+	translate_stats_each(s->target, put_counter, out);
+	return 0;
+}
+
+/* --- both ways in -------------------------------------------------------- */
+
+static const struct verb *take_verb(struct args *a, char sep)
+{
+	const char stops[2] = { sep, '\0' };
+	struct args word;
+
+	take_word(a, stops, &word);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		struct args name = word;
+
+		if (take_name(&name, verbs[i].name) && take_end(&name)) {
+			take_char(a, sep);
+			return &verbs[i];
+		}
+	}
+	return NULL;
+}
+
+int pk_trace(struct session *s, struct args *a, struct buf *out)
+{
+	const struct verb *v = take_verb(a, ':');
+	int r = v ? v->fn(s, a, out) : -ENOTSUP;
+
+	return r < 0 ? r : REPLY_NOW;
+}
+
+static void print_help(struct session *s)
+{
+	struct buf text = { 0 };
+
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
+		buf_printf(&text, "  monitor trace %s %s\n    %s\n",
+			   verbs[i].name, verbs[i].args, verbs[i].help);
+	session_print(s, buf_str(&text));
+	buf_fini(&text);
+}
+
+/* A pair a line is what a person reads. */
+static void print_pairs(struct session *s, struct buf *text)
+{
+	for (char *p = buf_str(text); *p; p++) {
+		if (*p == ';')
+			*p = '\n';
+	}
+	buf_puts(text, "\n");
+	session_print(s, buf_str(text));
+}
+
+int monitor_trace(struct session *s, const char *line)
+{
+	struct args a = args_of(line, strlen(line));
+	const struct verb *v = take_verb(&a, ' ');
+	struct buf text = { 0 };
+	int r = 0;
+
+	if (!v) {
+		print_help(s);
+		return !*line || !strcmp(line, "help")
+			       ? 0
+			       : err_set(&s->err, -EINVAL,
+					 "no such verb of trace: %s", line);
+	}
+	r = v->fn(s, &a, &text);
+	if (r == -EPROTO)
+		r = err_set(&s->err, -EINVAL, "%s takes no arguments", v->name);
+	if (r >= 0 && strcmp(buf_str(&text), "OK"))
+		print_pairs(s, &text);
+	buf_fini(&text);
+	return r < 0 ? r : 0;
+}
