@@ -2,7 +2,10 @@
 """Run one gdb script against a debug server and judge what gdb printed.
 
 usage: gdb-script.py [--server CMD] [--inferiors DIR] [--gdb GDB] [--show]
+                     [--follow]
                      NAME.gdb
+
+--follow: our server runs the program translated, and that changes nothing.
 
 The script starts connected (see `connect'). Comments at its head say how:
 
@@ -136,6 +139,8 @@ class Serving:
         self.mode = "tcp" if mode == "unix" and not is_ours(server) else mode
         argv = shlex.split(server) + ["--once"]
         argv += shlex.split(head.get("server", ""))
+        if head.get("follow") and is_ours(server):
+            argv.append("--follow")
         if head.get("attach"):
             argv.append("--attach")
             words = [str(self.start_program(words))]
@@ -319,6 +324,8 @@ def compare(theirs, ours, known):
 def judge(script, opt):
     base = script[:-len(".gdb")]
     head = read_head(script)
+    if opt.follow:
+        head["follow"] = "yes"
     check_needs(head)
     if head.get("ours") and not is_ours(opt.server):
         raise Skip("made for tracestub alone")
@@ -349,6 +356,7 @@ def main():
     ap.add_argument("--inferiors", default="build/rel/test/inferiors")
     ap.add_argument("--gdb", default="gdb")
     ap.add_argument("--show", action="store_true")
+    ap.add_argument("--follow", action="store_true")
     ap.add_argument("script")
     opt = ap.parse_args()
     opt.server = absolute(opt.server)

@@ -69,7 +69,8 @@ TESTS_unit := $(if $(CMOCKA),\
 TESTS_proto := \
 	$(foreach t,$(PROTO),'proto/$(t)=$(T)/proto-replay test/proto/$(t).txt')
 TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
-	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
+	--server $(SERVER) --inferiors $(T)/inferiors $(if $(FOLLOW),--follow) \
+	test/gdb-scripts/$(t).gdb')
 # What a small client of our own sees of the server, case by case.
 SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady wire,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
