@@ -261,9 +261,10 @@ void session_disconnect(struct session *s)
 
 /* --- packets ------------------------------------------------------------- */
 
-/* How many steps of others a ^C waits for at most: a client steps a few
- * threads off breakpoints, one by one, before it lets all run again; but it
- * may also do nothing else but step (a watchpoint in software). */
+/* How many steps of others a ^C waits for at most, one after another: a client
+ * steps a few threads off breakpoints, one by one, before it lets all run
+ * again; but it may also do nothing else but step (a watchpoint in software).
+ */
 #define STEPS_BETWEEN 8
 
 static bool process_runs(const struct process *p)
@@ -290,10 +291,12 @@ static void interrupt_some(struct session *s)
 	struct process *p = process_find(s->target, s->begun);
 	struct ptid who = { -1, 0 };
 
-	if (p && process_runs(p))
+	if (p && process_runs(p)) {
 		who.pid = p->pid;
-	else if (p && !s->nonstop.on && s->deferred < STEPS_BETWEEN &&
-		 s->target->ops->only_steps(s->target)) {
+		/* Others may have stopped before, and are told first. */
+		s->deferred = 0;
+	} else if (p && !s->nonstop.on && s->deferred < STEPS_BETWEEN &&
+		   s->target->ops->only_steps(s->target)) {
 		s->deferred++;
 		return;
 	}

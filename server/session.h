@@ -53,7 +53,7 @@ struct session {
 	struct buf ran; /* struct ptid each: see session_run_again() */
 	bool ended;	       /* last is an end that is yet to be told */
 	bool interrupted;      /* a ^C came that no stop has answered */
-	unsigned deferred;     /* how often it has waited for a step's end */
+	unsigned deferred;     /* steps on end that it has waited for */
 	bool bare_binary;      /* x replies without the b, for lldb */
 	bool wants_threads;    /* asked once to hear of their beginnings, ends */
 	struct stop last;      /* what ? answers */
