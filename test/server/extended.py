@@ -441,6 +441,36 @@ def interrupt_waits_for_steps_of_another():
             s.clear(0, "work")
 
 
+@case(seconds=60)
+def interrupt_waits_for_many_stops_of_another():
+    """More threads than a ^C waits for steps have met a breakpoint before it,
+    and are told first, between runs of all."""
+    with Program("signalling", "loop") as p, Extended() as s:
+        s.run("counting", "24")
+        runs = s.pid
+        s.run_to("all_there")
+        s.select(max(s.tids()))
+        where = s.pc()
+        s.attach(p.pid)
+        s.use(runs)
+        s.point(0, where)
+        s.start("vCont;c:p%x.-1" % runs)
+        stop = s.wait()
+        equal(ptid(stop.fields["thread"])[0], runs, "who meets it")
+        s.sock.sendall(b"\x03")
+        for _ in range(2000):
+            who = ptid(stop.fields["thread"])
+            s.clear(0, where)
+            equal(s.step(who[1]).number, 5, "a step")
+            s.point(0, where)
+            s.start("vCont;c")
+            stop = s.wait()
+            if stop.number == 2:
+                break
+        equal((stop.number, ptid(stop.fields["thread"])[0]), (2, p.pid),
+              "who stops")
+
+
 @case
 def interrupt_ends_with_its_process():
     """One that comes while nothing runs, as from gdb's -exec-interrupt, is not
