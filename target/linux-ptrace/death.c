@@ -19,15 +19,16 @@ static bool is_last_of_all(struct linux_target *lt, const struct lwp *lwp)
 	       !lwp_find(lt, lwp->proc->pid);
 }
 
-/* A thread that is no process's end. */
-static void drop_exited(struct linux_target *lt, struct lwp *lwp)
+/* A thread that is no process's end. One that a signal has killed died with
+ * its process, whose end comes. */
+static void drop_exited(struct linux_target *lt, struct lwp *lwp, bool killed)
 {
 	bool was_running = lwp->th && lwp->th->running;
 	struct process *p = lwp->proc;
 
 	lwp_drop(lt, lwp);
 	/* With its last thread gone a process ends, and that is told. */
-	lt->no_resumed = was_running && !lt->n_running &&
+	lt->no_resumed = was_running && !lt->n_running && !killed &&
 			 !list_empty(&p->threads);
 }
 
@@ -53,7 +54,7 @@ void exit_take(struct linux_target *lt, struct lwp *lwp, int status)
 		return;
 	}
 	if (!end && !tells_exit(lt, lwp)) {
-		drop_exited(lt, lwp);
+		drop_exited(lt, lwp, WIFSIGNALED(status));
 		return;
 	}
 	lwp_set_stopped(lt, lwp);
