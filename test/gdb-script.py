@@ -25,6 +25,7 @@ The script starts connected (see `connect'). Comments at its head say how:
   # cpu: FLAG...              words of /proc/cpuinfo's flags; the same
   # exit: N                   gdb's exit status: the program's, 255 when it
                               has none (not looked at without this line)
+  # follow: WHY               why it is skipped with --follow
   # ours: yes                 only our server can do this: never on another
 
 NAME.expect, a line a pattern: regular expressions that match lines of gdb's
@@ -325,7 +326,12 @@ def judge(script, opt):
     base = script[:-len(".gdb")]
     head = read_head(script)
     if opt.follow:
+        why = head.get("follow", "yes")
+        if why != "yes":
+            raise Skip(why)
         head["follow"] = "yes"
+        if "i386" in head.get("inferior", ""):
+            raise Skip("i386 programs are not translated")
     check_needs(head)
     if head.get("ours") and not is_ours(opt.server):
         raise Skip("made for tracestub alone")

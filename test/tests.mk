@@ -12,13 +12,13 @@
 
 SERVER       ?= $(BUILD)/tracestub
 ONLY         ?= *
-KINDS        ?= unit proto server gdb decode fuzz layers headers doc
+KINDS        ?= unit proto server gdb follow translate decode fuzz layers headers doc
 FUZZ_SECONDS ?= 600
 RUN          ?= test/run.py
 T            := $(BUILD)/test
 
 CHECK_MODES := asan hostile
-CHECK_GOALS := $(addprefix check-,unit proto server gdb decode fuzz layers \
+CHECK_GOALS := $(addprefix check-,unit proto server gdb follow decode fuzz layers \
 	headers doc translate)
 
 # --- programs of the tests ---
@@ -69,8 +69,10 @@ TESTS_unit := $(if $(CMOCKA),\
 TESTS_proto := \
 	$(foreach t,$(PROTO),'proto/$(t)=$(T)/proto-replay test/proto/$(t).txt')
 TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
-	--server $(SERVER) --inferiors $(T)/inferiors $(if $(FOLLOW),--follow) \
-	test/gdb-scripts/$(t).gdb')
+	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
+# The same on programs that run translated, which is to change nothing.
+TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
+	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
 # What a small client of our own sees of the server, case by case.
 SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady wire,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
@@ -122,6 +124,7 @@ NEEDS_proto := $(if $(PROTO),$(T)/proto-replay)
 NEEDS_gdb    = $(filter $(BUILD)/%,$(SERVER)) $(INFERIORS)
 NEEDS_doc   := $(BUILD)/tracestub
 NEEDS_server = $(NEEDS_gdb)
+NEEDS_follow = $(NEEDS_gdb)
 NEEDS_decode := $(addprefix $(T)/,decode-check effects-check effects-hw \
 	$(DECODE) \
 	$(if $(M32),$(addsuffix -32,$(DECODE))))

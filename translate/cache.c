@@ -76,11 +76,24 @@ static bool is_error(int64_t r)
 	return r < 0 && r > -4096;
 }
 
+/* A hint for mmap(2): below the first region, so that what the program maps
+ * lies where it would without us. */
+static uint64_t out_of_the_way(struct space *sp, uint64_t len)
+{
+	if (!sp->low)
+		sp->low = sp->regions[0]->addr;
+	if (sp->low <= len + (UINT64_C(1) << 32))
+		return 0;
+	sp->low -= (len + 4095) & ~UINT64_C(4095);
+	return sp->low;
+}
+
 /* A place of that many bytes: a reserve, of which the ends go again. */
 static uint64_t place(struct space *sp, uint64_t size, uint64_t align)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	int64_t r = inject_mmap(sp, 0, size + align, PROT_NONE, reserve, -1, 0);
+	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align), size + align,
+				PROT_NONE, reserve, -1, 0);
 	uint64_t lo = (uint64_t)r, at = (lo + align - 1) & -align;
 
 	if (is_error(r))
@@ -321,9 +334,10 @@ static bool tables_map(struct space *sp, struct err *e)
 	if (!sp->tables)
 		return false;
 	sp->pool = sp->tables + TAB_SIZE;
-	tables = inject_mmap(sp, 0, TAB_SIZE, prot, MAP_SHARED, remote, 0);
-	pool = inject_mmap(sp, 0, POOL_SIZE, prot, MAP_SHARED, remote,
-			   TAB_SIZE);
+	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE), TAB_SIZE, prot,
+			     MAP_SHARED, remote, 0);
+	pool = inject_mmap(sp, out_of_the_way(sp, POOL_SIZE), POOL_SIZE, prot,
+			   MAP_SHARED, remote, TAB_SIZE);
 	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	sp->tables_addr = is_error(tables) ? 0 : (uint64_t)tables;
 	sp->trails->tables_addr = sp->tables_addr;
@@ -363,7 +377,8 @@ static uint64_t window_map(struct space *sp, int n)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	uint64_t page = sp->pool_addr + (uint64_t)n * WIN_PAGE;
-	int64_t at = inject_mmap(sp, 0, TAB_END, PROT_NONE, reserve, -1, 0);
+	int64_t at = inject_mmap(sp, out_of_the_way(sp, TAB_END), TAB_END,
+				 PROT_NONE, reserve, -1, 0);
 
 	if (is_error(at))
 		return 0;
@@ -461,7 +476,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
 	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||
-	    !tables_map(sp, e) || !space_region(sp, pc, e)) {
+	    !space_region(sp, pc, e) || !tables_map(sp, e)) {
 		space_unmap(sp, by);
 		space_free(sp);
 		return NULL;

@@ -214,6 +214,7 @@ struct space {
 	/* The common tables, and the pool of threads' pages. */
 	uint8_t *tables, *pool; /* here */
 	uint64_t tables_addr, pool_addr;
+	uint64_t low; /* what else is mapped goes below it */
 	uint32_t n_returns, n_indirect; /* pairs in use */
 	struct slot_use *slots;		/* of the direct-mapped tables */
 	bool *windows_used;

@@ -298,11 +298,15 @@ static bool trap_stale(struct trap *t, struct stop *ev)
 static bool trap_point(struct trap *t, struct stop *ev)
 {
 	struct space *sp = t->f->space;
-	struct point *pt = point_find(t->th->proc, POINT_SW, t->stub.pc, 0);
+	const struct point *pt = process_point(t->th->proc, t->stub.pc);
 	struct block *b;
 
 	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
-		*ev = (struct stop){ .id = t->th->id, .kind = STOP_SWBREAK };
+		*ev = (struct stop){
+			.id = t->th->id,
+			.kind = pt->kind == POINT_HW ? STOP_HWBREAK
+						     : STOP_SWBREAK,
+		};
 		return true;
 	}
 	b = pt ? compile_behind_point(sp, t->stub.pc) : NULL;
@@ -347,6 +351,7 @@ static bool take_trap(struct translator *tr, struct thread *th,
 	if (!image)
 		return false;
 	tr->stats.stops++;
+	th->fresh = 0; /* of registers: those of an earlier stop */
 	t.cpc = *image_reg(image, IMAGE_RIP) - 1;
 	stub = leave_cache(tr, low, f, true);
 	sigtrap_mend(tr, th);

@@ -150,6 +150,9 @@ void process_forget(struct translator *tr, struct process *p);
 /* Has the layer above any breakpoints in it, and one there? */
 bool process_has_points(const struct space *sp);
 bool process_has_point(const struct space *sp, uint64_t pc);
+/* Of an upper process: a breakpoint in memory or in a debug register, as the
+ * layer above set it; or NULL. */
+const struct point *process_point(const struct process *p, uint64_t pc);
 
 /* The cache is full: it is dropped, for all threads. */
 void process_flush(struct translator *tr, struct space *sp);

@@ -281,14 +281,21 @@ bool process_has_points(const struct space *sp)
 {
 	const struct process *p = upper_of(sp);
 
-	return p && p->points->sw.count;
+	return p && !list_empty(&p->points->list);
+}
+
+const struct point *process_point(const struct process *p, uint64_t pc)
+{
+	const struct point *pt = point_find(p, POINT_SW, pc, 0);
+
+	return pt ? pt : point_find(p, POINT_HW, pc, 1);
 }
 
 bool process_has_point(const struct space *sp, uint64_t pc)
 {
 	const struct process *p = upper_of(sp);
 
-	return p && point_find(p, POINT_SW, pc, 0);
+	return p && process_point(p, pc);
 }
 
 static void flush_thread(struct translator *tr, struct thread *th)

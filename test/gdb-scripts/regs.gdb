@@ -1,3 +1,4 @@
+# follow: the x87 instruction pointer is that of translated code
 # inferior: regs
 # cpu: avx
 # compare: gdbserver
