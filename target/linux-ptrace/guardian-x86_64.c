@@ -149,6 +149,20 @@ static int mend(struct guardian *g, pid_t pid, pid_t tid, int status)
 	return sig;
 }
 
+/* A trap that it has met and not taken yet: before it does, it stops. */
+static bool trap_waits(pid_t tid)
+{
+	struct __ptrace_peeksiginfo_args all = { .nr = 8 };
+	siginfo_t si[8];
+	long n = ptrace(PTRACE_PEEKSIGINFO, tid, &all, si);
+
+	for (long i = 0; i < n; i++) {
+		if (si[i].si_signo == SIGTRAP && si[i].si_code > 0)
+			return true;
+	}
+	return false;
+}
+
 bool guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)
 {
 	int status, sig;
@@ -158,6 +172,10 @@ bool guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)
 		return false;
 	if (r < 0 || !WIFSTOPPED(status))
 		return true;
+	if (status >> 16 && trap_waits(tid)) {
+		ptrace(PTRACE_CONT, tid, 0, 0);
+		return false;
+	}
 	sig = mend(g, pid, tid, status);
 	ptrace(PTRACE_POKEUSER, tid, offsetof(struct user, u_debugreg[7]), 0);
 	ptrace(PTRACE_DETACH, tid, 0, sig);

@@ -21,6 +21,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "target/linux-ptrace/lwp.h"
 
@@ -162,7 +163,10 @@ static void adopt_child(struct guardian *g, pid_t parent, pid_t child)
 	guardian_code(g, child, &e->code);
 }
 
-static void restore_children(struct guardian *g, pid_t pid, pid_t tid)
+/* Calls fn for each child of a thread. */
+typedef void child_fn(struct guardian *g, pid_t parent, pid_t child);
+
+static void each_child(struct guardian *g, pid_t pid, pid_t tid, child_fn *fn)
 {
 	char list[4096], *p = list, *end;
 
@@ -174,11 +178,21 @@ static void restore_children(struct guardian *g, pid_t pid, pid_t tid)
 
 		if (end == p)
 			return;
-		if (tracer_of((pid_t)child) != g->server)
-			continue;
-		restore_child(g, pid, (pid_t)child);
-		adopt_child(g, pid, (pid_t)child);
+		fn(g, pid, (pid_t)child);
 	}
+}
+
+static void take_child(struct guardian *g, pid_t parent, pid_t child)
+{
+	if (tracer_of(child) != g->server)
+		return;
+	restore_child(g, parent, child);
+	adopt_child(g, parent, child);
+}
+
+static void take_children(struct guardian *g, pid_t pid, pid_t tid)
+{
+	each_child(g, pid, tid, take_child);
 }
 
 /*
@@ -231,17 +245,20 @@ static struct seized {
 	bool done;
 } * seized;
 static size_t n_seized, cap_seized;
+static struct map seized_tids;
 
 static void seize(struct guardian *g, pid_t pid, pid_t tid)
 {
 	(void)g;
-	if (!guardian_seize_thread(tid))
+	if (map_find(&seized_tids, (uint64_t)tid) ||
+	    !guardian_seize_thread(tid))
 		return;
 	if (n_seized == cap_seized) {
 		cap_seized = cap_seized ? 2 * cap_seized : 64;
 		seized = xrealloc(seized, cap_seized * sizeof(*seized));
 	}
 	seized[n_seized++] = (struct seized){ .pid = pid, .tid = tid };
+	map_set(&seized_tids, (uint64_t)tid, g);
 }
 
 static bool all_done(pid_t pid)
@@ -297,17 +314,51 @@ static size_t mend_some(struct guardian *g, unsigned round)
 	return left;
 }
 
-static void mend_threads(struct guardian *g)
+/* What a thread was making when the server died is nobody's. */
+static void seize_threads(struct guardian *g)
 {
 	const struct guard *e = NULL;
-	unsigned round = 0;
 
 	while ((e = guard_next(g, e))) {
 		if (e->kind != GUARD_TRAP && guard_is_first(g, e))
 			each_task(g, e->pid, seize);
 	}
-	while (mend_some(g, round++))
-		usleep(round < ROUNDS ? PAUSE_US : LONG_US);
+}
+
+static void adopt_vfork_child(struct guardian *g, pid_t parent, pid_t child)
+{
+	const struct guard *e = guard_find(g, GUARD_CODE, parent, 0);
+
+	if (e && !guard_find(g, GUARD_CODE, child, 0))
+		guardian_code(g, child, &e->code);
+}
+
+/* So too a vfork child, for which a thread that does not stop may wait. */
+static void seize_vfork_children(struct guardian *g)
+{
+	for (size_t i = 0; i < n_seized; i++) {
+		if (!seized[i].done)
+			each_child(g, seized[i].pid, seized[i].tid,
+				   adopt_vfork_child);
+	}
+}
+
+/* They are looked for often at first, and once more when all are done. */
+static void mend_threads(struct guardian *g)
+{
+	unsigned round = 0;
+	size_t left, known;
+
+	do {
+		known = n_seized;
+		left = mend_some(g, round);
+		if (!left || round % 50 < 5) {
+			seize_vfork_children(g);
+			seize_threads(g);
+		}
+		if (round++)
+			usleep(round < ROUNDS ? PAUSE_US : LONG_US);
+	} while (left || n_seized > known);
 }
 
 /* Children are found too late to be looked at for their own. */
@@ -327,22 +378,28 @@ static void prepare_code(struct guardian *g)
 	}
 }
 
-static void put_back(struct guardian *g)
+static void find_children(struct guardian *g)
 {
 	const struct guard *e = NULL;
 
-	restore_all(g);
-	prepare_code(g);
-	hold_threads(g);
 	while ((e = guard_next(g, e))) {
 		if (e->kind == GUARD_CODE ||
 		    (e->kind == GUARD_TRAP && guard_is_first(g, e)))
-			each_task(g, e->pid, restore_children);
+			each_task(g, e->pid, take_children);
 	}
+}
+
+static void put_back(struct guardian *g)
+{
+	restore_all(g);
+	prepare_code(g);
+	hold_threads(g);
 	/* What it traced is released and its children get a new parent in
-	 * one go: forget_original_parent() in the kernel's exit.c. */
-	while (getppid() == g->server)
-		usleep(50);
+	 * one go: forget_original_parent() in the kernel's exit.c. Forks that
+	 * were under way may end until then. */
+	do
+		find_children(g);
+	while (getppid() == g->server && usleep(50) == 0);
 	mend_threads(g);
 }
 
