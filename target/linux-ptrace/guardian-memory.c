@@ -11,6 +11,7 @@
 #define ARENA_MOST  ((size_t)64 << 30)
 #define ARENA_LEAST ((size_t)1 << 30)
 #define PAGE	    ((size_t)4096)
+#define SMALL	    (4 * PAGE) /* not worth a system call */
 
 void guardian_arena_init(struct guardian *g)
 {
@@ -73,7 +74,7 @@ void guardian_give_back(struct guardian *g, void *memory, size_t size)
 	if (!g || !memory)
 		return;
 	size = (size + PAGE - 1) & ~(PAGE - 1);
-	if (madvise(memory, size, MADV_REMOVE) < 0)
+	if (size < SMALL || madvise(memory, size, MADV_REMOVE) < 0)
 		memset(memory, 0, size);
 	piece->size = size;
 	piece->next = g->arena.free;

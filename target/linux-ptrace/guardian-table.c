@@ -102,6 +102,51 @@ void guardian_code_gone(struct guardian *g, pid_t pid)
 	}
 }
 
+static void call_fill(struct guard_call *c, const struct user_regs_struct *regs,
+		      uint64_t mask)
+{
+	uint32_t next = !c->current;
+
+	c->of[next].regs = *regs;
+	c->of[next].mask = mask;
+	__atomic_store_n(&c->current, next, __ATOMIC_SEQ_CST);
+}
+
+struct guard *guardian_call(struct guardian *g, struct guard *at, pid_t pid,
+			    pid_t tid, const struct user_regs_struct *regs,
+			    uint64_t mask)
+{
+	struct guard_call *c =
+		at ? at->call : guardian_alloc(g, sizeof(struct guard_call));
+	struct guard *e = at;
+
+	if (!c)
+		return NULL;
+	c->g = g;
+	call_fill(c, regs, mask);
+	if (at)
+		return at;
+	e = entry_new(g, pid, (uint64_t)tid);
+	if (!e) {
+		guardian_give_back(g, c, sizeof(*c));
+		return NULL;
+	}
+	e->call = c;
+	entry_publish(e, GUARD_CALL);
+	return e;
+}
+
+void guardian_call_gone(struct guard *e)
+{
+	struct guard_call *c = e ? e->call : NULL;
+	struct guardian *g = c ? c->g : NULL;
+
+	if (!c)
+		return;
+	entry_drop(g, e);
+	guardian_give_back(g, c, sizeof(*c));
+}
+
 void guard_hold(struct guardian *g, pid_t pid, pid_t tid)
 {
 	struct guard *e = entry_new(g, pid, (uint64_t)tid);
@@ -136,7 +181,8 @@ void guardian_forget(struct guardian *g, pid_t pid)
 	for (uint32_t i = 0; g && i < g->used; i++) {
 		struct guard *e = &g->table[i];
 
-		if (e->kind != GUARD_FREE && e->pid == pid)
+		if (e->kind != GUARD_FREE && e->kind != GUARD_CALL &&
+		    e->pid == pid)
 			entry_drop(g, e);
 	}
 }

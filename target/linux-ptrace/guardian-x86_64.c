@@ -13,6 +13,10 @@
 #include "base/mem.h"
 #include "target/linux-ptrace/guardian.h"
 
+#ifndef PTRACE_SETSIGMASK
+#define PTRACE_SETSIGMASK 0x420b
+#endif
+
 #define CS_64 0x33 /* the kernel's selector for 64-bit code */
 
 /* The instruction that begins a byte before it is longer than that. */
@@ -125,6 +129,21 @@ bool guardian_seize_thread(pid_t tid)
 	       ptrace(PTRACE_INTERRUPT, tid, 0, 0) == 0;
 }
 
+/* The server had it make a system call. */
+static void undo_call(const struct guardian *g, pid_t pid, pid_t tid,
+		      struct user_regs_struct *regs)
+{
+	const struct guard *e = guard_find(g, GUARD_CALL, pid, (uint64_t)tid);
+	struct guard_call *c = e ? e->call : NULL;
+	uint64_t *mask = c ? &c->of[c->current & 1].mask : NULL;
+
+	if (!c)
+		return;
+	*regs = c->of[c->current & 1].regs;
+	ptrace(PTRACE_SETREGS, tid, 0, regs);
+	ptrace(PTRACE_SETSIGMASK, tid, sizeof(*mask), mask);
+}
+
 /* The thread stopped with that status; returns the signal that it gets. */
 static int mend(struct guardian *g, pid_t pid, pid_t tid, int status)
 {
@@ -136,6 +155,7 @@ static int mend(struct guardian *g, pid_t pid, pid_t tid, int status)
 	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) < 0)
 		return 0;
 	was = regs.rip;
+	undo_call(g, pid, tid, &regs);
 	if (sig == SIGTRAP && is_our_trap(g, pid, tid, &regs))
 		sig = 0;
 	else if (is_behind_trap(g, pid, tid, &regs))

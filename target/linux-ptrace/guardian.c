@@ -227,11 +227,32 @@ static void hold_behind_trap(struct guardian *g, pid_t pid, pid_t tid)
 	guard_hold(g, pid, tid);
 }
 
+/*
+ * A thread that the server has not set going yet has its parent's registers,
+ * and in code of the layer above the two must not run at the same time. It may
+ * be either of them that has just left the call.
+ */
+static void hold_newborn(struct guardian *g, pid_t pid, pid_t tid)
+{
+	char text[128];
+	long nr;
+
+	if (file_peek(text, sizeof(text), "/proc/%d/task/%d/syscall", pid,
+		      tid) <= 0 ||
+	    sscanf(text, "%ld", &nr) != 1 ||
+	    (nr != SYS_clone && nr != SYS_clone3))
+		return;
+	syscall(SYS_tgkill, pid, tid, SIGSTOP);
+	guard_hold(g, pid, tid);
+}
+
 static void hold_threads(struct guardian *g)
 {
 	const struct guard *e = NULL;
 
 	while ((e = guard_next(g, e))) {
+		if (e->kind == GUARD_CODE)
+			each_task(g, e->pid, hold_newborn);
 		if (e->kind == GUARD_TRAP && guard_is_first(g, e))
 			each_task(g, e->pid, hold_behind_trap);
 	}

@@ -38,6 +38,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/user.h>
 
 #include "arch/arch.h"
 #include "base/lifeline.h"
@@ -49,6 +50,7 @@ enum guard_kind {
 	GUARD_POINT, /* addr, in a slot, stands for an original place */
 	GUARD_DEBUG, /* pid's threads have debug registers set */
 	GUARD_CODE,  /* pid's threads may be in code of the layer above */
+	GUARD_CALL,  /* thread addr of pid is made to make a system call */
 	GUARD_HELD,  /* thread addr of pid is to go back to its breakpoint */
 };
 
@@ -69,6 +71,16 @@ struct guard_code {
 	pid_t memory; /* whose memory has the code: a forked child's has not */
 };
 
+/* What the thread is to have again. */
+struct guard_call {
+	uint32_t current;
+	struct guardian *g;
+	struct {
+		struct user_regs_struct regs;
+		uint64_t mask; /* of signals */
+	} of[2];
+};
+
 struct guard {
 	uint32_t kind; /* enum guard_kind; the rest counts when it is set */
 	pid_t pid;
@@ -77,6 +89,7 @@ struct guard {
 		struct guard_trap trap;
 		struct guard_point point;
 		struct guard_code code;
+		struct guard_call *call;
 		uint32_t next_free;
 	};
 };
@@ -130,6 +143,17 @@ void guardian_code(struct guardian *g, pid_t pid, const struct guard_code *c);
 /* There is no such code any more. */
 void guardian_code_gone(struct guardian *g, pid_t pid);
 
+/*
+ * A stopped thread is about to be given other registers than these, and
+ * another signal mask. at is the entry of an earlier such call that is not over
+ * yet, or NULL. Returns the entry, until guardian_call_gone(); or NULL.
+ */
+struct guard *guardian_call(struct guardian *g, struct guard *at, pid_t pid,
+			    pid_t tid, const struct user_regs_struct *regs,
+			    uint64_t mask);
+/* The thread has its own again, or its record goes. e may be NULL. */
+void guardian_call_gone(struct guard *e);
+
 /* guardian-memory.c: for what that code's data is. Zeroed, and address space
  * until it is used. NULL: none left. */
 void *guardian_alloc(struct guardian *g, size_t size);
@@ -142,7 +166,8 @@ void guardian_arena_fini(struct guardian *g);
 void guardian_copy_points(struct guardian *g, pid_t from, pid_t to);
 /* The memory of a process that goes is another's from now. */
 void guardian_move(struct guardian *g, pid_t from, pid_t to);
-/* The process, or its memory, is gone or clean. */
+/* The process, or its memory, is gone or clean. What its threads are to have
+ * again stays. */
 void guardian_forget(struct guardian *g, pid_t pid);
 
 /* --- inside the guardian ------------------------------------------------- */

@@ -184,7 +184,14 @@ static void signals_block(struct lwp *lwp)
 		       &lwp->mask);
 		ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(most), &most);
 	}
-	lwp->mask_due = false;
+	lwp->mask_due = lwp->call_over = false;
+}
+
+void inject_end(struct lwp *lwp)
+{
+	guardian_call_gone(lwp->call_guard);
+	lwp->call_guard = NULL;
+	lwp->call_over = false;
 }
 
 void inject_unblock(struct lwp *lwp)
@@ -218,7 +225,7 @@ static int give_back(struct linux_target *lt, struct lwp *lwp,
 	lwp->call_known = k->at_entry && k->call_known;
 	lwp->signo = k->signo;
 	lwp->own_siginfo = k->own_siginfo;
-	lwp->mask_due = lwp->call_allowed = true;
+	lwp->mask_due = lwp->call_allowed = lwp->call_over = true;
 	if (k->listen)
 		lwp_interrupt(lwp); /* to the job-control stop, once more */
 	for (int sig = 1; sig < _NSIG; sig++) {
@@ -264,6 +271,9 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 	if (lwp->in_call && !lwp->at_return && leave_call(lt, lwp) < 0)
 		return -ESRCH;
 	saved = call = lwp->regs;
+	lwp->call_guard =
+		guardian_call(guardian_of(&lt->t, lwp->proc), lwp->call_guard,
+			      lwp->proc->pid, lwp->tid, &saved, lwp->mask);
 	set_call(&call, lwp->proc->arch->word == 8, nr, args);
 	call.rip = inferior_of(lwp->proc)->syscall_insn;
 	r = execute(lt, lwp, &call, &late);

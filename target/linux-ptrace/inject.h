@@ -23,6 +23,9 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 /* Gives the lwp its signal mask back, if calls have it changed. */
 void inject_unblock(struct lwp *lwp);
 
+/* Its own registers have been written back after calls. */
+void inject_end(struct lwp *lwp);
+
 extern const struct target_inject_ops linux_inject_ops;
 
 #endif

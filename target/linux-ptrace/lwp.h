@@ -78,6 +78,8 @@ struct lwp {
 	bool call_allowed; /* seccomp allows them; while it is stopped */
 	bool mask_due;	   /* its signal mask is to be this again */
 	uint64_t mask;
+	bool call_over; /* once its registers are written back */
+	struct guard *call_guard; /* guardian.h; or NULL */
 
 	bool crashing; /* a core is to be written before it runs: crash.c */
 

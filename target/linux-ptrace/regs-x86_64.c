@@ -95,6 +95,8 @@ int lwp_regs_flush(struct lwp *lwp)
 		r = ptrace(PTRACE_POKEUSER, lwp->tid,
 			   offsetof(struct user, regs.rip), lwp->regs.rip);
 	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
+	if (lwp->call_over)
+		inject_end(lwp);
 	return r < 0 ? -errno : 0;
 }
 
