@@ -104,9 +104,9 @@ $(T)/%-32: test/%.c $(wildcard arch/x86_64/*.c) base/hex.c
 	$(CC) -m32 $(XCFLAGS) -O2 -o $@ $^
 
 # The translator: each row of test/translate/rows, and each script beside it.
-ROW := $(shell sed -n 's/^\([a-z][^ :]*\):.*/\1/p' test/translate/rows)
-TRANSLATED := $(filter $(subst *,%,$(ONLY)),$(ROW))
-TESTS_translate := $(foreach t,$(TRANSLATED),'translate/$(t)=python3 \
+ROWS := $(shell sed -n 's/^\([a-z][^ :]*\):.*/\1/p' test/translate/rows | \
+	while read r; do case $$r in ($(ONLY)) echo $$r;; esac; done)
+TESTS_translate := $(foreach t,$(ROWS),'translate/$(t)=python3 \
 	test/translate/inferior.py --server $(BUILD)/tracestub \
 	--inferiors $(T)/inferiors $(t)')
 

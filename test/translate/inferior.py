@@ -33,11 +33,11 @@ def mode_options(mode, tmp):
             "forks": ["--follow-forks"]}[mode]
 
 
-def status_wanted(conditions):
-    """The row's exit=N apart from the conditions on counters."""
-    status = [c[5:] for c in conditions if c.startswith("exit=")]
-    return (int(status[0]) if status else 0,
-            [c for c in conditions if not c.startswith("exit=")])
+def take(conditions, name, default):
+    """(the row's name=VALUE or the default, the other conditions)"""
+    ours = [c for c in conditions if c.startswith(name + "=")]
+    return (ours[0].split("=", 1)[1] if ours else default,
+            [c for c in conditions if c not in ours])
 
 
 def compare(opt, argv, conditions, mode, native):
@@ -59,18 +59,19 @@ def main():
         __doc__, (["--modes"], {"default": os.environ.get("MODES", "none")}),
         (["--show"], {"action": "store_true"}), (["row"], {}))
     words, conditions = read_row(opt.row)
-    wanted, conditions = status_wanted(conditions)
+    wanted, conditions = take(conditions, "exit", 0)
+    modes, conditions = take(conditions, "mode", opt.modes)
     argv = [traced.program(opt, words[0]), *words[1:]]
     with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
         native = traced.run(argv, opt.limit, cwd=tmp)
-    if native.status != wanted:
+    if native.status != int(wanted):
         print("\n".join(["natively it fails: status %s" % native.status,
                          traced.excerpt(native.out),
                          traced.excerpt(native.err)]))
         sys.exit(1)
     good = 0
     total = 0
-    for mode in opt.modes.split(","):
+    for mode in modes.split(","):
         for _ in range(opt.runs):
             good += compare(opt, argv, conditions, mode, native)
             total += 1
