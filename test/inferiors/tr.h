@@ -7,6 +7,7 @@
  *	tr_branch                 all cases, in order
  *	tr_branch loop push_ret   these only
  *	TR_REPEAT=50 tr_branch    all of them so often, printed once
+ *	TR_MS=2000 tr_branch      ... or so many milliseconds
  *
  * exit status: 0, or 1 where a check failed; what failed is printed.
  */
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef __unused
@@ -96,15 +98,27 @@ __unused static void tr_run_cases(int argc, char **argv,
 	}
 }
 
+/* Milliseconds since some time; no float is touched. */
+__unused static long tr_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* main() of such a program: its exit status. */
 __unused static int tr_main(int argc, char **argv, const struct tr_case *cases,
 			    size_t n)
 {
-	const char *repeat = getenv("TR_REPEAT");
+	const char *repeat = getenv("TR_REPEAT"), *ms = getenv("TR_MS");
+	long end = ms ? tr_now() + atol(ms) : 0;
 	int rounds = repeat ? atoi(repeat) : 1;
 
-	for (tr_round = 0; tr_round < rounds; tr_round++)
+	do {
 		tr_run_cases(argc, argv, cases, n);
+		tr_round++;
+	} while (tr_round < rounds || tr_now() < end);
 	return tr_failures != 0;
 }
 

@@ -10,7 +10,6 @@ the row itself right? RUNS=50 repeats the followed side. --show prints the count
 """
 import os
 import sys
-import tempfile
 
 import traced
 
@@ -41,7 +40,7 @@ def take(conditions, name, default):
 
 
 def compare(opt, argv, conditions, mode, native):
-    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+    with traced.folder() as tmp:
         followed = traced.trace(opt, argv, mode_options(mode, tmp), cwd=tmp)
         bad = traced.differences(native, followed)
         if opt.show:
@@ -62,7 +61,7 @@ def main():
     wanted, conditions = take(conditions, "exit", 0)
     modes, conditions = take(conditions, "mode", opt.modes)
     argv = [traced.program(opt, words[0]), *words[1:]]
-    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+    with traced.folder() as tmp:
         native = traced.run(argv, opt.limit, cwd=tmp)
     if native.status != int(wanted):
         print("\n".join(["natively it fails: status %s" % native.status,

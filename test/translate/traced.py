@@ -53,18 +53,32 @@ def prepared():
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def start(argv, env=None, **kw):
+    """A process with pipes; a context that waits for its end."""
+    return subprocess.Popen(argv, stdin=subprocess.PIPE, env=env,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                            preexec_fn=prepared, **kw)
+
+
+def finish(p, limit, stdin=b""):
+    """A Run of it. At the time limit its status is the word 'late'."""
+    try:
+        out, err = p.communicate(stdin, timeout=limit)
+        return Run(out, err, as_shell(p.returncode))
+    except subprocess.TimeoutExpired:
+        p.kill()
+        out, err = p.communicate()
+        return Run(out, err, "late")
+
+
 def run(argv, limit=60, stdin=b"", **kw):
-    """A Run of argv. At the time limit its status is the word 'late'."""
-    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, preexec_fn=prepared,
-                          **kw) as p:
-        try:
-            out, err = p.communicate(stdin, timeout=limit)
-            return Run(out, err, as_shell(p.returncode))
-        except subprocess.TimeoutExpired:
-            p.kill()
-            out, err = p.communicate()
-            return Run(out, err, "late")
+    with start(argv, **kw) as p:
+        return finish(p, limit, stdin)
+
+
+def folder():
+    """A new one, gone when its context is left."""
+    return tempfile.TemporaryDirectory(prefix="tracestub-test.")
 
 
 def read_stats(path):
@@ -83,7 +97,7 @@ def trace(opt, argv, options=(), **kw):
     """A Run of argv followed; natively with --native, without counters."""
     if opt.native:
         return run(argv, opt.limit, **kw)
-    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+    with folder() as tmp:
         path = os.path.join(tmp, "stats")
         result = run([os.path.abspath(opt.server), "trace", "--stats=" + path,
                       *options, "--", *argv], opt.limit, **kw)
