@@ -157,6 +157,25 @@ static struct block *block_for(struct translator *tr, struct space *sp,
 	return compile(sp, pc);
 }
 
+/*
+ * The program has asked for a trap after each instruction: they are its own
+ * ones. The processor sees to it; what a call changes is seen to here.
+ */
+static void run_stepping(struct translator *tr, struct thread *low,
+			 struct follow *f, uint8_t *image)
+{
+	uint8_t code[2];
+
+	if (target_read_all(tr->lower, low->proc, *image_reg(image, IMAGE_RIP),
+			    code, 2) == 0 &&
+	    code[0] == 0x0f && code[1] == 0x05) {
+		f->watch = watch_call(f->space, image);
+		f->wait = WAIT_CALL;
+	}
+	tr->stats.native_steps++;
+	resume_low(tr, low, RESUME_CONT, 0);
+}
+
 /* A rewound thread goes on in the cache; native steps apart. */
 static void run_on(struct translator *tr, struct thread *low, struct follow *f)
 {
@@ -167,6 +186,10 @@ static void run_on(struct translator *tr, struct thread *low, struct follow *f)
 	if (!image)
 		return;
 	f->space->by = low;
+	if (*image_flags(image) & FLAG_STEPS) {
+		run_stepping(tr, low, f, image);
+		return;
+	}
 	pc = *image_reg(image, IMAGE_RIP);
 	if (restarts_call(tr, low, image)) {
 		cpc = behind_call(f->space, pc);
@@ -431,6 +454,10 @@ static void end_wait(struct translator *tr, struct thread *low,
 		if (w->lo < w->hi)
 			blocks_drop(f->space, w->lo, w->hi);
 	}
+	if (f->wait == WAIT_CALL && w->steps && image) {
+		*image_flags(image) |= FLAG_STEPS;
+		low->dirty |= 1u << REGSET_GENERAL;
+	}
 	f->wait = WAIT_NONE;
 }
 
@@ -468,13 +495,14 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		swallow_trap(tr, th, f);
 		return false;
 	}
+	if (ev->kind == STOP_STEP)
+		sigtrap_mend(tr, th);
 	if (waited)
 		end_wait(tr, low, f);
 	switch (ev->kind) {
 	case STOP_SIGNAL:
 		return take_signal(tr, th, f, ev);
 	case STOP_STEP:
-		sigtrap_mend(tr, th);
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return true;
 		run_on(tr, low, f);

@@ -413,8 +413,8 @@ static enum flags_state flags_at_end(const struct compiler *c)
 		if (e.flags_read)
 			return FLAGS_SPENT;
 		if (e.flags_written)
-			return e.regs_written & ~(1u << RSP) ? FLAGS_SPENT :
-							       FLAGS_CARRIED;
+			return e.regs_written & ~(1u << RSP) ? FLAGS_SPENT
+							     : FLAGS_CARRIED;
 	}
 	return FLAGS_UNKNOWN;
 }
@@ -547,6 +547,16 @@ static uint64_t write_syscall(struct compiler *c, const struct insn *i)
 	return insn_next(i);
 }
 
+/* int1 traps behind itself, with a signal that a step would swallow. */
+static uint64_t write_int(struct compiler *c, const struct insn *i)
+{
+	if (i->in.map != X86_MAP_MAIN || i->in.opcode != 0xf1)
+		return write_native(c, i);
+	w_mark(&c->w, 0, 0);
+	w_bytes(&c->w, i->bytes, i->in.length);
+	return insn_next(i);
+}
+
 void native_write(struct writer *w)
 {
 	struct stub stub = { .pc = w->pc, .kind = STUB_NATIVE };
@@ -560,7 +570,7 @@ static branch_fn *const branches[N_X86_KINDS] = {
 	[X86_LOOP] = write_loop,	[X86_CALL] = write_call,
 	[X86_JMP_IND] = write_indirect, [X86_CALL_IND] = write_indirect,
 	[X86_RET] = write_ret,		[X86_SYSCALL] = write_syscall,
-	[X86_XBEGIN] = write_xbegin,
+	[X86_XBEGIN] = write_xbegin,	[X86_INT] = write_int,
 };
 
 uint64_t branch_write(struct compiler *c, const struct insn *i)

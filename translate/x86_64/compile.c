@@ -75,6 +75,26 @@ static void write_plain(struct writer *w, const struct insn *i)
 	memcpy(at + i->in.disp_at, &disp, 4);
 }
 
+static bool is_popf(const struct insn *i)
+{
+	return i->ok && i->in.map == X86_MAP_MAIN && i->in.opcode == 0x9d;
+}
+
+/* A thread that asks for traps of its own after every instruction leaves the
+ * cache. Until then the flags are dead. */
+static void write_popf(struct writer *w, const struct insn *i)
+{
+	struct stub stub = { .pc = w->pc, .kind = STUB_NATIVE };
+
+	w_mark(w, 0, 0);
+	if (i->in.prefixes & X86_PFX_66)
+		w_code(w, "\x66\xf7\x04\x24\0\1"); /* testw $0x100, (%rsp) */
+	else
+		w_code(w, "\xf7\x04\x24\0\1\0\0"); /* testl */
+	w_mark(w, 0, 0);
+	w_jcc_at(w, COND_NE, region_stub(w->rg, &stub));
+}
+
 /* --- blocks -------------------------------------------------------------- */
 
 static bool has_point(const struct compiler *c, uint64_t pc)
@@ -128,6 +148,8 @@ static uint64_t write_insns(struct compiler *c)
 			native_write(w);
 			return 0;
 		}
+		if (is_popf(i))
+			write_popf(w, i);
 		write_plain(w, i);
 		w->pc = insn_next(i);
 	}

@@ -33,6 +33,13 @@ static inline uint64_t *image_reg(uint8_t *image, unsigned n)
 	return (uint64_t *)(void *)(image + 8 * (size_t)n);
 }
 
+#define FLAG_STEPS 0x100u /* TF: a trap after each instruction */
+
+static inline uint32_t *image_flags(uint8_t *image)
+{
+	return (uint32_t *)(void *)(image + 8 * (size_t)IMAGE_FLAGS);
+}
+
 /* The register that instructions encode as n. */
 uint64_t *image_gpr(uint8_t *image, unsigned n);
 

@@ -7,7 +7,9 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include "target/target.h"
 #include "translate/block.h"
+#include "translate/layer.h"
 #include "translate/sigtrap.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
@@ -18,7 +20,7 @@
 
 struct call {
 	struct space *sp;
-	uint64_t arg[6];
+	uint64_t arg[6], stack;
 };
 
 typedef struct watch watch_fn(const struct call *c);
@@ -27,7 +29,7 @@ typedef struct watch watch_fn(const struct call *c);
 static struct watch over(const struct call *c, uint64_t lo, uint64_t len)
 {
 	uint64_t end = lo + ((len + 4095) & ~UINT64_C(4095));
-	struct watch w = { WATCH_NATIVE, lo, end, false };
+	struct watch w = { .way = WATCH_NATIVE, .lo = lo, .hi = end };
 
 	if (!blocks_touch(c->sp, lo, end))
 		w.way = WATCH_PLAIN;
@@ -46,7 +48,7 @@ static struct watch anew(struct watch w, const struct call *c, uint64_t len)
 
 static struct watch on_mmap(const struct call *c)
 {
-	struct watch w = { WATCH_PLAIN, 0, 0, false };
+	struct watch w = { .way = WATCH_PLAIN };
 
 	space_remapped(c->sp);
 	if (c->arg[2] & PROT_EXEC)
@@ -84,7 +86,7 @@ static struct watch on_madvise(const struct call *c)
 
 static struct watch on_shmat(const struct call *c)
 {
-	struct watch w = { WATCH_PLAIN, 0, 0, false };
+	struct watch w = { .way = WATCH_PLAIN };
 
 	space_remapped(c->sp);
 	return c->arg[2] & REMAP_EXEC ? anew(w, c, 0) : w;
@@ -94,7 +96,7 @@ static struct watch on_arch_prctl(const struct call *c)
 {
 	bool gs = c->arg[0] == ARCH_SET_GS || c->arg[0] == ARCH_GET_GS;
 
-	return (struct watch){ gs ? WATCH_NATIVE : WATCH_PLAIN, 0, 0, false };
+	return (struct watch){ .way = gs ? WATCH_NATIVE : WATCH_PLAIN };
 }
 
 /* From now on nothing more can be mapped for us. */
@@ -103,27 +105,37 @@ static struct watch on_seccomp(const struct call *c)
 	if (c->arg[0] == SECCOMP_SET_MODE_STRICT ||
 	    c->arg[0] == SECCOMP_SET_MODE_FILTER)
 		space_provide(c->sp);
-	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+	return (struct watch){ .way = WATCH_PLAIN };
 }
 
 static struct watch on_prctl(const struct call *c)
 {
 	if (c->arg[0] == PR_SET_SECCOMP)
 		space_provide(c->sp);
-	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+	return (struct watch){ .way = WATCH_PLAIN };
 }
 
 static struct watch on_sigaction(const struct call *c)
 {
 	if (c->arg[0] == SIGTRAP && c->arg[1])
 		sigtrap_set(c->sp, c->arg[1]);
-	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+	return (struct watch){ .way = WATCH_PLAIN };
 }
 
+/*
+ * The step over the call takes a flag away that the frame has set, since the
+ * kernel thinks that it was the step's. See struct sigcontext; uc_mcontext is
+ * at 40.
+ */
 static struct watch on_sigreturn(const struct call *c)
 {
-	(void)c;
-	return (struct watch){ WATCH_RETURN, 0, 0, false };
+	struct watch w = { .way = WATCH_RETURN };
+	uint64_t flags;
+
+	if (target_read_all(c->sp->tr->lower, c->sp->by->proc, c->stack + 176,
+			    &flags, 8) == 0)
+		w.steps = flags & FLAG_STEPS;
+	return w;
 }
 
 static const struct {
@@ -161,11 +173,12 @@ struct watch watch_call(struct space *sp, uint8_t *image)
 		.arg = { *image_gpr(image, 7), *image_gpr(image, 6),
 			 *image_gpr(image, 2), *image_gpr(image, 10),
 			 *image_gpr(image, 8), *image_gpr(image, 9) },
+		.stack = *image_reg(image, IMAGE_RSP),
 	};
 
 	for (unsigned i = 0; i < N_WATCHED; i++) {
 		if (watched[i].nr == nr)
 			return watched[i].fn(&c);
 	}
-	return (struct watch){ WATCH_PLAIN, 0, 0, false };
+	return (struct watch){ .way = WATCH_PLAIN };
 }

@@ -21,6 +21,7 @@ struct watch {
 	enum watch_way way;
 	uint64_t lo, hi; /* original code there is forgotten afterwards */
 	bool by_result;	 /* the range begins where the call says */
+	bool steps;	 /* it sets the flag that makes the program step */
 };
 
 /* Nonzero bytes for the numbers that are watched: TAB_SYSCALLS. */
