@@ -100,6 +100,8 @@ struct target_inject_ops {
 	 */
 	int64_t (*call)(struct target *t, struct thread *th, long nr,
 			const uint64_t args[6]);
+	/* Where the stopped thread's struct rseq is; 0: it has none. */
+	int (*rseq_area)(struct target *t, struct thread *th, uint64_t *addr);
 	/* The stopped thread blocks the signal from now on. */
 	int (*block)(struct target *t, struct thread *th, int signo);
 };

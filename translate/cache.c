@@ -514,6 +514,9 @@ void space_free(struct space *sp)
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
+	map_fini(&sp->plain_stores);
+	map_fini(&sp->section_ends);
+	map_fini(&sp->signed_ranges);
 	free(sp->blocks);
 	free(sp->sites);
 	free(sp->caches);

@@ -65,6 +65,7 @@ enum stub_kind {
 	STUB_SYSCALL,  /* one to look at; it goes on at offset arg */
 	STUB_STALE,    /* the bytes of block arg have changed */
 	STUB_POINT,    /* a breakpoint of the layer above, at pc */
+	STUB_SECTION,  /* a store that may arm a restartable sequence */
 	STUB_DRAIN,    /* the ring is full; it goes on at offset arg */
 };
 
@@ -165,9 +166,9 @@ struct branch_cache {
 	uint64_t pc;
 	uint32_t value_at; /* of the immediate that it is compared with */
 	uint32_t else_at, then_at; /* of the displacements of its two jumps */
-	uint32_t generic; /* the way that is always right */
-	uint32_t miss;	  /* ... and where a comparison that fails goes on */
-	bool quiet;	  /* the comparison goes through rcx, not flags */
+	uint32_t generic;	   /* the way that is always right */
+	uint32_t miss; /* ... and where a comparison that fails goes on */
+	bool quiet;    /* the comparison goes through rcx, not flags */
 	bool learned;
 };
 
@@ -190,6 +191,7 @@ struct space {
 	unsigned batch;	       /* of translations: code.h */
 	unsigned batch_mapped; /* the last before the map changed */
 	struct code_page *pages_read;
+	struct map plain_stores, section_ends, signed_ranges; /* section.c */
 	bool wide; /* executable ranges share low address bits */
 	struct region *regions[REGIONS_MAX];
 	unsigned n_regions;

@@ -354,12 +354,36 @@ static bool trap_drain(struct trap *t, struct stop *ev)
 	return false;
 }
 
+static bool trap_section(struct trap *t, struct stop *ev)
+{
+	uint8_t *image = image_of(t->tr, t->low, false);
+
+	(void)ev;
+	if (!image)
+		return false;
+	switch (section_begin(t->f->space, t->low, image,
+			      *special(t->low, t->tr->fs_base),
+			      &t->f->section)) {
+	case SECTION_NONE:
+		run_on(t->tr, t->low, t->f);
+		break;
+	case SECTION_OTHER:
+		step_native(t->tr, t->low, t->f, WAIT_NATIVE);
+		break;
+	case SECTION_ARMS:
+		t->f->wait = WAIT_SECTION;
+		t->tr->stats.sections++;
+		resume_low(t->tr, t->low, RESUME_CONT, 0);
+	}
+	return false;
+}
+
 static trap_fn *const traps[] = {
 	[STUB_EXIT] = trap_exit,     [STUB_INDIRECT] = trap_indirect,
 	[STUB_RETURN] = trap_return, [STUB_LEARN] = trap_learn,
 	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
 	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
-	[STUB_DRAIN] = trap_drain,
+	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
 };
 
 /* The thread has met a trap in the cache. */
@@ -484,6 +508,34 @@ bool follow_is_trap(void *user, struct thread *low, uint64_t addr)
 	return f && f->in_cache && space_region_at(f->space, addr);
 }
 
+/* At a breakpoint of ours and of nobody else's. */
+static bool end_section(struct translator *tr, struct thread *th,
+			struct follow *f)
+{
+	struct thread *low = lower_thread(th);
+	uint8_t *image = image_of(tr, low, false);
+	uint64_t pc = image ? *image_reg(image, IMAGE_RIP) : 0;
+
+	f->wait = WAIT_NONE;
+	if (!section_ends_at(f->space, pc) ||
+	    point_find(th->proc, POINT_SW, pc, 0) ||
+	    f->asked.kind != RESUME_CONT)
+		return false;
+	run_on(tr, low, f);
+	return true;
+}
+
+/* What interrupts a section is the kernel's to restart. */
+static bool is_in_section(struct translator *tr, struct thread *low,
+			  const struct follow *f)
+{
+	uint8_t *image = image_of(tr, low, false);
+	uint64_t pc = image ? *image_reg(image, IMAGE_RIP) : 0;
+
+	return f->wait == WAIT_SECTION && pc >= f->section.lo &&
+	       pc < f->section.hi;
+}
+
 bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
 	struct follow *f = follow_of(th);
@@ -497,7 +549,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	}
 	if (ev->kind == STOP_STEP)
 		sigtrap_mend(tr, th);
-	if (waited)
+	if (waited && f->wait != WAIT_SECTION)
 		end_wait(tr, low, f);
 	switch (ev->kind) {
 	case STOP_SIGNAL:
@@ -507,6 +559,8 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 			return true;
 		run_on(tr, low, f);
 		return false;
+	case STOP_SWBREAK:
+		return !end_section(tr, th, f);
 	default:
 		return true;
 	}
@@ -530,7 +584,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		follow_rewind(tr, th);
 		return target_resume(tr->lower, &own, 1);
 	}
-	if (f->in_cache && !act->signo)
+	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)
 		return resume_low(tr, low, RESUME_CONT, 0);
 	follow_rewind(tr, th);
 	if (act->signo)

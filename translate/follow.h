@@ -11,20 +11,22 @@
 
 #include "translate/cache.h"
 #include "translate/layer.h"
+#include "translate/x86_64/section.h"
 #include "translate/x86_64/watch.h"
 
 /* What a thread executes of the original code, by a step of its own. */
 enum follow_wait {
 	WAIT_NONE,
-	WAIT_NATIVE, /* an instruction */
-	WAIT_CALL,   /* a watched system call: see watch */
-	WAIT_SIGNAL, /* on to the first instruction of a handler */
+	WAIT_NATIVE,  /* an instruction */
+	WAIT_CALL,    /* a watched system call: see watch */
+	WAIT_SIGNAL,  /* on to the first instruction of a handler */
+	WAIT_SECTION, /* a restartable sequence, without a step: see section */
 };
 
 struct follow {
 	struct space *space; /* counted */
 	int window;
-	uint64_t gs_base; /* the program's own, while it is in the cache */
+	uint64_t gs_base;   /* the program's own, while it is in the cache */
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
 	bool in_cache;
@@ -32,6 +34,7 @@ struct follow {
 			 * has been rewound since */
 	enum follow_wait wait;
 	struct watch watch;
+	struct section section;
 	struct resume asked; /* by the layer above */
 };
 

@@ -132,6 +132,7 @@ void translate_unfollow(struct target *t, struct process *p)
 		follow_rewind(tr, th);
 		target_regs_flush(tr->lower, lower_thread(th));
 	}
+	sections_end(sp, lower_process(p));
 	if (sp->refs == 1u + n_threads(p))
 		space_unmap(sp, lower_thread(first_thread(p)));
 	process_forget(tr, p);
@@ -238,6 +239,7 @@ static bool take_exec(struct translator *tr, struct thread *th)
 	struct resume go = { th->id, RESUME_CONT, 0, 0, 0 };
 	struct err e = { 0 };
 
+	sections_end(space_of(p), lower_process(p));
 	process_forget(tr, p);
 	if (tr->follow_execs && translate_follow(&tr->t, p, mode, &e) < 0)
 		debug(SESSION, "%d: not followed: %s", p->pid, e.text);

@@ -310,7 +310,23 @@ static int linux_block(struct target *t, struct thread *th, int signo)
 	return 0;
 }
 
+/* Since Linux 5.13. */
+static int linux_rseq_area(struct target *t, struct thread *th, uint64_t *addr)
+{
+	struct __ptrace_rseq_configuration c;
+	struct lwp *lwp = lwp_of(th);
+
+	(void)t;
+	if (!lwp->stopped)
+		return -ESRCH;
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, lwp->tid, sizeof(c), &c) < 0)
+		return -errno;
+	*addr = c.rseq_abi_pointer;
+	return 0;
+}
+
 const struct target_inject_ops linux_inject_ops = {
 	.call = linux_call,
+	.rseq_area = linux_rseq_area,
 	.block = linux_block,
 };

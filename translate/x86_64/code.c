@@ -53,6 +53,14 @@ unsigned code_flags(struct code_reader *r, uint64_t pc)
 	return page_at(r, pc)->flags;
 }
 
+bool code_holds(struct code_reader *r, uint64_t pc, const uint8_t *bytes,
+		size_t n)
+{
+	const struct code_page *p = page_at(r, pc);
+
+	return p->size > 0 && memmem(p->bytes, (size_t)p->size, bytes, n);
+}
+
 /* Bytes at pc, across the end of a page; how many. */
 static size_t fetch(struct code_reader *r, uint64_t pc, uint8_t *out)
 {

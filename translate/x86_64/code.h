@@ -45,6 +45,10 @@ bool code_read(struct code_reader *r, uint64_t pc, struct insn *i);
 /* Of the page that holds pc: RANGE_* bits. */
 unsigned code_flags(struct code_reader *r, uint64_t pc);
 
+/* Are those bytes somewhere on the page that holds pc? */
+bool code_holds(struct code_reader *r, uint64_t pc, const uint8_t *bytes,
+		size_t n);
+
 /* Are all status flags given new values before any is read, from pc on? */
 bool code_flags_dead(struct code_reader *r, uint64_t pc);
 

@@ -13,6 +13,7 @@
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/x86_64/compiler.h"
+#include "translate/x86_64/section.h"
 #include "translate/x86_64/window.h"
 
 void compiler_queue(struct compiler *c, uint64_t pc)
@@ -95,6 +96,14 @@ static void write_popf(struct writer *w, const struct insn *i)
 	w_jcc_at(w, COND_NE, region_stub(w->rg, &stub));
 }
 
+static void write_section(struct writer *w)
+{
+	struct stub stub = { .pc = w->pc, .kind = STUB_SECTION };
+
+	w_mark(w, 0, 0);
+	w_jmp_at(w, region_stub(w->rg, &stub));
+}
+
 /* --- blocks -------------------------------------------------------------- */
 
 static bool has_point(const struct compiler *c, uint64_t pc)
@@ -146,6 +155,10 @@ static uint64_t write_insns(struct compiler *c)
 			return branch_write(c, i);
 		if (!is_movable(w, i)) {
 			native_write(w);
+			return 0;
+		}
+		if (section_may_begin(&c->reader, i)) {
+			write_section(w);
 			return 0;
 		}
 		if (is_popf(i))

@@ -142,7 +142,7 @@ static uint64_t displacement(const struct insn *i)
 }
 
 /* SDM vol. 2, 2.1.5 and 2.2.1. */
-static uint64_t address(const struct insn *i, uint8_t *image, uint64_t fs_base)
+uint64_t operand_address(const struct insn *i, uint8_t *image, uint64_t fs_base)
 {
 	const struct x86_instr *in = &i->in;
 	unsigned base = in->modrm & 7, index;
@@ -180,5 +180,5 @@ int branch_target(struct space *sp, uint8_t *image, uint64_t fs_base,
 		return 0;
 	}
 	return target_read_all(sp->tr->lower, sp->by->proc,
-			       address(&i, image, fs_base), target, 8);
+			       operand_address(&i, image, fs_base), target, 8);
 }

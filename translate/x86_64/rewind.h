@@ -63,6 +63,12 @@ int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
 int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
 		 bool trapped, const struct stub **stub);
 
+struct insn;
+
+/* Of the memory operand, without a base of gs. */
+uint64_t operand_address(const struct insn *i, uint8_t *image,
+			 uint64_t fs_base);
+
 /* Of an indirect branch that the thread is at: where it goes. */
 int branch_target(struct space *sp, uint8_t *image, uint64_t fs_base,
 		  uint64_t *target);

@@ -1,0 +1,184 @@
+#include "translate/x86_64/section.h"
+
+#include <linux/rseq.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "target/target.h"
+#include "translate/block.h"
+#include "translate/layer.h"
+#include "translate/x86_64/rewind.h"
+
+#define SECTION_MAX 4096u /* bytes of code; longer ones are not believed */
+
+/* ud1 with the C library's RSEQ_SIG as displacement: what stands before abort
+ * handlers. The number alone is also in the library's own code. */
+static const uint8_t signature[] = { 0x0f, 0xb9, 0x3d, 0x53, 0x30, 0x05, 0x53 };
+#define NUMBER (signature + 3)
+
+/* --- which stores -------------------------------------------------------- */
+
+/* mov r64, m64 and mov imm, m64 */
+static bool is_store(const struct insn *i)
+{
+	const struct x86_instr *in = &i->in;
+
+	return i->ok && in->kind == X86_PLAIN && in->map == X86_MAP_MAIN &&
+	       in->rex & X86_REX_W && in->modrm < 0xc0 &&
+	       (in->opcode == 0x89 || in->opcode == 0xc7) &&
+	       !(in->prefixes & X86_PFX_GS);
+}
+
+/* Reads the mapping, piece by piece. */
+static bool search(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	uint8_t bytes[65536];
+	bool found = false;
+
+	while (lo < hi && !found) {
+		uint64_t want =
+			hi - lo < sizeof(bytes) ? hi - lo : sizeof(bytes);
+		ssize_t n = target_read(sp->tr->lower, sp->by->proc, lo, bytes,
+					want);
+
+		if (n <= 0)
+			break;
+		found = memmem(bytes, (size_t)n, signature, sizeof(signature));
+		/* The next piece begins with what may be cut. */
+		lo += (uint64_t)n == want && lo + want < hi
+			      ? want - sizeof(signature)
+			      : (uint64_t)n;
+	}
+	return found;
+}
+
+/* Has the mapping any abort handlers? Asked once of each. */
+static bool range_is_signed(struct space *sp, uint64_t pc)
+{
+	const struct map_range *r = space_find(sp, pc);
+	uint64_t lo = r ? r->lo : 0, hi = r ? r->hi : 0;
+	uintptr_t known;
+
+	if (!r || !(r->flags & RANGE_FILE))
+		return false;
+	known = (uintptr_t)map_find(&sp->signed_ranges, lo + 1);
+	if (!known) {
+		known = 1 + search(sp, lo, hi);
+		map_set(&sp->signed_ranges, lo + 1, (void *)known);
+	}
+	return known == 2;
+}
+
+bool section_may_begin(struct code_reader *r, const struct insn *i)
+{
+	if (!is_store(i) || map_find(&r->sp->plain_stores, i->pc + 1))
+		return false;
+	return code_holds(r, i->pc, NUMBER, 4) || range_is_signed(r->sp, i->pc);
+}
+
+/* --- where sections end -------------------------------------------------- */
+
+bool section_ends_at(const struct space *sp, uint64_t pc)
+{
+	return map_find(&sp->section_ends, pc + 1);
+}
+
+static bool end_at(struct space *sp, uint64_t pc)
+{
+	struct process *p = sp->by->proc;
+
+	if (section_ends_at(sp, pc))
+		return true;
+	if (point_find(p, POINT_SW, pc, 0) ||
+	    target_point_set(sp->tr->lower, p, POINT_SW, pc, 1, NULL) < 0)
+		return false;
+	map_set(&sp->section_ends, pc + 1, p);
+	return true;
+}
+
+/* Branches leave it early. */
+static void end_at_targets(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	struct code_reader reader;
+	struct insn i;
+
+	code_init(&reader, sp);
+	for (uint64_t pc = lo; pc < hi; pc = insn_next(&i)) {
+		if (!code_read(&reader, pc, &i))
+			return;
+		if (i.in.kind != X86_JCC && i.in.kind != X86_JMP &&
+		    i.in.kind != X86_LOOP)
+			continue;
+		if (x86_target(&i.in, pc) - lo >= hi - lo)
+			end_at(sp, x86_target(&i.in, pc));
+	}
+}
+
+static bool end_all(struct space *sp, const struct rseq_cs *cs)
+{
+	uint64_t lo = cs->start_ip, hi = lo + cs->post_commit_offset;
+
+	if (cs->post_commit_offset > SECTION_MAX || !end_at(sp, hi) ||
+	    !end_at(sp, cs->abort_ip))
+		return false;
+	end_at_targets(sp, lo, hi);
+	return true;
+}
+
+void sections_end(struct space *sp, struct process *p)
+{
+	for (size_t i = 0; sp->section_ends.slots && i <= sp->section_ends.mask;
+	     i++) {
+		uint64_t key = sp->section_ends.slots[i].key;
+
+		if (key && sp->section_ends.slots[i].value == p)
+			target_point_clear(sp->tr->lower, p, POINT_SW, key - 1,
+					   1);
+	}
+	map_fini(&sp->section_ends);
+}
+
+/* --- what a store does --------------------------------------------------- */
+
+static uint64_t stored_value(const struct insn *i, uint8_t *image)
+{
+	int32_t imm;
+
+	if (i->in.opcode == 0x89)
+		return *image_gpr(image, (i->in.modrm >> 3 &
+					  7) | (i->in.rex & X86_REX_R ? 8 : 0));
+	memcpy(&imm, i->bytes + i->in.imm_at, sizeof(imm));
+	return (uint64_t)(int64_t)imm;
+}
+
+enum section_store section_begin(struct space *sp, struct thread *low,
+				 uint8_t *image, uint64_t fs_base,
+				 struct section *out)
+{
+	struct target *lower = sp->tr->lower;
+	uint64_t pc = *image_reg(image, IMAGE_RIP), area;
+	struct code_reader reader;
+	struct rseq_cs cs;
+	struct insn i;
+
+	code_init(&reader, sp);
+	if (!code_read(&reader, pc, &i) || !is_store(&i) ||
+	    lower->ops->inject->rseq_area(lower, low, &area) < 0)
+		return SECTION_OTHER;
+	if (!area || operand_address(&i, image, fs_base) !=
+			     area + offsetof(struct rseq, rseq_cs)) {
+		map_set(&sp->plain_stores, pc + 1, sp);
+		blocks_drop(sp, pc, pc + 1);
+		return SECTION_NONE;
+	}
+	if (target_read_all(lower, low->proc, stored_value(&i, image), &cs,
+			    sizeof(cs)) < 0 ||
+	    !end_all(sp, &cs))
+		return SECTION_OTHER;
+	*out = (struct section){ cs.start_ip,
+				 cs.start_ip + cs.post_commit_offset };
+	if (pc < out->lo && out->lo - pc < SECTION_MAX)
+		out->lo = pc;
+	return SECTION_ARMS;
+}

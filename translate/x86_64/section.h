@@ -1,0 +1,51 @@
+/*
+ * Restartable sequences (rseq(2)): private to translate/.
+ *
+ * The kernel restarts a critical section whose thread it has interrupted; it
+ * tells that by the pc, which would lie in the cache. So a section runs in the
+ * original code, as a whole and without a stop: from the store that arms it,
+ * which is the last instruction that can be stopped at, to where it ends. There
+ * the lower target has breakpoints for us: behind its last instruction, at its
+ * abort handler, and where it branches to.
+ *
+ * Which stores arm sections is learned. Only code near an abort handler's
+ * signature is looked at; there each store of a word stops once, and stops on
+ * if it was one to the field of the thread's area. Other programs pay for one
+ * search of their executable mappings.
+ *
+ * A section that is left by an indirect branch is right too, but the thread is
+ * not followed again before something else stops it.
+ */
+#ifndef TRANSLATE_X86_64_SECTION_H
+#define TRANSLATE_X86_64_SECTION_H
+
+#include "translate/x86_64/code.h"
+
+struct thread;
+
+/* Original code that a thread runs by itself: lo <= pc < hi. */
+struct section {
+	uint64_t lo, hi;
+};
+
+/* May the instruction arm a section? */
+bool section_may_begin(struct code_reader *r, const struct insn *i);
+
+enum section_store {
+	SECTION_NONE,  /* from now on section_may_begin() says no */
+	SECTION_OTHER, /* it arms nothing this time */
+	SECTION_ARMS,  /* the section is *out */
+};
+
+/* The lower thread is at such an instruction, with that image. */
+enum section_store section_begin(struct space *sp, struct thread *low,
+				 uint8_t *image, uint64_t fs_base,
+				 struct section *out);
+
+/* Is that where sections end? */
+bool section_ends_at(const struct space *sp, uint64_t pc);
+
+/* The breakpoints go; p is the lower process. */
+void sections_end(struct space *sp, struct process *p);
+
+#endif
