@@ -195,7 +195,8 @@ void blocks_publish(struct space *sp)
 			uintptr_t n = (uintptr_t)map_find(&rg->exits, pc + 1);
 
 			if (n)
-				sites_move(sp, &rg->trail->stubs[n - 1].sites, pc);
+				sites_move(sp, &rg->trail->stubs[n - 1].sites,
+					   pc);
 		}
 	}
 }
@@ -266,13 +267,28 @@ static void pair_set(struct table_pair *all, uint32_t *used, uint64_t pc,
 	__atomic_store_n(&all[i].pc, pc, __ATOMIC_RELEASE);
 }
 
+static void slot_set(struct space *sp, uint32_t table, uint64_t pc,
+		     uint64_t cpc)
+{
+	uint64_t *slots = (uint64_t *)(void *)(sp->tables + table - WIN_PAGE);
+
+	__atomic_store_n(&slots[pc & (TAB_DIRECT - 1)], cpc, __ATOMIC_RELEASE);
+}
+
+static struct table_pair *pairs(const struct space *sp, uint32_t table)
+{
+	return (struct table_pair *)(void *)(sp->tables + table - WIN_PAGE);
+}
+
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc)
 {
-	unsigned direct = is_return ? TAB_RETURNS : TAB_INDIRECT;
-	unsigned all = is_return ? TAB_RETURNS_ALL : TAB_INDIRECT_ALL;
-	uint64_t *slots = (uint64_t *)(void *)(sp->tables + direct - WIN_PAGE);
+	if (is_return)
+		pair_set(pairs(sp, TAB_RETURNS_ALL), &sp->n_returns, pc, cpc);
+	slot_set(sp, is_return ? TAB_RETURNS : TAB_INDIRECT, pc, cpc);
+}
 
-	pair_set((struct table_pair *)(void *)(sp->tables + all - WIN_PAGE),
-		 is_return ? &sp->n_returns : &sp->n_indirect, pc, cpc);
-	__atomic_store_n(&slots[pc & (TAB_DIRECT - 1)], cpc, __ATOMIC_RELEASE);
+void landing_set_kept(struct space *sp, uint64_t pc, uint64_t cpc)
+{
+	pair_set(pairs(sp, TAB_INDIRECT_ALL), &sp->n_indirect, pc, cpc);
+	slot_set(sp, TAB_KEPT, pc, cpc);
 }

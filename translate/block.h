@@ -51,5 +51,7 @@ bool blocks_touch(const struct space *sp, uint64_t lo, uint64_t hi);
 
 /* A landing of pc, at cpc, is found by returns (or indirect branches). */
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc);
+/* That of indirect branches which does not spend flags: the first to be set. */
+void landing_set_kept(struct space *sp, uint64_t pc, uint64_t cpc);
 
 #endif

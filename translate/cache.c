@@ -304,12 +304,13 @@ static void tables_reset(struct space *sp)
 		(uint64_t *)(void *)(sp->tables + TAB_RETURNS - WIN_PAGE);
 	uint64_t *indirect =
 		(uint64_t *)(void *)(sp->tables + TAB_INDIRECT - WIN_PAGE);
+	uint64_t *kept = (uint64_t *)(void *)(sp->tables + TAB_KEPT - WIN_PAGE);
 	const struct region *rg = sp->regions[0];
 
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
 		returns[i] = rg->addr + rg->return_fix;
-		indirect[i] = rg->addr + rg->indirect_fix;
+		indirect[i] = kept[i] = rg->addr + rg->indirect_fix;
 	}
 	if (sp->n_returns || sp->n_indirect)
 		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,

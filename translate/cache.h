@@ -150,10 +150,11 @@ enum {
 
 struct block {
 	uint64_t pc;
-	uint32_t length;			   /* bytes of original code */
-	uint32_t entry;				   /* offsets into the region */
-	uint32_t return_landing, indirect_landing; /* 0: none yet */
-	uint32_t sites;				   /* that lead here */
+	uint32_t length; /* bytes of original code */
+	uint32_t entry;	 /* offsets into the region */
+	/* 0: none yet. The last spends no flags. */
+	uint32_t return_landing, indirect_landing, kept_landing;
+	uint32_t sites;	       /* that lead here */
 	uint32_t slot;	       /* of data: counter or coverage; 0: none */
 	uint32_t page_next[2]; /* of the blocks on its first and last page */
 	uint16_t instructions;

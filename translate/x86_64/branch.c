@@ -22,7 +22,7 @@
  *			mov	%rcx, %gs:TARGET
  *			movzwl	%cx, %ecx
  *			push R				of a call
- *			jmp	*%gs:INDIRECT(,%rcx,8)
+ *			jmp	*%gs:INDIRECT(,%rcx,8)	or KEPT
  *	landing of T:	cmpl	$low(T), %gs:TARGET
  *			jne	indirect_fix
  *			mov	%gs:RCX, %rcx
@@ -120,8 +120,8 @@ static bool operand_write(struct writer *w, const struct insn *i)
 	return true;
 }
 
-/* The whole indirect branch. */
-static bool generic_write(struct writer *w, const struct insn *i)
+/* The whole indirect branch. keeps: somebody may want its flags. */
+static bool generic_write(struct writer *w, const struct insn *i, bool keeps)
 {
 	if (!operand_write(w, i))
 		return false;
@@ -132,7 +132,7 @@ static bool generic_write(struct writer *w, const struct insn *i)
 	if (i->in.kind == X86_CALL_IND)
 		push_write(w, insn_next(i), REWIND_RCX);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
-	w_jmp_table(w, TAB_INDIRECT);
+	w_jmp_table(w, keeps ? TAB_KEPT : TAB_INDIRECT);
 	return true;
 }
 
@@ -256,7 +256,7 @@ static bool miss_write(const struct writer *w, const struct insn *i,
 		w_fill(&cold, RCX, WIN_RCX);
 	}
 	k->generic = stream_at(cold.s);
-	return generic_write(&cold, i);
+	return generic_write(&cold, i, k->quiet);
 }
 
 static void then_write(struct compiler *c, const struct insn *i,
@@ -451,7 +451,7 @@ static uint64_t write_indirect(struct compiler *c, const struct insn *i)
 		 (is_call || i->in.rip_relative))
 		ok = cached_write(c, i, flags == FLAGS_UNKNOWN);
 	else
-		ok = generic_write(&c->w, i);
+		ok = generic_write(&c->w, i, flags == FLAGS_UNKNOWN);
 	if (!ok)
 		return write_native(c, i);
 	c->return_next = is_call;
@@ -473,7 +473,7 @@ static uint64_t write_ret_many(struct writer *w, const struct insn *i)
 	w_code(w, "\x48\x8d\xa4\x24"); /* lea pops(%rsp), %rsp */
 	w_num(w, pops, 4);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
-	w_jmp_table(w, TAB_INDIRECT);
+	w_jmp_table(w, TAB_KEPT);
 	return 0;
 }
 

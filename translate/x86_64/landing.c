@@ -14,7 +14,9 @@
  * The plain one changes flags, and so it stands only where all flags are dead.
  * But what lands elsewhere may come by: the table can lead there whoever has
  * the same 16 bits. So of those that share a slot the first may be plain, and
- * becomes quiet when another comes that has flags to keep.
+ * becomes quiet when another comes that has flags to keep. Indirect branches
+ * that may bring flags along go by a table of their own, of quiet ones only:
+ * the first time that they go somewhere they meet whoever has the slot.
  */
 #include "base/mem.h"
 #include "translate/layer.h"
@@ -174,22 +176,37 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	return true;
 }
 
-uint64_t compile_landing(struct space *sp, struct block *b, bool is_return)
+/* Both kinds, for branches that differ in what they know of flags. */
+static void landings_write(struct space *sp, uint32_t index, bool is_return)
 {
-	uint32_t *known = landing_of(b, is_return), index = block_index(sp, b);
-	uint64_t pc = b->pc, cpc;
+	struct block *b = &sp->blocks[index];
 	struct code_reader reader;
 	bool plain;
 
-	if (!*known) {
-		code_init(&reader, sp);
-		plain = take_slot(sp, pc, is_return,
-				  code_flags_dead(&reader, pc));
-		b = &sp->blocks[index];
-		*landing_of(b, is_return) =
-			write_apart(sp, b, is_return, plain);
-	}
+	code_init(&reader, sp);
+	plain = take_slot(sp, b->pc, is_return,
+			  code_flags_dead(&reader, b->pc));
+	b = &sp->blocks[index];
+	if (!is_return)
+		b->kept_landing = write_apart(sp, b, false, false);
+	*landing_of(b, is_return) =
+		plain || is_return ? write_apart(sp, b, is_return, plain)
+				   : b->kept_landing;
+}
+
+uint64_t compile_landing(struct space *sp, struct block *b, bool is_return)
+{
+	uint32_t index = block_index(sp, b);
+	uint64_t cpc;
+
+	if (!*landing_of(b, is_return))
+		landings_write(sp, index, is_return);
+	b = &sp->blocks[index];
 	cpc = sp->regions[b->region]->addr + *landing_of(b, is_return);
-	landing_set(sp, is_return, pc, cpc);
+	landing_set(sp, is_return, b->pc, cpc);
+	if (!is_return)
+		landing_set_kept(sp, b->pc,
+				 sp->regions[b->region]->addr +
+					 b->kept_landing);
 	return cpc;
 }

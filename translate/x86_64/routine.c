@@ -8,7 +8,7 @@
  *	indirect_fix:	mov	%gs:TARGET, %rcx
  *			rax, flags and rdx to the window
  *			rcx is looked up in the big table
- *	hit:		the direct-mapped slot is rewritten
+ *	hit:		the direct-mapped slots are rewritten
  *			all but rcx restored
  *			jmp	*%gs:LANDING		which verifies once more
  *	miss:		all but rcx restored
@@ -74,6 +74,13 @@ static void lands_here(struct writer *w, uint8_t *jump)
 	jump[-1] = (uint8_t)(w->s->e.code + w->s->e.len - jump);
 }
 
+/* mov %rdx, %gs:table(,%rcx,8) */
+static void store_slot(struct writer *w, uint32_t table)
+{
+	STEP(w, REWIND_TARGET | SAVED, "\x65\x48\x89\x14\xcd");
+	w_num(w, table, 4);
+}
+
 /* direct: the table with the slot, or 0. */
 static void found(struct writer *w, uint32_t direct, uint32_t all)
 {
@@ -82,10 +89,10 @@ static void found(struct writer *w, uint32_t direct, uint32_t all)
 	load_pair(w, all + 8);
 	if (direct) {
 		STEP(w, how, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
-		STEP(w, how,
-		     "\x65\x48\x89\x14\xcd"); /* mov %rdx, %gs:(,%rcx,8) */
-		w_num(w, direct, 4);
+		store_slot(w, direct);
 	}
+	if (direct == TAB_INDIRECT)
+		store_slot(w, TAB_KEPT);
 	w_mark(w, how, 0);
 	w_spill(w, RDX, WIN_LANDING);
 	restore(w);

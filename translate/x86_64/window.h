@@ -28,8 +28,10 @@ enum {
 /*
  * The tables. The first holds a byte for each number of a system call, of
  * which the low 16 bits count: nonzero, and the server wants to see it. The
- * next two are direct-mapped by the low 16 bits of an original address, and
- * what they hold is not verified: the landing that is jumped to does that. The
+ * next three are direct-mapped by the low 16 bits of an original address, and
+ * what they hold is not verified: the landing that is jumped to does that. It
+ * may spend flags, but not those that the third leads to: it is for indirect
+ * branches whose flags somebody may want, whoever has the slot so far. The
  * last two hold pairs of an original address and its landing, placed by the
  * low bits and probed linearly; a first word of 0 is a free one. At last there
  * is a struct lifeline: stubs look whether the server lives.
@@ -38,7 +40,8 @@ enum {
 	TAB_SYSCALLS = WIN_PAGE,
 	TAB_RETURNS = TAB_SYSCALLS + 0x10000,
 	TAB_INDIRECT = TAB_RETURNS + 0x80000,
-	TAB_RETURNS_ALL = TAB_INDIRECT + 0x80000,
+	TAB_KEPT = TAB_INDIRECT + 0x80000,
+	TAB_RETURNS_ALL = TAB_KEPT + 0x80000,
 	TAB_INDIRECT_ALL = TAB_RETURNS_ALL + 0x200000,
 	TAB_LIFE = TAB_INDIRECT_ALL + 0x200000,
 	TAB_END = TAB_LIFE + 0x1000,
