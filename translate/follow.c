@@ -575,11 +575,15 @@ int follow_resume(struct translator *tr, struct thread *th,
 	struct thread *low = lower_thread(th);
 	struct resume own = *act;
 
-	f->asked = *act;
-	f->asked.signo = 0;
 	own.who = low->id;
 	if (act->kind == RESUME_STOP)
 		return target_resume(tr->lower, &own, 1);
+	f->asked = *act;
+	f->asked.signo = 0;
+	/* What it was to do by itself was over, or is to begin again, when the
+	 * thread was halted. */
+	if (f->wait != WAIT_NONE)
+		end_wait(tr, low, f);
 	if (act->kind != RESUME_CONT) {
 		follow_rewind(tr, th);
 		return target_resume(tr->lower, &own, 1);
