@@ -195,20 +195,34 @@ static void exceptions(void)
 	(void)x;
 }
 
-/* Where the last x87 instruction was, as fxsave tells. */
-PIECE(x87_place, "	fld1\n1:	fstp %st(0)\n	call nothing\n"
-		 "	fxsave64 (%rdi)\n	mov 8(%rdi),%rax\n"
-		 "	lea 1b(%rip),%rdx\n	sub %rdx,%rax\n	fninit");
+/*
+ * Where the last x87 instruction was is the one thing that shows where a
+ * program runs from: followed, it is its copy. What has to be right are the
+ * operand's address (where processors keep it), the opcode, and an address
+ * that the program itself has put there.
+ */
+PIECE(x87_place, "	fninit\n	fldl (%rsi)\n	call nothing\n"
+		 "	fxsave64 (%rdi)\n	mov 16(%rdi),%rax\n"
+		 "	movzwl 6(%rdi),%edx\n	mov 8(%rdi),%rbx\n"
+		 "	mov %rcx,8(%rdi)\n	fxrstor64 (%rdi)\n"
+		 "	call nothing\n	fxsave64 (%rdi)\n"
+		 "	mov 8(%rdi),%rcx\n	fninit");
 
 static void fip(void)
 {
+	static double number = 1.5;
 	struct tr_regs r;
 
 	for (int i = 0; i < 3; i++) {
 		tr_fill(&r);
 		r.rdi = (unsigned long)out;
+		r.rsi = (unsigned long)&number;
+		r.rcx = 0x123456789a;
 		tr_run(&r, x87_place);
-		EXPECT(r.rax, 0);
+		say("operand %s, opcode %#lx, %s place",
+		    r.rax == (unsigned long)&number ? "known" : "not known",
+		    r.rdx, r.rbx ? "a" : "no");
+		EXPECT(r.rcx, 0x123456789a);
 	}
 }
 
