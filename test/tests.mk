@@ -73,11 +73,15 @@ TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
 # The same on programs that run translated, which is to change nothing.
 TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
-# What a small client of our own sees of the server, case by case.
+# What a small client of our own sees of the server, case by case; with
+# FOLLOW=1 of programs that run translated, as far as the test knows --follow.
 SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady wire,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
+FOLLOWED := $(if $(FOLLOW),$(shell grep -l 'raise SystemExit(main())' \
+	test/server/*.py | sed 's|.*/||; s|\.py$$||'))
 TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \
-	test/server/$(t).py --server $(SERVER) --inferiors $(T)/inferiors')
+	test/server/$(t).py --server $(SERVER) --inferiors $(T)/inferiors \
+	$(if $(filter $(FOLLOWED),$(t)),--follow)')
 
 # The decoder against capstone and objdump over libraries of this machine, and
 # what it, the relocator and the effects say against the processor; the former
