@@ -68,22 +68,29 @@ void block_close(struct space *sp, uint32_t index, uint32_t length)
 typedef bool block_fn(struct space *sp, struct block *b, uint64_t lo,
 		      uint64_t hi);
 
+/* Dead blocks leave the page's list on the way. */
 static bool page_each(struct space *sp, uint64_t page, uint64_t lo, uint64_t hi,
 		      block_fn *fn)
 {
-	uint32_t index = (uint32_t)(uintptr_t)map_find(&sp->pages, page + 1);
+	uint32_t first = (uint32_t)(uintptr_t)map_find(&sp->pages, page + 1);
+	uint32_t index = first, *link = &first;
+	bool done = false;
 
-	while (index) {
+	while (index && !done) {
 		struct block *b = &sp->blocks[index];
 
+		if (!(b->flags & BLOCK_DEAD) && b->pc < hi &&
+		    b->pc + b->length > lo)
+			done = fn(sp, b, lo, hi);
 		index = *page_link(b, page);
-		if (b->flags & BLOCK_DEAD || b->pc >= hi ||
-		    b->pc + b->length <= lo)
-			continue;
-		if (fn(sp, b, lo, hi))
-			return true;
+		if (b->flags & BLOCK_DEAD)
+			*link = index;
+		else
+			link = page_link(b, page);
 	}
-	return false;
+	if (first != (uintptr_t)map_find(&sp->pages, page + 1))
+		map_set(&sp->pages, page + 1, (void *)(uintptr_t)first);
+	return done;
 }
 
 /* By page, or over all pages when those are fewer. */
@@ -211,6 +218,17 @@ void block_enter_at(struct space *sp, struct block *b, uint32_t entry)
 		site_write(sp, &sp->sites[i], cpc);
 }
 
+/* Its entry leads to the code for its pc, whatever that is from now on. */
+static void lead_on(struct space *sp, struct region *rg, const struct block *b)
+{
+	uint32_t imm = b->flags & BLOCK_FLAGS_LIVE ? 0 : 1;
+	uint32_t always = ALWAYS_AT - (b->flag_at + 4 + imm);
+
+	site_aim(sp, rg, b->away_at, SITE_REL32, b->pc);
+	__atomic_store_n((uint32_t *)(void *)(rg->map + b->flag_at), always,
+			 __ATOMIC_RELEASE);
+}
+
 void block_drop(struct space *sp, struct block *b)
 {
 	struct region *rg = sp->regions[b->region];
@@ -218,9 +236,25 @@ void block_drop(struct space *sp, struct block *b)
 	b->flags |= BLOCK_DEAD;
 	if (!(b->flags & BLOCK_STEPPED))
 		map_drop(&sp->by_pc, b->pc + 1);
-	__atomic_store_n(rg->map + b->entry, 0xcc, __ATOMIC_RELEASE);
+	if (b->flag_at)
+		lead_on(sp, rg, b);
+	else
+		__atomic_store_n(rg->map + b->entry, 0xcc, __ATOMIC_RELEASE);
 	sites_move(sp, &b->sites, b->pc);
 	sp->tr->stats.invalidated++;
+}
+
+struct block *block_dead_at(struct space *sp, const struct region *rg,
+			    uint64_t cpc)
+{
+	for (uint32_t i = sp->n_blocks; --i;) {
+		struct block *b = &sp->blocks[i];
+
+		if (b->region == rg->index && rg->addr + b->entry == cpc &&
+		    b->flags & BLOCK_DEAD)
+			return b;
+	}
+	return NULL;
 }
 
 static bool drop_one(struct space *sp, struct block *b, uint64_t lo,
@@ -237,6 +271,47 @@ unsigned blocks_drop(struct space *sp, uint64_t lo, uint64_t hi)
 
 	range_each(sp, lo, hi, drop_one);
 	return (unsigned)(sp->tr->stats.invalidated - before);
+}
+
+static bool drop_fixed(struct space *sp, struct block *b, uint64_t lo,
+		       uint64_t hi)
+{
+	(void)lo, (void)hi;
+	if (!b->flag_at)
+		block_drop(sp, b);
+	return false;
+}
+
+void blocks_drop_fixed(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	range_each(sp, lo, hi, drop_fixed);
+}
+
+static bool stays(struct space *sp, struct block *b, uint64_t lo, uint64_t hi)
+{
+	(void)sp, (void)b, (void)lo, (void)hi;
+	return false;
+}
+
+void blocks_compare(struct space *sp, uint64_t page, const uint8_t *old,
+		    const uint8_t *now)
+{
+	const uint64_t size = UINT64_C(1) << PAGE_SHIFT;
+	uint32_t index = (uint32_t)(uintptr_t)map_find(
+		&sp->pages, (page >> PAGE_SHIFT) + 1);
+
+	while (index) {
+		struct block *b = &sp->blocks[index];
+		uint64_t lo = b->pc > page ? b->pc - page : 0;
+		uint64_t hi = b->pc + b->length - page;
+
+		index = *page_link(b, page >> PAGE_SHIFT);
+		hi = hi < size ? hi : size;
+		if (!(b->flags & BLOCK_DEAD) &&
+		    memcmp(old + lo, now + lo, hi - lo) != 0)
+			block_drop(sp, b);
+	}
+	range_each(sp, page, page + size, stays);
 }
 
 static bool is_there(struct space *sp, struct block *b, uint64_t lo,

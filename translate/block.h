@@ -42,10 +42,18 @@ void site_aim(struct space *sp, struct region *rg, uint32_t at,
 void blocks_publish(struct space *sp);
 
 /* Nothing leads to the block any more, and a thread that gets to its entry
- * all the same traps. */
+ * all the same (it falls through to it) is led on or traps. */
 void block_drop(struct space *sp, struct block *b);
+/* The dropped one whose entry that is, or NULL. Slow. */
+struct block *block_dead_at(struct space *sp, const struct region *rg,
+			    uint64_t cpc);
 /* All that have a byte in lo..hi; how many. */
 unsigned blocks_drop(struct space *sp, uint64_t lo, uint64_t hi);
+/* Those of the page of which it had other bytes once than it has now. */
+void blocks_compare(struct space *sp, uint64_t page, const uint8_t *old,
+		    const uint8_t *now);
+/* All but those that test at each entry whether they are what they were. */
+void blocks_drop_fixed(struct space *sp, uint64_t lo, uint64_t hi);
 /* Is there any? */
 bool blocks_touch(const struct space *sp, uint64_t lo, uint64_t hi);
 

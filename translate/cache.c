@@ -10,6 +10,7 @@
 #include "base/lifeline.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/gate.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/trail.h"
@@ -150,7 +151,9 @@ static void region_reset(struct region *rg)
 	stream_init(&rg->cold, rg, HOT_SIZE, COLD_SIZE);
 	map_fini(&rg->exits);
 	rg->trail->n_stubs = 0;
-	rg->data_used = 8;
+	rg->data_used = 16;
+	rg->map[NEVER_AT] = 0;
+	rg->map[ALWAYS_AT] = 1;
 	emit_routines(rg);
 }
 
@@ -225,7 +228,8 @@ struct region *space_region_near(const struct space *sp, uint64_t pc)
 
 struct region *space_region(struct space *sp, uint64_t pc, struct err *e)
 {
-	struct region *rg = space_region_near(sp, pc);
+	/* All of a page goes to one. */
+	struct region *rg = space_region_near(sp, pc & -(uint64_t)4096);
 
 	return rg ? rg : region_new(sp, pc, e);
 }
@@ -503,6 +507,7 @@ void space_unmap(struct space *sp, struct thread *by)
 
 void space_free(struct space *sp)
 {
+	gates_free(sp);
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		region_free(sp->regions[i]);
 	trails_fini(sp);
@@ -532,6 +537,7 @@ void space_free(struct space *sp)
 
 void space_flush(struct space *sp)
 {
+	gates_flush(sp);
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		region_reset(sp->regions[i]);
 	map_fini(&sp->by_pc);

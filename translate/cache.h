@@ -26,6 +26,7 @@
 #include "translate/translate.h"
 
 struct code_page;
+struct gates;
 struct target;
 struct thread;
 struct translator;
@@ -64,6 +65,7 @@ enum stub_kind {
 	STUB_NATIVE,   /* the instruction at pc runs by itself */
 	STUB_SYSCALL,  /* one to look at; it goes on at offset arg */
 	STUB_STALE,    /* the bytes of block arg have changed */
+	STUB_GATE,     /* a page of block arg may have: see gate.h */
 	STUB_POINT,    /* a breakpoint of the layer above, at pc */
 	STUB_SECTION,  /* a store that may arm a restartable sequence */
 	STUB_DRAIN,    /* the ring is full; it goes on at offset arg */
@@ -95,6 +97,9 @@ struct stub {
 #define CODE_SIZE   (HOT_SIZE + COLD_SIZE + STUB_SIZE)
 #define REGION_SIZE (CODE_SIZE + DATA_SIZE)
 #define REGIONS_MAX 64
+/* Bytes of data that are never and always set. */
+#define NEVER_AT  CODE_SIZE
+#define ALWAYS_AT (CODE_SIZE + 8)
 
 /*
  * What it takes to rewind threads, in memory that whoever outlives us can see
@@ -144,7 +149,8 @@ struct site {
 enum {
 	BLOCK_DEAD = 1 << 0,	   /* dropped; its entry traps */
 	BLOCK_CHECKED = 1 << 1,	   /* compares its bytes at each entry */
-	BLOCK_FLAGS_LIVE = 1 << 2, /* reads flags before it writes them */
+	BLOCK_FLAGS_LIVE = 1 << 2, /* reads flags before it writes them, so
+				    * it moves that byte to a register */
 	BLOCK_STEPPED = 1 << 3,	   /* begins behind a breakpoint: no entry */
 };
 
@@ -156,6 +162,10 @@ struct block {
 	uint32_t return_landing, indirect_landing, kept_landing;
 	uint32_t sites;	       /* that lead here */
 	uint32_t slot;	       /* of data: counter or coverage; 0: none */
+	/* Of code that may change: its first instruction compares a byte of
+	 * data, by displacement, and jumps away if that is set. Fields of 4
+	 * bytes. 0: it has no such entry. */
+	uint32_t flag_at, away_at;
 	uint32_t page_next[2]; /* of the blocks on its first and last page */
 	uint16_t instructions;
 	uint8_t region, flags;
@@ -193,6 +203,7 @@ struct space {
 	unsigned batch_mapped; /* the last before the map changed */
 	struct code_page *pages_read;
 	struct map plain_stores, section_ends, signed_ranges; /* section.c */
+	struct gates *gates; /* of code that may change; NULL: none yet */
 	bool wide; /* executable ranges share low address bits */
 	struct region *regions[REGIONS_MAX];
 	unsigned n_regions;

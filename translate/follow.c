@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/gate.h"
 #include "translate/ring.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
@@ -318,6 +319,19 @@ static bool trap_stale(struct trap *t, struct stop *ev)
 	return false;
 }
 
+static bool trap_gate(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	const struct block *b = &sp->blocks[t->stub.arg];
+
+	(void)ev;
+	t->tr->stats.gates++;
+	sp->by = t->low;
+	gates_renew(sp, b->pc, b->pc + b->length);
+	run_on(t->tr, t->low, t->f);
+	return false;
+}
+
 static bool trap_point(struct trap *t, struct stop *ev)
 {
 	struct space *sp = t->f->space;
@@ -384,7 +398,32 @@ static trap_fn *const traps[] = {
 	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
 	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
 	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
+	[STUB_GATE] = trap_gate,
 };
+
+/*
+ * The thread has met the trap at the entry of a block that was dropped: the
+ * block before it in the stream falls through to it, or a return's landing
+ * does. Neither is to come here again.
+ */
+static void bypass_dead(struct translator *tr, struct space *sp, uint64_t cpc)
+{
+	const struct region *rg = space_region_at(sp, cpc);
+	struct block *b = rg ? block_dead_at(sp, rg, cpc) : NULL, *now;
+	struct block *before = b ? b - 1 : NULL;
+	bool lands;
+
+	if (!b)
+		return;
+	lands = b->return_landing;
+	b->return_landing = 0;
+	if (block_index(sp, before) && before->region == b->region &&
+	    !(before->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
+		block_drop(sp, before);
+	now = lands ? block_for(tr, sp, b->pc) : NULL;
+	if (now)
+		compile_landing(sp, now, true);
+}
 
 /* The thread has met a trap in the cache. */
 static bool take_trap(struct translator *tr, struct thread *th,
@@ -407,6 +446,7 @@ static bool take_trap(struct translator *tr, struct thread *th,
 		return traps[stub->kind](&t, ev);
 	}
 	tr->stats.stale++;
+	bypass_dead(tr, f->space, t.cpc);
 	run_on(tr, low, f);
 	return false;
 }
@@ -462,6 +502,19 @@ static bool take_signal(struct translator *tr, struct thread *th,
 	return false;
 }
 
+static void range_changed(struct space *sp, const struct watch *w)
+{
+	/* Another thread may have had it looked up before the call. */
+	space_remapped(sp);
+	if (w->lo >= w->hi)
+		return;
+	gates_open(sp, w->lo, w->hi);
+	if (w->stays)
+		blocks_drop_fixed(sp, w->lo, w->hi);
+	else
+		blocks_drop(sp, w->lo, w->hi);
+}
+
 /* What the thread did by itself may have changed code. */
 static void end_wait(struct translator *tr, struct thread *low,
 		     struct follow *f)
@@ -475,8 +528,7 @@ static void end_wait(struct translator *tr, struct thread *low,
 			w->lo = *image_reg(image, IMAGE_RAX);
 			w->hi += w->lo;
 		}
-		if (w->lo < w->hi)
-			blocks_drop(f->space, w->lo, w->hi);
+		range_changed(f->space, w);
 	}
 	if (f->wait == WAIT_CALL && w->steps && image) {
 		*image_flags(image) |= FLAG_STEPS;
@@ -650,5 +702,6 @@ void follow_forget(struct process *p, uint64_t addr, uint64_t len)
 	if (!sp)
 		return;
 	blocks_drop(sp, addr, addr + len);
+	gates_disarm(sp, addr, addr + len);
 	space_remapped(sp);
 }

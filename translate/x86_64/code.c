@@ -5,6 +5,7 @@
 #include "arch/x86_64/effects.h"
 #include "base/mem.h"
 #include "target/target.h"
+#include "translate/gate.h"
 #include "translate/layer.h"
 
 #define PAGE 4096u
@@ -24,8 +25,13 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 	p->addr = addr;
 	p->batch = sp->batch;
 	p->flags = range ? range->flags : 0;
+	p->gate = NULL;
 	p->size = 0;
 	if (p->flags & RANGE_X)
+		p->gate = gate_prepare(sp, addr, range);
+	if (p->gate && p->gate->state != GATE_HOT)
+		memcpy(p->bytes, p->gate->bytes, (size_t)(p->size = PAGE));
+	else if (p->flags & RANGE_X)
 		p->size = target_read(sp->tr->lower, sp->by->proc, addr,
 				      p->bytes, PAGE);
 }
@@ -33,7 +39,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 static bool is_good(const struct space *sp, const struct code_page *p)
 {
 	return p->batch == sp->batch ||
-	       (p->batch > sp->batch_mapped && p->flags & RANGE_X &&
+	       (p->batch > sp->batch_mapped && p->flags & RANGE_X && !p->gate &&
 		!(p->flags & (RANGE_W | RANGE_SHARE)));
 }
 
@@ -59,6 +65,11 @@ bool code_holds(struct code_reader *r, uint64_t pc, const uint8_t *bytes,
 	const struct code_page *p = page_at(r, pc);
 
 	return p->size > 0 && memmem(p->bytes, (size_t)p->size, bytes, n);
+}
+
+struct gate *code_gate(struct code_reader *r, uint64_t pc)
+{
+	return page_at(r, pc)->gate;
 }
 
 /* Bytes at pc, across the end of a page; how many. */

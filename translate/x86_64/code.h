@@ -13,9 +13,10 @@
  */
 struct code_page {
 	uint64_t addr;
-	ssize_t size;	/* bytes that there are */
-	unsigned flags; /* RANGE_* */
-	unsigned batch; /* of struct space */
+	ssize_t size;	   /* bytes that there are */
+	unsigned flags;	   /* RANGE_* */
+	struct gate *gate; /* or NULL; borrowed: see gate.h */
+	unsigned batch;	   /* of struct space */
 	uint8_t bytes[4096];
 };
 
@@ -42,8 +43,9 @@ void code_init(struct code_reader *r, struct space *sp);
  * be copied. */
 bool code_read(struct code_reader *r, uint64_t pc, struct insn *i);
 
-/* Of the page that holds pc: RANGE_* bits. */
+/* Of the page that holds pc: RANGE_* bits, and its gate or NULL. */
 unsigned code_flags(struct code_reader *r, uint64_t pc);
+struct gate *code_gate(struct code_reader *r, uint64_t pc);
 
 /* Are those bytes somewhere on the page that holds pc? */
 bool code_holds(struct code_reader *r, uint64_t pc, const uint8_t *bytes,

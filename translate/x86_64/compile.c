@@ -176,13 +176,9 @@ static uint64_t write_insns(struct compiler *c)
 static void write_entry(struct compiler *c, uint64_t pc)
 {
 	struct writer *w = &c->w;
-	unsigned flags = code_flags(&c->reader, pc);
 
 	w->pc = pc;
-	if (flags & (RANGE_W | RANGE_SHARE) && c->n_insns && c->insns[0].ok) {
-		c->sp->blocks[w->block].flags |= BLOCK_CHECKED;
-		check_bytes_write(c);
-	}
+	test_entry_write(c);
 	instrument_entry(c);
 }
 

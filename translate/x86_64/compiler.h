@@ -43,8 +43,8 @@ uint64_t branch_write(struct compiler *c, const struct insn *i);
 /* The instruction runs by itself, in the original code. */
 void native_write(struct writer *w);
 
-/* At a block's entry: its bytes are compared with what they were. */
-void check_bytes_write(struct compiler *c);
+/* At the entry of a block whose code may change: what tells that it has. */
+void test_entry_write(struct compiler *c);
 /* ... and it is counted, as the space's mode says. */
 void instrument_entry(struct compiler *c);
 

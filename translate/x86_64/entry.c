@@ -1,11 +1,12 @@
 /*
- * What stands before a block's first instruction: the comparison of bytes that
- * may change, and what counts its runs. Nothing here changes flags that are
- * live, or any register.
+ * What stands before a block's first instruction: the test of whether its code
+ * may have changed, and what counts its runs. Nothing here changes flags that
+ * are live, or any register.
  */
 #include <string.h>
 
 #include "translate/coverage.h"
+#include "translate/gate.h"
 #include "translate/layer.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/compiler.h"
@@ -89,11 +90,10 @@ static unsigned gather(const struct compiler *c, uint8_t *bytes)
 	return length;
 }
 
-void check_bytes_write(struct compiler *c)
+static void bytes_write(struct compiler *c, bool live)
 {
 	uint8_t bytes[BLOCK_INSNS * X86_INSN_MAX];
 	struct writer *w = &c->w;
-	bool live = !code_flags_dead(&c->reader, w->pc);
 	struct stub stub = {
 		.pc = w->pc,
 		.kind = STUB_STALE,
@@ -116,6 +116,143 @@ void check_bytes_write(struct compiler *c)
 	w_mark(w, live ? REWIND_RCX : 0, 0);
 	if (live)
 		w_fill(w, RCX, WIN_RCX);
+}
+
+/* --- gates --------------------------------------------------------------- */
+
+/* Of a block: what tells that it may have changed. */
+struct entry {
+	uint32_t flags[2]; /* bytes of data that are then set */
+	unsigned n_flags;
+	bool compares; /* it compares its bytes, too */
+};
+
+static void look_at_page(struct compiler *c, uint64_t pc, struct entry *e)
+{
+	const struct gate *g = code_gate(&c->reader, pc);
+	unsigned flags = code_flags(&c->reader, pc);
+
+	if (g && g->rg == c->w.rg)
+		e->flags[e->n_flags++] = g->flag_at;
+	if (g ? g->rg != c->w.rg || g->state == GATE_HOT
+	      : flags & (RANGE_W | RANGE_SHARE))
+		e->compares = true;
+}
+
+/* False: the block's code stays as it is, or nothing of it is executed. */
+static bool look_at_pages(struct compiler *c, struct entry *e)
+{
+	const uint64_t pc = c->w.pc;
+	const struct insn *last = &c->insns[c->n_insns - 1];
+
+	if (!c->n_insns)
+		return false;
+	look_at_page(c, pc, e);
+	if ((insn_next(last) - 1) / 4096 != pc / 4096)
+		look_at_page(c, insn_next(last) - 1, e);
+	if (e->compares && !e->n_flags)
+		e->flags[e->n_flags++] = NEVER_AT;
+	return e->n_flags;
+}
+
+static void note_fields(struct writer *w, uint32_t flag_at, uint32_t away_at)
+{
+	struct block *b = &w->sp->blocks[w->block];
+
+	if (b->flag_at)
+		return;
+	b->flag_at = flag_at;
+	b->away_at = away_at;
+}
+
+/* cmpb $0, flag(%rip); jne stub */
+static void flag_compare(struct writer *w, uint32_t flag, uint32_t stub)
+{
+	uint32_t flag_at;
+
+	w_mark(w, 0, 0);
+	w_align(w, 2);
+	w_code(w, "\x80\x3d");
+	flag_at = stream_at(w->s);
+	w_num(w, flag - (flag_at + 5), 4);
+	w_code(w, "\0");
+	w_mark(w, 0, 0);
+	w_align(w, 2);
+	w_jcc_at(w, COND_NE, stub);
+	note_fields(w, flag_at, stream_at(w->s) - 4);
+}
+
+/* movzbl flag(%rip), %ecx; jrcxz 1f; jmp away; 1: */
+static void flag_move(struct writer *w, uint32_t flag, uint32_t away,
+		      uint32_t away_at)
+{
+	uint32_t flag_at;
+
+	w_mark(w, REWIND_RCX, 0);
+	w_align(w, 3);
+	w_code(w, "\x0f\xb6\x0d");
+	flag_at = stream_at(w->s);
+	w_num(w, flag - (flag_at + 4), 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xe3\x05");
+	w_mark(w, REWIND_RCX, 0);
+	w_jmp_at(w, away);
+	note_fields(w, flag_at, away_at);
+}
+
+/* In the cold stream: rcx is as it was, and it jumps to the stub. Where it
+ * begins; *field is the displacement. */
+static uint32_t away_write(const struct writer *w, uint32_t stub,
+			   uint32_t *field)
+{
+	struct writer cold = w_cold(w);
+	uint32_t at = stream_at(cold.s);
+
+	w_mark(&cold, REWIND_RCX, 0);
+	w_fill(&cold, RCX, WIN_RCX);
+	w_mark(&cold, 0, 0);
+	w_align(&cold, 1);
+	w_jmp_at(&cold, stub);
+	*field = stream_at(cold.s) - 4;
+	return at;
+}
+
+static void flags_write(struct writer *w, const struct entry *e, bool live)
+{
+	struct stub stub = {
+		.pc = w->pc,
+		.kind = STUB_GATE,
+		.arg = w->block,
+	};
+	uint32_t at = region_stub(w->rg, &stub), away, away_at;
+
+	for (unsigned n = 0; n < e->n_flags && !live; n++)
+		flag_compare(w, e->flags[n], at);
+	if (!live)
+		return;
+	w->sp->blocks[w->block].flags |= BLOCK_FLAGS_LIVE;
+	away = away_write(w, at, &away_at);
+	w_mark(w, 0, 0);
+	w_spill(w, RCX, WIN_RCX);
+	for (unsigned n = 0; n < e->n_flags; n++)
+		flag_move(w, e->flags[n], away, away_at);
+	w_mark(w, REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_RCX);
+}
+
+void test_entry_write(struct compiler *c)
+{
+	struct entry e = { .n_flags = 0 };
+	bool live;
+
+	if (!look_at_pages(c, &e))
+		return;
+	live = !code_flags_dead(&c->reader, c->w.pc);
+	flags_write(&c->w, &e, live);
+	if (!e.compares)
+		return;
+	c->sp->blocks[c->w.block].flags |= BLOCK_CHECKED;
+	bytes_write(c, live);
 }
 
 /* --- counting ------------------------------------------------------------ */

@@ -9,6 +9,7 @@
 
 #include "target/target.h"
 #include "translate/block.h"
+#include "translate/gate.h"
 #include "translate/layer.h"
 #include "translate/sigtrap.h"
 #include "translate/x86_64/rewind.h"
@@ -31,7 +32,7 @@ static struct watch over(const struct call *c, uint64_t lo, uint64_t len)
 	uint64_t end = lo + ((len + 4095) & ~UINT64_C(4095));
 	struct watch w = { .way = WATCH_NATIVE, .lo = lo, .hi = end };
 
-	if (!blocks_touch(c->sp, lo, end))
+	if (!blocks_touch(c->sp, lo, end) && !gates_touch(c->sp, lo, end))
 		w.way = WATCH_PLAIN;
 	return w;
 }
@@ -61,6 +62,7 @@ static struct watch on_mprotect(const struct call *c)
 	struct watch w = over(c, c->arg[0], c->arg[1]);
 
 	space_remapped(c->sp);
+	w.stays = true;
 	if (c->arg[2] & PROT_EXEC)
 		w.way = WATCH_NATIVE;
 	return w;

@@ -22,6 +22,7 @@ struct watch {
 	uint64_t lo, hi; /* original code there is forgotten afterwards */
 	bool by_result;	 /* the range begins where the call says */
 	bool steps;	 /* it sets the flag that makes the program step */
+	bool stays;	 /* what is mapped there, with other rights */
 };
 
 /* Nonzero bytes for the numbers that are watched: TAB_SYSCALLS. */

@@ -1,0 +1,474 @@
+#include "translate/gate.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "translate/block.h"
+#include "translate/layer.h"
+
+#define PAGE 4096u
+
+/* More writes than that within the time, and a page is hot; for so long at
+ * first, and twice as long each time that it proves to be hot again. */
+#define WRITES_MAX 8
+#define WINDOW_MS  1000
+#define HOT_MS	   1000
+#define HEAT_MAX   6
+
+/*
+ * The lock covers what the reader, a thread of ours, sees: the map, and of a
+ * gate all but unknown, writable and bytes. The records come and go, and gates
+ * are armed, in the main thread alone.
+ */
+struct gates {
+	struct space *sp;
+	const struct target_protect_ops *ops;
+	int fd;	  /* of the protection; -1: there is none */
+	int wake; /* the reader's eventfd */
+	pthread_t reader;
+	pthread_mutex_t lock;
+	struct map all; /* page number + 1 -> struct gate */
+	unsigned n_hot;
+	bool ending;
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+static void set_flag(struct gate *g, uint8_t v)
+{
+	__atomic_store_n(g->rg->map + g->flag_at, v, __ATOMIC_RELEASE);
+}
+
+static struct gate *find(const struct gates *gs, uint64_t addr)
+{
+	return map_find(&gs->all, addr / PAGE + 1);
+}
+
+/* --- the reader ---------------------------------------------------------- */
+
+/* Nothing else on this path: a thread of the program waits. */
+static void take_write(struct gates *gs, uint64_t addr)
+{
+	struct gate *g;
+
+	pthread_mutex_lock(&gs->lock);
+	g = find(gs, addr);
+	if (g && g->state != GATE_HOT) {
+		set_flag(g, 1);
+		if (g->state == GATE_ARMED)
+			g->state = GATE_OPEN;
+		g->written++;
+	}
+	gs->ops->disarm(gs->fd, addr & -(uint64_t)PAGE, PAGE);
+	pthread_mutex_unlock(&gs->lock);
+	__atomic_fetch_add(&gs->sp->tr->stats.pages_written, 1,
+			   __ATOMIC_RELAXED);
+}
+
+/* Hot pages whose time has come are tried again. */
+static void cool(struct gates *gs)
+{
+	int64_t now = now_ms();
+
+	pthread_mutex_lock(&gs->lock);
+	for (size_t i = 0; gs->all.slots && i <= gs->all.mask; i++) {
+		struct gate *g = gs->all.slots[i].value;
+
+		if (!gs->all.slots[i].key || g->state != GATE_HOT ||
+		    now - g->since < (int64_t)HOT_MS << g->heat)
+			continue;
+		g->state = GATE_COOL;
+		gs->n_hot--;
+		set_flag(g, 1);
+	}
+	pthread_mutex_unlock(&gs->lock);
+}
+
+static bool must_cool(struct gates *gs)
+{
+	return __atomic_load_n(&gs->n_hot, __ATOMIC_RELAXED);
+}
+
+static void *read_writes(void *user)
+{
+	struct gates *gs = user;
+	struct pollfd fds[2] = { { gs->fd, POLLIN, 0 },
+				 { gs->wake, POLLIN, 0 } };
+	uint64_t addr;
+
+	while (!__atomic_load_n(&gs->ending, __ATOMIC_ACQUIRE)) {
+		poll(fds, 2, must_cool(gs) ? WINDOW_MS / 4 : -1);
+		while (gs->ops->take(gs->fd, &addr) > 0)
+			take_write(gs, addr);
+		if (fds[1].revents)
+			(void)!read(gs->wake, &addr, sizeof(addr));
+		if (must_cool(gs))
+			cool(gs);
+	}
+	return NULL;
+}
+
+static void reader_wake(struct gates *gs)
+{
+	const uint64_t one = 1;
+
+	if (gs->fd >= 0)
+		(void)!write(gs->wake, &one, sizeof(one));
+}
+
+/* Signals are for the main thread: the target waits for them. */
+static bool reader_start(struct gates *gs)
+{
+	sigset_t all, old;
+	int r;
+
+	gs->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (gs->wake < 0)
+		return false;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&gs->reader, NULL, read_writes, gs);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r)
+		close(gs->wake);
+	return r == 0;
+}
+
+/* --- beginning and end --------------------------------------------------- */
+
+static void protection_make(struct gates *gs)
+{
+	struct target *lower = gs->sp->tr->lower;
+	struct err e = { 0 };
+
+	gs->fd = -1;
+	if (!gs->ops)
+		return;
+	gs->fd = gs->ops->make(lower, gs->sp->by, &e);
+	if (gs->fd < 0) {
+		debug(SESSION, "code that changes is compared: %s", e.text);
+	} else if (!reader_start(gs)) {
+		close(gs->fd);
+		gs->fd = -1;
+	}
+}
+
+static struct gates *gates_of(struct space *sp)
+{
+	struct gates *gs = sp->gates;
+
+	if (gs)
+		return gs;
+	gs = sp->gates = xcalloc(1, sizeof(*gs));
+	gs->sp = sp;
+	gs->ops = sp->tr->lower->ops->protect;
+	pthread_mutex_init(&gs->lock, NULL);
+	protection_make(gs);
+	return gs;
+}
+
+void gates_flush(struct space *sp)
+{
+	struct gates *gs = sp->gates;
+
+	if (!gs)
+		return;
+	pthread_mutex_lock(&gs->lock);
+	for (size_t i = 0; gs->all.slots && i <= gs->all.mask; i++) {
+		struct gate *g = gs->all.slots[i].value;
+
+		if (gs->all.slots[i].key) {
+			free(g->bytes);
+			free(g);
+		}
+	}
+	map_fini(&gs->all);
+	gs->n_hot = 0;
+	pthread_mutex_unlock(&gs->lock);
+}
+
+void gates_free(struct space *sp)
+{
+	struct gates *gs = sp->gates;
+
+	if (!gs)
+		return;
+	if (gs->fd >= 0) {
+		__atomic_store_n(&gs->ending, true, __ATOMIC_RELEASE);
+		reader_wake(gs);
+		pthread_join(gs->reader, NULL);
+		close(gs->wake);
+		close(gs->fd);
+	}
+	gates_flush(sp);
+	pthread_mutex_destroy(&gs->lock);
+	free(gs);
+	sp->gates = NULL;
+}
+
+/* --- a page is armed ----------------------------------------------------- */
+
+static bool has_gates(const struct map_range *r)
+{
+	return r && r->flags & RANGE_X &&
+	       !(r->flags & (RANGE_FILE | RANGE_SHARE)) &&
+	       strcmp(r->name, "[heap]") && strncmp(r->name, "[stack", 6) &&
+	       strncmp(r->name, "[v", 2); /* the kernel's */
+}
+
+static void page_drop(struct space *sp, const struct gate *g)
+{
+	blocks_drop(sp, g->addr, g->addr + PAGE);
+}
+
+/* False: the page can have no gate. */
+static bool look_up(struct gates *gs, struct gate *g, const struct map_range *r)
+{
+	if (!has_gates(r))
+		return false;
+	g->writable = r->flags & RANGE_W;
+	if (g->writable &&
+	    (gs->fd < 0 || gs->ops->watch(gs->fd, r->lo, r->hi - r->lo) < 0))
+		return false;
+	g->unknown = false;
+	return true;
+}
+
+static bool arm(struct gates *gs, struct gate *g)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&gs->lock);
+	g->state = GATE_ARMED;
+	if (g->writable)
+		r = gs->ops->arm(gs->fd, g->addr, PAGE);
+	if (r < 0)
+		g->state = GATE_OPEN;
+	pthread_mutex_unlock(&gs->lock);
+	return r >= 0;
+}
+
+/* What was written to since it was armed stays open. */
+static void shut(struct gates *gs, struct gate *g)
+{
+	pthread_mutex_lock(&gs->lock);
+	if (g->state == GATE_ARMED)
+		set_flag(g, 0);
+	pthread_mutex_unlock(&gs->lock);
+}
+
+static void heat(struct gates *gs, struct gate *g)
+{
+	pthread_mutex_lock(&gs->lock);
+	g->state = GATE_HOT;
+	g->since = now_ms();
+	gs->n_hot++;
+	pthread_mutex_unlock(&gs->lock);
+	page_drop(gs->sp, g);
+	set_flag(g, 0);
+	gs->sp->tr->stats.pages_hot++;
+	reader_wake(gs);
+}
+
+/* True: it is hot now. */
+static bool has_heated(struct gates *gs, struct gate *g)
+{
+	int64_t now = now_ms();
+	unsigned written;
+
+	pthread_mutex_lock(&gs->lock);
+	if (now - g->since > WINDOW_MS) {
+		g->since = now;
+		g->written = 0;
+	}
+	written = g->written;
+	pthread_mutex_unlock(&gs->lock);
+	if (written <= WRITES_MAX)
+		return false;
+	heat(gs, g);
+	return true;
+}
+
+/* Blocks that compare their bytes go, and it is as any. */
+static void cool_down(struct gates *gs, struct gate *g)
+{
+	page_drop(gs->sp, g);
+	pthread_mutex_lock(&gs->lock);
+	g->state = GATE_OPEN;
+	g->since = now_ms();
+	g->written = WRITES_MAX / 2; /* it may well be again */
+	g->heat += g->heat < HEAT_MAX;
+	pthread_mutex_unlock(&gs->lock);
+}
+
+static bool compare(struct gates *gs, struct gate *g)
+{
+	struct space *sp = gs->sp;
+	uint8_t fresh[PAGE];
+
+	if (target_read(sp->tr->lower, sp->by->proc, g->addr, fresh, PAGE) !=
+	    PAGE)
+		return false;
+	if (!g->bytes)
+		g->bytes = xmalloc(PAGE);
+	else if (!memcmp(fresh, g->bytes, PAGE))
+		return true;
+	else
+		blocks_compare(sp, g->addr, g->bytes, fresh);
+	memcpy(g->bytes, fresh, PAGE);
+	return true;
+}
+
+/* False: no gate can be there (any more). */
+static bool renew(struct gates *gs, struct gate *g, const struct map_range *r)
+{
+	if (g->unknown && !look_up(gs, g, r ? r : space_find(gs->sp, g->addr)))
+		return false;
+	if (g->state == GATE_COOL)
+		cool_down(gs, g);
+	if (g->state == GATE_ARMED || g->state == GATE_HOT || has_heated(gs, g))
+		return true;
+	if (!arm(gs, g) || !compare(gs, g))
+		return false;
+	shut(gs, g);
+	return true;
+}
+
+static struct gate *gate_new(struct gates *gs, uint64_t page)
+{
+	struct region *rg = space_region(gs->sp, page, NULL);
+	struct gate *g;
+
+	if (!rg)
+		return NULL;
+	g = xcalloc(1, sizeof(*g));
+	g->addr = page;
+	g->rg = rg;
+	g->flag_at = region_data(rg, 1);
+	g->unknown = true;
+	g->since = now_ms();
+	set_flag(g, 1);
+	pthread_mutex_lock(&gs->lock);
+	map_set(&gs->all, page / PAGE + 1, g);
+	pthread_mutex_unlock(&gs->lock);
+	return g;
+}
+
+struct gate *gate_prepare(struct space *sp, uint64_t page,
+			  const struct map_range *range)
+{
+	struct gates *gs;
+	struct gate *g;
+
+	if (!has_gates(range))
+		return NULL;
+	gs = gates_of(sp);
+	g = find(gs, page);
+	if (!g)
+		g = gate_new(gs, page);
+	return g && renew(gs, g, range) ? g : NULL;
+}
+
+void gates_renew(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	uint64_t page = lo & -(uint64_t)PAGE;
+
+	for (; sp->gates && page < hi; page += PAGE) {
+		struct gate *g = find(sp->gates, page);
+
+		sp->tr->stats.pages_compared++;
+		if (g && !renew(sp->gates, g, NULL))
+			page_drop(sp, g);
+	}
+}
+
+/* --- what calls change --------------------------------------------------- */
+
+static void open_gate(struct gates *gs, struct gate *g)
+{
+	pthread_mutex_lock(&gs->lock);
+	if (g->state == GATE_HOT)
+		gs->n_hot--;
+	g->state = g->state == GATE_HOT || g->state == GATE_COOL ? GATE_COOL
+								 : GATE_OPEN;
+	set_flag(g, 1);
+	pthread_mutex_unlock(&gs->lock);
+	g->unknown = true;
+}
+
+/* Those of the range, until fn says that it is enough. */
+typedef bool gate_fn(struct gates *gs, struct gate *g);
+
+static bool each(struct gates *gs, uint64_t lo, uint64_t hi, gate_fn *fn)
+{
+	uint64_t page = lo & -(uint64_t)PAGE;
+
+	if (!gs || lo >= hi)
+		return false;
+	if ((hi - page) / PAGE < gs->all.count) {
+		for (; page < hi; page += PAGE) {
+			struct gate *g = find(gs, page);
+
+			if (g && fn(gs, g))
+				return true;
+		}
+		return false;
+	}
+	for (size_t i = 0; gs->all.slots && i <= gs->all.mask; i++) {
+		struct gate *g = gs->all.slots[i].value;
+
+		if (gs->all.slots[i].key && g->addr + PAGE > lo &&
+		    g->addr < hi && fn(gs, g))
+			return true;
+	}
+	return false;
+}
+
+static bool open_one(struct gates *gs, struct gate *g)
+{
+	open_gate(gs, g);
+	return false;
+}
+
+void gates_open(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	each(sp->gates, lo, hi, open_one);
+}
+
+static bool disarm_one(struct gates *gs, struct gate *g)
+{
+	open_gate(gs, g);
+	if (g->writable)
+		gs->ops->disarm(gs->fd, g->addr, PAGE);
+	return false;
+}
+
+void gates_disarm(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	each(sp->gates, lo, hi, disarm_one);
+}
+
+static bool is_known(struct gates *gs, struct gate *g)
+{
+	(void)gs;
+	return !g->unknown;
+}
+
+bool gates_touch(const struct space *sp, uint64_t lo, uint64_t hi)
+{
+	return each(sp->gates, lo, hi, is_known);
+}
