@@ -186,6 +186,7 @@ static bool take_clone(struct translator *tr, struct thread *th,
 		follow_resume(tr, child, &go);
 	else
 		resume_low(tr, low);
+	mirror_running(tr, child);
 	return false;
 }
 
@@ -224,6 +225,7 @@ static bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
 		struct resume go = { first->id, RESUME_CONT, 0, 0, 0 };
 
 		follow_resume(tr, first, &go);
+		mirror_running(tr, first);
 	} else {
 		tr->lower->ops->detach(tr->lower, lower_process(child), 0);
 	}
