@@ -128,7 +128,9 @@ struct target_protect_ops {
 	 * caller's to close: then, and when we die, all pages are free to
 	 * write and whoever waits goes on. It is readable when a writer
 	 * waits. It holds for this memory alone: not that of forked children,
-	 * nor of a program that is executed. The errors are those of inject,
+	 * nor of a program that is executed. What the kernel writes through
+	 * /proc/PID/mem, or ptrace(2), does not wait, it fails: -EBUSY, the
+	 * process has such a file open. The other errors are those of inject,
 	 * of userfaultfd(2) and pidfd_getfd(2).
 	 */
 	int (*make)(struct target *t, struct thread *th, struct err *e);
@@ -142,7 +144,7 @@ struct target_protect_ops {
 	 * mapped. -EINVAL: not this kind of memory. */
 	int (*watch)(int fd, uint64_t addr, uint64_t len);
 	/* Who writes there waits from now on, the kernel on behalf of a call
-	 * and ourselves included. Fails where something is not mapped. */
+	 * included. Fails where something is not mapped. */
 	int (*arm)(int fd, uint64_t addr, uint64_t len);
 	/* Nobody waits any more. */
 	int (*disarm)(int fd, uint64_t addr, uint64_t len);

@@ -8,9 +8,11 @@
  */
 #include "target/linux-ptrace/protect.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -55,12 +57,45 @@ static int agree(int fd)
 	return ioctl(fd, UFFDIO_API, &api) < 0 ? -errno : fd;
 }
 
+/* A memory as a file: /proc/PID/mem, of whatever process. */
+static bool is_memory(const char *link)
+{
+	size_t n = strlen(link);
+
+	return !strncmp(link, "/proc/", 6) && n > 4 &&
+	       !strcmp(link + n - 4, "/mem");
+}
+
+static bool has_memory_open(pid_t pid)
+{
+	char path[64], link[64];
+	struct dirent *d;
+	bool found = false;
+	ssize_t n;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	while (dir && !found && (d = readdir(dir))) {
+		n = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+		link[n > 0 ? n : 0] = 0;
+		found = is_memory(link);
+	}
+	if (dir)
+		closedir(dir);
+	return found;
+}
+
 static int make(struct target *t, struct thread *th, struct err *e)
 {
 	pid_t pid = th->proc->pid;
-	int64_t remote = make_there(t, th);
+	int64_t remote;
 	int fd, r;
 
+	if (has_memory_open(pid))
+		return err_set(e, -EBUSY, "%d has a memory open as a file",
+			       pid);
+	remote = make_there(t, th);
 	if (remote < 0)
 		return err_set(e, (int)remote,
 			       "thread %d cannot make a userfaultfd: %s",
