@@ -312,6 +312,7 @@ static void tables_reset(struct space *sp)
 	const struct region *rg = sp->regions[0];
 
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
+	watch_files(sp, gates_watch_files(sp));
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
 		returns[i] = rg->addr + rg->return_fix;
 		indirect[i] = kept[i] = rg->addr + rg->indirect_fix;

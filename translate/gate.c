@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/layer.h"
+#include "translate/x86_64/watch.h"
 
 #define PAGE 4096u
 
@@ -164,6 +165,8 @@ static void protection_make(struct gates *gs)
 	} else if (!reader_start(gs)) {
 		close(gs->fd);
 		gs->fd = -1;
+	} else {
+		watch_files(gs->sp, true);
 	}
 }
 
@@ -201,19 +204,42 @@ void gates_flush(struct space *sp)
 	pthread_mutex_unlock(&gs->lock);
 }
 
+static void protection_end(struct gates *gs)
+{
+	if (gs->fd < 0)
+		return;
+	__atomic_store_n(&gs->ending, true, __ATOMIC_RELEASE);
+	reader_wake(gs);
+	pthread_join(gs->reader, NULL);
+	close(gs->wake);
+	close(gs->fd);
+	gs->fd = -1;
+}
+
+void gates_yield(struct space *sp)
+{
+	struct gates *gs = sp->gates;
+
+	if (!gs)
+		return;
+	/* First: nobody writes before it is known. */
+	gates_open(sp, 0, UINT64_MAX);
+	protection_end(gs);
+	watch_files(sp, false);
+}
+
+bool gates_watch_files(const struct space *sp)
+{
+	return sp->gates && sp->gates->fd >= 0;
+}
+
 void gates_free(struct space *sp)
 {
 	struct gates *gs = sp->gates;
 
 	if (!gs)
 		return;
-	if (gs->fd >= 0) {
-		__atomic_store_n(&gs->ending, true, __ATOMIC_RELEASE);
-		reader_wake(gs);
-		pthread_join(gs->reader, NULL);
-		close(gs->wake);
-		close(gs->fd);
-	}
+	protection_end(gs);
 	gates_flush(sp);
 	pthread_mutex_destroy(&gs->lock);
 	free(gs);

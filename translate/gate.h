@@ -66,6 +66,15 @@ void gates_disarm(struct space *sp, uint64_t lo, uint64_t hi);
 /* Is there any gate that this would open? */
 bool gates_touch(const struct space *sp, uint64_t lo, uint64_t hi);
 
+/*
+ * The program opens /proc/PID/mem, its own maybe: the kernel does not let
+ * writes through that wait, they fail. All pages are free to write for good,
+ * and code that may be written is compared at each entry. Calls that open files
+ * are watched while gates_watch_files().
+ */
+void gates_yield(struct space *sp);
+bool gates_watch_files(const struct space *sp);
+
 /* All records go; the space's blocks have gone. */
 void gates_flush(struct space *sp);
 /* ... and the protection with them. */

@@ -103,6 +103,74 @@ bool code_read(struct code_reader *r, uint64_t pc, struct insn *i)
 	return i->ok;
 }
 
+/* Opcodes, of those that can have memory as what they write, by their maps. */
+static bool stores_main(const struct x86_instr *in)
+{
+	unsigned op = in->opcode, reg = in->modrm >> 3 & 7;
+
+	if (op < 0x38)
+		return (op & 7) < 2;
+	switch (op) {
+	case 0x80 ... 0x83:
+		return reg != 7;
+	case 0x86 ... 0x89:
+	case 0x8c:
+	case 0x8f:
+	case 0xc0 ... 0xc1:
+	case 0xc6 ... 0xc7:
+	case 0xd0 ... 0xdf:
+		return true;
+	case 0xf6 ... 0xf7:
+		return reg == 2 || reg == 3;
+	case 0xfe ... 0xff:
+		return reg < 2;
+	default:
+		return false;
+	}
+}
+
+static bool stores_0f(const struct x86_instr *in)
+{
+	switch (in->opcode) {
+	case 0x11:
+	case 0x13:
+	case 0x17:
+	case 0x29:
+	case 0x2b:
+	case 0x7e ... 0x7f:
+	case 0x90 ... 0x9f:
+	case 0xa4 ... 0xa5:
+	case 0xab ... 0xae:
+	case 0xb0 ... 0xb1:
+	case 0xb3:
+	case 0xba ... 0xbb:
+	case 0xc0 ... 0xc1:
+	case 0xc3:
+	case 0xc7:
+	case 0xd6:
+	case 0xe7:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool code_patches(const struct insn *i)
+{
+	const struct x86_instr *in = &i->in;
+	uint64_t apart;
+
+	if (in->map == X86_MAP_MAIN &&
+	    ((in->opcode & ~1) == 0xa4 || (in->opcode & ~1) == 0xaa))
+		return true;
+	if (!in->rip_relative)
+		return false;
+	apart = x86_rip_operand(in, i->bytes, i->pc) - i->pc;
+	if (apart + PAGE > 2 * PAGE)
+		return false;
+	return in->map == X86_MAP_MAIN ? stores_main(in) : stores_0f(in);
+}
+
 /* Looking further than this proves nothing. */
 #define LOOK_AHEAD 32
 #define DEPTH	   4

@@ -46,6 +46,15 @@ bool code_read(struct code_reader *r, uint64_t pc, struct insn *i);
 /* Of the page that holds pc: RANGE_* bits, and its gate or NULL. */
 unsigned code_flags(struct code_reader *r, uint64_t pc);
 struct gate *code_gate(struct code_reader *r, uint64_t pc);
+/* May it change? */
+static inline bool code_changes(struct code_reader *r, uint64_t pc)
+{
+	return code_gate(r, pc) || code_flags(r, pc) & (RANGE_W | RANGE_SHARE);
+}
+
+/* Does it write to memory near itself, or to a string? Then what comes next
+ * may be what it has written. */
+bool code_patches(const struct insn *i);
 
 /* Are those bytes somewhere on the page that holds pc? */
 bool code_holds(struct code_reader *r, uint64_t pc, const uint8_t *bytes,

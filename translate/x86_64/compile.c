@@ -122,6 +122,8 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 		c->n_insns++;
 		if (!code_read(&c->reader, pc, i) || i->in.kind != X86_PLAIN)
 			return;
+		if (code_patches(i) && code_changes(&c->reader, pc))
+			return;
 		pc = insn_next(i);
 	}
 }

@@ -124,6 +124,33 @@ static struct watch on_sigaction(const struct call *c)
 	return (struct watch){ .way = WATCH_PLAIN };
 }
 
+/* Of some process, by a path that ends so. */
+static void look_at_path(const struct call *c, uint64_t addr)
+{
+	static const char name[] = "mem";
+	struct space *sp = c->sp;
+	char path[4096], *last;
+	ssize_t n = target_read(sp->tr->lower, sp->by->proc, addr, path,
+				sizeof(path) - 1);
+
+	path[n > 0 ? n : 0] = 0;
+	last = strrchr(path, '/');
+	if (!strcmp(last ? last + 1 : path, name))
+		gates_yield(sp);
+}
+
+static struct watch on_open(const struct call *c)
+{
+	look_at_path(c, c->arg[0]);
+	return (struct watch){ .way = WATCH_PLAIN };
+}
+
+static struct watch on_openat(const struct call *c)
+{
+	look_at_path(c, c->arg[1]);
+	return (struct watch){ .way = WATCH_PLAIN };
+}
+
 /*
  * The step over the call takes a flag away that the frame has set, since the
  * kernel thinks that it was the step's. See struct sigcontext; uc_mcontext is
@@ -140,10 +167,12 @@ static struct watch on_sigreturn(const struct call *c)
 	return w;
 }
 
-static const struct {
+struct watched {
 	uint16_t nr;
 	watch_fn *fn;
-} watched[] = {
+};
+
+static const struct watched watched[] = {
 	{ SYS_mmap, on_mmap },
 	{ SYS_mprotect, on_mprotect },
 	{ SYS_pkey_mprotect, on_mprotect },
@@ -158,6 +187,15 @@ static const struct {
 	{ SYS_prctl, on_prctl },
 };
 
+/* Watched at times: see gate.h. */
+static const struct watched files[] = {
+	{ SYS_open, on_open },
+	{ SYS_openat, on_openat },
+	{ SYS_creat, on_open },
+	{ SYS_openat2, on_openat },
+};
+
+#define N_FILES	  (sizeof(files) / sizeof(files[0]))
 #define N_WATCHED (sizeof(watched) / sizeof(watched[0]))
 
 void watch_table_fill(uint8_t *table)
@@ -165,6 +203,27 @@ void watch_table_fill(uint8_t *table)
 	memset(table, 0, 0x10000);
 	for (unsigned i = 0; i < N_WATCHED; i++)
 		table[watched[i].nr] = 1;
+}
+
+void watch_files(struct space *sp, bool wanted)
+{
+	uint8_t *table = sp->tables + TAB_SYSCALLS - WIN_PAGE;
+
+	for (unsigned i = 0; i < N_FILES; i++)
+		table[files[i].nr] = wanted;
+}
+
+static watch_fn *fn_of(uint32_t nr)
+{
+	for (unsigned i = 0; i < N_WATCHED; i++) {
+		if (watched[i].nr == nr)
+			return watched[i].fn;
+	}
+	for (unsigned i = 0; i < N_FILES; i++) {
+		if (files[i].nr == nr)
+			return files[i].fn;
+	}
+	return NULL;
 }
 
 struct watch watch_call(struct space *sp, uint8_t *image)
@@ -177,10 +236,7 @@ struct watch watch_call(struct space *sp, uint8_t *image)
 			 *image_gpr(image, 8), *image_gpr(image, 9) },
 		.stack = *image_reg(image, IMAGE_RSP),
 	};
+	watch_fn *fn = fn_of(nr);
 
-	for (unsigned i = 0; i < N_WATCHED; i++) {
-		if (watched[i].nr == nr)
-			return watched[i].fn(&c);
-	}
-	return (struct watch){ .way = WATCH_PLAIN };
+	return fn ? fn(&c) : (struct watch){ .way = WATCH_PLAIN };
 }

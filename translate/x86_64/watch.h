@@ -28,6 +28,9 @@ struct watch {
 /* Nonzero bytes for the numbers that are watched: TAB_SYSCALLS. */
 void watch_table_fill(uint8_t *table);
 
+/* Calls that open files are watched too, or no more. */
+void watch_files(struct space *sp, bool watched);
+
 /* The thread with that image is about to make its call. */
 struct watch watch_call(struct space *sp, uint8_t *image);
 
