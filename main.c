@@ -58,7 +58,7 @@ static const struct option_def {
 	{ "no-wait", NULL, ARG_NONE, opt_no_wait,
 	  "run at once; a client that comes stops it" },
 	{ "follow", NULL, ARG_NONE, opt_follow,
-	  "run programs from translated copies of their code" },
+	  "run programs from translated code" },
 	{ "wrapper", "CMD... --", ARG_NONE, opt_wrapper,
 	  "start programs through CMD, which execs them" },
 	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
