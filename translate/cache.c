@@ -93,8 +93,8 @@ static uint64_t out_of_the_way(struct space *sp, uint64_t len)
 static uint64_t place(struct space *sp, uint64_t size, uint64_t align)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align), size + align,
-				PROT_NONE, reserve, -1, 0);
+	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align),
+				size + align, PROT_NONE, reserve, -1, 0);
 	uint64_t lo = (uint64_t)r, at = (lo + align - 1) & -align;
 
 	if (is_error(r))
@@ -459,10 +459,14 @@ void space_provide(struct space *sp)
 
 const struct map_range *space_find(struct space *sp, uint64_t addr)
 {
-	if (sp->maps_stale &&
-	    maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
-		sp->maps_stale = false;
+	const struct map_range *r = maps_find(&sp->maps, addr);
+
+	if (!sp->maps_stale && (r || !sp->maps_grown))
+		return r;
+	if (maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
+		sp->maps_stale = sp->maps_grown = false;
 		sp->wide = maps_share_low_bits(&sp->maps);
+		sp->tr->stats.maps_read++;
 	}
 	return maps_find(&sp->maps, addr);
 }

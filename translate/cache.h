@@ -199,6 +199,7 @@ struct space {
 	struct thread *by; /* lower: a stopped thread that may be used */
 	struct maps maps;
 	bool maps_stale;       /* set by space_remapped() */
+	bool maps_grown;       /* there may be more than it has */
 	unsigned batch;	       /* of translations: code.h */
 	unsigned batch_mapped; /* the last before the map changed */
 	struct code_page *pages_read;
@@ -267,6 +268,13 @@ static inline void space_remapped(struct space *sp)
 {
 	sp->maps_stale = true;
 	sp->batch_mapped = sp->batch;
+}
+
+/* Only what is neither code nor a file's was mapped in other ways, or more was
+ * mapped. */
+static inline void space_grown(struct space *sp)
+{
+	sp->maps_grown = true;
 }
 
 /* What is mapped; read again if something changed. */

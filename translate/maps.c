@@ -100,6 +100,15 @@ const struct map_range *maps_find(const struct maps *m, uint64_t addr)
 	return lo < m->n && addr >= m->all[lo].lo ? &m->all[lo] : NULL;
 }
 
+bool maps_have(const struct maps *m, uint64_t lo, uint64_t hi, unsigned flags)
+{
+	for (size_t i = 0; i < m->n && m->all[i].lo < hi; i++) {
+		if (m->all[i].hi > lo && m->all[i].flags & flags)
+			return true;
+	}
+	return false;
+}
+
 /* --- places -------------------------------------------------------------- */
 
 #define MIB	   (UINT64_C(1) << 20)

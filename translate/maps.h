@@ -40,6 +40,9 @@ void maps_fini(struct maps *m);
 /* The range that holds addr, or NULL. Borrowed until the next maps_read(). */
 const struct map_range *maps_find(const struct maps *m, uint64_t addr);
 
+/* Is there anything of these RANGE_* in lo..hi? */
+bool maps_have(const struct maps *m, uint64_t lo, uint64_t hi, unsigned flags);
+
 /*
  * An unmapped place of len bytes for what has to be within reach of pc: below
  * it if there is room, since heaps grow upwards. No byte of it is farther away

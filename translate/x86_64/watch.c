@@ -47,13 +47,23 @@ static struct watch anew(struct watch w, const struct call *c, uint64_t len)
 	return w;
 }
 
+/* The range is mapped in another way, but not as code. To read the whole map
+ * again costs more than all else that there is to do for such a call. */
+static void remapped(const struct call *c, uint64_t lo, uint64_t len)
+{
+	if (maps_have(&c->sp->maps, lo, lo + len, RANGE_X | RANGE_FILE))
+		space_remapped(c->sp);
+	else
+		space_grown(c->sp);
+}
+
 static struct watch on_mmap(const struct call *c)
 {
 	struct watch w = { .way = WATCH_PLAIN };
 
-	space_remapped(c->sp);
 	if (c->arg[2] & PROT_EXEC)
 		return anew(w, c, c->arg[1]);
+	remapped(c, c->arg[0], c->arg[3] & MAP_FIXED ? c->arg[1] : 0);
 	return c->arg[3] & MAP_FIXED ? over(c, c->arg[0], c->arg[1]) : w;
 }
 
@@ -61,16 +71,19 @@ static struct watch on_mprotect(const struct call *c)
 {
 	struct watch w = over(c, c->arg[0], c->arg[1]);
 
-	space_remapped(c->sp);
 	w.stays = true;
-	if (c->arg[2] & PROT_EXEC)
+	if (c->arg[2] & PROT_EXEC) {
+		space_remapped(c->sp);
 		w.way = WATCH_NATIVE;
+	} else {
+		remapped(c, c->arg[0], c->arg[1]);
+	}
 	return w;
 }
 
 static struct watch on_munmap(const struct call *c)
 {
-	space_remapped(c->sp);
+	remapped(c, c->arg[0], c->arg[1]);
 	return over(c, c->arg[0], c->arg[1]);
 }
 
