@@ -59,6 +59,11 @@ void lifeline_begin(struct lifeline *l, uint32_t flags)
 	link_all();
 }
 
+bool lifeline_spare(void)
+{
+	return n_all < 1536;
+}
+
 void lifeline_end(struct lifeline *l)
 {
 	size_t kept = 0;

@@ -8,11 +8,12 @@
  * may wait for that by futex(2), for which LIFELINE_WAITED is set. The list of
  * words is the kernel's business: what others write there breaks the words
  * behind it, and nothing else. The C library's robust mutexes are of no use
- * beside it. For single-threaded processes; a forked child has none.
+ * beside it. All is the main thread's; a forked child has none.
  */
 #ifndef BASE_LIFELINE_H
 #define BASE_LIFELINE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LIFELINE_DEAD	0x40000000u
@@ -23,6 +24,10 @@ struct lifeline {
 	uint64_t next;
 	uint32_t word;
 };
+
+/* The kernel changes no more than so many; some are left for what matters
+ * most. Is there one to spare? */
+bool lifeline_spare(void);
 
 void lifeline_begin(struct lifeline *l, uint32_t flags);
 void lifeline_end(struct lifeline *l);

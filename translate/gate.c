@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/lifeline.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
@@ -49,9 +50,11 @@ static int64_t now_ms(void)
 	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
 }
 
-static void set_flag(struct gate *g, uint8_t v)
+/* The byte's bits are none of a process id. */
+static void set_flag(struct gate *g, bool v)
 {
-	__atomic_store_n(g->rg->map + g->flag_at, v, __ATOMIC_RELEASE);
+	__atomic_store_n(g->rg->map + g->flag_at, v ? LIFELINE_WAITED >> 24 : 0,
+			 __ATOMIC_RELEASE);
 }
 
 static struct gate *find(const struct gates *gs, uint64_t addr)
@@ -69,7 +72,7 @@ static void take_write(struct gates *gs, uint64_t addr)
 	pthread_mutex_lock(&gs->lock);
 	g = find(gs, addr);
 	if (g && g->state != GATE_HOT) {
-		set_flag(g, 1);
+		set_flag(g, true);
 		if (g->state == GATE_ARMED)
 			g->state = GATE_OPEN;
 		g->written++;
@@ -94,7 +97,7 @@ static void cool(struct gates *gs)
 			continue;
 		g->state = GATE_COOL;
 		gs->n_hot--;
-		set_flag(g, 1);
+		set_flag(g, true);
 	}
 	pthread_mutex_unlock(&gs->lock);
 }
@@ -184,6 +187,14 @@ static struct gates *gates_of(struct space *sp)
 	return gs;
 }
 
+static void gate_free(struct gate *g)
+{
+	if (g->lives)
+		lifeline_end(g->life);
+	free(g->bytes);
+	free(g);
+}
+
 void gates_flush(struct space *sp)
 {
 	struct gates *gs = sp->gates;
@@ -194,10 +205,8 @@ void gates_flush(struct space *sp)
 	for (size_t i = 0; gs->all.slots && i <= gs->all.mask; i++) {
 		struct gate *g = gs->all.slots[i].value;
 
-		if (gs->all.slots[i].key) {
-			free(g->bytes);
-			free(g);
-		}
+		if (gs->all.slots[i].key)
+			gate_free(g);
 	}
 	map_fini(&gs->all);
 	gs->n_hot = 0;
@@ -293,7 +302,7 @@ static void shut(struct gates *gs, struct gate *g)
 {
 	pthread_mutex_lock(&gs->lock);
 	if (g->state == GATE_ARMED)
-		set_flag(g, 0);
+		set_flag(g, false);
 	pthread_mutex_unlock(&gs->lock);
 }
 
@@ -305,7 +314,7 @@ static void heat(struct gates *gs, struct gate *g)
 	gs->n_hot++;
 	pthread_mutex_unlock(&gs->lock);
 	page_drop(gs->sp, g);
-	set_flag(g, 0);
+	set_flag(g, false);
 	gs->sp->tr->stats.pages_hot++;
 	reader_wake(gs);
 }
@@ -378,16 +387,22 @@ static struct gate *gate_new(struct gates *gs, uint64_t page)
 {
 	struct region *rg = space_region(gs->sp, page, NULL);
 	struct gate *g;
+	uint32_t at;
 
 	if (!rg)
 		return NULL;
 	g = xcalloc(1, sizeof(*g));
 	g->addr = page;
 	g->rg = rg;
-	g->flag_at = region_data(rg, 1);
+	at = region_data(rg, sizeof(*g->life));
+	g->life = (void *)(rg->map + at);
+	g->flag_at = at + offsetof(struct lifeline, word) + 3;
+	g->lives = lifeline_spare();
+	if (g->lives)
+		lifeline_begin(g->life, 0);
 	g->unknown = true;
 	g->since = now_ms();
-	set_flag(g, 1);
+	set_flag(g, true);
 	pthread_mutex_lock(&gs->lock);
 	map_set(&gs->all, page / PAGE + 1, g);
 	pthread_mutex_unlock(&gs->lock);
@@ -431,7 +446,7 @@ static void open_gate(struct gates *gs, struct gate *g)
 		gs->n_hot--;
 	g->state = g->state == GATE_HOT || g->state == GATE_COOL ? GATE_COOL
 								 : GATE_OPEN;
-	set_flag(g, 1);
+	set_flag(g, true);
 	pthread_mutex_unlock(&gs->lock);
 	g->unknown = true;
 }

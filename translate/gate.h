@@ -21,6 +21,11 @@
  * later instructions too, if it writes to those. All that is written is
  * executed from the next entry of a block on.
  *
+ * When the server dies the kernel sets the bytes (base/lifeline.h) before it
+ * lets writers go on, so that then, too, nobody enters what they write to: who
+ * wants in waits to be taken out of the cache. That is of the first 1500 pages
+ * or so.
+ *
  * What nobody may write at present needs no protection, only the byte: the
  * calls that change that are watched. Pages for which there are no gates
  * (memory shared with others, stacks and the heap, private pages of files that
@@ -37,7 +42,9 @@ enum gate_state { GATE_OPEN, GATE_ARMED, GATE_HOT, GATE_COOL };
 struct gate {
 	uint64_t addr; /* of the page */
 	struct region *rg;
-	uint32_t flag_at; /* of the byte, in the region */
+	struct lifeline *life; /* the byte is the high one of its word */
+	bool lives;	       /* it is in use as such */
+	uint32_t flag_at;      /* of the byte, in the region */
 	enum gate_state state;
 	bool unknown;	  /* what is mapped has to be looked up */
 	bool writable;	  /* and so it is to be armed */
