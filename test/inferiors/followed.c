@@ -10,6 +10,7 @@
  *	signals	 calls, while a timer strikes every millisecond
  *	forks	 children that fork, and that execute another program
  *	maps	 memory that comes and goes
+ *	code	 a function that is written anew now and then
  */
 #include <fcntl.h>
 #include <poll.h>
@@ -198,6 +199,24 @@ static void round_maps(void)
 	poll(NULL, 0, 20);
 }
 
+/* Writers of its page wait for the server. */
+static void round_code(void)
+{
+	static unsigned char *code;
+	static int value;
+
+	if (!code)
+		code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	value++;
+	code[0] = 0xb8; /* mov $value, %eax; ret */
+	memcpy(code + 1, &value, 4);
+	code[5] = 0xc3;
+	for (int i = 0; i < 100; i++)
+		wrong_if(((int (*)(void))code)() != value);
+	poll(NULL, 0, value % 30);
+}
+
 static const struct kind {
 	const char *name;
 	void (*start)(void);
@@ -210,17 +229,21 @@ static const struct kind {
 	{ "signals", start_signals, check_calls },
 	{ "forks", NULL, round_forks },
 	{ "maps", NULL, round_maps },
+	{ "code", NULL, round_code },
 };
+
+#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
 
 int main(int argc, char **argv)
 {
 	const struct kind *k = kinds;
 	int fd = argc > 2 ? open(argv[2], O_RDWR) : -1;
 
-	while (k < kinds + 7 && (argc < 2 || strcmp(k->name, argv[1]) != 0))
+	while (k < kinds + N_KINDS &&
+	       (argc < 2 || strcmp(k->name, argv[1]) != 0))
 		k++;
 	report = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (k == kinds + 7 || report == MAP_FAILED || pipe(ends) < 0)
+	if (k == kinds + N_KINDS || report == MAP_FAILED || pipe(ends) < 0)
 		return 2;
 	wanted = calls();
 	if (k->start)

@@ -33,6 +33,7 @@ KINDS = {
     "signals": (20, 80),
     "forks": (5, 50),
     "maps": (2, 80),
+    "code": (3, 80),
 }
 KILLS_EACH = 20     # then another process: each leaves a cache behind
 
