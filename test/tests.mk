@@ -183,6 +183,10 @@ bench: $(filter $(BUILD)/%,$(SERVER)) $(BUILD)/bench/target \
 		$(BUILD)/bench/nullstub $(BUILD)/bench/waitbench
 	@bench/bench.py $(SERVER) $(BUILD)/bench
 
+# Programs that make code; NAMES='java javac' some of them.
+bench-jit: $(filter $(BUILD)/%,$(SERVER))
+	@bench/jit/jit.py $(SERVER) $(NAMES)
+
 $(BUILD)/bench/target: BENCH_FLAGS := -static -no-pie -pthread
 $(BUILD)/bench/%: bench/%.c
 	@mkdir -p $(@D)
@@ -218,11 +222,12 @@ help:
 	@echo 'make check-gdb-suite what of GDB'\''s own test suite gdbserver passes'
 	@echo '                     and we do not'
 	@echo 'make bench           ratios to gdbserver, beside the wanted ones'
+	@echo 'make bench-jit       CPU of node, java, luajit followed over native'
 	@echo 'make fuzz-NAME       libFuzzer on a seam of test/fuzz/, FUZZ_SECONDS'
 	@echo 'make doc             doc/packets.md from the packet table'
 	@echo 'make install         PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make format tidy clean'
 
 .SECONDARY:
-.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite bench \
+.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite bench bench-jit \
 	cov demo doc install inferiors format tidy help
