@@ -66,7 +66,13 @@ static void wait_readable(int fd)
 {
 	struct pollfd p = { fd, POLLIN, 0 };
 
-	assert_int_equal(poll(&p, 1, 30000), 1);
+	int r;
+
+	/* The target's tick interrupts. */
+	do {
+		r = poll(&p, 1, 30000);
+	} while (r < 0 && errno == EINTR);
+	assert_int_equal(r, 1);
 }
 
 static void resume_it(struct traced *d)
@@ -86,7 +92,7 @@ static void wait_written(struct armed *a)
 	struct pollfd p = { a->fd, POLLIN, 0 };
 	struct stop ev;
 
-	while (poll(&p, 1, 1) == 0)
+	while (poll(&p, 1, 1) <= 0)
 		a->d->t->ops->next_event(a->d->t, &ev, false);
 	wait_readable(a->fd);
 }
