@@ -13,6 +13,7 @@
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/x86_64/compiler.h"
+#include "translate/x86_64/operand.h"
 #include "translate/x86_64/section.h"
 #include "translate/x86_64/window.h"
 
@@ -29,14 +30,12 @@ void compiler_queue(struct compiler *c, uint64_t pc)
 
 /* --- plain instructions -------------------------------------------------- */
 
-/* Of a program's own gs the thread that executes it has to have the base. */
+/* It reads or writes gs itself: the thread has to have the program's own. */
 static bool touches_gs(const struct insn *i)
 {
 	const struct x86_instr *in = &i->in;
 	unsigned reg = in->modrm >> 3 & 7;
 
-	if (in->prefixes & X86_PFX_GS)
-		return true;
 	if (in->map == X86_MAP_MAIN)
 		return in->opcode == 0x8e && reg == 5;
 	if (in->map != X86_MAP_0F)
@@ -46,8 +45,20 @@ static bool touches_gs(const struct insn *i)
 		in->modrm >= 0xc0 && (reg == 1 || reg == 3));
 }
 
+static bool is_by_gs(const struct insn *i)
+{
+	bool is_lea = i->in.map == X86_MAP_MAIN && i->in.opcode == 0x8d;
+
+	return i->in.prefixes & X86_PFX_GS && !is_lea;
+}
+
 static bool reaches(const struct writer *w, const struct insn *i)
 {
+#ifdef HOSTILE
+	if (i->in.rip_relative && i->pc & 1)
+		return false;
+#endif
+
 	uint64_t from = w->rg->addr + stream_at(w->s) + i->in.length;
 
 	return !i->in.rip_relative || i->in.prefixes & X86_PFX_67 ||
@@ -56,10 +67,9 @@ static bool reaches(const struct writer *w, const struct insn *i)
 }
 
 /* Can it be executed anywhere else? */
-static bool is_movable(const struct writer *w, const struct insn *i)
+static bool is_movable(const struct insn *i)
 {
-	return i->ok && i->in.kind == X86_PLAIN && !touches_gs(i) &&
-	       reaches(w, i);
+	return i->ok && i->in.kind == X86_PLAIN && !touches_gs(i);
 }
 
 static void write_plain(struct writer *w, const struct insn *i)
@@ -74,6 +84,14 @@ static void write_plain(struct writer *w, const struct insn *i)
 		return;
 	disp = (uint32_t)(x86_rip_operand(&i->in, i->bytes, i->pc) - from);
 	memcpy(at + i->in.disp_at, &disp, 4);
+}
+
+static bool write_somehow(struct writer *w, const struct insn *i)
+{
+	if (is_by_gs(i) || !reaches(w, i))
+		return operand_replace(w, i);
+	write_plain(w, i);
+	return true;
 }
 
 static bool is_popf(const struct insn *i)
@@ -155,7 +173,7 @@ static uint64_t write_insns(struct compiler *c)
 		event_write(w, EVENT_EXEC, 0);
 		if (i->ok && i->in.kind != X86_PLAIN)
 			return branch_write(c, i);
-		if (!is_movable(w, i)) {
+		if (!is_movable(i)) {
 			native_write(w);
 			return 0;
 		}
@@ -165,7 +183,10 @@ static uint64_t write_insns(struct compiler *c)
 		}
 		if (is_popf(i))
 			write_popf(w, i);
-		write_plain(w, i);
+		if (!write_somehow(w, i)) {
+			native_write(w);
+			return 0;
+		}
 		w->pc = insn_next(i);
 	}
 	if (has_point(c, w->pc) || !c->n_insns) {
