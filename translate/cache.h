@@ -160,8 +160,8 @@ struct block {
 	uint32_t entry;	 /* offsets into the region */
 	/* 0: none yet. The last spends no flags. */
 	uint32_t return_landing, indirect_landing, kept_landing;
-	uint32_t sites;	       /* that lead here */
-	uint32_t slot;	       /* of data: counter or coverage; 0: none */
+	uint32_t sites; /* that lead here */
+	uint32_t slot;	/* of data: counter or coverage; 0: none */
 	/* Of code that may change: its first instruction compares a byte of
 	 * data, by displacement, and jumps away if that is set. Fields of 4
 	 * bytes. 0: it has no such entry. */
@@ -205,7 +205,7 @@ struct space {
 	struct code_page *pages_read;
 	struct map plain_stores, section_ends, signed_ranges; /* section.c */
 	struct gates *gates; /* of code that may change; NULL: none yet */
-	bool wide; /* executable ranges share low address bits */
+	bool wide;	     /* executable ranges share low address bits */
 	struct region *regions[REGIONS_MAX];
 	unsigned n_regions;
 	struct map by_pc;     /* pc -> index of its block */
@@ -229,7 +229,7 @@ struct space {
 	/* The common tables, and the pool of threads' pages. */
 	uint8_t *tables, *pool; /* here */
 	uint64_t tables_addr, pool_addr;
-	uint64_t low; /* what else is mapped goes below it */
+	uint64_t low;			/* what else is mapped goes below it */
 	uint32_t n_returns, n_indirect; /* pairs in use */
 	struct slot_use *slots;		/* of the direct-mapped tables */
 	bool *windows_used;

@@ -121,26 +121,16 @@ static const struct row branches[] = {
 
 /* What a translator copies as it is. */
 static const struct row others[] = {
-	R(load, 0, SAME),
-	R(store, 0, SAME),
-	RS(add_to, 0, SAME, 0),
-	RS(cmp_imm, 0, SAME, 0),
-	RS(xadd, 0, SAME, 0),
-	RS(cmpxchg, 0, SAME, 0),
-	R(movups, 0, SAME),
-	R(movdqa, 0, SAME),
-	R(push_from, 0, SAME),
-	R(pop_to, 0, SAME),
-	R(push_rsp_rel, 8, BAD),
-	R(push_reg, 4088, GUARD),
-	R(push_imm, 4088, GUARD),
-	R(push_mem, 4088, GUARD),
-	R(push_flags, 4088, GUARD),
-	R(enter_, 4088, GUARD),
-	R(pop_reg, 0, BAD),
-	R(pop_mem, 0, BAD),
-	R(leave_, 0, SAME),
-	RS(pop_flags, 0, BAD, 1),
+	R(load, 0, SAME),	    R(store, 0, SAME),
+	RS(add_to, 0, SAME, 0),	    RS(cmp_imm, 0, SAME, 0),
+	RS(xadd, 0, SAME, 0),	    RS(cmpxchg, 0, SAME, 0),
+	R(movups, 0, SAME),	    R(movdqa, 0, SAME),
+	R(push_from, 0, SAME),	    R(pop_to, 0, SAME),
+	R(push_rsp_rel, 8, BAD),    R(push_reg, 4088, GUARD),
+	R(push_imm, 4088, GUARD),   R(push_mem, 4088, GUARD),
+	R(push_flags, 4088, GUARD), R(enter_, 4088, GUARD),
+	R(pop_reg, 0, BAD),	    R(pop_mem, 0, BAD),
+	R(leave_, 0, SAME),	    RS(pop_flags, 0, BAD, 1),
 };
 
 static char *good, *bad, *low;
