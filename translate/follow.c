@@ -152,7 +152,8 @@ static struct block *block_for(struct translator *tr, struct space *sp,
 {
 	struct block *b = compile(sp, pc);
 
-	if (b)
+	/* Where there can be no region a flush makes none. */
+	if (b || !space_region(sp, pc, NULL))
 		return b;
 	process_flush(tr, sp);
 	return compile(sp, pc);
@@ -236,6 +237,10 @@ static void land(struct trap *t, bool is_return)
 	if (!image)
 		return;
 	b = block_for(t->tr, sp, *image_reg(image, IMAGE_RIP));
+	if (b && !region_has_room(sp->regions[b->region])) {
+		process_flush(t->tr, sp);
+		b = block_for(t->tr, sp, *image_reg(image, IMAGE_RIP));
+	}
 	if (b)
 		compile_landing(sp, b, is_return);
 	run_on(t->tr, t->low, t->f);
@@ -347,6 +352,10 @@ static bool trap_point(struct trap *t, struct stop *ev)
 		return true;
 	}
 	b = pt ? compile_behind_point(sp, t->stub.pc) : NULL;
+	if (pt && !b) {
+		process_flush(t->tr, sp);
+		b = compile_behind_point(sp, t->stub.pc);
+	}
 	if (!b) {
 		run_on(t->tr, t->low, t->f);
 		return false;

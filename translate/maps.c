@@ -156,8 +156,11 @@ static uint64_t place_above(const struct maps *m, uint64_t pc, uint64_t len)
 
 uint64_t maps_place(const struct maps *m, uint64_t pc, uint64_t len)
 {
-	uint64_t at = place_below(m, pc, len);
+	uint64_t at;
 
+	if (pc >= USER_END)
+		return 0;
+	at = place_below(m, pc, len);
 	return at ? at : place_above(m, pc, len);
 }
 

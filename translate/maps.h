@@ -46,7 +46,7 @@ bool maps_have(const struct maps *m, uint64_t lo, uint64_t hi, unsigned flags);
 /*
  * An unmapped place of len bytes for what has to be within reach of pc: below
  * it if there is room, since heaps grow upwards. No byte of it is farther away
- * than MAPS_REACH. 0: there is none.
+ * than MAPS_REACH. 0: there is none, as for all that is no user address.
  */
 #define MAPS_REACH (UINT64_C(1792) << 20)
 uint64_t maps_place(const struct maps *m, uint64_t pc, uint64_t len);

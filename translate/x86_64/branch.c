@@ -318,7 +318,7 @@ uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 	const struct map_range *r = space_find(sp, target);
 	uint32_t value = (uint32_t)target;
 
-	if (k->learned || !r || !(r->flags & RANGE_X))
+	if (k->learned || !r || !(r->flags & RANGE_X) || !region_has_room(rg))
 		return k->generic;
 	k->learned = true;
 	if (!learns(sp, rg, k, target)) {
