@@ -538,6 +538,8 @@ static void end_wait(struct translator *tr, struct thread *low,
 			w->hi += w->lo;
 		}
 		range_changed(f->space, w);
+		if (w->also_lo < w->also_hi)
+			blocks_drop(f->space, w->also_lo, w->also_hi);
 	}
 	if (f->wait == WAIT_CALL && w->steps && image) {
 		*image_flags(image) |= FLAG_STEPS;

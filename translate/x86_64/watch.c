@@ -89,9 +89,18 @@ static struct watch on_munmap(const struct call *c)
 
 static struct watch on_mremap(const struct call *c)
 {
-	struct watch w = over(c, c->arg[0], c->arg[1]);
+	struct watch from = over(c, c->arg[0], c->arg[1]);
+	struct watch w = { .way = WATCH_PLAIN };
 
-	return w.way == WATCH_PLAIN ? w : anew(w, c, c->arg[2]);
+	space_remapped(c->sp);
+	if (c->arg[3] & MREMAP_FIXED)
+		w = over(c, c->arg[4], c->arg[2]);
+	if (w.way == WATCH_PLAIN && from.way == WATCH_PLAIN)
+		return w;
+	w = anew(w, c, c->arg[2]);
+	w.also_lo = from.lo;
+	w.also_hi = from.hi;
+	return w;
 }
 
 static struct watch on_madvise(const struct call *c)

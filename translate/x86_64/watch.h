@@ -23,6 +23,7 @@ struct watch {
 	bool by_result;	 /* the range begins where the call says */
 	bool steps;	 /* it sets the flag that makes the program step */
 	bool stays;	 /* what is mapped there, with other rights */
+	uint64_t also_lo, also_hi; /* one more that is forgotten */
 };
 
 /* Nonzero bytes for the numbers that are watched: TAB_SYSCALLS. */
