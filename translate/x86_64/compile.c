@@ -261,11 +261,9 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 	compiler_queue(c, pc);
 }
 
-/* Translates from pc on until the code does not fall through any more. */
-static void write_chain(struct compiler *c, uint64_t pc, bool skip_point)
+/* On from pc until the code does not fall through any more. */
+static void follow_chain(struct compiler *c, uint64_t pc, bool skip_point)
 {
-	while (stream_at(c->w.s) % CHAIN_ALIGNMENT)
-		w_code(&c->w, "\xcc");
 	for (; pc; skip_point = false) {
 		bool lands = c->return_next;
 		uint32_t landing = lands ? stream_at(c->w.s) : 0;
@@ -280,6 +278,21 @@ static void write_chain(struct compiler *c, uint64_t pc, bool skip_point)
 		}
 		pc = chain_block(c, pc, landing, skip_point);
 	}
+}
+
+static size_t bytes_written(const struct region *rg)
+{
+	return rg->hot.e.len + rg->cold.e.len;
+}
+
+static void write_chain(struct compiler *c, uint64_t pc, bool skip_point)
+{
+	size_t before = bytes_written(c->w.rg);
+
+	while (stream_at(c->w.s) % CHAIN_ALIGNMENT)
+		w_code(&c->w, "\xcc");
+	follow_chain(c, pc, skip_point);
+	c->sp->tr->stats.cache_bytes += bytes_written(c->w.rg) - before;
 }
 
 static bool begin(struct compiler *c, uint64_t pc)
