@@ -457,6 +457,23 @@ void space_provide(struct space *sp)
 
 /* --- spaces -------------------------------------------------------------- */
 
+/* The cache is no original code. */
+static void hide_regions(struct space *sp)
+{
+	for (size_t i = 0; i < sp->maps.n; i++) {
+		if (space_region_at(sp, sp->maps.all[i].lo))
+			sp->maps.all[i].flags &= ~(unsigned)RANGE_X;
+	}
+}
+
+static void look_how_wide(struct space *sp)
+{
+	if (sp->wide || !maps_share_low_bits(&sp->maps))
+		return;
+	sp->wide = true;
+	sp->outdated = sp->n_blocks > 1;
+}
+
 const struct map_range *space_find(struct space *sp, uint64_t addr)
 {
 	const struct map_range *r = maps_find(&sp->maps, addr);
@@ -465,7 +482,8 @@ const struct map_range *space_find(struct space *sp, uint64_t addr)
 		return r;
 	if (maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
 		sp->maps_stale = sp->maps_grown = false;
-		sp->wide = maps_share_low_bits(&sp->maps);
+		hide_regions(sp);
+		look_how_wide(sp);
 		sp->tr->stats.maps_read++;
 	}
 	return maps_find(&sp->maps, addr);
@@ -525,6 +543,7 @@ void space_free(struct space *sp)
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
+	map_fini(&sp->constants);
 	map_fini(&sp->plain_stores);
 	map_fini(&sp->section_ends);
 	map_fini(&sp->signed_ranges);
@@ -547,8 +566,10 @@ void space_flush(struct space *sp)
 		region_reset(sp->regions[i]);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
+	map_fini(&sp->constants);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
 	sp->n_caches = sp->n_waiting = sp->n_events = 0;
 	sp->tr->stats.flushes++;
+	sp->outdated = false;
 	tables_reset(sp);
 }

@@ -205,7 +205,9 @@ struct space {
 	struct code_page *pages_read;
 	struct map plain_stores, section_ends, signed_ranges; /* section.c */
 	struct gates *gates; /* of code that may change; NULL: none yet */
-	bool wide;	     /* executable ranges share low address bits */
+	bool wide;     /* executable ranges share low address bits, or did */
+	bool outdated; /* code was translated by what holds no more */
+	struct map constants; /* page number + 1, of pointers taken for such */
 	struct region *regions[REGIONS_MAX];
 	unsigned n_regions;
 	struct map by_pc;     /* pc -> index of its block */

@@ -530,6 +530,7 @@ static void end_wait(struct translator *tr, struct thread *low,
 {
 	struct watch *w = &f->watch;
 	uint8_t *image = image_of(tr, low, false);
+	bool called;
 
 	if (f->wait == WAIT_CALL && w->way == WATCH_NATIVE && image) {
 		f->space->by = low;
@@ -538,14 +539,19 @@ static void end_wait(struct translator *tr, struct thread *low,
 			w->hi += w->lo;
 		}
 		range_changed(f->space, w);
-		if (w->also_lo < w->also_hi)
-			blocks_drop(f->space, w->also_lo, w->also_hi);
+		range_changed(f->space, &(struct watch){ .lo = w->also_lo,
+							 .hi = w->also_hi });
 	}
 	if (f->wait == WAIT_CALL && w->steps && image) {
 		*image_flags(image) |= FLAG_STEPS;
 		low->dirty |= 1u << REGSET_GENERAL;
 	}
+	called = f->wait == WAIT_CALL;
 	f->wait = WAIT_NONE;
+	if (called && w->way == WATCH_NATIVE && image)
+		space_find(f->space, 0);
+	if (called && f->space->outdated)
+		process_flush(tr, f->space);
 }
 
 /* A trap from before the thread was rewound. It has done nothing since, and a

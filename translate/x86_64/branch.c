@@ -155,6 +155,8 @@ static bool pointer_read(struct compiler *c, const struct insn *i,
 	*constant =
 		(r->flags & (RANGE_R | RANGE_W | RANGE_FILE | RANGE_SHARE)) ==
 		(RANGE_R | RANGE_FILE);
+	if (*constant)
+		map_set(&c->sp->constants, at / 4096 + 1, c->sp);
 	r = space_find(c->sp, *target);
 	return r && r->flags & RANGE_X;
 }

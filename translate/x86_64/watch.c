@@ -67,17 +67,33 @@ static struct watch on_mmap(const struct call *c)
 	return c->arg[3] & MAP_FIXED ? over(c, c->arg[0], c->arg[1]) : w;
 }
 
+/* Is a pointer there that code takes for a constant? */
+static bool has_constants(const struct call *c, const struct watch *w)
+{
+	const struct map *all = &c->sp->constants;
+
+	for (size_t i = 0; all->slots && i <= all->mask; i++) {
+		uint64_t at = (all->slots[i].key - 1) * 4096;
+
+		if (all->slots[i].key && at + 4096 > w->lo && at < w->hi)
+			return true;
+	}
+	return false;
+}
+
 static struct watch on_mprotect(const struct call *c)
 {
 	struct watch w = over(c, c->arg[0], c->arg[1]);
 
 	w.stays = true;
-	if (c->arg[2] & PROT_EXEC) {
+	if (c->arg[2] & PROT_WRITE && has_constants(c, &w))
+		c->sp->outdated = true;
+	if (c->arg[2] & PROT_EXEC)
 		space_remapped(c->sp);
-		w.way = WATCH_NATIVE;
-	} else {
+	else
 		remapped(c, c->arg[0], c->arg[1]);
-	}
+	if (c->arg[2] & PROT_EXEC || c->sp->outdated)
+		w.way = WATCH_NATIVE;
 	return w;
 }
 
