@@ -1,3 +1,7 @@
+/*
+ * Where code is, by pc and by page, and what leads there. What code is, and the
+ * memory it lies in, is not known here.
+ */
 #include "translate/block.h"
 
 #include <assert.h>

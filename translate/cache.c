@@ -1,3 +1,7 @@
+/*
+ * Memory in common with the debuggee: what is mapped, and how it is shared out
+ * to streams, stubs and windows. Nothing is written here but stubs and tables.
+ */
 #include "translate/cache.h"
 
 #include <errno.h>

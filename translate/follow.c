@@ -1,3 +1,7 @@
+/*
+ * A followed thread: in and out of the cache, what its traps and stops mean and
+ * how it goes on. What concerns its process as a whole is in process.c.
+ */
 #include "translate/follow.h"
 
 #include <assert.h>

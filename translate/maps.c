@@ -1,3 +1,4 @@
+/* /proc/PID/maps, and room for regions in it. */
 #include "translate/maps.h"
 
 #include <errno.h>

@@ -1,3 +1,7 @@
+/*
+ * Original code, page by page, and what can be told of its flags. Nothing is
+ * written here.
+ */
 #include "translate/x86_64/code.h"
 
 #include <string.h>

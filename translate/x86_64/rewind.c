@@ -1,3 +1,7 @@
+/*
+ * Marks undone: registers alone, of a thread that is stopped or of a frame. Who
+ * does it, and when, is not known here: the guardian does too.
+ */
 #include "translate/x86_64/rewind.h"
 
 #include <errno.h>

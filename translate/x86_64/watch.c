@@ -1,3 +1,7 @@
+/*
+ * What a system call is about to change, by its number and arguments. The call
+ * itself is made by follow.c.
+ */
 #include "translate/x86_64/watch.h"
 
 #include <linux/seccomp.h>
