@@ -292,10 +292,10 @@ void note_stop(struct lwp *lwp, int status)
 	lwp->trap_stop = status >> 8 == SIGTRAP;
 	lwp->in_call = event && event != PTRACE_EVENT_STOP;
 	lwp->at_entry = lwp->at_return = false;
-	/* These come before an interrupt that waits, and take it back
-	 * (ptrace_stop() in the kernel's signal.c): if not, it is one that
-	 * nobody asked for. */
-	if (call || lwp->in_call)
+	/* Every other stop takes back an interrupt that waits (ptrace_stop()
+	 * in the kernel's signal.c), a signal's too if it was dequeued before:
+	 * if not, it is one that nobody asked for. */
+	if (event != PTRACE_EVENT_STOP)
 		lwp->interrupting = false;
 }
 
