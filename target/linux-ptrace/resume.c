@@ -343,8 +343,10 @@ static void note_blocked(struct linux_target *lt, struct process *p)
 	}
 }
 
-/* Patience with a thread in an uninterruptible wait: 100 ticks. */
-#define HALT_TRIES 100
+/* Patience with a thread in an uninterruptible wait: 100 ticks. One that only
+ * has no processor yet, as on a busy machine, is waited for longer. */
+#define HALT_TRIES	100
+#define HALT_TRIES_MOST 5000
 
 static void halt_each(struct linux_target *lt, struct process *p)
 {
@@ -373,10 +375,10 @@ static void halt_each(struct linux_target *lt, struct process *p)
 		/* To the end: it may wait for others that we should reap. */
 		list_drop(&lwp->node);
 		list_add(&lt->moving, &lwp->node);
-		if (++tries > HALT_TRIES) {
+		if (++tries % HALT_TRIES == 0)
 			note_blocked(lt, p);
+		if (tries == HALT_TRIES_MOST)
 			break;
-		}
 	}
 }
 
