@@ -97,7 +97,7 @@ void follow_rewind(struct translator *tr, struct thread *th)
 		return;
 	trapped = has_trapped(tr, low);
 	leave_cache(tr, low, f, trapped);
-	f->trap_owed = trapped;
+	tr_thread_of(th)->trap_owed = trapped;
 }
 
 static void enter_at(struct translator *tr, struct thread *low,
@@ -565,7 +565,7 @@ static void swallow_trap(struct translator *tr, struct thread *th,
 {
 	struct resume act = f->asked;
 
-	f->trap_owed = false;
+	tr_thread_of(th)->trap_owed = false;
 	act.who = th->id;
 	if (f->wait != WAIT_NONE)
 		act.kind = RESUME_STEP;
@@ -615,7 +615,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	struct thread *low = lower_thread(th);
 	bool waited = f->wait != WAIT_NONE;
 
-	if (f->trap_owed && ev->kind == STOP_SIGNAL &&
+	if (tr_thread_of(th)->trap_owed && ev->kind == STOP_SIGNAL &&
 	    ev->code == SIGNAL_TRAP) {
 		swallow_trap(tr, th, f);
 		return false;
@@ -714,6 +714,48 @@ void follow_rewind_child(struct translator *tr, const struct follow *parent,
 
 	if (image && space_region_at(f.space, *image_reg(image, IMAGE_RIP)))
 		leave_cache(tr, low, &f, false);
+}
+
+/* Whose window a thread has in its gs base. */
+static const struct follow *follow_with_window(struct process *p, uint64_t addr)
+{
+	const struct follow *f;
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		f = follow_of(th);
+		if (f && window_addr(f->space, f->window) == addr)
+			return f;
+	}
+	return NULL;
+}
+
+static void rewind_unborn(struct translator *tr, struct process *p,
+			  struct thread *low)
+{
+	const struct thread *th = upper_thread(tr, low);
+	const struct follow *parent;
+
+	if ((th && follow_of(th)) || low->running || !image_of(tr, low, false))
+		return;
+	parent = follow_with_window(p, *special(low, tr->gs_base));
+	if (!parent)
+		return;
+	follow_rewind_child(tr, parent, low);
+	target_regs_flush(tr->lower, low);
+}
+
+void follow_rewind_unborn(struct translator *tr, struct process *p)
+{
+	struct process *low = lower_process(p), *q;
+	struct thread *th;
+
+	list_each(q, &tr->lower->processes, node) {
+		if (q != low && !q->untold)
+			continue;
+		list_each(th, &q->threads, node)
+			rewind_unborn(tr, p, th);
+	}
 }
 
 void follow_forget(struct process *p, uint64_t addr, uint64_t len)

@@ -30,8 +30,6 @@ struct follow {
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
 	bool in_cache;
-	bool trap_owed; /* it met a trap of ours that was not told yet, and
-			 * has been rewound since */
 	enum follow_wait wait;
 	struct watch watch;
 	struct section section;
@@ -52,6 +50,10 @@ void follow_end(struct translator *tr, struct thread *th);
  */
 void follow_rewind_child(struct translator *tr, const struct follow *parent,
 			 struct thread *low);
+
+/* The same for all that were born so and are not told of yet, before their
+ * parents are followed no more. */
+void follow_rewind_unborn(struct translator *tr, struct process *p);
 
 /* The lower registers are the original thread's from now on. */
 void follow_rewind(struct translator *tr, struct thread *th);

@@ -61,6 +61,8 @@ struct tr_thread {
 	struct list running_node; /* in translator.running, or alone */
 	struct follow *follow;	  /* NULL: it runs its original code */
 	struct resume asked;	  /* last, without its signal */
+	bool trap_owed; /* it met a trap of ours that was not told yet, and
+			 * has been rewound since */
 };
 
 static inline struct translator *translator_of(struct target *t)
@@ -142,6 +144,11 @@ void translator_unpause(struct translator *tr, const struct thread *but);
 /* The lower target tells of a followed thread. True: it is for the layer
  * above, as the event then says. False: it has been seen to. */
 bool process_event(struct translator *tr, struct thread *th, struct stop *ev);
+
+/* The lower target tells of a thread that is not followed. True: the layer
+ * above is to hear it. */
+bool process_wants(struct translator *tr, struct thread *th,
+		   const struct stop *ev);
 
 /* Nothing of the process is followed any more; its threads have been rewound,
  * or are gone. */

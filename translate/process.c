@@ -128,6 +128,7 @@ void translate_unfollow(struct target *t, struct process *p)
 
 	if (!sp)
 		return;
+	follow_rewind_unborn(tr, p);
 	list_each(th, &p->threads, node) {
 		follow_rewind(tr, th);
 		target_regs_flush(tr->lower, lower_thread(th));
@@ -272,6 +273,66 @@ bool process_event(struct translator *tr, struct thread *th, struct stop *ev)
 	default:
 		return follow_event(tr, th, ev);
 	}
+}
+
+/* --- what comes after the end -------------------------------------------- */
+
+/* Its child was rewound with it. */
+static void let_child_run(struct translator *tr, const struct stop *ev)
+{
+	struct process *p = process_find(&tr->t, ev->child.pid);
+	struct thread *th = thread_find(&tr->t, ev->child.tid);
+
+	if (ev->kind == STOP_CLONED && th)
+		resume_low(tr, lower_thread(th));
+	else if ((ev->kind == STOP_FORK || ev->kind == STOP_VFORK) && p)
+		tr->lower->ops->detach(tr->lower, lower_process(p), 0);
+}
+
+static bool is_wanted(const struct translator *tr, const struct thread *th,
+		      const struct stop *ev)
+{
+	switch (ev->kind) {
+	case STOP_FORK:
+		return tr->t.report_fork;
+	case STOP_VFORK:
+	case STOP_VFORK_DONE:
+		return tr->t.report_vfork;
+	case STOP_EXEC:
+		return tr->t.report_exec;
+	case STOP_CLONED:
+		return th->options & THREAD_TELL_CLONE;
+	case STOP_SIGNAL:
+		return ev->code == SIGNAL_TRAP
+			       ? !tr_thread_of(th)->trap_owed
+			       : !ev->signo ||
+					 th->options & THREAD_TELL_SIGNALS ||
+					 tr_thread_of(th)->asked.kind ||
+					 sigismember(&tr->t.pass_signals,
+						     ev->signo) != 1;
+	default:
+		return true;
+	}
+}
+
+/* What is told because others are followed, or because it was when this met
+ * the thread, has it run on as it was asked to. */
+bool process_wants(struct translator *tr, struct thread *th,
+		   const struct stop *ev)
+{
+	struct tr_thread *tt = tr_thread_of(th);
+	struct resume act = tt->asked;
+
+	if (is_wanted(tr, th, ev))
+		return true;
+	if (ev->kind == STOP_SIGNAL && ev->code == SIGNAL_TRAP)
+		tt->trap_owed = false;
+	else if (ev->kind == STOP_SIGNAL)
+		act.signo = ev->signo;
+	let_child_run(tr, ev);
+	act.who = th->id;
+	tr->lower->ops->resume(tr->lower, &act, 1);
+	return false;
 }
 
 /* --- the cache is full --------------------------------------------------- */

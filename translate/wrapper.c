@@ -212,28 +212,6 @@ static int event_fd(struct target *t)
 	return lower->ops->event_fd(lower);
 }
 
-/* Told because others are followed; the thread runs on as it was asked to. */
-static bool is_unwanted(struct translator *tr, struct thread *th,
-			const struct stop *ev)
-{
-	const struct target *t = &tr->t;
-	struct process *child = NULL;
-	struct resume act = tr_thread_of(th)->asked;
-
-	if (ev->kind == STOP_FORK ? t->report_fork
-	    : ev->kind == STOP_VFORK || ev->kind == STOP_VFORK_DONE
-		    ? t->report_vfork
-		    : ev->kind != STOP_EXEC || t->report_exec)
-		return false;
-	if (ev->kind == STOP_FORK || ev->kind == STOP_VFORK)
-		child = process_find(t, ev->child.pid);
-	if (child)
-		tr->lower->ops->detach(tr->lower, lower_process(child), 0);
-	act.who = th->id;
-	tr->lower->ops->resume(tr->lower, &act, 1);
-	return true;
-}
-
 /* --- pauses -------------------------------------------------------------- */
 
 void translator_pause(struct translator *tr)
@@ -267,7 +245,7 @@ static bool tell(struct translator *tr, struct stop *ev)
 	if (!th)
 		return true;
 	if (follow_of(th) ? !process_event(tr, th, ev)
-			  : tr->n_followed && is_unwanted(tr, th, ev))
+			  : tr->stats.threads && !process_wants(tr, th, ev))
 		return false;
 	th = thread_find(&tr->t, ev->id.tid);
 	mirror_running(tr, th);
