@@ -1,0 +1,270 @@
+#!/usr/bin/env python3
+"""A program that runs translated, interrupted at random moments: every thread
+has the registers of an original instruction, and a backtrace that comes to
+its start. Followed and not followed in turn, at random moments too. And what
+is left of it in the process: nothing.
+
+More of it: COUNT=10000 in the environment, and SEED to have one again.
+"""
+import os
+import random
+import re
+import subprocess
+import time
+
+
+from rsp import Program, Session, case, check, equal, inferior, main, until
+
+COUNT = int(os.environ.get("COUNT", "0"))
+SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
+SECONDS = 100 + COUNT
+THREADS = 4
+MEMFD = "memfd:tracestub"
+
+
+# --- the program ------------------------------------------------------------
+
+def native_words():
+    return subprocess.run([inferior("following"), str(THREADS), "1"],
+                          stdout=subprocess.PIPE, check=True, timeout=60
+                          ).stdout.decode().splitlines()[-1]
+
+
+def boundaries(path):
+    """Offsets of all instructions of the program's own code, by objdump;
+    empty without it."""
+    try:
+        text = subprocess.run(["objdump", "-d", "-j", ".text", path],
+                              stdout=subprocess.PIPE, check=True, timeout=60
+                              ).stdout.decode()
+    except FileNotFoundError:
+        return set()
+    return {int(m[1], 16) for m in re.finditer(r"^ +([0-9a-f]+):\t", text,
+                                               re.M)}
+
+
+class Range:
+    def __init__(self, line):
+        words = line.split(None, 5)
+        lo, hi = words[0].split("-")
+        self.lo, self.hi = int(lo, 16), int(hi, 16)
+        self.rights = words[1]
+        self.name = words[5].strip() if len(words) > 5 else ""
+
+
+class Maps:
+    def __init__(self, pid):
+        with open("/proc/%d/maps" % pid) as f:
+            self.ranges = [Range(x) for x in f]
+
+    def find(self, addr):
+        for r in self.ranges:
+            if r.lo <= addr < r.hi:
+                return r
+        return None
+
+
+class Watched:
+    """A session, and what is to hold at each of its stops."""
+
+    def __init__(self, s):
+        self.s = s
+        self.starts = boundaries(s.path)
+        self.text = s.path
+        self.random = random.Random(SEED)
+        description = s.xfer("features", "target.xml").decode()
+        names = re.findall(r'<reg name="(\w+)" bitsize="(\d+)"', description)
+        at, self.at = 0, {}
+        for name, bits in names:
+            self.at[name] = (at, at + int(bits) // 4)
+            at += int(bits) // 4
+        check("gs_base" in self.at, "no gs_base in", description[:500])
+
+    def registers(self, tid):
+        self.s.select(tid)
+        text = self.s.all_regs()
+        return {name: int.from_bytes(bytes.fromhex(text[lo:hi]), "little")
+                for name, (lo, hi) in self.at.items()
+                if hi - lo == 16 or name == "eflags"}
+
+    def workers(self):
+        """tid -> outermost frame"""
+        size = 40
+        data = self.s.read(self.s.addr("workers"), size * THREADS)
+        words = [int.from_bytes(data[i:i + 8], "little")
+                 for i in range(0, len(data), 8)]
+        return {words[i + 4]: words[i + 3]
+                for i in range(0, len(words), size // 8)}
+
+    def look(self):
+        """Every thread, as it stands."""
+        maps = Maps(self.s.pid)
+        workers = self.workers()
+        tids = self.s.tids()
+        for tid in tids:
+            self.look_at(tid, maps, workers.get(tid))
+        check(set(workers) <= set(tids), "threads", tids, "workers", workers)
+
+    def look_at(self, tid, maps, bottom):
+        regs = self.registers(tid)
+        what = "thread %x: pc %x sp %x" % (tid, regs["rip"], regs["rsp"])
+        code = maps.find(regs["rip"])
+        check(code and "x" in code.rights and MEMFD not in code.name,
+              what, "no code of the program")
+        if code.name == self.text and self.starts:
+            check(regs["rip"] - self.base() in self.starts, what,
+                  "within an instruction")
+        stack = maps.find(regs["rsp"])
+        check(stack and stack.rights[:2] == "rw" and MEMFD not in stack.name,
+              what, "no stack")
+        equal(regs["gs_base"], 0, what + " gs_base")
+        if bottom and code.name == self.text:
+            self.walk(regs, stack, bottom, what)
+
+    def base(self):
+        return self.s.addr("main") - self.s.elf.symbols["main"]
+
+    def walk(self, regs, stack, bottom, what):
+        """The frame pointers lead to the thread's start."""
+        check(stack.lo <= bottom < stack.hi, what, "another stack")
+        data = self.s.read(regs["rsp"], bottom + 16 - regs["rsp"])
+        frame, frames = regs["rbp"], 0
+        while frame != bottom:
+            check(regs["rsp"] <= frame < bottom and frame % 8 == 0, what,
+                  "frame %d at %x leads nowhere" % (frames, frame))
+            at = frame - regs["rsp"]
+            back = int.from_bytes(data[at + 8:at + 16], "little")
+            self.check_return(back, what)
+            frame = int.from_bytes(data[at:at + 8], "little")
+            frames += 1
+            check(frames < 100, what, "frames without an end")
+
+    def check_return(self, back, what):
+        offset = back - self.base()
+        if 0 <= offset < 0x100000:
+            check(not self.starts or offset in self.starts, what,
+                  "returns to %x" % back)
+
+    def run_a_while(self):
+        self.s.start()
+        time.sleep(self.random.random() * self.random.choice((.0005, .003)))
+        stop, _ = self.s.interrupt()
+        check(stop.kind == "T", "not stopped:", stop)
+
+    def end(self):
+        """By itself, and right."""
+        self.s.set_var("over", 1)
+        self.s.finish(60)
+
+
+def begin(s):
+    # SIGALRM is the program's own business
+    equal(s.packet("QPassSignals:e;14;17"), "OK", "QPassSignals")
+    s.start()
+    check(until(lambda: "ready" in s.printed(), 30), "it is not ready")
+    s.interrupt()
+    return Watched(s)
+
+
+def count(few):
+    return COUNT or few
+
+
+# --- cases ------------------------------------------------------------------
+
+@case(peer="it does not translate", seconds=SECONDS)
+def interrupted_at_random():
+    print("SEED=%d" % SEED)
+    want = native_words()
+    with Session("following", str(THREADS), options=["--follow"]) as s:
+        w = begin(s)
+        for _ in range(count(300)):
+            w.look()
+            w.run_a_while()
+        w.end()
+        equal(s.printed().splitlines()[-1], want, "it prints")
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def followed_and_not_in_turn():
+    print("SEED=%d" % SEED)
+    want = native_words()
+    with Session("following", str(THREADS)) as s:
+        w = begin(s)
+        for i in range(2 * count(50)):
+            verb = "unfollow" if i % 2 else "follow"
+            equal(s.packet("qTrace:%s:-1" % verb), "OK", verb)
+            w.look()
+            w.run_a_while()
+        w.end()
+        equal(s.printed().splitlines()[-1], want, "it prints")
+
+
+class State:
+    """What a debugger can leave behind in a process."""
+
+    def __init__(self, pid):
+        self.maps = self.text(pid, "maps")
+        self.fds = sorted(os.listdir("/proc/%d/fd" % pid))
+        self.tasks, self.blocked = {}, []
+        for tid in os.listdir("/proc/%d/task" % pid):
+            status = self.text(pid, "task/%s/status" % tid)
+            words = dict(re.findall(r"^(\w+):\t(.*)$", status, re.M))
+            self.tasks[tid] = [words[key] for key in (
+                "Cpus_allowed", "TracerPid", "SigIgn", "SigCgt")]
+            # but for the handler's, which may run
+            blocked = int(words["SigBlk"], 16) & ~(1 << 13)
+            self.blocked.append((tid, blocked))
+
+    @staticmethod
+    def text(pid, name):
+        with open("/proc/%d/%s" % (pid, name)) as f:
+            return f.read()
+
+    def compare(self, other):
+        equal(other.maps, self.maps, "maps")
+        equal(other.fds, self.fds, "descriptors")
+        equal(other.tasks, self.tasks, "threads")
+
+
+@case(peer="it does not translate", seconds=60)
+def nothing_is_left():
+    """After unfollow, and after detach, all is as it was before."""
+    want = native_words()
+    with Program("following", str(THREADS)) as p:
+        equal(p.line(), "ready")
+        before = State(p.pid)
+        with Session(attach=p.pid, path=p.path) as s:
+            equal(s.packet("QPassSignals:e;14;17"), "OK", "QPassSignals")
+            w = Watched(s)
+            w.run_a_while()
+            w.run_a_while()
+            attached = State(p.pid)
+            equal(s.packet("qTrace:follow:-1"), "OK", "follow")
+            for _ in range(10):
+                w.run_a_while()
+            check(MEMFD in State(p.pid).maps, "it was not followed")
+            regs = {tid: (s.select(tid), s.all_regs())[1]
+                    for tid in s.tids()}
+            equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+            attached.compare(State(p.pid))
+            for tid, text in regs.items():
+                s.select(tid)
+                equal(s.all_regs(), text, "registers of %x" % tid)
+            equal(s.packet("qTrace:follow:-1"), "OK", "follow")
+            w.run_a_while()
+            s.set_var("over", 0)
+            equal(s.packet("D;%x" % p.pid), "OK", "detach")
+            s.server.wait(5)
+        after = State(p.pid)
+        before.compare(after)
+        equal(after.blocked, before.blocked, "signals blocked")
+        with Session(attach=p.pid, path=p.path) as s:
+            s.set_var("over", 1)
+            equal(s.packet("D;%x" % p.pid), "OK", "detach")
+        equal(p.line(), want, "it prints")
+        equal(p.wait(30), 0, "exit status")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
