@@ -30,7 +30,7 @@ struct command {
 	const char *coverage_file, *count_file, *trace_file;
 	unsigned events; /* EVENT_* */
 	FILE *out;	 /* of the one of the three that was asked for */
-	struct globs globs;
+	struct globs globs, native;
 	struct hits hits;
 	double duration; /* seconds; 0: until it ends */
 	bool follow_forks, keep_aslr;
@@ -57,6 +57,8 @@ static const char usage[] =
 	"  --trace=FILE        ... which goes to FILE, - is stderr\n"
 	"  --include=GLOB      ... of modules whose path or name matches\n"
 	"  --exclude=GLOB      ... and of no others\n"
+	"  --native=GLOB       calls into such modules run natively, "
+	"unrecorded\n"
 	"  --follow-forks      its children too, all in the one file\n"
 	"  --stats[=FILE]      the translator's counters at the end, on "
 	"stderr\n"
@@ -72,6 +74,7 @@ enum {
 	OPT_COUNT,
 	OPT_EVENTS,
 	OPT_TRACE,
+	OPT_NATIVE,
 	OPT_INCLUDE,
 	OPT_EXCLUDE,
 	OPT_FORKS,
@@ -88,6 +91,7 @@ static const struct option options[] = {
 	{ "count", optional_argument, NULL, OPT_COUNT },
 	{ "events", required_argument, NULL, OPT_EVENTS },
 	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "native", required_argument, NULL, OPT_NATIVE },
 	{ "include", required_argument, NULL, OPT_INCLUDE },
 	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
 	{ "follow-forks", no_argument, NULL, OPT_FORKS },
@@ -155,6 +159,9 @@ static bool take_option(struct command *c, int opt)
 		return take_events(c) && take_mode(c, MODE_TRACE, NULL);
 	case OPT_TRACE:
 		return take_mode(c, MODE_TRACE, &c->trace_file);
+	case OPT_NATIVE:
+		globs_add(&c->native.include, &c->native.n_include, optarg);
+		return true;
 	case OPT_INCLUDE:
 		globs_add(&c->globs.include, &c->globs.n_include, optarg);
 		return true;
@@ -409,6 +416,11 @@ static void print_stats(const struct command *c)
 		fclose(f);
 }
 
+static bool is_native(void *user, const char *path)
+{
+	return globs_want(user, path);
+}
+
 int trace_main(char **argv, struct target *t, int signal_fd)
 {
 	struct command c = { .t = t,
@@ -425,6 +437,8 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	c.hits.globs = &c.globs;
 	translate_follow_children(t, c.follow_forks, true);
 	translate_on_end(t, take_hits, &c);
+	if (c.native.n_include)
+		translate_exclude_modules(t, is_native, &c.native);
 	r = open_files(&c, &e);
 	translate_set_sink(
 		t, &(struct translate_sink){ c.events, events_write, c.out });
@@ -440,6 +454,7 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	write_files(&c);
 	hits_fini(&c.hits);
 	globs_fini(&c.globs);
+	globs_fini(&c.native);
 	if (c.stats)
 		print_stats(&c);
 	return c.status;

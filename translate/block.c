@@ -261,6 +261,14 @@ struct block *block_dead_at(struct space *sp, const struct region *rg,
 	return NULL;
 }
 
+void block_replace(struct space *sp, struct block *b, uint32_t at)
+{
+	b->flags |= BLOCK_DEAD;
+	map_drop(&sp->by_pc, b->pc + 1);
+	sites_move(sp, &b->sites, b->pc);
+	site_aim(sp, sp->regions[b->region], at, SITE_REL32, b->pc);
+}
+
 static bool drop_one(struct space *sp, struct block *b, uint64_t lo,
 		     uint64_t hi)
 {

@@ -47,6 +47,9 @@ void block_drop(struct space *sp, struct block *b);
 /* The dropped one whose entry that is, or NULL. Slow. */
 struct block *block_dead_at(struct space *sp, const struct region *rg,
 			    uint64_t cpc);
+/* The block is only a jump, whose displacement is at that offset: it leads to
+ * another block for the same pc from now on. */
+void block_replace(struct space *sp, struct block *b, uint32_t at);
 /* All that have a byte in lo..hi; how many. */
 unsigned blocks_drop(struct space *sp, uint64_t lo, uint64_t hi);
 /* Those of the page of which it had other bytes once than it has now. */

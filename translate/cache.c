@@ -556,6 +556,9 @@ void space_free(struct space *sp)
 	free(sp->caches);
 	free(sp->waiting);
 	free(sp->events);
+	free(sp->excluded);
+	map_fini(&sp->returns);
+	map_fini(&sp->anyway);
 	modules_free(sp);
 	free(sp->windows_used);
 	free(sp->slots);

@@ -68,6 +68,7 @@ enum stub_kind {
 	STUB_GATE,     /* a page of block arg may have: see gate.h */
 	STUB_POINT,    /* a breakpoint of the layer above, at pc */
 	STUB_SECTION,  /* a store that may arm a restartable sequence */
+	STUB_EXCLUDED, /* the code at pc runs natively if it was called */
 	STUB_DRAIN,    /* the ring is full; it goes on at offset arg */
 };
 
@@ -219,6 +220,12 @@ struct space {
 	uint32_t n_published;
 	struct branch_cache *caches;
 	uint32_t n_caches, cap_caches;
+	struct {
+		uint64_t lo, hi;
+	} *excluded; /* exclude.h */
+	unsigned n_excluded;
+	struct map returns; /* of excluded calls, + 1: a breakpoint is there */
+	struct map anyway;  /* pc + 1 of excluded code that is translated */
 	struct translate_module *modules;
 	uint32_t n_modules, cap_modules;
 	uint8_t *rings; /* ring.h; NULL: no events */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
 #include "translate/x86_64/compile.h"
@@ -113,6 +114,7 @@ static void enter_at(struct translator *tr, struct thread *low,
 	*special(low, tr->gs_base) = window_addr(f->space, f->window);
 	*image_reg(image, IMAGE_RIP) = cpc;
 	f->in_cache = true;
+	f->excluded = false;
 	tr->stats.entries++;
 }
 
@@ -182,7 +184,16 @@ static void run_stepping(struct translator *tr, struct thread *low,
 	resume_low(tr, low, RESUME_CONT, 0);
 }
 
-/* A rewound thread goes on in the cache; native steps apart. */
+static void run_excluded(struct translator *tr, struct thread *low,
+			 struct follow *f)
+{
+	f->excluded = true;
+	f->wait = WAIT_EXCLUDED;
+	resume_low(tr, low, RESUME_CONT, 0);
+}
+
+/* A rewound thread goes on in the cache; native steps and excluded code
+ * apart. */
 static void run_on(struct translator *tr, struct thread *low, struct follow *f)
 {
 	uint8_t *image = image_of(tr, low, false);
@@ -197,6 +208,10 @@ static void run_on(struct translator *tr, struct thread *low, struct follow *f)
 		return;
 	}
 	pc = *image_reg(image, IMAGE_RIP);
+	if (f->excluded && is_excluded(f->space, pc)) {
+		run_excluded(tr, low, f);
+		return;
+	}
 	if (restarts_call(tr, low, image)) {
 		cpc = behind_call(f->space, pc);
 	} else {
@@ -369,6 +384,18 @@ static bool trap_point(struct trap *t, struct stop *ev)
 	return false;
 }
 
+static bool trap_excluded(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	if (exclude_enter(t->tr, t->low, t->f->space)) {
+		run_excluded(t->tr, t->low, t->f);
+		return false;
+	}
+	exclude_not(t->f->space, &t->stub);
+	run_on(t->tr, t->low, t->f);
+	return false;
+}
+
 static bool trap_drain(struct trap *t, struct stop *ev)
 {
 	struct region *rg = space_region_at(t->f->space, t->cpc);
@@ -412,6 +439,7 @@ static trap_fn *const traps[] = {
 	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
 	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
 	[STUB_GATE] = trap_gate,
+	[STUB_EXCLUDED] = trap_excluded,
 };
 
 /*
@@ -609,6 +637,27 @@ static bool is_in_section(struct translator *tr, struct thread *low,
 	       pc < f->section.hi;
 }
 
+/* An excluded call returns: its ret was not told. */
+static bool take_return(struct translator *tr, struct thread *th,
+			struct follow *f, struct stop *ev)
+{
+	struct thread *low = lower_thread(th);
+	uint8_t *image = f->in_cache ? NULL : image_of(tr, low, false);
+
+	if (!image ||
+	    !exclude_returns_to(f->space, *image_reg(image, IMAGE_RIP)))
+		return false;
+	ring_drain(tr, th, true);
+	f->depth -= f->excluded;
+	f->excluded = false;
+	if (f->asked.kind != RESUME_CONT) {
+		ev->kind = STOP_STEP;
+		return false;
+	}
+	run_on(tr, low, f);
+	return true;
+}
+
 bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
 	struct follow *f = follow_of(th);
@@ -633,7 +682,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		run_on(tr, low, f);
 		return false;
 	case STOP_SWBREAK:
-		return !end_section(tr, th, f);
+		return !take_return(tr, th, f, ev) && !end_section(tr, th, f);
 	default:
 		return true;
 	}

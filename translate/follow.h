@@ -17,10 +17,11 @@
 /* What a thread executes of the original code, by a step of its own. */
 enum follow_wait {
 	WAIT_NONE,
-	WAIT_NATIVE,  /* an instruction */
-	WAIT_CALL,    /* a watched system call: see watch */
-	WAIT_SIGNAL,  /* on to the first instruction of a handler */
-	WAIT_SECTION, /* a restartable sequence, without a step: see section */
+	WAIT_NATIVE,   /* an instruction */
+	WAIT_CALL,     /* a watched system call: see watch */
+	WAIT_SIGNAL,   /* on to the first instruction of a handler */
+	WAIT_SECTION,  /* a restartable sequence, without a step: see section */
+	WAIT_EXCLUDED, /* on to where an excluded call returns */
 };
 
 struct follow {
@@ -30,6 +31,7 @@ struct follow {
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
 	bool in_cache;
+	bool excluded;	/* it is in excluded code, natively */
 	enum follow_wait wait;
 	struct watch watch;
 	struct section section;

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "translate/block.h"
 #include "translate/coverage.h"
+#include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/ring.h"
 #include "translate/trail.h"
@@ -134,6 +135,7 @@ void translate_unfollow(struct target *t, struct process *p)
 		target_regs_flush(tr->lower, lower_thread(th));
 	}
 	sections_end(sp, lower_process(p));
+	exclude_end(sp, p);
 	if (sp->refs == 1u + n_threads(p))
 		space_unmap(sp, lower_thread(first_thread(p)));
 	process_forget(tr, p);
@@ -191,6 +193,21 @@ static bool take_clone(struct translator *tr, struct thread *th,
 	return false;
 }
 
+/* The child's memory has breakpoints where its parent's excluded calls return
+ * to, and records of them. */
+static void forget_returns(struct translator *tr, const struct space *sp,
+			   const struct process *parent, struct process *child)
+{
+	const struct map *m = &sp->returns;
+
+	for (size_t i = 0; m->slots && i <= m->mask; i++) {
+		uint64_t pc = m->slots[i].key - 1;
+
+		if (m->slots[i].key && !point_find(parent, POINT_SW, pc, 1))
+			target_point_clear(&tr->t, child, POINT_SW, pc, 1);
+	}
+}
+
 /* Of a vfork child the memory is its parent's; another has no cache. */
 static void take_child(struct translator *tr, struct thread *th,
 		       struct process *child, bool shares)
@@ -201,6 +218,8 @@ static void take_child(struct translator *tr, struct thread *th,
 	struct err e = { 0 };
 
 	follow_rewind_child(tr, f, low);
+	if (!shares)
+		forget_returns(tr, sp, th->proc, child);
 	if (!tr->follow_forks)
 		return;
 	if (!shares)

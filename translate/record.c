@@ -75,6 +75,8 @@ uint32_t module_at(struct space *sp, uint64_t pc)
 		m.base = first->lo;
 		m.size = module_end(&sp->maps, r) - first->lo;
 		m.offset = first->offset;
+		m.native = sp->tr->is_native &&
+			   sp->tr->is_native(sp->tr->is_native_user, r->name);
 		r->module = module_known(sp, &m);
 	}
 	return r->module;

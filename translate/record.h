@@ -7,6 +7,7 @@
 #ifndef TRANSLATE_RECORD_H
 #define TRANSLATE_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -19,6 +20,7 @@ struct translate_module {
 	const char *path;
 	uint64_t base, size; /* of all its mappings together */
 	uint64_t offset;     /* of the lowest one, in the file */
+	bool native;	     /* it is excluded */
 };
 
 struct translate_block {

@@ -45,6 +45,23 @@ void translate_unfollow(struct target *t, struct process *p);
  * started or attached to. */
 void translate_follow_new(struct target *t, bool on);
 
+/*
+ * Calls into lo..hi run natively, and control comes back to translated code
+ * where they return to; a signal's handler in between runs translated. All
+ * threads are stopped. A range that is included again is one that was excluded.
+ * -EINVAL: no range, or not followed; -ENOENT: it was not excluded.
+ */
+int translate_exclude(struct target *t, struct process *p, uint64_t lo,
+		      uint64_t hi);
+int translate_include(struct target *t, struct process *p, uint64_t lo,
+		      uint64_t hi);
+
+/* The same for all of a module, if fn says so of its path: of processes that
+ * are followed from now on. */
+typedef bool translate_native_fn(void *user, const char *path);
+void translate_exclude_modules(struct target *t, translate_native_fn *fn,
+			       void *user);
+
 /* Are forked children of followed processes followed, and programs that they
  * execute? At first: no, and yes. */
 void translate_follow_children(struct target *t, bool forks, bool execs);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "target/syscalls.h"
+#include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
 
@@ -82,7 +83,14 @@ static int point_put(struct target *t, struct process *p, struct point *pt)
 
 static int point_remove(struct target *t, struct process *p, struct point *pt)
 {
+	const struct space *sp = space_of(p);
+
 	follow_forget(p, pt->addr, 1);
+	/* An excluded call returns there. */
+	if (sp && pt->kind == POINT_SW && exclude_returns_to(sp, pt->addr))
+		return target_point_set(translator_of(t)->lower,
+					lower_process(p), POINT_SW, pt->addr,
+					pt->size, NULL);
 	return target_point_clear(translator_of(t)->lower, lower_process(p),
 				  pt->kind, pt->addr, pt->size);
 }

@@ -184,6 +184,55 @@ def threads_have_events_of_their_own():
 
 
 @case(peer=OURS)
+def excluded_calls_run_natively_and_come_back():
+    """Direct, through pointers and PLTs; with signals and threads."""
+    path = inferior("covered")
+    every = drcov(traced("--coverage", "covered", "plain", status=3))
+    with tempfile.NamedTemporaryFile(prefix="tracestub-test.") as f:
+        got = drcov(traced("--coverage", "covered", "plain", status=3,
+                           more=["--native=libc.so*", "--stats=" + f.name]))
+        calls = int(re.search(r"^excluded_calls (\d+)$", f.read().decode(),
+                              re.M)[1])
+    check(calls >= 3, "calls", calls)
+    compare = symbol("covered", "compare")
+    mine = {b for b in every if b[0] == path}
+    missing = {b[1] for b in mine - got}
+    check(compare in missing, "what qsort calls runs natively")
+    check(all(compare <= at < compare + 64 for at in missing), "ours", missing)
+    libc = [sum("libc.so" in b[0] for b in blocks) for blocks in (got, every)]
+    check(libc[0] < libc[1] / 3, "blocks of libc", libc)
+
+
+@case(peer=OURS)
+def depth_is_kept_across_excluded_calls():
+    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+        path = os.path.join(tmp, "file")
+        status, _, err = trace(
+            ["--events=call,ret,exec", "--trace=" + path, "--native=libc.so*",
+             "--disable-randomization"], "covered", "plain")
+        equal((status, err), (3, ""), "status")
+        with open(path, "rb") as f:
+            got, modules = events(f.read())
+    base = next(m[0] for m in modules if m[2] == inferior("covered"))
+    fib = base + symbol("covered", "fib")
+    work = base + symbol("covered", "work")
+    calls = [e for e in got if e[1] == "call" and e[4] == fib]
+    plain = {e[2] for e in got if e[1] == "call" and e[4] == work}
+    equal(len(plain), 1, "calls of work")
+    outermost = min(e[2] for e in calls)
+    equal(outermost, plain.pop() + 1, "depth of fib")
+
+
+@case(peer=OURS)
+def excluded_code_in_threads_and_before_an_exec():
+    for mode, want in ("pair", 0), ("exec", 3), ("fork", 0), ("unload", 137):
+        for more in (), ("--follow-forks",):
+            status, _, err = trace(["--native=libc.so*", *more], "covered",
+                                   mode)
+            equal((status, err), (want, ""), mode)
+
+
+@case(peer=OURS)
 def mistakes_are_told_before_the_program_runs():
     status, out, err = trace(["--coverage=/nowhere/file"], "covered", "plain")
     equal((status, out), (125, ""), "a file that cannot be written")

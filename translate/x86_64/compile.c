@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "translate/exclude.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/x86_64/compiler.h"
@@ -134,7 +135,9 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 {
 	struct insn *i = c->insns;
 
-	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS; i++) {
+	c->excluded = !skip_point && !has_point(c, pc) &&
+		      exclude_stops_at(c->sp, pc);
+	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS && !c->excluded; i++) {
 		if (has_point(c, pc) && !(skip_point && !c->n_insns))
 			return;
 		c->n_insns++;
@@ -153,11 +156,13 @@ static uint32_t original_length(const struct compiler *c, uint64_t pc)
 	return c->n_insns ? (uint32_t)(insn_next(last) - pc) : 1;
 }
 
-static void write_point(struct writer *w)
+static void write_stub(struct writer *w, enum stub_kind kind)
 {
-	struct stub stub = { .pc = w->pc, .kind = STUB_POINT };
+	struct stub stub = { .pc = w->pc, .kind = (uint8_t)kind };
 
 	w_mark(w, 0, 0);
+	w_align(w, 1);
+	stub.arg = stream_at(w->s) + 1;
 	w_jmp_at(w, region_stub(w->rg, &stub));
 }
 
@@ -190,7 +195,7 @@ static uint64_t write_insns(struct compiler *c)
 		w->pc = insn_next(i);
 	}
 	if (has_point(c, w->pc) || !c->n_insns) {
-		write_point(w);
+		write_stub(w, c->excluded ? STUB_EXCLUDED : STUB_POINT);
 		return 0;
 	}
 	return w->pc;
@@ -201,6 +206,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 	struct writer *w = &c->w;
 
 	w->pc = pc;
+	if (c->excluded)
+		return;
 	test_entry_write(c);
 	instrument_entry(c);
 }

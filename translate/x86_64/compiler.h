@@ -26,6 +26,7 @@ struct compiler {
 	unsigned n_insns;
 	unsigned budget;  /* blocks */
 	bool has_points;  /* of the layer above */
+	bool excluded;	  /* the block that is written is a stub */
 	bool return_next; /* what comes next is a return address */
 	uint64_t *todo;
 	size_t n_todo, cap_todo;
