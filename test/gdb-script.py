@@ -325,10 +325,10 @@ def compare(theirs, ours, known):
 def judge(script, opt):
     base = script[:-len(".gdb")]
     head = read_head(script)
+    why_not = head.pop("follow", None)
     if opt.follow:
-        why = head.get("follow", "yes")
-        if why != "yes":
-            raise Skip(why)
+        if why_not:
+            raise Skip(why_not)
         head["follow"] = "yes"
         if "i386" in head.get("inferior", ""):
             raise Skip("i386 programs are not translated")

@@ -35,7 +35,7 @@ KINDS = {
     "maps": (2, 80),
     "code": (3, 80),
 }
-KILLS_EACH = 20     # then another process: each leaves a cache behind
+KILLS_EACH = 10     # then another process: each leaves a cache behind
 
 
 class Followed:

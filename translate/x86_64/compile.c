@@ -143,6 +143,12 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 		c->n_insns++;
 		if (!code_read(&c->reader, pc, i) || i->in.kind != X86_PLAIN)
 			return;
+		/* A thread leaves the cache there: what is counted whole is
+		 * to be executed whole. */
+		if (c->n_insns > 1 && section_may_begin(&c->reader, i)) {
+			c->n_insns--;
+			return;
+		}
 		if (code_patches(i) && code_changes(&c->reader, pc))
 			return;
 		pc = insn_next(i);
@@ -175,15 +181,15 @@ static uint64_t write_insns(struct compiler *c)
 		const struct insn *i = &c->insns[n];
 
 		w->pc = i->pc;
+		if (i->ok && section_may_begin(&c->reader, i)) {
+			write_section(w);
+			return 0;
+		}
 		event_write(w, EVENT_EXEC, 0);
 		if (i->ok && i->in.kind != X86_PLAIN)
 			return branch_write(c, i);
 		if (!is_movable(i)) {
 			native_write(w);
-			return 0;
-		}
-		if (section_may_begin(&c->reader, i)) {
-			write_section(w);
 			return 0;
 		}
 		if (is_popf(i))
@@ -209,7 +215,9 @@ static void write_entry(struct compiler *c, uint64_t pc)
 	if (c->excluded)
 		return;
 	test_entry_write(c);
-	instrument_entry(c);
+	/* What begins by leaving the cache is counted by what runs instead. */
+	if (!c->n_insns || !section_may_begin(&c->reader, &c->insns[0]))
+		instrument_entry(c);
 }
 
 /* Returns where the code that comes next continues, or 0. */
