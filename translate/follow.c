@@ -2,7 +2,7 @@
  * A followed thread: in and out of the cache, what its traps and stops mean and
  * how it goes on. What concerns its process as a whole is in process.c.
  */
-#include "translate/follow.h"
+#include "translate/trap.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,9 +22,7 @@
 
 /* --- registers ----------------------------------------------------------- */
 
-/* The lower thread's general registers, to be read and, with dirty, changed.
- * NULL: it is gone. */
-static uint8_t *image_of(struct translator *tr, struct thread *low, bool dirty)
+uint8_t *follow_image(struct translator *tr, struct thread *low, bool dirty)
 {
 	uint64_t pc;
 
@@ -35,14 +33,14 @@ static uint8_t *image_of(struct translator *tr, struct thread *low, bool dirty)
 	return low->regs;
 }
 
-static uint64_t *special(struct thread *low, unsigned regno)
+uint64_t *follow_special(struct thread *low, unsigned regno)
 {
 	return (uint64_t *)(void *)(low->regs +
 				    low->proc->arch->regs[regno].packed_at);
 }
 
-static int resume_low(struct translator *tr, struct thread *low,
-		      enum resume_kind kind, int signo)
+int follow_go(struct translator *tr, struct thread *low, enum resume_kind kind,
+	      int signo)
 {
 	struct resume act = { .who = low->id, .kind = kind, .signo = signo };
 
@@ -67,10 +65,10 @@ static bool has_trapped(struct translator *tr, struct thread *low)
 	       si.si_signo == SIGTRAP && si.si_code == SI_KERNEL;
 }
 
-static const struct stub *leave_cache(struct translator *tr, struct thread *low,
-				      struct follow *f, bool trapped)
+const struct stub *follow_leave(struct translator *tr, struct thread *low,
+				struct follow *f, bool trapped)
 {
-	uint8_t *image = image_of(tr, low, true);
+	uint8_t *image = follow_image(tr, low, true);
 	const struct stub *stub = NULL;
 	int r;
 
@@ -83,7 +81,7 @@ static const struct stub *leave_cache(struct translator *tr, struct thread *low,
 	if (r < 0)
 		debug(SESSION, "%d: no way back from %#lx (%d)", low->id.tid,
 		      *image_reg(image, IMAGE_RIP), r);
-	*special(low, tr->gs_base) = f->gs_base;
+	*follow_special(low, tr->gs_base) = f->gs_base;
 	tr->stats.rewinds++;
 	return stub;
 }
@@ -97,34 +95,33 @@ void follow_rewind(struct translator *tr, struct thread *th)
 	if (!f || !f->in_cache)
 		return;
 	trapped = has_trapped(tr, low);
-	leave_cache(tr, low, f, trapped);
+	follow_leave(tr, low, f, trapped);
 	tr_thread_of(th)->trap_owed = trapped;
 }
 
-static void enter_at(struct translator *tr, struct thread *low,
-		     struct follow *f, uint64_t cpc)
+void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
+		  uint64_t cpc)
 {
-	uint8_t *image = image_of(tr, low, true);
+	uint8_t *image = follow_image(tr, low, true);
 
 	if (!image)
 		return;
-	f->gs_base = *special(low, tr->gs_base);
+	f->gs_base = *follow_special(low, tr->gs_base);
 	memcpy(window_page(f->space, f->window) + WIN_GS, &f->gs_base,
 	       sizeof(f->gs_base));
-	*special(low, tr->gs_base) = window_addr(f->space, f->window);
+	*follow_special(low, tr->gs_base) = window_addr(f->space, f->window);
 	*image_reg(image, IMAGE_RIP) = cpc;
 	f->in_cache = true;
 	f->excluded = false;
 	tr->stats.entries++;
 }
 
-/* The original instruction runs by itself. */
-static void step_native(struct translator *tr, struct thread *low,
-			struct follow *f, enum follow_wait why)
+void follow_step(struct translator *tr, struct thread *low, struct follow *f,
+		 enum follow_wait why)
 {
 	f->wait = why;
 	tr->stats.native_steps++;
-	resume_low(tr, low, RESUME_STEP, 0);
+	follow_go(tr, low, RESUME_STEP, 0);
 }
 
 /* The kernel is to make the call before the pc again, or a signal's handler
@@ -134,7 +131,7 @@ static bool restarts_call(const struct translator *tr, struct thread *low,
 {
 	int64_t r = (int64_t)*image_reg(image, IMAGE_RAX);
 
-	return (int64_t)*special(low, tr->orig_rax) >= 0 &&
+	return (int64_t)*follow_special(low, tr->orig_rax) >= 0 &&
 	       (r == -512 || r == -513 || r == -514 || r == -516);
 }
 
@@ -153,8 +150,7 @@ static uint64_t behind_call(struct space *sp, uint64_t pc)
 	return 0;
 }
 
-static struct block *block_for(struct translator *tr, struct space *sp,
-			       uint64_t pc)
+struct block *follow_block(struct translator *tr, struct space *sp, uint64_t pc)
 {
 	struct block *b = compile(sp, pc);
 
@@ -181,23 +177,33 @@ static void run_stepping(struct translator *tr, struct thread *low,
 		f->wait = WAIT_CALL;
 	}
 	tr->stats.native_steps++;
-	resume_low(tr, low, RESUME_CONT, 0);
+	follow_go(tr, low, RESUME_CONT, 0);
 }
 
-static void run_excluded(struct translator *tr, struct thread *low,
+void follow_run_excluded(struct translator *tr, struct thread *low,
 			 struct follow *f)
 {
 	f->excluded = true;
 	f->wait = WAIT_EXCLUDED;
-	resume_low(tr, low, RESUME_CONT, 0);
+	follow_go(tr, low, RESUME_CONT, 0);
 }
 
-/* A rewound thread goes on in the cache; native steps and excluded code
- * apart. */
-static void run_on(struct translator *tr, struct thread *low, struct follow *f)
+/* Where in the cache the thread with that image goes on; 0: nowhere. */
+static uint64_t cache_place(struct translator *tr, struct thread *low,
+			    struct follow *f, uint8_t *image)
 {
-	uint8_t *image = image_of(tr, low, false);
+	uint64_t pc = *image_reg(image, IMAGE_RIP);
 	struct block *b;
+
+	if (restarts_call(tr, low, image))
+		return behind_call(f->space, pc);
+	b = follow_block(tr, f->space, pc);
+	return b ? block_cpc(f->space, b) : 0;
+}
+
+void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
+{
+	uint8_t *image = follow_image(tr, low, false);
 	uint64_t pc, cpc;
 
 	if (!image)
@@ -209,301 +215,55 @@ static void run_on(struct translator *tr, struct thread *low, struct follow *f)
 	}
 	pc = *image_reg(image, IMAGE_RIP);
 	if (f->excluded && is_excluded(f->space, pc)) {
-		run_excluded(tr, low, f);
+		follow_run_excluded(tr, low, f);
 		return;
 	}
-	if (restarts_call(tr, low, image)) {
-		cpc = behind_call(f->space, pc);
-	} else {
-		b = block_for(tr, f->space, pc);
-		cpc = b ? block_cpc(f->space, b) : 0;
-	}
+	cpc = cache_place(tr, low, f, image);
 	if (!cpc) {
-		step_native(tr, low, f, WAIT_NATIVE);
+		follow_step(tr, low, f, WAIT_NATIVE);
 		return;
 	}
-	enter_at(tr, low, f, cpc);
-	resume_low(tr, low, RESUME_CONT, 0);
-}
-
-/* --- traps of translated code -------------------------------------------- */
-
-struct trap {
-	struct translator *tr;
-	struct thread *th, *low;
-	struct follow *f;
-	struct stub stub; /* a copy: stubs move */
-	uint64_t cpc;
-};
-
-/* Returns true for what the layer above is to be told; *ev says what. */
-typedef bool trap_fn(struct trap *t, struct stop *ev);
-
-static bool trap_exit(struct trap *t, struct stop *ev)
-{
-	(void)ev;
-	t->tr->stats.exits++;
-	run_on(t->tr, t->low, t->f);
-	return false;
-}
-
-static void land(struct trap *t, bool is_return)
-{
-	struct space *sp = t->f->space;
-	uint8_t *image = image_of(t->tr, t->low, false);
-	struct block *b;
-
-	if (!image)
-		return;
-	b = block_for(t->tr, sp, *image_reg(image, IMAGE_RIP));
-	if (b && !region_has_room(sp->regions[b->region])) {
-		process_flush(t->tr, sp);
-		b = block_for(t->tr, sp, *image_reg(image, IMAGE_RIP));
-	}
-	if (b)
-		compile_landing(sp, b, is_return);
-	run_on(t->tr, t->low, t->f);
-}
-
-static bool trap_indirect(struct trap *t, struct stop *ev)
-{
-	(void)ev;
-	t->tr->stats.indirect_misses++;
-	land(t, false);
-	return false;
-}
-
-static bool trap_return(struct trap *t, struct stop *ev)
-{
-	(void)ev;
-	t->tr->stats.return_misses++;
-	land(t, true);
-	return false;
-}
-
-static bool trap_learn(struct trap *t, struct stop *ev)
-{
-	struct space *sp = t->f->space;
-	uint8_t *image = image_of(t->tr, t->low, false);
-	struct region *rg = space_region_at(sp, t->cpc);
-	uint64_t target = 0;
-	uint32_t at;
-
-	(void)ev;
-	t->tr->stats.learned++;
-	if (!image)
-		return false;
-	branch_target(sp, image, *special(t->low, t->tr->fs_base), &target);
-	at = compile_learn(sp, rg, t->stub.arg, target);
-	enter_at(t->tr, t->low, t->f, rg->addr + at);
-	resume_low(t->tr, t->low, RESUME_CONT, 0);
-	return false;
-}
-
-static bool trap_native(struct trap *t, struct stop *ev)
-{
-	(void)ev;
-	step_native(t->tr, t->low, t->f, WAIT_NATIVE);
-	return false;
-}
-
-static bool trap_syscall(struct trap *t, struct stop *ev)
-{
-	struct region *rg = space_region_at(t->f->space, t->cpc);
-	uint8_t *image = image_of(t->tr, t->low, false);
-
-	(void)ev;
-	if (!image)
-		return false;
-	t->tr->stats.syscalls_watched++;
-	t->f->watch = watch_call(t->f->space, image);
-	if (t->f->watch.way == WATCH_PLAIN) {
-		enter_at(t->tr, t->low, t->f, rg->addr + t->stub.arg);
-		resume_low(t->tr, t->low, RESUME_CONT, 0);
-		return false;
-	}
-	if (t->f->watch.way == WATCH_RETURN)
-		t->tr->stats.native_returns++;
-	else
-		t->tr->stats.native_syscalls++;
-	step_native(t->tr, t->low, t->f, WAIT_CALL);
-	return false;
-}
-
-static bool trap_stale(struct trap *t, struct stop *ev)
-{
-	struct space *sp = t->f->space;
-	struct block *b = block_find(sp, t->stub.pc);
-
-	(void)ev;
-	t->tr->stats.stale++;
-	if (b && block_index(sp, b) == t->stub.arg)
-		block_drop(sp, b);
-	run_on(t->tr, t->low, t->f);
-	return false;
-}
-
-static bool trap_gate(struct trap *t, struct stop *ev)
-{
-	struct space *sp = t->f->space;
-	const struct block *b = &sp->blocks[t->stub.arg];
-
-	(void)ev;
-	t->tr->stats.gates++;
-	sp->by = t->low;
-	gates_renew(sp, b->pc, b->pc + b->length);
-	run_on(t->tr, t->low, t->f);
-	return false;
-}
-
-static bool trap_point(struct trap *t, struct stop *ev)
-{
-	struct space *sp = t->f->space;
-	const struct point *pt = process_point(t->th->proc, t->stub.pc);
-	struct block *b;
-
-	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
-		*ev = (struct stop){
-			.id = t->th->id,
-			.kind = pt->kind == POINT_HW ? STOP_HWBREAK
-						     : STOP_SWBREAK,
-		};
-		return true;
-	}
-	b = pt ? compile_behind_point(sp, t->stub.pc) : NULL;
-	if (pt && !b) {
-		process_flush(t->tr, sp);
-		b = compile_behind_point(sp, t->stub.pc);
-	}
-	if (!b) {
-		run_on(t->tr, t->low, t->f);
-		return false;
-	}
-	enter_at(t->tr, t->low, t->f, block_cpc(sp, b));
-	resume_low(t->tr, t->low, RESUME_CONT, 0);
-	return false;
-}
-
-static bool trap_excluded(struct trap *t, struct stop *ev)
-{
-	(void)ev;
-	if (exclude_enter(t->tr, t->low, t->f->space)) {
-		run_excluded(t->tr, t->low, t->f);
-		return false;
-	}
-	exclude_not(t->f->space, &t->stub);
-	run_on(t->tr, t->low, t->f);
-	return false;
-}
-
-static bool trap_drain(struct trap *t, struct stop *ev)
-{
-	struct region *rg = space_region_at(t->f->space, t->cpc);
-
-	(void)ev;
-	t->tr->stats.drains++;
-	ring_drain(t->tr, t->th, true);
-	enter_at(t->tr, t->low, t->f, rg->addr + t->stub.arg);
-	resume_low(t->tr, t->low, RESUME_CONT, 0);
-	return false;
-}
-
-static bool trap_section(struct trap *t, struct stop *ev)
-{
-	uint8_t *image = image_of(t->tr, t->low, false);
-
-	(void)ev;
-	if (!image)
-		return false;
-	switch (section_begin(t->f->space, t->low, image,
-			      *special(t->low, t->tr->fs_base),
-			      &t->f->section)) {
-	case SECTION_NONE:
-		run_on(t->tr, t->low, t->f);
-		break;
-	case SECTION_OTHER:
-		step_native(t->tr, t->low, t->f, WAIT_NATIVE);
-		break;
-	case SECTION_ARMS:
-		t->f->wait = WAIT_SECTION;
-		t->tr->stats.sections++;
-		resume_low(t->tr, t->low, RESUME_CONT, 0);
-	}
-	return false;
-}
-
-static trap_fn *const traps[] = {
-	[STUB_EXIT] = trap_exit,     [STUB_INDIRECT] = trap_indirect,
-	[STUB_RETURN] = trap_return, [STUB_LEARN] = trap_learn,
-	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
-	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
-	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
-	[STUB_GATE] = trap_gate,
-	[STUB_EXCLUDED] = trap_excluded,
-};
-
-/*
- * The thread has met the trap at the entry of a block that was dropped: the
- * block before it in the stream falls through to it, or a return's landing
- * does. Neither is to come here again.
- */
-static void bypass_dead(struct translator *tr, struct space *sp, uint64_t cpc)
-{
-	const struct region *rg = space_region_at(sp, cpc);
-	struct block *b = rg ? block_dead_at(sp, rg, cpc) : NULL, *now;
-	struct block *before = b ? b - 1 : NULL;
-	bool lands;
-
-	if (!b)
-		return;
-	lands = b->return_landing;
-	b->return_landing = 0;
-	if (block_index(sp, before) && before->region == b->region &&
-	    !(before->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
-		block_drop(sp, before);
-	now = lands ? block_for(tr, sp, b->pc) : NULL;
-	if (now)
-		compile_landing(sp, now, true);
-}
-
-/* The thread has met a trap in the cache. */
-static bool take_trap(struct translator *tr, struct thread *th,
-		      struct follow *f, struct stop *ev)
-{
-	struct thread *low = lower_thread(th);
-	uint8_t *image = image_of(tr, low, false);
-	struct trap t = { .tr = tr, .th = th, .low = low, .f = f };
-	const struct stub *stub;
-
-	if (!image)
-		return false;
-	tr->stats.stops++;
-	th->fresh = 0; /* of registers: those of an earlier stop */
-	t.cpc = *image_reg(image, IMAGE_RIP) - 1;
-	stub = leave_cache(tr, low, f, true);
-	sigtrap_mend(tr, th);
-	if (stub) {
-		t.stub = *stub;
-		return traps[stub->kind](&t, ev);
-	}
-	tr->stats.stale++;
-	bypass_dead(tr, f->space, t.cpc);
-	run_on(tr, low, f);
-	return false;
+	follow_enter(tr, low, f, cpc);
+	follow_go(tr, low, RESUME_CONT, 0);
 }
 
 /* --- events -------------------------------------------------------------- */
+
+/*
+ * SIGSTOP has no handler: the thread stops where it is, in the cache, and goes
+ * on there when it is continued. A step would not stay in the stop.
+ */
+static bool stop_in_cache(struct translator *tr, struct thread *low,
+			  struct follow *f)
+{
+	uint8_t *image = follow_image(tr, low, false);
+	uint64_t cpc;
+
+	if (!image || *image_flags(image) & FLAG_STEPS || f->excluded)
+		return false;
+	f->space->by = low;
+	cpc = cache_place(tr, low, f, image);
+	if (!cpc)
+		return false;
+	follow_enter(tr, low, f, cpc);
+	follow_go(tr, low, RESUME_CONT, SIGSTOP);
+	return true;
+}
 
 static void deliver(struct translator *tr, struct thread *th, struct follow *f,
 		    int signo)
 {
 	struct thread *low = lower_thread(th);
 
+	if (signo == SIGSTOP && stop_in_cache(tr, low, f)) {
+		tr->stats.signals++;
+		return;
+	}
 	signo = sigtrap_deliver(tr, th, signo);
 	f->wait = WAIT_SIGNAL;
 	tr->stats.signals++;
 	tr->stats.native_signals++;
-	resume_low(tr, low, RESUME_STEP, signo);
+	follow_go(tr, low, RESUME_STEP, signo);
 }
 
 /* A filter's SIGSYS tells where the call was: right before the pc. */
@@ -511,7 +271,7 @@ static void mend_call_address(struct translator *tr, struct thread *low,
 			      struct follow *f)
 {
 	const struct target_object_ops *object = tr->lower->ops->object;
-	uint8_t *image = image_of(tr, low, false);
+	uint8_t *image = follow_image(tr, low, false);
 	siginfo_t si = { 0 };
 
 	if (!object || !image ||
@@ -529,11 +289,11 @@ static bool take_signal(struct translator *tr, struct thread *th,
 	struct thread *low = lower_thread(th);
 
 	if (ev->signo == SIGTRAP && ev->code == SIGNAL_TRAP)
-		return take_trap(tr, th, f, ev);
+		return follow_take_trap(tr, th, f, ev);
 	if (!ev->signo)
 		return true;
 	if (f->in_cache)
-		leave_cache(tr, low, f, false);
+		follow_leave(tr, low, f, false);
 	if (ev->signo == SIGSYS)
 		mend_call_address(tr, low, f);
 	if (f->asked.kind != RESUME_CONT ||
@@ -561,7 +321,7 @@ static void end_wait(struct translator *tr, struct thread *low,
 		     struct follow *f)
 {
 	struct watch *w = &f->watch;
-	uint8_t *image = image_of(tr, low, false);
+	uint8_t *image = follow_image(tr, low, false);
 	bool called;
 
 	if (f->wait == WAIT_CALL && w->way == WATCH_NATIVE && image) {
@@ -614,7 +374,7 @@ static bool end_section(struct translator *tr, struct thread *th,
 			struct follow *f)
 {
 	struct thread *low = lower_thread(th);
-	uint8_t *image = image_of(tr, low, false);
+	uint8_t *image = follow_image(tr, low, false);
 	uint64_t pc = image ? *image_reg(image, IMAGE_RIP) : 0;
 
 	f->wait = WAIT_NONE;
@@ -622,7 +382,7 @@ static bool end_section(struct translator *tr, struct thread *th,
 	    point_find(th->proc, POINT_SW, pc, 0) ||
 	    f->asked.kind != RESUME_CONT)
 		return false;
-	run_on(tr, low, f);
+	follow_run_on(tr, low, f);
 	return true;
 }
 
@@ -630,7 +390,7 @@ static bool end_section(struct translator *tr, struct thread *th,
 static bool is_in_section(struct translator *tr, struct thread *low,
 			  const struct follow *f)
 {
-	uint8_t *image = image_of(tr, low, false);
+	uint8_t *image = follow_image(tr, low, false);
 	uint64_t pc = image ? *image_reg(image, IMAGE_RIP) : 0;
 
 	return f->wait == WAIT_SECTION && pc >= f->section.lo &&
@@ -642,7 +402,7 @@ static bool take_return(struct translator *tr, struct thread *th,
 			struct follow *f, struct stop *ev)
 {
 	struct thread *low = lower_thread(th);
-	uint8_t *image = f->in_cache ? NULL : image_of(tr, low, false);
+	uint8_t *image = f->in_cache ? NULL : follow_image(tr, low, false);
 
 	if (!image ||
 	    !exclude_returns_to(f->space, *image_reg(image, IMAGE_RIP)))
@@ -654,7 +414,7 @@ static bool take_return(struct translator *tr, struct thread *th,
 		ev->kind = STOP_STEP;
 		return false;
 	}
-	run_on(tr, low, f);
+	follow_run_on(tr, low, f);
 	return true;
 }
 
@@ -679,7 +439,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	case STOP_STEP:
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return true;
-		run_on(tr, low, f);
+		follow_run_on(tr, low, f);
 		return false;
 	case STOP_SWBREAK:
 		return !take_return(tr, th, f, ev) && !end_section(tr, th, f);
@@ -711,12 +471,12 @@ int follow_resume(struct translator *tr, struct thread *th,
 		return target_resume(tr->lower, &own, 1);
 	}
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)
-		return resume_low(tr, low, RESUME_CONT, 0);
+		return follow_go(tr, low, RESUME_CONT, 0);
 	follow_rewind(tr, th);
 	if (act->signo)
 		deliver(tr, th, f, act->signo);
 	else
-		run_on(tr, low, f);
+		follow_run_on(tr, low, f);
 	return 0;
 }
 
@@ -759,10 +519,10 @@ void follow_rewind_child(struct translator *tr, const struct follow *parent,
 			 struct thread *low)
 {
 	struct follow f = *parent;
-	uint8_t *image = image_of(tr, low, false);
+	uint8_t *image = follow_image(tr, low, false);
 
 	if (image && space_region_at(f.space, *image_reg(image, IMAGE_RIP)))
-		leave_cache(tr, low, &f, false);
+		follow_leave(tr, low, &f, false);
 }
 
 /* Whose window a thread has in its gs base. */
@@ -785,9 +545,10 @@ static void rewind_unborn(struct translator *tr, struct process *p,
 	const struct thread *th = upper_thread(tr, low);
 	const struct follow *parent;
 
-	if ((th && follow_of(th)) || low->running || !image_of(tr, low, false))
+	if ((th && follow_of(th)) || low->running ||
+	    !follow_image(tr, low, false))
 		return;
-	parent = follow_with_window(p, *special(low, tr->gs_base));
+	parent = follow_with_window(p, *follow_special(low, tr->gs_base));
 	if (!parent)
 		return;
 	follow_rewind_child(tr, parent, low);

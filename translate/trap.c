@@ -1,0 +1,277 @@
+/*
+ * The traps that translated code makes on purpose: a thread has come to a stub,
+ * or to the entry of a block that was dropped. It has been rewound, and goes on
+ * as the stub's kind says.
+ */
+#include "translate/trap.h"
+
+#include "translate/block.h"
+#include "translate/exclude.h"
+#include "translate/gate.h"
+#include "translate/ring.h"
+#include "translate/x86_64/compile.h"
+#include "translate/x86_64/rewind.h"
+
+struct trap {
+	struct translator *tr;
+	struct thread *th, *low;
+	struct follow *f;
+	struct stub stub; /* a copy: stubs move */
+	uint64_t cpc;
+};
+
+/* Returns true for what the layer above is to be told; *ev says what. */
+typedef bool trap_fn(struct trap *t, struct stop *ev);
+
+static bool trap_exit(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	t->tr->stats.exits++;
+	follow_run_on(t->tr, t->low, t->f);
+	return false;
+}
+
+static void land(struct trap *t, bool is_return)
+{
+	struct space *sp = t->f->space;
+	uint8_t *image = follow_image(t->tr, t->low, false);
+	struct block *b;
+
+	if (!image)
+		return;
+	b = follow_block(t->tr, sp, *image_reg(image, IMAGE_RIP));
+	if (b && !region_has_room(sp->regions[b->region])) {
+		process_flush(t->tr, sp);
+		b = follow_block(t->tr, sp, *image_reg(image, IMAGE_RIP));
+	}
+	if (b)
+		compile_landing(sp, b, is_return);
+	follow_run_on(t->tr, t->low, t->f);
+}
+
+static bool trap_indirect(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	t->tr->stats.indirect_misses++;
+	land(t, false);
+	return false;
+}
+
+static bool trap_return(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	t->tr->stats.return_misses++;
+	land(t, true);
+	return false;
+}
+
+static bool trap_learn(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	uint8_t *image = follow_image(t->tr, t->low, false);
+	struct region *rg = space_region_at(sp, t->cpc);
+	uint64_t target = 0;
+	uint32_t at;
+
+	(void)ev;
+	t->tr->stats.learned++;
+	if (!image)
+		return false;
+	branch_target(sp, image, *follow_special(t->low, t->tr->fs_base),
+		      &target);
+	at = compile_learn(sp, rg, t->stub.arg, target);
+	follow_enter(t->tr, t->low, t->f, rg->addr + at);
+	follow_go(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
+static bool trap_native(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	follow_step(t->tr, t->low, t->f, WAIT_NATIVE);
+	return false;
+}
+
+static bool trap_syscall(struct trap *t, struct stop *ev)
+{
+	struct region *rg = space_region_at(t->f->space, t->cpc);
+	uint8_t *image = follow_image(t->tr, t->low, false);
+
+	(void)ev;
+	if (!image)
+		return false;
+	t->tr->stats.syscalls_watched++;
+	t->f->watch = watch_call(t->f->space, image);
+	if (t->f->watch.way == WATCH_PLAIN) {
+		follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
+		follow_go(t->tr, t->low, RESUME_CONT, 0);
+		return false;
+	}
+	if (t->f->watch.way == WATCH_RETURN)
+		t->tr->stats.native_returns++;
+	else
+		t->tr->stats.native_syscalls++;
+	follow_step(t->tr, t->low, t->f, WAIT_CALL);
+	return false;
+}
+
+static bool trap_stale(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	struct block *b = block_find(sp, t->stub.pc);
+
+	(void)ev;
+	t->tr->stats.stale++;
+	if (b && block_index(sp, b) == t->stub.arg)
+		block_drop(sp, b);
+	follow_run_on(t->tr, t->low, t->f);
+	return false;
+}
+
+static bool trap_gate(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	const struct block *b = &sp->blocks[t->stub.arg];
+
+	(void)ev;
+	t->tr->stats.gates++;
+	sp->by = t->low;
+	gates_renew(sp, b->pc, b->pc + b->length);
+	follow_run_on(t->tr, t->low, t->f);
+	return false;
+}
+
+static bool trap_point(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	const struct point *pt = process_point(t->th->proc, t->stub.pc);
+	struct block *b;
+
+	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
+		*ev = (struct stop){
+			.id = t->th->id,
+			.kind = pt->kind == POINT_HW ? STOP_HWBREAK
+						     : STOP_SWBREAK,
+		};
+		return true;
+	}
+	b = pt ? compile_behind_point(sp, t->stub.pc) : NULL;
+	if (pt && !b) {
+		process_flush(t->tr, sp);
+		b = compile_behind_point(sp, t->stub.pc);
+	}
+	if (!b) {
+		follow_run_on(t->tr, t->low, t->f);
+		return false;
+	}
+	follow_enter(t->tr, t->low, t->f, block_cpc(sp, b));
+	follow_go(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
+static bool trap_excluded(struct trap *t, struct stop *ev)
+{
+	(void)ev;
+	if (exclude_enter(t->tr, t->low, t->f->space)) {
+		follow_run_excluded(t->tr, t->low, t->f);
+		return false;
+	}
+	exclude_not(t->f->space, &t->stub);
+	follow_run_on(t->tr, t->low, t->f);
+	return false;
+}
+
+static bool trap_drain(struct trap *t, struct stop *ev)
+{
+	struct region *rg = space_region_at(t->f->space, t->cpc);
+
+	(void)ev;
+	t->tr->stats.drains++;
+	ring_drain(t->tr, t->th, true);
+	follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
+	follow_go(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
+static bool trap_section(struct trap *t, struct stop *ev)
+{
+	uint8_t *image = follow_image(t->tr, t->low, false);
+
+	(void)ev;
+	if (!image)
+		return false;
+	switch (section_begin(t->f->space, t->low, image,
+			      *follow_special(t->low, t->tr->fs_base),
+			      &t->f->section)) {
+	case SECTION_NONE:
+		follow_run_on(t->tr, t->low, t->f);
+		break;
+	case SECTION_OTHER:
+		follow_step(t->tr, t->low, t->f, WAIT_NATIVE);
+		break;
+	case SECTION_ARMS:
+		t->f->wait = WAIT_SECTION;
+		t->tr->stats.sections++;
+		follow_go(t->tr, t->low, RESUME_CONT, 0);
+	}
+	return false;
+}
+
+static trap_fn *const traps[] = {
+	[STUB_EXIT] = trap_exit,     [STUB_INDIRECT] = trap_indirect,
+	[STUB_RETURN] = trap_return, [STUB_LEARN] = trap_learn,
+	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
+	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
+	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
+	[STUB_GATE] = trap_gate,     [STUB_EXCLUDED] = trap_excluded,
+};
+
+/*
+ * The thread has met the trap at the entry of a block that was dropped: the
+ * block before it in the stream falls through to it, or a return's landing
+ * does. Neither is to come here again.
+ */
+static void bypass_dead(struct translator *tr, struct space *sp, uint64_t cpc)
+{
+	const struct region *rg = space_region_at(sp, cpc);
+	struct block *b = rg ? block_dead_at(sp, rg, cpc) : NULL, *now;
+	struct block *before = b ? b - 1 : NULL;
+	bool lands;
+
+	if (!b)
+		return;
+	lands = b->return_landing;
+	b->return_landing = 0;
+	if (block_index(sp, before) && before->region == b->region &&
+	    !(before->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
+		block_drop(sp, before);
+	now = lands ? follow_block(tr, sp, b->pc) : NULL;
+	if (now)
+		compile_landing(sp, now, true);
+}
+
+/* The thread has met a trap in the cache. */
+bool follow_take_trap(struct translator *tr, struct thread *th,
+		      struct follow *f, struct stop *ev)
+{
+	struct thread *low = lower_thread(th);
+	uint8_t *image = follow_image(tr, low, false);
+	struct trap t = { .tr = tr, .th = th, .low = low, .f = f };
+	const struct stub *stub;
+
+	if (!image)
+		return false;
+	tr->stats.stops++;
+	th->fresh = 0; /* of registers: those of an earlier stop */
+	t.cpc = *image_reg(image, IMAGE_RIP) - 1;
+	stub = follow_leave(tr, low, f, true);
+	sigtrap_mend(tr, th);
+	if (stub) {
+		t.stub = *stub;
+		return traps[stub->kind](&t, ev);
+	}
+	tr->stats.stale++;
+	bypass_dead(tr, f->space, t.cpc);
+	follow_run_on(tr, low, f);
+	return false;
+}

@@ -1,0 +1,55 @@
+/*
+ * What follow.c and trap.c do for each other with a thread that is stopped; low
+ * is its lower record. Private to translate/.
+ */
+#ifndef TRANSLATE_TRAP_H
+#define TRANSLATE_TRAP_H
+
+#include "translate/follow.h"
+
+struct block;
+struct stub;
+
+/* The thread has met a trap of ours in the cache. True: the layer above is to
+ * be told what *ev says then. */
+bool follow_take_trap(struct translator *tr, struct thread *th,
+		      struct follow *f, struct stop *ev);
+
+/* The lower thread's general registers, to be read and, with dirty, changed.
+ * NULL: it is gone. */
+uint8_t *follow_image(struct translator *tr, struct thread *low, bool dirty);
+
+/* One of them by its number, once the image has been fetched. */
+uint64_t *follow_special(struct thread *low, unsigned regno);
+
+/* Sets the lower thread going. */
+int follow_go(struct translator *tr, struct thread *low, enum resume_kind kind,
+	      int signo);
+
+/* Out of the cache: the image becomes the original thread's. The stub that it
+ * was at, or NULL. trapped: it has met a trap, and is behind it. */
+const struct stub *follow_leave(struct translator *tr, struct thread *low,
+				struct follow *f, bool trapped);
+
+/* Into the cache, at an address there. */
+void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
+		  uint64_t cpc);
+
+/* The original instruction runs by itself. */
+void follow_step(struct translator *tr, struct thread *low, struct follow *f,
+		 enum follow_wait why);
+
+/* The code for pc; the cache is dropped if it is full. NULL: no region can be
+ * near the pc. */
+struct block *follow_block(struct translator *tr, struct space *sp,
+			   uint64_t pc);
+
+/* It runs excluded code until that returns. */
+void follow_run_excluded(struct translator *tr, struct thread *low,
+			 struct follow *f);
+
+/* A rewound thread goes on in the cache; native steps and excluded code
+ * apart. */
+void follow_run_on(struct translator *tr, struct thread *low, struct follow *f);
+
+#endif
