@@ -75,7 +75,8 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
 # What a small client of our own sees of the server, case by case; with
 # FOLLOW=1 of programs that run translated, as far as the test knows --follow.
-SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady wire,\
+SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady \
+	wire kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
 FOLLOWED := $(if $(FOLLOW),$(shell grep -l 'raise SystemExit(main())' \
 	test/server/*.py | sed 's|.*/||; s|\.py$$||'))
@@ -113,6 +114,10 @@ ROWS := $(shell sed -n 's/^\([a-z][^ :]*\):.*/\1/p' test/translate/rows | \
 TESTS_translate := $(foreach t,$(ROWS),'translate/$(t)=python3 \
 	test/translate/inferior.py --server $(BUILD)/tracestub \
 	--inferiors $(T)/inferiors $(t)')
+# Far from server/kills: who survives a kill depends on who gets a processor.
+TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),kills_followed),\
+	'translate/$(t)=python3 test/server/$(t).py --server $(SERVER) \
+	--inferiors $(T)/inferiors')
 
 TESTS_fuzz := \
 	$(foreach t,$(SEAM),'fuzz/$(t)=$(T)/fuzz/$(t) test/fuzz/corpus/$(t)')
