@@ -255,7 +255,7 @@ def nothing_is_left():
             w.run_a_while()
             s.set_var("over", 0)
             equal(s.packet("D;%x" % p.pid), "OK", "detach")
-            s.server.wait(5)
+            s.server.wait(30)
         after = State(p.pid)
         before.compare(after)
         equal(after.blocked, before.blocked, "signals blocked")

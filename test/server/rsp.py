@@ -321,7 +321,7 @@ class Session:
     def start(self, text="vCont;c"):
         self.send(text)
 
-    def wait(self, seconds=5):
+    def wait(self, seconds=20):
         """The stop reply; console output on the way is left out."""
         end = time.monotonic() + seconds
         while True:
