@@ -4,6 +4,9 @@
 #	make check-unit             one kind: unit proto server gdb decode fuzz
 #	                            layers headers doc
 #	make check-translate        programs natively and followed, MODES=none,count
+#	make check-attach           some of them, followed in the middle
+#	make check-matrix           real programs, likewise; RUNS=100 to soak
+#	make check-cpython          CPython's own tests, natively and followed
 #	NATIVE=1 make check-translate   are the tests themselves right?
 #	make check-gdb ONLY='watch*'    some of a kind, by name
 #	make check SERVER=gdbserver KINDS=gdb    the scripts on another server
@@ -19,7 +22,7 @@ T            := $(BUILD)/test
 
 CHECK_MODES := asan hostile
 CHECK_GOALS := $(addprefix check-,unit proto server gdb follow decode fuzz layers \
-	headers doc translate)
+	headers doc translate attach matrix)
 
 # --- programs of the tests ---
 
@@ -108,7 +111,8 @@ $(T)/%-32: test/%.c $(wildcard arch/x86_64/*.c) base/hex.c
 	@mkdir -p $(@D)
 	$(CC) -m32 $(XCFLAGS) -O2 -o $@ $^
 
-# The translator: each row of test/translate/rows, and each script beside it.
+# The translator: each row of test/translate/rows; those of attach.py, which
+# are followed in the middle.
 ROWS := $(shell sed -n 's/^\([a-z][^ :]*\):.*/\1/p' test/translate/rows | \
 	while read r; do case $$r in ($(ONLY)) echo $$r;; esac; done)
 TESTS_translate := $(foreach t,$(ROWS),'translate/$(t)=python3 \
@@ -118,6 +122,14 @@ TESTS_translate := $(foreach t,$(ROWS),'translate/$(t)=python3 \
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),kills_followed),\
 	'translate/$(t)=python3 test/server/$(t).py --server $(SERVER) \
 	--inferiors $(T)/inferiors')
+TESTS_attach = $(foreach t,\
+	$(shell python3 test/translate/attach.py --list '$(ONLY)'),\
+	'attach/$(t)=python3 test/translate/attach.py \
+	--server $(BUILD)/tracestub --inferiors $(T)/inferiors $(t)')
+# Real programs, one row each.
+TESTS_matrix = $(foreach t,$(shell python3 test/translate/matrix.py --list \
+	'$(ONLY)'),'matrix/$(t)=python3 test/translate/matrix.py \
+	--server $(BUILD)/tracestub --inputs $(BUILD)/matrix $(t)')
 
 TESTS_fuzz := \
 	$(foreach t,$(SEAM),'fuzz/$(t)=$(T)/fuzz/$(t) test/fuzz/corpus/$(t)')
@@ -138,6 +150,8 @@ NEEDS_decode := $(addprefix $(T)/,decode-check effects-check effects-hw \
 	$(DECODE) \
 	$(if $(M32),$(addsuffix -32,$(DECODE))))
 NEEDS_translate = $(BUILD)/tracestub $(INFERIORS)
+NEEDS_attach = $(NEEDS_translate)
+NEEDS_matrix := $(BUILD)/tracestub
 NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))
 
 export TS_INFERIORS := $(abspath $(T)/inferiors)
@@ -184,6 +198,9 @@ demo: $(filter $(BUILD)/%,$(SERVER))
 check-gdb-suite: $(filter $(BUILD)/%,$(SERVER))
 	@test/gdb-suite/check.sh $(SERVER) $(BUILD)/gdb-suite
 
+check-cpython: $(BUILD)/tracestub
+	@test/translate/cpython.py --server $(BUILD)/tracestub $(TESTS)
+
 bench: $(filter $(BUILD)/%,$(SERVER)) $(BUILD)/bench/target \
 		$(BUILD)/bench/nullstub $(BUILD)/bench/waitbench
 	@bench/bench.py $(SERVER) $(BUILD)/bench
@@ -191,6 +208,9 @@ bench: $(filter $(BUILD)/%,$(SERVER)) $(BUILD)/bench/target \
 # Programs that make code; NAMES='java javac' some of them.
 bench-jit: $(filter $(BUILD)/%,$(SERVER))
 	@bench/jit/jit.py $(SERVER) $(NAMES)
+
+bench-translate: $(BUILD)/tracestub
+	@bench/programs/bench.py $(BUILD)/tracestub build/bench-programs
 
 $(BUILD)/bench/target: BENCH_FLAGS := -static -no-pie -pthread
 $(BUILD)/bench/%: bench/%.c
@@ -221,6 +241,8 @@ help:
 	@echo 'make check-KIND      unit proto server gdb decode fuzz layers headers doc;'
 	@echo '                     ONLY=GLOB'
 	@echo 'make check-translate programs natively and followed; MODES=none,count'
+	@echo 'make check-attach    ... followed in the middle; make check-matrix real'
+	@echo '                     ones; make check-cpython its own tests'
 	@echo 'make check-asan      the same with sanitizers'
 	@echo 'make check-hostile   unit and proto with tiny limits'
 	@echo 'make cov             lines that the tests reach'
@@ -228,11 +250,13 @@ help:
 	@echo '                     and we do not'
 	@echo 'make bench           ratios to gdbserver, beside the wanted ones'
 	@echo 'make bench-jit       CPU of node, java, luajit followed over native'
+	@echo 'make bench-translate ... of other programs; RUNS=5, QUICK=1'
 	@echo 'make fuzz-NAME       libFuzzer on a seam of test/fuzz/, FUZZ_SECONDS'
 	@echo 'make doc             doc/packets.md from the packet table'
 	@echo 'make install         PREFIX=$(PREFIX) DESTDIR='
 	@echo 'make format tidy clean'
 
 .SECONDARY:
-.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite bench bench-jit \
+.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite \
+	check-cpython bench bench-jit bench-translate \
 	cov demo doc install inferiors format tidy help

@@ -7,7 +7,7 @@
  *	tr_branch                 all cases, in order
  *	tr_branch loop push_ret   these only
  *	TR_REPEAT=50 tr_branch    all of them so often, printed once
- *	TR_MS=2000 tr_branch      ... or so many milliseconds
+ *	TR_UNTIL=FILE tr_branch   ... or until there is such a file
  *
  * exit status: 0, or 1 where a check failed; what failed is printed.
  */
@@ -23,7 +23,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef __unused
@@ -98,27 +97,17 @@ __unused static void tr_run_cases(int argc, char **argv,
 	}
 }
 
-/* Milliseconds since some time; no float is touched. */
-__unused static long tr_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* main() of such a program: its exit status. */
 __unused static int tr_main(int argc, char **argv, const struct tr_case *cases,
 			    size_t n)
 {
-	const char *repeat = getenv("TR_REPEAT"), *ms = getenv("TR_MS");
-	long end = ms ? tr_now() + atol(ms) : 0;
+	const char *repeat = getenv("TR_REPEAT"), *until = getenv("TR_UNTIL");
 	int rounds = repeat ? atoi(repeat) : 1;
 
 	do {
 		tr_run_cases(argc, argv, cases, n);
 		tr_round++;
-	} while (tr_round < rounds || tr_now() < end);
+	} while (tr_round < rounds || (until && access(until, F_OK) != 0));
 	return tr_failures != 0;
 }
 

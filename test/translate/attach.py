@@ -2,13 +2,16 @@
 """Follow programs that run already, let them go, and follow them again.
 
 usage: attach.py [--server S] [--inferiors DIR] [--native] [--runs N]
-                 [--times N] [--show] [NAME...]
+                 [--times N] [--kill] [--show] [--list GLOB] [NAME...]
 
 Each program does all its cases again and again until it is told to end
-(TR_MS), while `tracestub trace --pid` follows it now and then. What it
+(TR_UNTIL), while `tracestub trace --pid` follows it now and then. What it
 prints and its status are to be what they are natively. After each time
-nothing of the translator is left: mappings and descriptors are those before.
+nothing of the translator is left: a quiet program's mappings, descriptors,
+processors are those before. With --kill the server is killed (-9) each time,
+and the programs must live on all the same.
 """
+import fnmatch
 import os
 import random
 import sys
@@ -19,29 +22,55 @@ import traced
 # What can be done any number of times, and prints only in its first round.
 NAMES = """tr_branch tr_indirect tr_riprel tr_state tr_vector tr_syscall
 tr_restart tr_memfault tr_signal tr_precise tr_timer tr_context tr_throw
-tr_thread tr_process tr_jit tr_patch tr_dlopen""".split()
+tr_thread tr_clone tr_process tr_gs tr_jit tr_patch tr_dlopen""".split()
 # Cases to run of those that have others.
 CASES = {"tr_vector": ["saved", "rounding"],
          "tr_memfault": ["branches_escape", "branches_repair"],
          "tr_signal": "changed skipped left nested stacks queued".split(),
          "tr_throw": "thrown rethrown callbacks threads".split(),
          "tr_thread": "storm busy shared signalled detached".split(),
+         "tr_clone": "plain vfork_like threads registers".split(),
+         "tr_gs": ["others"],
          "tr_syscall": ["registers", "branches", "errors"]}
+# What maps, opens and starts nothing once it has begun.
+QUIET = "tr_branch tr_state tr_context tr_riprel tr_precise".split()
 PAUSE = 0.2     # seconds, at most, that it runs alone in between
 
 
-def files(pid):
-    """What its descriptors are, but for pipes' numbers."""
-    path = "/proc/%d/fd" % pid
-    return sorted(os.listdir(path))
-
-
 def mappings(pid):
-    """Executable mappings without a file, and all that are of a memfd."""
+    """[[addresses, permissions, offset, device, inode, name]]"""
     with open("/proc/%d/maps" % pid, encoding="utf-8") as f:
-        lines = [line.split(None, 5) for line in f]
-    return [x for x in lines if "memfd:" in x[-1] or
+        return [line.strip().split(None, 5) for line in f]
+
+
+def ours(pid):
+    """Executable mappings without a file, and all that are of a memfd."""
+    return [" ".join(x) for x in mappings(pid) if "memfd:" in x[-1] or
             (len(x) < 6 and "x" in x[1])]
+
+
+def facts(pid):
+    """What of a quiet program does not change by itself."""
+    out = [" ".join(x) for x in mappings(pid)
+           if x[-1] not in ("[stack]", "[heap]")]
+    out += ["fd %s" % n for n in sorted(os.listdir("/proc/%d/fd" % pid))]
+    with open("/proc/%d/status" % pid, encoding="utf-8") as f:
+        out += [line.strip() for line in f if line.startswith(
+            ("TracerPid", "Cpus_allowed", "SigIgn", "Threads", "NoNewPrivs"))]
+    return out
+
+
+def changes(before, after):
+    return ["- " + x for x in before if x not in after] + \
+        ["+ " + x for x in after if x not in before]
+
+
+def kill(argv, seconds):
+    """Ends the server without warning, when most is translated."""
+    with traced.start(argv) as p:
+        time.sleep(0.25 + seconds * random.random())
+        p.kill()
+        p.communicate()
 
 
 def follow(opt, pid, seconds):
@@ -51,8 +80,13 @@ def follow(opt, pid, seconds):
         return [], {}
     stats = {}
     path = "%s/stats" % opt.tmp
-    r = traced.run([os.path.abspath(opt.server), "trace", "--stats=" + path,
-                    "--duration=%g" % seconds, "--pid", str(pid)], opt.limit)
+    argv = [os.path.abspath(opt.server), "trace", "--stats=" + path,
+            "--duration=%g" % (opt.limit if opt.kill else seconds),
+            "--pid", str(pid)]
+    if opt.kill:
+        kill(argv, seconds)
+        return [], {}
+    r = traced.run(argv, opt.limit)
     if os.path.exists(path):
         stats = traced.read_stats(path)
         os.unlink(path)
@@ -71,9 +105,12 @@ def alive(p):
 
 def one(opt, name, native):
     argv = [traced.program(opt, name), *CASES.get(name, [])]
-    env = dict(os.environ, TR_MS=str(opt.times * 800 + 1000))
-    left, bad = None, []
+    over = os.path.join(opt.tmp, "over")
+    env = dict(os.environ, TR_UNTIL=over)
+    left, bad = [], []
     with traced.start(argv, env) as p:
+        time.sleep(PAUSE)
+        before = facts(p.pid)
         for _ in range(opt.times):
             time.sleep(random.random() * PAUSE)
             if not alive(p):
@@ -83,18 +120,27 @@ def one(opt, name, native):
             bad += more
             if opt.show:
                 print(name, stats)
-            left = left or mappings(p.pid)
+            left = left or (changes(before, facts(p.pid)) if name in QUIET
+                            else ours(p.pid))
+        with open(over, "w", encoding="utf-8"):
+            pass
         result = traced.finish(p, opt.limit)
+    os.unlink(over)
     bad += traced.differences(native, result)
-    if left and name not in ("tr_jit", "tr_patch"):
-        bad.append("left behind: %s" % left)
+    if left and not opt.kill and name not in ("tr_jit", "tr_patch"):
+        bad += ["left behind: " + x for x in left]
     return bad
 
 
 def main():
     opt = traced.arguments(
         __doc__, (["--times"], {"type": int, "default": 4}),
+        (["--list"], {"metavar": "GLOB"}),
+        (["--kill"], {"action": "store_true"}),
         (["--show"], {"action": "store_true"}), (["names"], {"nargs": "*"}))
+    if opt.list:
+        print(" ".join(fnmatch.filter(NAMES, opt.list)))
+        return
     failed = 0
     with traced.folder() as opt.tmp:
         for name in opt.names or NAMES:
