@@ -6,7 +6,8 @@ usage: inferior.py [--server S] [--inferiors DIR] [--native] [--runs N]
 
 Output, errors and exit status are to be the same, in each mode, and the
 counters what the row says. --native (NATIVE=1) runs both sides natively: is
-the row itself right? RUNS=50 repeats the followed side. --show prints the counters.
+the row itself right? RUNS=50 repeats the followed side. --show prints the
+counters.
 """
 import os
 import sys

@@ -120,7 +120,9 @@ def broken(stats, conditions):
 
 def excerpt(data):
     text = data.decode(errors="replace")
-    return text if len(text) < 4000 else text[:2000] + "\n[...]\n" + text[-2000:]
+    if len(text) < 4000:
+        return text
+    return text[:2000] + "\n[...]\n" + text[-2000:]
 
 
 def diff(a, b):
