@@ -196,16 +196,16 @@ static void forms(void)
 	{                                                  \
 		return (x * (2 * n + 3) + n) & 0xffffffff; \
 	}
+/* clang-format off */
 #define EIGHT(f, n) \
 	f(n##0) f(n##1) f(n##2) f(n##3) f(n##4) f(n##5) f(n##6) f(n##7)
-EIGHT(TARGET, 1)
-EIGHT(TARGET, 2)
-EIGHT(TARGET, 3) EIGHT(TARGET, 4)
+EIGHT(TARGET, 1) EIGHT(TARGET, 2) EIGHT(TARGET, 3) EIGHT(TARGET, 4)
 #define ITS_NAME(n) t##n,
-	static long (*const targets[])(long) = {
-		EIGHT(ITS_NAME, 1) EIGHT(ITS_NAME, 2) EIGHT(ITS_NAME, 3)
-			EIGHT(ITS_NAME, 4)
-	};
+static long (*const targets[])(long) = {
+	EIGHT(ITS_NAME, 1) EIGHT(ITS_NAME, 2)
+	EIGHT(ITS_NAME, 3) EIGHT(ITS_NAME, 4)
+};
+/* clang-format on */
 
 /* Targets one after another, one for long, two by turns. */
 static void many(void)

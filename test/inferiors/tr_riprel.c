@@ -130,33 +130,32 @@ struct row {
 	void *rip, *reg;
 };
 
+/* clang-format off */
 #define R(n) { #n, rip_##n, reg_##n },
 static const struct row plain[] = {
-	R(lea) R(lea32) R(load8) R(load16) R(load32) R(load64) R(store8) R(
-		store_high) R(load_high) R(add_high) R(cmp_high) R(store16)
-		R(store64) R(store_imm8) R(store_imm16) R(store_imm32) R(
-			store_imm64) R(movzx) R(movsx) R(movsxd) R(cmp_imm8) R(cmp_imm8_of_64) R(cmp_imm16)
-			R(cmp_imm32) R(cmp_imm64) R(cmp_reg) R(test_imm8) R(
-				test_imm32) R(test_reg) R(add_imm) R(add_imm32) R(adc) R(sbb_from)
-				R(xor_from) R(imul) R(imul_imm8) R(
-					imul_imm32) R(mul) R(div) R(neg) R(inc)
-					R(shl_1) R(shl_imm) R(sar_cl) R(shld) R(bt) R(
-						bts_lock) R(xchg) R(xadd) R(cmpxchg) R(cmpxchg16)
-						R(setcc) R(cmovcc) R(push) R(pop) R(
-							movnti) R(popcnt) R(crc32)
-							R(prefetch) R(fld) R(fild) R(
-								fstcw) R(mxcsr) R(movaps)
-								R(movups) R(pshufd) R(
-									cvtsi2sd) R(ucomisd)
-									R(palignr) R(
-										pinsrw)
-										R(mmx)
+	R(lea) R(lea32) R(load8) R(load16) R(load32) R(load64) R(store8)
+	R(store_high) R(load_high) R(add_high) R(cmp_high)
+	R(store16) R(store64) R(store_imm8) R(store_imm16) R(store_imm32)
+	R(store_imm64) R(movzx) R(movsx) R(movsxd) R(cmp_imm8)
+	R(cmp_imm8_of_64) R(cmp_imm16) R(cmp_imm32) R(cmp_imm64) R(cmp_reg)
+	R(test_imm8) R(test_imm32) R(test_reg) R(add_imm) R(add_imm32) R(adc)
+	R(sbb_from) R(xor_from) R(imul) R(imul_imm8) R(imul_imm32) R(mul)
+	R(div) R(neg) R(inc) R(shl_1) R(shl_imm) R(sar_cl) R(shld) R(bt)
+	R(bts_lock) R(xchg) R(xadd) R(cmpxchg) R(cmpxchg16) R(setcc)
+	R(cmovcc) R(push) R(pop) R(movnti) R(popcnt) R(crc32) R(prefetch)
+	R(fld) R(fild) R(fstcw) R(mxcsr) R(movaps) R(movups) R(pshufd)
+	R(cvtsi2sd) R(ucomisd) R(palignr) R(pinsrw) R(mmx)
 };
-static const struct row avx2[] = { R(movbe) R(tzcnt) R(aes) R(vmov) R(vpadd) R(
-	vpermil) R(vinsert) R(vextract) R(vfma) R(vblendv) R(andn) R(bextr)
-					   R(pdep) R(rorx) R(mulx) R(shlx) };
-static const struct row avx512[] = { R(zmov) R(zbroadcast) R(zternary) R(
-	zmasked) R(zcompare) R(kmov) R(kmov_store) };
+static const struct row avx2[] = {
+	R(movbe) R(tzcnt) R(aes) R(vmov) R(vpadd) R(vpermil) R(vinsert)
+	R(vextract) R(vfma) R(vblendv) R(andn) R(bextr) R(pdep) R(rorx)
+	R(mulx) R(shlx)
+};
+static const struct row avx512[] = {
+	R(zmov) R(zbroadcast) R(zternary) R(zmasked) R(zcompare) R(kmov)
+	R(kmov_store)
+};
+/* clang-format on */
 
 static void fill_cell(void)
 {
