@@ -31,6 +31,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 	p->flags = range ? range->flags : 0;
 	p->gate = NULL;
 	p->size = 0;
+	p->holds = 0;
 	if (p->flags & RANGE_X)
 		p->gate = gate_prepare(sp, addr, range);
 	if (p->gate && p->gate->state != GATE_HOT)
@@ -63,12 +64,15 @@ unsigned code_flags(struct code_reader *r, uint64_t pc)
 	return page_at(r, pc)->flags;
 }
 
-bool code_holds(struct code_reader *r, uint64_t pc, const uint8_t *bytes,
-		size_t n)
+bool code_holds(struct code_reader *r, uint64_t pc, code_search_fn *search)
 {
-	const struct code_page *p = page_at(r, pc);
+	struct code_page *p = page_at(r, pc);
 
-	return p->size > 0 && memmem(p->bytes, (size_t)p->size, bytes, n);
+	if (!p->holds)
+		p->holds = p->size > 0 && search(p->bytes, (size_t)p->size)
+				   ? 1
+				   : -1;
+	return p->holds > 0;
 }
 
 struct gate *code_gate(struct code_reader *r, uint64_t pc)
