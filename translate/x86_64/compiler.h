@@ -11,7 +11,7 @@
 
 #define BLOCK_INSNS	128 /* of a longer one the rest is another block */
 #define CHAIN_ALIGNMENT 32  /* of what is jumped to: half a line, measured */
-#define BATCH_MAX	32 /* blocks: more fill the cache with what never runs */
+#define BATCH_MAX	16 /* blocks: more fill the cache with what never runs */
 
 /* A landing to be made known when its block is. */
 struct landing {
