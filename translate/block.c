@@ -344,7 +344,7 @@ bool blocks_touch(const struct space *sp, uint64_t lo, uint64_t hi)
 static void pair_set(struct table_pair *all, uint32_t *used, uint64_t pc,
 		     uint64_t cpc)
 {
-	uint32_t i = (uint32_t)pc & (TAB_ALL - 1), tries = TAB_ALL;
+	uint32_t i = table_home(pc), tries = TAB_ALL;
 
 	/* The debuggee may have filled it up. */
 	while (all[i].pc && all[i].pc != pc && --tries)

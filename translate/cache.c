@@ -22,9 +22,14 @@
 #include "translate/x86_64/watch.h"
 #include "translate/x86_64/window.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25 /* Linux 6.1 */
+#endif
+
 #define BLOCK_ROOM                                                \
 	16384u /* more than any block with all that belongs to it \
 		*/
+#define HUGE	  ((size_t)2 << 20) /* a huge page */
 #define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
 
 /* --- memory in common ---------------------------------------------------- */
@@ -57,6 +62,19 @@ static void inject_dontfork(struct space *sp, uint64_t addr, uint64_t len)
 	inject(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTFORK });
 }
 
+/* A hint for mmap(2) here: where memory of that size could be huge pages. */
+static void *huge_place(uint64_t size)
+{
+	uint8_t *free =
+		mmap(NULL, size + HUGE, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (free == MAP_FAILED)
+		return NULL;
+	munmap(free, size + HUGE);
+	return free + (-(uintptr_t)free & (HUGE - 1));
+}
+
 /* A memfd of the debuggee's, mapped here as a whole. */
 static uint8_t *share(struct space *sp, const char *name, uint64_t size,
 		      int *remote, struct err *e)
@@ -67,7 +85,8 @@ static uint8_t *share(struct space *sp, const char *name, uint64_t size,
 
 	if (fd < 0)
 		return NULL;
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	map = mmap(huge_place(size), size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		   fd, 0);
 	close(fd);
 	if (map != MAP_FAILED)
 		return map;
@@ -82,14 +101,15 @@ static bool is_error(int64_t r)
 }
 
 /* A hint for mmap(2): below the first region, so that what the program maps
- * lies where it would without us. */
-static uint64_t out_of_the_way(struct space *sp, uint64_t len)
+ * lies where it would without us; and so that huge pages of a file may begin
+ * that many bytes behind it. */
+static uint64_t out_of_the_way(struct space *sp, uint64_t len, uint64_t skip)
 {
 	if (!sp->low)
 		sp->low = sp->regions[0]->addr;
 	if (sp->low <= len + (UINT64_C(1) << 32))
 		return 0;
-	sp->low -= (len + 4095) & ~UINT64_C(4095);
+	sp->low = ((sp->low - len + skip) & -(uint64_t)HUGE) - skip;
 	return sp->low;
 }
 
@@ -97,7 +117,7 @@ static uint64_t out_of_the_way(struct space *sp, uint64_t len)
 static uint64_t place(struct space *sp, uint64_t size, uint64_t align)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align),
+	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align, 0),
 				size + align, PROT_NONE, reserve, -1, 0);
 	uint64_t lo = (uint64_t)r, at = (lo + align - 1) & -align;
 
@@ -315,6 +335,9 @@ static void tables_reset(struct space *sp)
 	uint64_t *kept = (uint64_t *)(void *)(sp->tables + TAB_KEPT - WIN_PAGE);
 	const struct region *rg = sp->regions[0];
 
+	/* All of it is written, and most of it read at random. */
+	*sp->tables = 0;
+	madvise(sp->tables, HUGE, MADV_COLLAPSE);
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
 	watch_files(sp, gates_watch_files(sp));
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
@@ -324,7 +347,6 @@ static void tables_reset(struct space *sp)
 	if (sp->n_returns || sp->n_indirect)
 		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
 		       TAB_LIFE - TAB_RETURNS_ALL);
-	memset(sp->slots, 0, TAB_DIRECT * sizeof(*sp->slots));
 	sp->n_returns = sp->n_indirect = 0;
 }
 
@@ -344,10 +366,10 @@ static bool tables_map(struct space *sp, struct err *e)
 	if (!sp->tables)
 		return false;
 	sp->pool = sp->tables + TAB_SIZE;
-	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE), TAB_SIZE, prot,
-			     MAP_SHARED, remote, 0);
-	pool = inject_mmap(sp, out_of_the_way(sp, POOL_SIZE), POOL_SIZE, prot,
-			   MAP_SHARED, remote, TAB_SIZE);
+	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE, 0), TAB_SIZE,
+			     prot, MAP_SHARED, remote, 0);
+	pool = inject_mmap(sp, out_of_the_way(sp, POOL_SIZE, 0), POOL_SIZE,
+			   prot, MAP_SHARED, remote, TAB_SIZE);
 	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	sp->tables_addr = is_error(tables) ? 0 : (uint64_t)tables;
 	sp->trails->tables_addr = sp->tables_addr;
@@ -387,8 +409,8 @@ static uint64_t window_map(struct space *sp, int n)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	uint64_t page = sp->pool_addr + (uint64_t)n * WIN_PAGE;
-	int64_t at = inject_mmap(sp, out_of_the_way(sp, TAB_END), TAB_END,
-				 PROT_NONE, reserve, -1, 0);
+	int64_t at = inject_mmap(sp, out_of_the_way(sp, TAB_END, WIN_PAGE),
+				 TAB_END, PROT_NONE, reserve, -1, 0);
 
 	if (is_error(at))
 		return 0;
@@ -578,5 +600,6 @@ void space_flush(struct space *sp)
 	sp->n_caches = sp->n_waiting = sp->n_events = 0;
 	sp->tr->stats.flushes++;
 	sp->outdated = false;
+	memset(sp->slots, 0, TAB_DIRECT * sizeof(*sp->slots));
 	tables_reset(sp);
 }

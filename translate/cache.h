@@ -184,10 +184,12 @@ struct branch_cache {
 	bool learned;
 };
 
-/* Of a slot of both direct-mapped tables, returns and others: see landing.c. */
+/* Of a slot of both direct-mapped tables, returns and others: see landing.c.
+ * plain: the high bits of the pc whose landing changes flags, or 0. */
 struct slot_use {
-	uint64_t plain[2]; /* the pc of the landing that changes flags, or 0 */
-	bool used[2];
+	struct {
+		uint32_t plain : 31, used : 1;
+	} by[2];
 };
 struct waiting;
 struct event_site;

@@ -132,17 +132,20 @@ static void make_quiet(struct space *sp, uint64_t pc, bool is_return)
 /* May the landing of pc be plain? The slot is its from now on, too. */
 static bool take_slot(struct space *sp, uint64_t pc, bool is_return, bool dead)
 {
-	struct slot_use *u = &sp->slots[pc & (TAB_DIRECT - 1)];
-	uint64_t *plain = &u->plain[is_return];
+	uint32_t low = pc & (TAB_DIRECT - 1),
+		 high = (uint32_t)(pc / TAB_DIRECT);
+	struct slot_use *u = &sp->slots[low];
 
-	if (!u->used[is_return] && dead)
-		*plain = pc;
-	u->used[is_return] = true;
-	if (!dead && *plain && *plain != pc) {
-		make_quiet(sp, *plain, is_return);
-		*plain = 0;
+	if (!u->by[is_return].used && dead)
+		u->by[is_return].plain = high;
+	u->by[is_return].used = true;
+	if (!dead && u->by[is_return].plain && u->by[is_return].plain != high) {
+		make_quiet(sp,
+			   (uint64_t)u->by[is_return].plain * TAB_DIRECT + low,
+			   is_return);
+		u->by[is_return].plain = 0;
 	}
-	return dead && *plain == pc;
+	return dead && high && u->by[is_return].plain == high;
 }
 
 /* --- landings ------------------------------------------------------------ */

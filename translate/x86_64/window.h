@@ -32,9 +32,9 @@ enum {
  * what they hold is not verified: the landing that is jumped to does that. It
  * may spend flags, but not those that the third leads to: it is for indirect
  * branches whose flags somebody may want, whoever has the slot so far. The
- * last two hold pairs of an original address and its landing, placed by the
- * low bits and probed linearly; a first word of 0 is a free one. At last there
- * is a struct lifeline: stubs look whether the server lives.
+ * last two hold pairs of an original address and its landing, placed by
+ * table_home() and probed linearly; a first word of 0 is a free one. At last
+ * there is a struct lifeline: stubs look whether the server lives.
  */
 enum {
 	TAB_SYSCALLS = WIN_PAGE,
@@ -55,5 +55,11 @@ enum {
 struct table_pair {
 	uint64_t pc, landing;
 };
+
+/* Calls take five bytes, so the lowest bits would only spread the pairs. */
+static inline uint32_t table_home(uint64_t pc)
+{
+	return pc >> 2 & (TAB_ALL - 1);
+}
 
 #endif
