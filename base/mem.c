@@ -1,9 +1,11 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/err.h"
 
@@ -49,4 +51,30 @@ char *xasprintf(const char *fmt, ...)
 		s = NULL;
 	va_end(ap);
 	return checked(s);
+}
+
+static size_t huge_size(size_t n)
+{
+	return (n + HUGE_PAGE - 1) & -HUGE_PAGE;
+}
+
+void *huge_alloc(size_t n)
+{
+	size_t size = huge_size(n), skip;
+	uint8_t *p = mmap(NULL, size + HUGE_PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		die("out of memory");
+	skip = -(uintptr_t)p & (HUGE_PAGE - 1);
+	if (skip)
+		munmap(p, skip);
+	munmap(p + skip + size, HUGE_PAGE - skip);
+	madvise(p + skip, size, MADV_HUGEPAGE);
+	return p + skip;
+}
+
+void huge_free(void *p, size_t n)
+{
+	munmap(p, huge_size(n));
 }

@@ -12,6 +12,12 @@ char *xstrndup(const char *s, size_t n) __attribute__((malloc));
 char *xasprintf(const char *fmt, ...)
 	__attribute__((malloc, format(printf, 1, 2)));
 
+/* Zeroed memory for tables of which most will be used: in huge pages, where the
+ * kernel has them for who asks (madvise(2)). Freed by huge_free(). */
+#define HUGE_PAGE ((size_t)2 << 20)
+void *huge_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
+void huge_free(void *p, size_t n);
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

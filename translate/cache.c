@@ -18,6 +18,7 @@
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/trail.h"
+#include "translate/x86_64/code.h"
 #include "translate/x86_64/emit.h"
 #include "translate/x86_64/watch.h"
 #include "translate/x86_64/window.h"
@@ -29,7 +30,10 @@
 #define BLOCK_ROOM                                                \
 	16384u /* more than any block with all that belongs to it \
 		*/
-#define HUGE	  ((size_t)2 << 20) /* a huge page */
+/* Slots and pages that were read. */
+#define SCRATCH_SIZE                            \
+	(TAB_DIRECT * sizeof(struct slot_use) + \
+	 CODE_PAGES * sizeof(struct code_page))
 #define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
 
 /* --- memory in common ---------------------------------------------------- */
@@ -66,13 +70,13 @@ static void inject_dontfork(struct space *sp, uint64_t addr, uint64_t len)
 static void *huge_place(uint64_t size)
 {
 	uint8_t *free =
-		mmap(NULL, size + HUGE, PROT_NONE,
+		mmap(NULL, size + HUGE_PAGE, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (free == MAP_FAILED)
 		return NULL;
-	munmap(free, size + HUGE);
-	return free + (-(uintptr_t)free & (HUGE - 1));
+	munmap(free, size + HUGE_PAGE);
+	return free + (-(uintptr_t)free & (HUGE_PAGE - 1));
 }
 
 /* A memfd of the debuggee's, mapped here as a whole. */
@@ -109,7 +113,7 @@ static uint64_t out_of_the_way(struct space *sp, uint64_t len, uint64_t skip)
 		sp->low = sp->regions[0]->addr;
 	if (sp->low <= len + (UINT64_C(1) << 32))
 		return 0;
-	sp->low = ((sp->low - len + skip) & -(uint64_t)HUGE) - skip;
+	sp->low = ((sp->low - len + skip) & -(uint64_t)HUGE_PAGE) - skip;
 	return sp->low;
 }
 
@@ -337,7 +341,7 @@ static void tables_reset(struct space *sp)
 
 	/* All of it is written, and most of it read at random. */
 	*sp->tables = 0;
-	madvise(sp->tables, HUGE, MADV_COLLAPSE);
+	madvise(sp->tables, HUGE_PAGE, MADV_COLLAPSE);
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
 	watch_files(sp, gates_watch_files(sp));
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
@@ -526,7 +530,8 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->batch = 1;
 	space_remapped(sp);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
-	sp->slots = xcalloc(TAB_DIRECT, sizeof(*sp->slots));
+	sp->slots = huge_alloc(SCRATCH_SIZE);
+	sp->pages_read = (void *)(sp->slots + TAB_DIRECT);
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
 	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||
@@ -583,8 +588,7 @@ void space_free(struct space *sp)
 	map_fini(&sp->anyway);
 	modules_free(sp);
 	free(sp->windows_used);
-	free(sp->slots);
-	free(sp->pages_read);
+	huge_free(sp->slots, SCRATCH_SIZE);
 	free(sp);
 }
 

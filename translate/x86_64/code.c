@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "arch/x86_64/effects.h"
-#include "base/mem.h"
 #include "target/target.h"
 #include "translate/gate.h"
 #include "translate/layer.h"
@@ -18,8 +17,6 @@ void code_init(struct code_reader *r, struct space *sp)
 {
 	r->sp = sp;
 	sp->batch++;
-	if (!sp->pages_read)
-		sp->pages_read = xcalloc(CODE_PAGES, sizeof(*sp->pages_read));
 }
 
 static void page_read(struct space *sp, struct code_page *p, uint64_t addr)

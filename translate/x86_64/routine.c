@@ -113,8 +113,8 @@ static void look_up(struct writer *w, uint32_t direct, uint32_t all,
 	save(w);
 	STEP(w, how, "\x89\xc8"); /* mov %ecx, %eax */
 	STEP(w, how, "\x25");	  /* and: table_home() ... */
-	w_num(w, (TAB_ALL - 1) << 2, 4);
-	STEP(w, how, "\xc1\xe0\x02"); /* shl $2, %eax: ... of 16 bytes each */
+	w_num(w, (TAB_ALL - 1) << 3, 4);
+	STEP(w, how, "\xd1\xe0"); /* shl $1, %eax: ... of 16 bytes each */
 	loop = w->s->e.code + w->s->e.len;
 	load_pair(w, all);
 	STEP(w, how, "\x48\x85\xd2"); /* test %rdx, %rdx */

@@ -56,10 +56,10 @@ struct table_pair {
 	uint64_t pc, landing;
 };
 
-/* Calls take five bytes, so the lowest bits would only spread the pairs. */
+/* Calls take five bytes and more, so all bits would only spread the pairs. */
 static inline uint32_t table_home(uint64_t pc)
 {
-	return pc >> 2 & (TAB_ALL - 1);
+	return pc >> 3 & (TAB_ALL - 1);
 }
 
 #endif
