@@ -149,8 +149,7 @@ static bool pointer_read(struct compiler *c, const struct insn *i,
 		return false;
 	at = x86_rip_operand(&i->in, i->bytes, i->pc);
 	r = space_find(c->sp, at);
-	if (!r || target_read_all(c->sp->tr->lower, c->sp->by->proc, at, target,
-				  8) < 0)
+	if (!r || !code_pointer(&c->reader, at, target))
 		return false;
 	*constant =
 		(r->flags & (RANGE_R | RANGE_W | RANGE_FILE | RANGE_SHARE)) ==

@@ -33,7 +33,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 		p->gate = gate_prepare(sp, addr, range);
 	if (p->gate && p->gate->state != GATE_HOT)
 		memcpy(p->bytes, p->gate->bytes, (size_t)(p->size = PAGE));
-	else if (p->flags & RANGE_X)
+	else if (p->flags & (RANGE_X | RANGE_R))
 		p->size = target_read(sp->tr->lower, sp->by->proc, addr,
 				      p->bytes, PAGE);
 }
@@ -41,7 +41,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 static bool is_good(const struct space *sp, const struct code_page *p)
 {
 	return p->batch == sp->batch ||
-	       (p->batch > sp->batch_mapped && p->flags & RANGE_X && !p->gate &&
+	       (p->batch > sp->batch_mapped && p->size > 0 && !p->gate &&
 		!(p->flags & (RANGE_W | RANGE_SHARE)));
 }
 
@@ -54,6 +54,17 @@ static struct code_page *page_at(struct code_reader *r, uint64_t addr)
 	if (p->addr != page || !is_good(r->sp, p))
 		page_read(r->sp, p, page);
 	return p;
+}
+
+bool code_pointer(struct code_reader *r, uint64_t at, uint64_t *value)
+{
+	const struct code_page *p = page_at(r, at);
+	size_t off = at % PAGE;
+
+	if (p->size < (ssize_t)(off + sizeof(*value)))
+		return false;
+	memcpy(value, p->bytes + off, sizeof(*value));
+	return true;
 }
 
 unsigned code_flags(struct code_reader *r, uint64_t pc)
@@ -86,7 +97,8 @@ static size_t fetch(struct code_reader *r, uint64_t pc, uint8_t *out)
 	while (n < X86_INSN_MAX) {
 		const struct code_page *p = page_at(r, pc + n);
 		size_t off = (pc + n) % PAGE;
-		size_t have = p->size > (ssize_t)off ? p->size - off : 0;
+		ssize_t size = p->flags & RANGE_X ? p->size : 0;
+		size_t have = size > (ssize_t)off ? size - off : 0;
 		size_t want = X86_INSN_MAX - n;
 
 		memcpy(out + n, p->bytes + off, have < want ? have : want);
