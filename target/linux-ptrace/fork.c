@@ -195,7 +195,7 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp->call_known = call_known;
 	lwp->signo = lwp->injected = 0;
 	lwp->debug = (struct debug_registers){ 0 };
-	lwp->in_slot = lwp->waits_for_vfork = false;
+	lwp->in_slot = lwp->waits_for_vfork = lwp->return_due = false;
 	/* An interrupt of the leader has died with it. */
 	lwp->interrupting = lwp->trap_due = false;
 	lwp->own_siginfo = lwp->mask_due = lwp->call_allowed = false;

@@ -167,6 +167,8 @@ static int leave_call(struct linux_target *lt, struct lwp *lwp)
 
 	if (lwp->at_entry)
 		return syscall_withdraw(lt, lwp);
+	if (syscall_return_wanted(lwp))
+		return syscall_finish(lt, lwp);
 	r = lwp_step_wait(lt, lwp, &status);
 	return r < 0 || !lwp_regs(lwp) ? -ESRCH : 0;
 }

@@ -65,6 +65,7 @@ struct lwp {
 	uint32_t call;
 	bool call_known;
 	bool call_foreign; /* of another kind than the program */
+	bool return_due;   /* it has left the call, and that is to be told */
 
 	/* What the layer above asked for at the last resume. */
 	enum resume_kind kind;

@@ -32,6 +32,13 @@ static int signal_to_deliver(struct lwp *lwp)
 	return 0;
 }
 
+/* What the layer above has written is what the thread has. */
+static void flush_registers(struct linux_target *lt, struct lwp *lwp)
+{
+	if (lwp->th && (lwp->th->fresh || lwp->th->dirty))
+		target_regs_flush(&lt->t, lwp->th);
+}
+
 static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 {
 	bool step = request == PTRACE_SINGLESTEP;
@@ -41,8 +48,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 		points_put_back(&lt->t, lwp->proc);
 	if (step && !lwp->in_slot && inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
-	if (lwp->th && (lwp->th->fresh || lwp->th->dirty))
-		target_regs_flush(&lt->t, lwp->th);
+	flush_registers(lt, lwp);
 	if (step)
 		step_note(lwp);
 	lwp_regs_flush(lwp);
@@ -100,6 +106,7 @@ void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
 {
 	if (lwp->signo && lt->t.core_dir && crash_hold(lt, lwp))
 		return;
+	flush_registers(lt, lwp);
 	set_going(lt, lwp, syscall_request(lt, lwp, step));
 	if (lwp_interrupt_wanted(lt, lwp))
 		lwp_interrupt(lwp);
@@ -165,6 +172,8 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	/* A step that ended when the thread was halted has been seen. */
 	if (lwp->pending.kind == STOP_STEP)
 		lwp_clear_pending(lwp);
+	if (lwp->return_due && lwp->pending.kind == STOP_NONE)
+		syscall_tell_return(lt, lwp);
 	return lwp->pending.kind != STOP_NONE;
 }
 

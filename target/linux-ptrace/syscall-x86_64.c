@@ -54,7 +54,7 @@ bool syscall_was_cancelled(struct lwp *lwp, uint32_t nr)
 }
 
 /* To the next stop of a system call, by whatever stops lie before it. */
-static int run_to_call(struct linux_target *lt, struct lwp *lwp)
+int syscall_run_to(struct linux_target *lt, struct lwp *lwp)
 {
 	int status, r;
 
@@ -77,7 +77,7 @@ int syscall_withdraw(struct linux_target *lt, struct lwp *lwp)
 	is32 = (lwp->proc->arch == lt->arch32) != lwp->call_foreign;
 	regs->orig_rax = is32 ? GETPID_32 : GETPID_64;
 	lwp->regs_dirty = true;
-	r = run_to_call(lt, lwp);
+	r = syscall_run_to(lt, lwp);
 	if (r < 0)
 		return r;
 	lwp->regs.rax = nr;
@@ -86,9 +86,28 @@ int syscall_withdraw(struct linux_target *lt, struct lwp *lwp)
 	return 0;
 }
 
+/* Where it does not matter which instruction makes the call: the program's may
+ * be under a breakpoint. */
+static int enter_elsewhere(struct linux_target *lt, struct lwp *lwp)
+{
+	uint64_t behind = lwp->regs.rip + INSN_LEN;
+	int r;
+
+	lwp->regs.rip = inferior_of(lwp->proc)->syscall_insn;
+	lwp->regs_dirty = true;
+	r = syscall_run_to(lt, lwp);
+	if (r < 0)
+		return r;
+	/* syscall leaves its own address in rcx (SDM, SYSCALL). */
+	lwp->regs.rip = lwp->regs.rcx = behind;
+	lwp->regs_dirty = true;
+	return 0;
+}
+
 int syscall_enter_again(struct linux_target *lt, struct lwp *lwp)
 {
-	int r = run_to_call(lt, lwp);
+	bool anywhere = lwp->proc->arch->word == 8 && !lwp->call_foreign;
+	int r = anywhere ? enter_elsewhere(lt, lwp) : syscall_run_to(lt, lwp);
 
 	lwp->at_entry = lwp->in_call = r == 0;
 	return r;

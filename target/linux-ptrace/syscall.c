@@ -105,6 +105,29 @@ void syscall_take(struct linux_target *lt, struct lwp *lwp, bool hold)
 	take_return(lt, lwp, hold);
 }
 
+bool syscall_return_wanted(struct lwp *lwp)
+{
+	if (!is_traced(lwp))
+		return false;
+	if (!lwp->call_known)
+		lwp->call = syscall_shown(lwp);
+	return is_wanted(lwp, lwp->call);
+}
+
+int syscall_finish(struct linux_target *lt, struct lwp *lwp)
+{
+	int r = syscall_run_to(lt, lwp);
+
+	lwp->return_due = r == 0;
+	return r;
+}
+
+void syscall_tell_return(struct linux_target *lt, struct lwp *lwp)
+{
+	lwp->return_due = false;
+	tell(lt, lwp, STOP_SYSCALL_RETURN);
+}
+
 bool syscall_still_wanted(struct linux_target *lt, struct lwp *lwp)
 {
 	if (is_wanted(lwp, (uint32_t)lwp->pending.code))

@@ -32,6 +32,14 @@ void syscall_take(struct linux_target *lt, struct lwp *lwp, bool hold);
  * thought better of it. */
 bool syscall_still_wanted(struct linux_target *lt, struct lwp *lwp);
 
+/* The stopped lwp is in a call past its entry: is its return to be told? */
+bool syscall_return_wanted(struct lwp *lwp);
+/* Brings it there, out of the call; the return is told when the layer above
+ * resumes the thread. -ESRCH: it died. */
+int syscall_finish(struct linux_target *lt, struct lwp *lwp);
+/* return_due is set, and the thread is resumed: that is its event. */
+void syscall_tell_return(struct linux_target *lt, struct lwp *lwp);
+
 extern const struct target_syscall_ops linux_syscall_ops;
 
 /* --- syscall-x86_64.c ---------------------------------------------------- */
@@ -54,5 +62,8 @@ uint32_t syscall_shown(struct lwp *lwp);
  */
 int syscall_withdraw(struct linux_target *lt, struct lwp *lwp);
 int syscall_enter_again(struct linux_target *lt, struct lwp *lwp);
+
+/* To the next stop of a system call. -ESRCH: it died. */
+int syscall_run_to(struct linux_target *lt, struct lwp *lwp);
 
 #endif

@@ -275,6 +275,20 @@ def a_false_condition_at_the_call_itself():
     both(one)
 
 
+@case(peer="gdbserver steps through calls unseen")
+def a_step_to_where_the_client_put_the_thread():
+    with Session("catching", "plain") as s:
+        s.run_to("begin")
+        catch(s, "getppid")
+        pair(s, "getppid")
+        s.set_reg("rip", s.pc() - 2)
+        s.set_reg("rax", 110)
+        equal(told(s.step()), ("entry", 110), "a step")
+        equal(told(s.step()), ("return", 110), "a step")
+        pair(s, "getppid")
+        ends_well(s)
+
+
 # --- signals ----------------------------------------------------------------
 
 @case(peer="gdbserver says that it is -1")
