@@ -229,24 +229,33 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 
 /* --- events -------------------------------------------------------------- */
 
+static bool is_job_stop(struct translator *tr, struct thread *low,
+			const struct follow *f, int signo)
+{
+	return signo == SIGSTOP ||
+	       ((signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU) &&
+		!signal_is_handled(tr, low, f, signo));
+}
+
 /*
- * SIGSTOP has no handler: the thread stops where it is, in the cache, and goes
- * on there when it is continued. A step would not stay in the stop.
+ * There is no handler: the thread stops where it is, in the cache, and goes on
+ * there when it is continued. A step would not stay in the stop.
  */
 static bool stop_in_cache(struct translator *tr, struct thread *low,
-			  struct follow *f)
+			  struct follow *f, int signo)
 {
 	uint8_t *image = follow_image(tr, low, false);
 	uint64_t cpc;
 
-	if (!image || *image_flags(image) & FLAG_STEPS || f->excluded)
+	if (!image || *image_flags(image) & FLAG_STEPS || f->excluded ||
+	    !is_job_stop(tr, low, f, signo))
 		return false;
 	f->space->by = low;
 	cpc = cache_place(tr, low, f, image);
 	if (!cpc)
 		return false;
 	follow_enter(tr, low, f, cpc);
-	follow_go(tr, low, RESUME_CONT, SIGSTOP);
+	follow_go(tr, low, RESUME_CONT, signo);
 	return true;
 }
 
@@ -255,7 +264,7 @@ static void deliver(struct translator *tr, struct thread *th, struct follow *f,
 {
 	struct thread *low = lower_thread(th);
 
-	if (signo == SIGSTOP && stop_in_cache(tr, low, f)) {
+	if (stop_in_cache(tr, low, f, signo)) {
 		tr->stats.signals++;
 		return;
 	}
