@@ -96,6 +96,9 @@ struct thread {
 	bool untold; /* its stop is one that the client does not know of yet:
 		      * no resume is meant for it */
 	bool watched;	      /* the target's watcher knows of it */
+	bool blocked; /* told as stopped, but it only waits for its vfork child:
+		       * registers can be read, as far as they are known, and
+		       * not written, before its next event */
 	unsigned options;     /* THREAD_TELL_* bits; a new thread has none */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once

@@ -367,6 +367,14 @@ struct target {
 	 */
 	bool (*is_trap)(void *user, struct thread *th, uint64_t addr);
 	void *trap_user;
+	/*
+	 * Optional: p was detached, but could not be let go of before now, as
+	 * it waited for a vfork child. Its threads are stopped; the layer above
+	 * has no record of it any more, so it may look at this one, read and
+	 * write its memory and registers, and inject calls.
+	 */
+	void (*on_leave)(void *user, struct process *p);
+	void *leave_user;
 	/* NULL: nobody. Set while there are no records. */
 	const struct target_watcher *watcher;
 	void *watcher_user;

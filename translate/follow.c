@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/blocked.h"
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
@@ -94,6 +95,10 @@ void follow_rewind(struct translator *tr, struct thread *th)
 
 	if (!f || !f->in_cache)
 		return;
+	if (low->blocked) {
+		blocked_rewind(tr, th);
+		return;
+	}
 	trapped = has_trapped(tr, low);
 	follow_leave(tr, low, f, trapped);
 	tr_thread_of(th)->trap_owed = trapped;
@@ -471,6 +476,8 @@ int follow_resume(struct translator *tr, struct thread *th,
 		return target_resume(tr->lower, &own, 1);
 	f->asked = *act;
 	f->asked.signo = 0;
+	if (low->blocked)
+		return target_resume(tr->lower, &own, 1);
 	/* What it was to do by itself was over, or is to begin again, when the
 	 * thread was halted. */
 	if (f->wait != WAIT_NONE)
@@ -505,7 +512,7 @@ int follow_begin(struct translator *tr, struct thread *th, struct space *sp,
 	}
 	f->space = sp;
 	sp->refs++;
-	f->asked.kind = RESUME_CONT;
+	f->asked = tr_thread_of(th)->asked;
 	mirror_follow(tr, th, f);
 	tr->stats.threads++;
 	return 0;

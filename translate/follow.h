@@ -31,6 +31,7 @@ struct follow {
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
 	bool in_cache;
+	uint64_t blocked_pc; /* where it is to go on: blocked.h; or 0 */
 	bool excluded;	/* it is in excluded code, natively */
 	enum follow_wait wait;
 	struct watch watch;

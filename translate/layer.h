@@ -37,6 +37,8 @@ struct translator {
 	struct map processes;  /* pid -> struct process of t's */
 	struct list running;   /* struct tr_thread, of threads that run */
 	size_t n_followed;     /* threads */
+	size_t n_due;	       /* processes: see tr_process.follow_due */
+	struct list blocked;   /* blocked.c: what is to be undone yet */
 	bool follow_new, follow_forks, follow_execs;
 	unsigned fs_base, gs_base, orig_rax; /* register numbers */
 	struct translate_stats stats;
@@ -53,6 +55,7 @@ struct translator {
 struct tr_process {
 	struct process *lower;
 	struct space *space; /* NULL: no thread of it was followed yet */
+	bool follow_due; /* once it can be: it waits for its vfork child */
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 };
 
@@ -151,6 +154,10 @@ bool process_event(struct translator *tr, struct thread *th, struct stop *ev);
  * above is to hear it. */
 bool process_wants(struct translator *tr, struct thread *th,
 		   const struct stop *ev);
+
+/* The lower target tells of a thread that is not followed: it may be now. */
+void process_follow_late(struct translator *tr, struct thread *th,
+			 const struct stop *ev);
 
 /* Nothing of the process is followed any more; its threads have been rewound,
  * or are gone. */

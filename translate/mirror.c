@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "target/syscalls.h"
+#include "translate/blocked.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
 
@@ -65,6 +66,7 @@ static void process_added(void *user, struct process *lower)
 	struct tr_process *tp = xcalloc(1, sizeof(*tp));
 	struct process *up;
 
+	blocked_forget(tr, lower->pid);
 	up = process_add_untold(&tr->t, lower->pid, lower->arch);
 	up->priv = tp;
 	tp->lower = lower;
@@ -82,6 +84,7 @@ static void process_gone(void *user, struct process *lower)
 	struct process *up = upper_process(tr, lower);
 
 	process_forget(tr, up);
+	tr->n_due -= tr_process_of(up)->follow_due;
 	map_drop(&tr->processes, (uint64_t)up->pid);
 	free(up->priv);
 	process_free(&tr->t, up);
@@ -149,6 +152,8 @@ void mirror_start(struct translator *tr)
 	tr->lower->watcher_user = tr;
 	tr->lower->is_trap = follow_is_trap;
 	tr->lower->trap_user = tr;
+	tr->lower->on_leave = blocked_leave;
+	tr->lower->leave_user = tr;
 }
 
 /* --- what operations bring up and down ----------------------------------- */
@@ -175,7 +180,7 @@ void mirror_wishes(struct translator *tr)
 	const struct target *t = &tr->t;
 	struct target *lower = tr->lower;
 
-	bool follows = tr->n_followed;
+	bool follows = tr->n_followed || tr->n_due || !list_empty(&tr->blocked);
 
 	lower->report_fork = t->report_fork || follows;
 	lower->report_vfork = t->report_vfork || follows;

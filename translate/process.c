@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "base/log.h"
 #include "translate/block.h"
+#include "translate/blocked.h"
 #include "translate/coverage.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
@@ -91,6 +93,21 @@ static int follow_in(struct translator *tr, struct process *p, struct space *sp,
 	return 0;
 }
 
+/* A lower thread that makes calls for us; NULL: all of them wait for vfork
+ * children. */
+static struct thread *caller_of(struct translator *tr, struct process *p)
+{
+	static const uint64_t none[6];
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (tr->lower->ops->inject->call(tr->lower, lower_thread(th),
+						 SYS_getpid, none) != -EBUSY)
+			return lower_thread(th);
+	}
+	return NULL;
+}
+
 int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		     struct err *e)
 {
@@ -102,7 +119,9 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 	if (r < 0 || space_of(p))
 		return r;
 	learn_registers(tr, p->arch);
-	by = lower_thread(first_thread(p));
+	by = caller_of(tr, p);
+	if (!by)
+		return err_set(e, -EBUSY, "it waits for its vfork child");
 	sp = space_new(tr, by, e);
 	if (!sp) {
 		tr->stats.refused++;
@@ -125,7 +144,8 @@ void translate_unfollow(struct target *t, struct process *p)
 {
 	struct translator *tr = translator_of(t);
 	struct space *sp = space_of(p);
-	struct thread *th;
+	struct thread *th, *by;
+	bool last;
 
 	if (!sp)
 		return;
@@ -136,8 +156,10 @@ void translate_unfollow(struct target *t, struct process *p)
 	}
 	sections_end(sp, lower_process(p));
 	exclude_end(sp, p);
-	if (sp->refs == 1u + n_threads(p))
-		space_unmap(sp, lower_thread(first_thread(p)));
+	last = sp->refs == 1u + n_threads(p);
+	by = last ? caller_of(tr, p) : NULL;
+	if (!blocked_keep(tr, p, last && !by) && last)
+		space_unmap(sp, by);
 	process_forget(tr, p);
 }
 
@@ -148,7 +170,8 @@ void process_forget(struct translator *tr, struct process *p)
 	if (!sp)
 		return;
 	threads_end(tr, p);
-	trails_unguard(sp, lower_process(p));
+	if (!blocked_has(tr, p->pid))
+		trails_unguard(sp, lower_process(p));
 	tr_process_of(p)->space = NULL;
 	space_unref(sp);
 }
@@ -276,6 +299,7 @@ static bool take_exec(struct translator *tr, struct thread *th)
 
 bool process_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
+	blocked_end(tr, th);
 	switch (ev->kind) {
 	case STOP_CLONED:
 		return take_clone(tr, th, ev);
@@ -332,6 +356,28 @@ static bool is_wanted(const struct translator *tr, const struct thread *th,
 	default:
 		return true;
 	}
+}
+
+void process_follow_late(struct translator *tr, struct thread *th,
+			 const struct stop *ev)
+{
+	struct tr_process *tp = tr_process_of(th->proc);
+	struct err e = { 0 };
+
+	if (ev->kind == STOP_EXEC)
+		blocked_forget(tr, th->proc->pid);
+	if (ev->kind != STOP_EXITED && ev->kind != STOP_KILLED)
+		blocked_settle(tr, lower_thread(th));
+	if (!tp->follow_due || ev->kind != STOP_VFORK_DONE)
+		return;
+	translator_pause(tr);
+	if (translate_follow(&tr->t, th->proc, MODE_NONE, &e) != -EBUSY) {
+		tp->follow_due = false;
+		tr->n_due--;
+	}
+	translator_unpause(tr, lower_thread(th));
+	if (e.text[0])
+		debug(SESSION, "%d: not followed: %s", th->proc->pid, e.text);
 }
 
 /* What is told because others are followed, or because it was when this met

@@ -1,7 +1,9 @@
 /* Registers, memory and the optional groups, forwarded. */
+#include <errno.h>
 #include <string.h>
 
 #include "target/syscalls.h"
+#include "translate/blocked.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
@@ -35,6 +37,8 @@ int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
 		memcpy(th->regs, lower->regs, th->proc->arch->regs_size);
 	else
 		copy_set(th->proc->arch, set, lower->regs, th->regs);
+	if (lower->blocked)
+		blocked_show(translator_of(t), th);
 	return r;
 }
 
@@ -43,6 +47,8 @@ int wrap_store_regs(struct target *t, struct thread *th, enum regset set)
 	struct thread *lower = lower_thread(th);
 	int r;
 
+	if (lower->blocked)
+		return -EBUSY;
 	follow_rewind(translator_of(t), th);
 	r = target_regs_fetch(translator_of(t)->lower, lower, set);
 	if (r < 0)

@@ -3,6 +3,7 @@
  * down; the records follow by themselves (mirror.c), but for what a stop, a
  * resume and a halt say of threads that were there before.
  */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -47,7 +48,15 @@ static int attach(struct target *t, pid_t pid, struct err *e)
 	mirror_wishes(tr);
 	r = tr->lower->ops->attach(tr->lower, pid, e);
 	p = r >= 0 && tr->follow_new ? process_find(t, pid) : NULL;
-	if (p && (r = translate_follow(t, p, MODE_NONE, e)) < 0)
+	if (!p)
+		return r;
+	r = translate_follow(t, p, MODE_NONE, e);
+	if (r == -EBUSY) {
+		tr_process_of(p)->follow_due = true;
+		tr->n_due++;
+		return 0;
+	}
+	if (r < 0)
 		t->ops->detach(t, p, 0);
 	return r;
 }
@@ -244,8 +253,11 @@ static bool tell(struct translator *tr, struct stop *ev)
 
 	if (!th)
 		return true;
+	if (!follow_of(th))
+		process_follow_late(tr, th, ev);
 	if (follow_of(th) ? !process_event(tr, th, ev)
-			  : tr->stats.threads && !process_wants(tr, th, ev))
+			  : (tr->stats.threads || tr->n_due) &&
+				    !process_wants(tr, th, ev))
 		return false;
 	th = thread_find(&tr->t, ev->id.tid);
 	mirror_running(tr, th);
@@ -356,6 +368,7 @@ struct target *translate_new(struct target *lower)
 	choose_groups(&tr->ops, lower->ops);
 	target_init(&tr->t, &tr->ops);
 	list_init(&tr->running);
+	list_init(&tr->blocked);
 	tr->follow_execs = true;
 	mirror_start(tr);
 	return &tr->t;

@@ -242,8 +242,11 @@ static int prepare(struct linux_target *lt, struct lwp *lwp)
 {
 	struct inferior *inf = inferior_of(lwp->proc);
 
+	/* Stopped at that, it is on its way to wait. */
+	if (lwp->waits_for_vfork)
+		return -EBUSY;
 	if (!lwp->stopped)
-		return lwp->waits_for_vfork ? -EBUSY : -ESRCH;
+		return -ESRCH;
 	if (lwp->th && lwp->th->dirty)
 		target_regs_flush(&lt->t, lwp->th);
 	if (!lwp_regs(lwp))

@@ -26,6 +26,7 @@ static void linux_free(struct target *t)
 		else
 			linux_kill(t, p);
 	}
+	leaving_wait(lt, 0);
 	if (lt->terminal_group)
 		tcsetpgrp(STDERR_FILENO, lt->terminal_group);
 	guardian_free(lt->guardian);

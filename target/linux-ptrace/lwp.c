@@ -171,6 +171,14 @@ void lwp_drop(struct linux_target *lt, struct lwp *lwp)
 	free(lwp);
 }
 
+/* What could be seen of it is not all that it has. */
+static void set_blocked(struct thread *th, bool blocked)
+{
+	if (th->blocked)
+		th->fresh = th->dirty = 0;
+	th->blocked = blocked;
+}
+
 void lwp_set_stopped(struct linux_target *lt, struct lwp *lwp)
 {
 	if (lwp->stopped)
@@ -179,6 +187,8 @@ void lwp_set_stopped(struct linux_target *lt, struct lwp *lwp)
 	lt->n_moving--;
 	list_drop(&lwp->node);
 	list_add(&lt->settled, &lwp->node);
+	if (lwp->th)
+		set_blocked(lwp->th, false);
 }
 
 void lwp_set_moving(struct linux_target *lt, struct lwp *lwp)
@@ -197,6 +207,8 @@ void lwp_set_running(struct linux_target *lt, struct lwp *lwp, bool running)
 	if (!lwp->th || lwp->th->running == running)
 		return;
 	lwp->th->running = running;
+	set_blocked(lwp->th,
+		    !running && !lwp->stopped && lwp->waits_for_vfork);
 	lt->n_running += running ? 1 : (size_t)-1;
 	list_drop(&lwp->running_node);
 	if (running)

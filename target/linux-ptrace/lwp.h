@@ -307,8 +307,11 @@ struct process *untold_child(const struct linux_target *lt,
 			     const struct lwp *lwp);
 /* That will never be told of: it goes its own way. */
 void release_untold_child(struct linux_target *lt, struct lwp *lwp);
-/* Is it only waiting for its vfork child, which is none of the client's? */
-bool is_leaving(const struct linux_target *lt, pid_t pid);
+/* Processes (pid 0: all) that are only waiting for their vfork children, which
+ * are none of the client's: until they are gone. */
+void leaving_wait(struct linux_target *lt, pid_t pid);
+/* The lwp, of a process that is leaving, has done waiting. */
+void leaving_take(struct linux_target *lt, struct lwp *lwp);
 /* A process goes from its memory: another that is shown gets what there is
  * of ours in it, or it is taken out and ghosts there are let go. */
 void memory_leave(struct linux_target *lt, struct process *p);

@@ -179,22 +179,48 @@ static bool waits_for_vfork(const struct process *p)
 	const struct thread *th;
 
 	list_each(th, &p->threads, node) {
-		if (!lwp_of(th)->stopped && lwp_of(th)->waits_for_vfork)
+		if (lwp_of(th)->waits_for_vfork)
 			return true;
 	}
 	return false;
 }
 
-bool is_leaving(const struct linux_target *lt, pid_t pid)
+static bool is_leaving(const struct linux_target *lt, pid_t pid)
 {
 	const struct process *p;
 
 	list_each(p, &lt->ghosts, node) {
-		if (p->pid == pid)
-			return inferior_of(p)->leaving &&
-			       p->points->refs == 1;
+		if ((!pid || p->pid == pid) && inferior_of(p)->leaving &&
+		    p->points->refs == 1)
+			return true;
 	}
 	return false;
+}
+
+void leaving_wait(struct linux_target *lt, pid_t pid)
+{
+	int status;
+	pid_t tid;
+
+	while (is_leaving(lt, pid)) {
+		tid = lwp_wait(lt, -1, &status, true);
+		if (tid < 0)
+			break;
+		if (tid > 0)
+			status_take(lt, tid, status, false);
+	}
+}
+
+void leaving_take(struct linux_target *lt, struct lwp *lwp)
+{
+	struct process *p = lwp->proc;
+
+	if (waits_for_vfork(p)) {
+		lwp_run(lt, lwp, false);
+		return;
+	}
+	lwps_halt(lt, p);
+	inferior_release(lt, p, 0);
 }
 
 /* The leader last: were it to exit at once, the others would die. */
@@ -262,6 +288,8 @@ void inferior_release(struct linux_target *lt, struct process *p, int signo)
 			make_ghost(lt, p);
 		return;
 	}
+	if (inf->leaving && lt->t.on_leave)
+		lt->t.on_leave(lt->t.leave_user, p);
 	slots_remove(lt, p);
 	lwps_release(lt, p);
 	inferior_drop(lt, p);

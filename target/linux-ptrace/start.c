@@ -297,18 +297,11 @@ pid_t linux_launch(struct target *t, const struct launch_spec *spec,
 int linux_detach(struct target *t, struct process *p, int signo)
 {
 	struct linux_target *lt = linux_of(t);
-	pid_t pid = p->pid, tid;
-	int status;
+	pid_t pid = p->pid;
 
 	lwps_halt(lt, p);
 	inferior_release(lt, p, signo);
-	while (is_leaving(lt, pid)) {
-		tid = lwp_wait(lt, pid, &status, true);
-		if (tid < 0)
-			break;
-		if (tid > 0)
-			status_take(lt, pid, status, true);
-	}
+	leaving_wait(lt, pid);
 	return 0;
 }
 

@@ -269,7 +269,7 @@ static void take_event(struct linux_target *lt, struct lwp *lwp, int event,
 		return;
 	case PTRACE_EVENT_VFORK_DONE:
 		if (inferior_of(lwp->proc)->leaving)
-			inferior_release(lt, lwp->proc, 0);
+			leaving_take(lt, lwp);
 		else if (lt->t.report_vfork && !is_ghost(lwp))
 			lwp_set_pending(lt, lwp, STOP_VFORK_DONE);
 		else

@@ -4,6 +4,8 @@
  *	vfork N		N vfork children call meet() and exit with 7
  *	vfork-exec	a vfork child calls meet(), execs itself as "child"
  *	vfork-long	a vfork child calls meet() for half a second
+ *	vfork-threads	the same, while a thread naps; then says so, and ends
+ *			with SIGUSR1
  *	fork N		N children call meet() and exit with 7
  *	shared		meet() lies in writable memory that is shared with the
  *			child, which calls it, too, a hundred times
@@ -15,6 +17,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,6 +99,32 @@ static int vfork_long(void)
 	return !ended_well(pid);
 }
 
+static void *nap(void *arg)
+{
+	struct timespec ms = { 0, 1000000 };
+
+	for (;;)
+		nanosleep(&ms, NULL);
+	return arg;
+}
+
+static int vfork_threads(void)
+{
+	pthread_t thread;
+	sigset_t set;
+	int sig, bad;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	pthread_create(&thread, NULL, nap, NULL);
+	bad = vfork_long();
+	puts("waits");
+	fflush(stdout);
+	sigwait(&set, &sig);
+	return bad;
+}
+
 /* mov eax, 1; ret */
 static const unsigned char code[] = { 0xb8, 1, 0, 0, 0, 0xc3 };
 
@@ -168,6 +197,8 @@ int main(int argc, char **argv)
 		bad = vfork_exec();
 	else if (!strcmp(mode, "vfork-long"))
 		bad = vfork_long();
+	else if (!strcmp(mode, "vfork-threads"))
+		bad = vfork_threads();
 	else if (!strcmp(mode, "shared"))
 		bad = shared();
 	else if (!strcmp(mode, "watch"))

@@ -13,7 +13,8 @@ import subprocess
 import time
 
 
-from rsp import Program, Session, case, check, equal, inferior, main, until
+from rsp import (Program, Session, case, check, equal, inferior, main,
+                 task_state, until)
 
 COUNT = int(os.environ.get("COUNT", "0"))
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
@@ -264,6 +265,20 @@ def nothing_is_left():
             equal(s.packet("D;%x" % p.pid), "OK", "detach")
         equal(p.line(), want, "it prints")
         equal(p.wait(30), 0, "exit status")
+
+
+@case(peer="it does not translate")
+def attached_while_it_waits_for_a_vfork_child():
+    """Nothing can be mapped then: it is followed once the child has gone."""
+    with Program("forking", "vfork-long") as p:
+        check(until(lambda: task_state(p.pid) == "D"), "no vfork")
+        with Session(attach=p.pid, path=p.path, options=["--follow"]) as s:
+            check(MEMFD not in State(p.pid).maps, "it is followed already")
+            s.point(0, "end")
+            s.at("end", s.cont())
+            check(MEMFD in State(p.pid).maps, "it is not followed")
+            s.clear(0, "end")
+            equal(s.finish().number, 0, "status")
 
 
 if __name__ == "__main__":

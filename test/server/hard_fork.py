@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Children, and breakpoints in memory that they copied or share."""
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 
 from rsp import (FALSE, Program, Session, case, check, equal, main, ptid,
-                 task_state, until)
+                 status_field, task_state, until)
 
 EVENTS = ("multiprocess+;swbreak+;hwbreak+;fork-events+;vfork-events+;"
           "exec-events+;vContSupported+;no-resumed+;xmlRegisters=i386")
@@ -182,6 +183,25 @@ def attach_while_it_waits_for_a_vfork_child():
             stop, took = s.interrupt()
             check(took < 0.1, "^C took %.3f s" % took)
             equal(s.packet("D;%x" % s.pid), "OK", "D")
+        equal(p.wait(), 0, "status")
+
+
+@case(peer=NO_EVENTS)
+def detach_of_many_threads_while_a_vfork_child_runs():
+    """All of them run on, with nothing of ours in their memory."""
+    with Program("forking", "vfork-threads") as p:
+        check(until(lambda: task_state(p.pid) == "D"), "no vfork")
+        with Session("forking", attach=p.pid) as s:
+            s.start()
+            time.sleep(0.1)
+            s.interrupt()
+            equal(s.packet("D;%x" % p.pid), "OK", "D")
+        equal(p.line(), "waits")
+        for task in os.listdir("/proc/%d/task" % p.pid):
+            equal(status_field(int(task), "TracerPid"), "0", "tracer")
+        with open("/proc/%d/maps" % p.pid) as f:
+            check("memfd:" not in f.read(), "something is left")
+        os.kill(p.pid, signal.SIGUSR1)
         equal(p.wait(), 0, "status")
 
 
