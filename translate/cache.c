@@ -60,10 +60,12 @@ static void inject_munmap(struct space *sp, uint64_t addr, uint64_t len)
 	inject(sp, SYS_munmap, (uint64_t[6]){ addr, len });
 }
 
-/* A forked child has none of it: it goes on in its original code. */
-static void inject_dontfork(struct space *sp, uint64_t addr, uint64_t len)
+/* A forked child has none of it, as it goes on in its original code; nor has a
+ * core. */
+static void withhold(struct space *sp, uint64_t addr, uint64_t len)
 {
 	inject(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTFORK });
+	inject(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTDUMP });
 }
 
 /* A hint for mmap(2) here: where memory of that size could be huge pages. */
@@ -147,6 +149,8 @@ uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
 	if (map)
 		inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	*addr = at;
+	if (map && !is_error(r))
+		withhold(sp, at, size);
 	if (!map || !is_error(r))
 		return map;
 	munmap(map, size);
@@ -200,7 +204,7 @@ static bool region_map(struct space *sp, struct region *rg, struct err *e)
 			   PROT_READ | PROT_WRITE, fixed, remote, CODE_SIZE);
 	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	if (!is_error(code) && !is_error(data)) {
-		inject_dontfork(sp, rg->addr, REGION_SIZE);
+		withhold(sp, rg->addr, REGION_SIZE);
 		return true;
 	}
 	munmap(rg->map, REGION_SIZE);
@@ -380,8 +384,8 @@ static bool tables_map(struct space *sp, struct err *e)
 	lifeline_begin(space_life(sp), 0);
 	sp->pool_addr = is_error(pool) ? 0 : (uint64_t)pool;
 	if (sp->tables_addr && sp->pool_addr) {
-		inject_dontfork(sp, sp->tables_addr, TAB_SIZE);
-		inject_dontfork(sp, sp->pool_addr, POOL_SIZE);
+		withhold(sp, sp->tables_addr, TAB_SIZE);
+		withhold(sp, sp->pool_addr, POOL_SIZE);
 		return true;
 	}
 	err_set(e, -ENOMEM, "the program cannot map the cache's tables");

@@ -71,6 +71,13 @@ static void put_auxv(const struct process *p, struct buf *out)
 	buf_fini(&auxv);
 }
 
+/* What is in the core neither as memory nor by the name of a file is not. */
+static bool is_told(const struct mapping *m)
+{
+	return m->flags & MAPPING_FILE &&
+	       !(m->flags & MAPPING_UNWANTED && m->flags & MAPPING_DELETED);
+}
+
 /* Words are count, page size, and begin, end, page in the file of each. */
 static void put_files(const struct process *p, const struct mappings *ms,
 		      struct buf *out)
@@ -82,7 +89,7 @@ static void put_files(const struct process *p, const struct mappings *ms,
 	for (size_t i = 0; i < ms->n; i++) {
 		const struct mapping *m = &ms->all[i];
 
-		if (!(m->flags & MAPPING_FILE))
+		if (!is_told(m))
 			continue;
 		count++;
 		put_word(&rows, word, m->lo);
