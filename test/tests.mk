@@ -81,8 +81,9 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady \
 	wire kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
-FOLLOWED := $(if $(FOLLOW),$(shell grep -l 'raise SystemExit(main())' \
-	test/server/*.py | sed 's|.*/||; s|\.py$$||'))
+FOLLOWED := $(if $(FOLLOW),$(filter-out followed,$(shell grep -l \
+	'raise SystemExit(main())' test/server/*.py | \
+	sed 's|.*/||; s|\.py$$||')))
 TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \
 	test/server/$(t).py --server $(SERVER) --inferiors $(T)/inferiors \
 	$(if $(filter $(FOLLOWED),$(t)),--follow)')

@@ -40,7 +40,7 @@ struct translator {
 	size_t n_due;	       /* processes: see tr_process.follow_due */
 	struct list blocked;   /* blocked.c: what is to be undone yet */
 	bool follow_new, follow_forks, follow_execs;
-	unsigned fs_base, gs_base, orig_rax; /* register numbers */
+	unsigned fs_base, gs_base, orig_rax, fiseg, fioff; /* of registers */
 	struct translate_stats stats;
 	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */
 	uint64_t swept_blocks;

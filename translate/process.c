@@ -64,6 +64,10 @@ static void learn_registers(struct translator *tr, const struct arch *a)
 			tr->gs_base = i;
 		else if (!strcmp(a->regs[i].name, "orig_rax"))
 			tr->orig_rax = i;
+		else if (!strcmp(a->regs[i].name, "fiseg"))
+			tr->fiseg = i;
+		else if (!strcmp(a->regs[i].name, "fioff"))
+			tr->fioff = i;
 	}
 }
 

@@ -22,6 +22,29 @@ static void copy_set(const struct arch *a, enum regset set, const uint8_t *from,
 	}
 }
 
+static uint32_t *register_32(struct thread *th, unsigned regno)
+{
+	return (uint32_t *)(void *)(th->regs +
+				    th->proc->arch->regs[regno].packed_at);
+}
+
+/* Where the last x87 instruction was is told by the processor: a copy. */
+static void show_x87(const struct translator *tr, struct thread *th)
+{
+	uint32_t *hi = register_32(th, tr->fiseg);
+	uint32_t *lo = register_32(th, tr->fioff);
+	uint64_t cpc = (uint64_t)*hi << 32 | *lo;
+	const struct trail *tl =
+		trails_at(follow_of(th)->space->trails, cpc);
+	const struct mark *m =
+		tl ? trail_mark(tl, (uint32_t)(cpc - tl->addr)) : NULL;
+
+	if (!m)
+		return;
+	*hi = (uint32_t)(m->pc >> 32);
+	*lo = (uint32_t)m->pc;
+}
+
 /* The whole image is copied quicker than its registers one by one. It may be
  * when all that the upper record has is also what the lower one has. */
 int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
@@ -39,6 +62,8 @@ int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
 		copy_set(th->proc->arch, set, lower->regs, th->regs);
 	if (lower->blocked)
 		blocked_show(translator_of(t), th);
+	if (follow_of(th))
+		show_x87(translator_of(t), th);
 	return r;
 }
 

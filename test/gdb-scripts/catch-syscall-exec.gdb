@@ -1,4 +1,3 @@
-# follow: what is mapped for the new program ends the call before it is told
 # inferior: catching exec /proc/self/exe plain
 # feature: exec-event-feature
 # compare: gdbserver

@@ -1,4 +1,3 @@
-# follow: the x87 instruction pointer is that of translated code
 # inferior: regs
 # cpu: avx
 # compare: gdbserver
