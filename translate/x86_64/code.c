@@ -28,7 +28,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 	p->flags = range ? range->flags : 0;
 	p->gate = NULL;
 	p->size = 0;
-	p->holds = 0;
+	p->answer = 0;
 	if (p->flags & RANGE_X)
 		p->gate = gate_prepare(sp, addr, range);
 	if (p->gate && p->gate->state != GATE_HOT)
@@ -72,15 +72,13 @@ unsigned code_flags(struct code_reader *r, uint64_t pc)
 	return page_at(r, pc)->flags;
 }
 
-bool code_holds(struct code_reader *r, uint64_t pc, code_search_fn *search)
+bool code_ask(struct code_reader *r, uint64_t pc, code_question_fn *question)
 {
 	struct code_page *p = page_at(r, pc);
 
-	if (!p->holds)
-		p->holds = p->size > 0 && search(p->bytes, (size_t)p->size)
-				   ? 1
-				   : -1;
-	return p->holds > 0;
+	if (!p->answer)
+		p->answer = question(r->sp, p) ? 1 : -1;
+	return p->answer > 0;
 }
 
 struct gate *code_gate(struct code_reader *r, uint64_t pc)

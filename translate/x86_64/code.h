@@ -17,7 +17,7 @@ struct code_page {
 	unsigned flags;	   /* RANGE_* */
 	struct gate *gate; /* or NULL; borrowed: see gate.h */
 	unsigned batch;	   /* of struct space */
-	int8_t holds;	   /* code_holds(): 0: not asked yet, -1: no */
+	int8_t answer;	   /* code_ask(): 0: not asked yet, -1: no */
 	uint8_t bytes[4096];
 };
 
@@ -60,12 +60,12 @@ static inline bool code_changes(struct code_reader *r, uint64_t pc)
  * may be what it has written. */
 bool code_patches(const struct insn *i);
 
-/* What is looked for in code. */
-typedef bool code_search_fn(const uint8_t *bytes, size_t n);
+/* A question about a page. */
+typedef bool code_question_fn(struct space *sp, const struct code_page *page);
 
-/* Is it somewhere on the page that holds pc? Always ask the same: the page
+/* Its answer for the page that holds pc. Always ask the same: the page
  * remembers. */
-bool code_holds(struct code_reader *r, uint64_t pc, code_search_fn *search);
+bool code_ask(struct code_reader *r, uint64_t pc, code_question_fn *question);
 
 /* Are all status flags given new values before any is read, from pc on? */
 bool code_flags_dead(struct code_reader *r, uint64_t pc);

@@ -54,11 +54,6 @@ static bool holds_signature(const uint8_t *bytes, size_t n)
 	return holds(bytes, n, signature, sizeof(signature), 1);
 }
 
-static bool holds_number(const uint8_t *bytes, size_t n)
-{
-	return holds(bytes, n, number, sizeof(number), 0);
-}
-
 /* Reads the mapping, piece by piece. */
 static bool search(struct space *sp, uint64_t lo, uint64_t hi)
 {
@@ -99,12 +94,18 @@ static bool range_is_signed(struct space *sp, uint64_t pc)
 	return known == 2;
 }
 
+/* Code with sections, as far as can be told. */
+static bool page_has_sections(struct space *sp, const struct code_page *p)
+{
+	return (p->size > 0 &&
+		holds(p->bytes, (size_t)p->size, number, sizeof(number), 0)) ||
+	       range_is_signed(sp, p->addr);
+}
+
 bool section_may_begin(struct code_reader *r, const struct insn *i)
 {
-	if (!is_store(i) || map_find(&r->sp->plain_stores, i->pc + 1))
-		return false;
-	return code_holds(r, i->pc, holds_number) ||
-	       range_is_signed(r->sp, i->pc);
+	return is_store(i) && code_ask(r, i->pc, page_has_sections) &&
+	       !map_find(&r->sp->plain_stores, i->pc + 1);
 }
 
 /* --- where sections end -------------------------------------------------- */
