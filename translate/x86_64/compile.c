@@ -172,6 +172,19 @@ static void write_stub(struct writer *w, enum stub_kind kind)
 	w_jmp_at(w, region_stub(w->rg, &stub));
 }
 
+/* The processor takes a comparison and the jump behind it for one, if there is
+ * no padding in between: it comes before both. */
+static void keep_together(struct compiler *c, unsigned n)
+{
+	unsigned skip = c->insns[n].in.length + 2u;
+
+	if (n + 2 != c->n_insns || c->insns[n + 1].in.kind != X86_JCC ||
+	    !w_crosses(&c->w, skip))
+		return;
+	w_mark(&c->w, 0, 0);
+	w_align(&c->w, skip);
+}
+
 /* All but the last instruction, which branches; and that, if it does. */
 static uint64_t write_insns(struct compiler *c)
 {
@@ -194,6 +207,7 @@ static uint64_t write_insns(struct compiler *c)
 		}
 		if (is_popf(i))
 			write_popf(w, i);
+		keep_together(c, n);
 		if (!write_somehow(w, i)) {
 			native_write(w);
 			return 0;

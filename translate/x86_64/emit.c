@@ -26,11 +26,16 @@ void w_nop(struct writer *w)
 	w_code(w, "\x90");
 }
 
+bool w_crosses(const struct writer *w, unsigned skip)
+{
+	return (stream_at(w->s) + skip) % 64 > 60;
+}
+
 void w_align(struct writer *w, unsigned skip)
 {
 	unsigned at = (stream_at(w->s) + skip) % 64;
 
-	if (at <= 60)
+	if (!w_crosses(w, skip))
 		return;
 	/* nopw 0(%rax,%rax) and its shorter kin */
 	w_bytes(w,

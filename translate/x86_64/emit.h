@@ -30,6 +30,8 @@ void w_num(struct writer *w, uint64_t v, unsigned size);
 /* Bytes of a string literal. */
 #define w_code(w, text) w_bytes(w, text, sizeof(text) - 1)
 
+/* Would a field of 4 bytes which comes after skip more lie in two lines? */
+bool w_crosses(const struct writer *w, unsigned skip);
 /* Pads so that a field of 4 bytes which comes after skip more lies in one cache
  * line. */
 void w_align(struct writer *w, unsigned skip);
