@@ -225,8 +225,7 @@ void block_enter_at(struct space *sp, struct block *b, uint32_t entry)
 /* Its entry leads to the code for its pc, whatever that is from now on. */
 static void lead_on(struct space *sp, struct region *rg, const struct block *b)
 {
-	uint32_t imm = b->flags & BLOCK_FLAGS_LIVE ? 0 : 1;
-	uint32_t always = ALWAYS_AT - (b->flag_at + 4 + imm);
+	uint32_t always = ALWAYS_AT - (b->flag_at + 4);
 
 	site_aim(sp, rg, b->away_at, SITE_REL32, b->pc);
 	__atomic_store_n((uint32_t *)(void *)(rg->map + b->flag_at), always,

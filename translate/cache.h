@@ -148,11 +148,9 @@ struct site {
 };
 
 enum {
-	BLOCK_DEAD = 1 << 0,	   /* dropped; its entry traps */
-	BLOCK_CHECKED = 1 << 1,	   /* compares its bytes at each entry */
-	BLOCK_FLAGS_LIVE = 1 << 2, /* reads flags before it writes them, so
-				    * it moves that byte to a register */
-	BLOCK_STEPPED = 1 << 3,	   /* begins behind a breakpoint: no entry */
+	BLOCK_DEAD = 1 << 0,	/* dropped; its entry traps */
+	BLOCK_CHECKED = 1 << 1, /* compares its bytes at each entry */
+	BLOCK_STEPPED = 1 << 2, /* begins behind a breakpoint: no entry */
 };
 
 struct block {
@@ -163,9 +161,9 @@ struct block {
 	uint32_t return_landing, indirect_landing, kept_landing;
 	uint32_t sites; /* that lead here */
 	uint32_t slot;	/* of data: counter or coverage; 0: none */
-	/* Of code that may change: its first instruction compares a byte of
-	 * data, by displacement, and jumps away if that is set. Fields of 4
-	 * bytes. 0: it has no such entry. */
+	/* Of code that may change: it looks at a byte of data, by
+	 * displacement, and jumps away if that is set. Fields of 4 bytes. 0:
+	 * it has no such entry. */
 	uint32_t flag_at, away_at;
 	uint32_t page_next[2]; /* of the blocks on its first and last page */
 	uint16_t instructions;

@@ -1,7 +1,8 @@
 /*
  * What stands before a block's first instruction: the test of whether its code
- * may have changed, and what counts its runs. Nothing here changes flags that
- * are live, or any register.
+ * may have changed, and what counts its runs. The test changes no flags even
+ * where the code that it knew wants none: what it has become may read them.
+ * What counts changes none that are live.
  */
 #include <string.h>
 
@@ -20,27 +21,8 @@ struct piece {
 	unsigned size; /* 4, 2 or 1 */
 };
 
-/* cmp $value, addr(%rip); jne stale */
-static void compare_flags(struct writer *w, const struct piece *p,
-			  uint32_t stale)
-{
-	static const char *const ops[] = {
-		[1] = "\x80\x3d", [2] = "\x66\x81\x3d", [4] = "\x81\x3d"
-	};
-	unsigned n = p->size == 2 ? 3 : 2;
-	uint64_t from = w->rg->addr + stream_at(w->s) + n + 4 + p->size;
-
-	w_mark(w, 0, 0);
-	w_bytes(w, ops[p->size], n);
-	w_num(w, p->addr - from, 4);
-	w_num(w, p->value, p->size);
-	w_mark(w, 0, 0);
-	w_jcc_at(w, COND_NE, stale);
-}
-
 /* movz addr(%rip), %ecx; lea -value(%rcx), %ecx; jrcxz 1f; jmp stale; 1: */
-static void compare_quietly(struct writer *w, const struct piece *p,
-			    uint32_t stale)
+static void compare(struct writer *w, const struct piece *p, uint32_t stale)
 {
 	static const char *const ops[] = {
 		[1] = "\x0f\xb6\x0d", [2] = "\x0f\xb7\x0d", [4] = "\x8b\x0d"
@@ -90,7 +72,7 @@ static unsigned gather(const struct compiler *c, uint8_t *bytes)
 	return length;
 }
 
-static void bytes_write(struct compiler *c, bool live)
+static void bytes_write(struct compiler *c)
 {
 	uint8_t bytes[BLOCK_INSNS * X86_INSN_MAX];
 	struct writer *w = &c->w;
@@ -98,24 +80,18 @@ static void bytes_write(struct compiler *c, bool live)
 		.pc = w->pc,
 		.kind = STUB_STALE,
 		.arg = w->block,
-		.rewind = live ? REWIND_RCX : 0,
+		.rewind = REWIND_RCX,
 	};
 	unsigned length = gather(c, bytes), at = 0;
 	uint32_t stale = region_stub(w->rg, &stub);
 	struct piece p;
 
 	w_mark(w, 0, 0);
-	if (live)
-		w_spill(w, RCX, WIN_RCX);
-	while (next_piece(bytes, length, &at, w->pc, &p)) {
-		if (live)
-			compare_quietly(w, &p, stale);
-		else
-			compare_flags(w, &p, stale);
-	}
-	w_mark(w, live ? REWIND_RCX : 0, 0);
-	if (live)
-		w_fill(w, RCX, WIN_RCX);
+	w_spill(w, RCX, WIN_RCX);
+	while (next_piece(bytes, length, &at, w->pc, &p))
+		compare(w, &p, stale);
+	w_mark(w, REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_RCX);
 }
 
 /* --- gates --------------------------------------------------------------- */
@@ -165,23 +141,6 @@ static void note_fields(struct writer *w, uint32_t flag_at, uint32_t away_at)
 	b->away_at = away_at;
 }
 
-/* cmpb $0, flag(%rip); jne stub */
-static void flag_compare(struct writer *w, uint32_t flag, uint32_t stub)
-{
-	uint32_t flag_at;
-
-	w_mark(w, 0, 0);
-	w_align(w, 2);
-	w_code(w, "\x80\x3d");
-	flag_at = stream_at(w->s);
-	w_num(w, flag - (flag_at + 5), 4);
-	w_code(w, "\0");
-	w_mark(w, 0, 0);
-	w_align(w, 2);
-	w_jcc_at(w, COND_NE, stub);
-	note_fields(w, flag_at, stream_at(w->s) - 4);
-}
-
 /* movzbl flag(%rip), %ecx; jrcxz 1f; jmp away; 1: */
 static void flag_move(struct writer *w, uint32_t flag, uint32_t away,
 		      uint32_t away_at)
@@ -217,21 +176,16 @@ static uint32_t away_write(const struct writer *w, uint32_t stub,
 	return at;
 }
 
-static void flags_write(struct writer *w, const struct entry *e, bool live)
+static void flags_write(struct writer *w, const struct entry *e)
 {
 	struct stub stub = {
 		.pc = w->pc,
 		.kind = STUB_GATE,
 		.arg = w->block,
 	};
-	uint32_t at = region_stub(w->rg, &stub), away, away_at;
+	uint32_t away_at, away;
 
-	for (unsigned n = 0; n < e->n_flags && !live; n++)
-		flag_compare(w, e->flags[n], at);
-	if (!live)
-		return;
-	w->sp->blocks[w->block].flags |= BLOCK_FLAGS_LIVE;
-	away = away_write(w, at, &away_at);
+	away = away_write(w, region_stub(w->rg, &stub), &away_at);
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
 	for (unsigned n = 0; n < e->n_flags; n++)
@@ -243,16 +197,14 @@ static void flags_write(struct writer *w, const struct entry *e, bool live)
 void test_entry_write(struct compiler *c)
 {
 	struct entry e = { .n_flags = 0 };
-	bool live;
 
 	if (!look_at_pages(c, &e))
 		return;
-	live = !code_flags_dead(&c->reader, c->w.pc);
-	flags_write(&c->w, &e, live);
+	flags_write(&c->w, &e);
 	if (!e.compares)
 		return;
 	c->sp->blocks[c->w.block].flags |= BLOCK_CHECKED;
-	bytes_write(c, live);
+	bytes_write(c);
 }
 
 /* --- counting ------------------------------------------------------------ */

@@ -129,6 +129,15 @@ static void make_quiet(struct space *sp, uint64_t pc, bool is_return)
 	landing_set(sp, is_return, pc, sp->regions[b->region]->addr + at);
 }
 
+/* Does nobody want the flags that come in at pc? What is there may change, and
+ * want those that a return brings. */
+static bool flags_dead(struct code_reader *r, uint64_t pc, bool is_return)
+{
+	if (is_return && (code_gate(r, pc) || code_changes(r, pc)))
+		return false;
+	return code_flags_dead(r, pc);
+}
+
 /* May the landing of pc be plain? The slot is its from now on, too. */
 static bool take_slot(struct space *sp, uint64_t pc, bool is_return, bool dead)
 {
@@ -172,7 +181,7 @@ bool landing_return(struct compiler *c, uint64_t pc)
 		return false;
 	/* A plain one that has no block yet could not be made quiet. */
 	dead = (b || (c->budget && region_has_room(w->rg))) &&
-	       code_flags_dead(&c->reader, pc);
+	       flags_dead(&c->reader, pc, true);
 	w->pc = pc;
 	landing_write(w, pc, true, take_slot(c->sp, pc, true, dead));
 	note_landing(c, pc, at);
@@ -188,7 +197,7 @@ static void landings_write(struct space *sp, uint32_t index, bool is_return)
 
 	code_init(&reader, sp);
 	plain = take_slot(sp, b->pc, is_return,
-			  code_flags_dead(&reader, b->pc));
+			  flags_dead(&reader, b->pc, is_return));
 	b = &sp->blocks[index];
 	if (!is_return)
 		b->kept_landing = write_apart(sp, b, false, false);
