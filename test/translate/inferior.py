@@ -2,7 +2,7 @@
 """Run a row of test/translate/rows natively and followed, and compare.
 
 usage: inferior.py [--server S] [--inferiors DIR] [--native] [--runs N]
-                   [--modes none,coverage,count] [--show] ROW
+                   [--modes none,coverage,count,trace] [--show] ROW
 
 Output, errors and exit status are to be the same, in each mode, and the
 counters what the row says. --native (NATIVE=1) runs both sides natively: is
@@ -30,6 +30,8 @@ def read_row(name):
 def mode_options(mode, tmp):
     return {"none": [], "count": ["--count"],
             "coverage": ["--coverage=" + os.path.join(tmp, "drcov")],
+            "trace": ["--events=call,ret,exec,block,compile",
+                      "--trace=" + os.path.join(tmp, "events")],
             "forks": ["--follow-forks"]}[mode]
 
 

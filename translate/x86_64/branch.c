@@ -215,7 +215,7 @@ static bool compare_plainly(struct writer *w, const struct insn *i,
 	return true;
 }
 
-/* movl op, %ecx; lea -value(%rcx), %ecx; jrcxz 1f; jmp miss; 1: */
+/* mov op, %rcx; lea -value(%rcx), %ecx; jrcxz 1f; jmp miss; 1: */
 static bool compare_quietly(struct writer *w, const struct insn *i,
 			    struct branch_cache *k, uint32_t value)
 {
@@ -224,7 +224,7 @@ static bool compare_quietly(struct writer *w, const struct insn *i,
 
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
-	n = operand(w, i, 0, 0x8b, RCX, 0, code);
+	n = operand(w, i, 8, 0x8b, RCX, 0, code);
 	if (!n)
 		return false;
 	w_mark(w, REWIND_RCX, 0);

@@ -290,14 +290,27 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 	compiler_queue(c, pc);
 }
 
+/* A return there makes its own landing. */
+static void leave_for_far(struct compiler *c, uint64_t pc, bool lands)
+{
+	if (!lands)
+		leave_chain(c, pc, 0);
+}
+
 /* On from pc until the code does not fall through any more. */
 static void follow_chain(struct compiler *c, uint64_t pc, bool skip_point)
 {
+	const uint64_t first = pc;
+
 	for (; pc; skip_point = false) {
 		bool lands = c->return_next;
 		uint32_t landing = lands ? stream_at(c->w.s) : 0;
 
 		c->return_next = false;
+		if (pc != first && !w_is_near(&c->w, pc)) {
+			leave_for_far(c, pc, lands);
+			return;
+		}
 		if (lands && !landing_return(c, pc))
 			return;
 		if ((block_find(c->sp, pc) && !skip_point) || !c->budget ||

@@ -88,13 +88,13 @@ void w_jmp_table(struct writer *w, uint32_t table)
 
 /* --- branches ------------------------------------------------------------ */
 
-static bool is_of_region(struct writer *w, uint64_t pc)
+bool w_is_near(const struct writer *w, uint64_t pc)
 {
 	const struct block *b = block_find(w->sp, pc);
 
 	if (b)
 		return b->region == w->rg->index;
-	return space_region_near(w->sp, pc) == w->rg;
+	return space_region_near(w->sp, pc & -UINT64_C(4096)) == w->rg;
 }
 
 /* Of a code that is far away: there is no telling where it will be. */
@@ -110,7 +110,7 @@ static void jmp_literal(struct writer *w, uint64_t pc)
 
 void w_jmp_pc(struct writer *w, uint64_t pc)
 {
-	if (!is_of_region(w, pc)) {
+	if (!w_is_near(w, pc)) {
 		jmp_literal(w, pc);
 		return;
 	}
@@ -125,7 +125,7 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
 	uint8_t op[2] = { 0x0f, (uint8_t)(0x80 | condition) };
 	struct writer cold;
 
-	if (!is_of_region(w, pc)) {
+	if (!w_is_near(w, pc)) {
 		cold = w_cold(w);
 		w_jcc_at(w, condition, stream_at(cold.s));
 		cold.pc = pc;

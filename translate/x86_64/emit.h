@@ -45,6 +45,9 @@ void w_fill(struct writer *w, unsigned reg, uint32_t slot);
 void w_jmp_slot(struct writer *w, uint32_t slot);
 void w_jmp_table(struct writer *w, uint32_t table);
 
+/* Is the code for pc this region's, or will it be? Another's may be out of its
+ * reach. */
+bool w_is_near(const struct writer *w, uint64_t pc);
 /* jmp, or jcc with that condition, to the code for pc: within the region by
  * displacement, else through a literal. */
 void w_jmp_pc(struct writer *w, uint64_t pc);
