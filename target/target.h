@@ -102,6 +102,11 @@ struct target_inject_ops {
 			const uint64_t args[6]);
 	/* Where the stopped thread's struct rseq is; 0: it has none. */
 	int (*rseq_area)(struct target *t, struct thread *th, uint64_t *addr);
+	/* The thread's id as it sees it itself, which may be in a namespace of
+	 * its own; 0: unknown. */
+	pid_t (*own_id)(struct target *t, const struct thread *th);
+	/* Is there a SIGCONT for the thread that it blocks? */
+	bool (*sigcont_waits)(struct target *t, const struct thread *th);
 	/* The stopped thread blocks the signal from now on. */
 	int (*block)(struct target *t, struct thread *th, int signo);
 };
@@ -171,6 +176,7 @@ struct orphan {
 	uint64_t regs[18]; /* as in the g packet, up to pc and flags */
 	uint64_t gs_base;
 	const struct orphan_memory *memory;
+	bool in_call; /* of that code's: the kernel is not to restart it */
 };
 
 /*
@@ -180,6 +186,8 @@ struct orphan {
  * may be looked at, and nothing allocated.
  */
 struct orphan_ops {
+	/* Is the place one where that code's SIGSTOP stops a thread? */
+	bool (*is_stop)(const void *data, uint64_t pc);
 	/* First: the threads run on, or are about to. */
 	void (*prepare)(const void *data, const struct orphan_memory *memory);
 	/* True: the thread was in that code, and is put back. */
@@ -360,13 +368,19 @@ struct target {
 	 * th has just met, one of them? Then the thread stops with STOP_SIGNAL,
 	 * SIGTRAP and SIGNAL_TRAP, whatever pass_signals says; its pc is
 	 * behind the instruction; and the signal is not the program's: it is
-	 * not delivered when the process is let go of. It may call
+	 * not delivered when the process is let go of. signo is SIGTRAP, or
+	 * SIGSTOP: such code may also have the thread send itself that one,
+	 * and addr is where the thread is then. It may call
 	 * target_reg_u64() and read memory, and no other operation. It is not
 	 * asked for processes that the layer above does not know of: code that
 	 * forked children may run needs report_fork and report_vfork.
 	 */
-	bool (*is_trap)(void *user, struct thread *th, uint64_t addr);
-	void *trap_user;
+	bool (*is_trap)(void *user, struct thread *th, int signo,
+			uint64_t addr);
+	/* Optional, with traps: a SIGCONT was sent to th's process. It may call
+	 * inject's sigcont_waits(). */
+	void (*on_sigcont)(void *user, struct thread *th);
+	void *trap_user; /* of both */
 	/*
 	 * Optional: p was detached, but could not be let go of before now, as
 	 * it waited for a vfork child. Its threads are stopped; the layer above

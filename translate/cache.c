@@ -177,7 +177,7 @@ static void stream_init(struct stream *s, const struct region *rg,
 	*s->n_marks = 0;
 }
 
-static void region_reset(struct region *rg)
+static void region_reset(struct region *rg, bool only_traps)
 {
 	stream_init(&rg->hot, rg, 0, HOT_SIZE);
 	stream_init(&rg->cold, rg, HOT_SIZE, COLD_SIZE);
@@ -186,6 +186,8 @@ static void region_reset(struct region *rg)
 	rg->data_used = 16;
 	rg->map[NEVER_AT] = 0;
 	rg->map[ALWAYS_AT] = 1;
+	emit_stop(rg->map + STOP_AT, only_traps);
+	rg->cold.e.len = STOP_BYTES;
 	emit_routines(rg);
 }
 
@@ -235,7 +237,7 @@ static struct region *region_new(struct space *sp, uint64_t pc, struct err *e)
 	sp->regions[sp->n_regions++] = rg;
 	space_remapped(sp);
 	sp->tr->stats.regions++;
-	region_reset(rg);
+	region_reset(rg, sp->only_traps);
 	return rg;
 }
 
@@ -303,7 +305,7 @@ uint32_t region_stub(struct region *rg, const struct stub *stub)
 
 	tl->stubs[tl->n_stubs] = *stub;
 	__atomic_store_n(&tl->n_stubs, tl->n_stubs + 1, __ATOMIC_RELEASE);
-	emit_stub(rg->map + at);
+	emit_stub(rg->map + at, tl->n_stubs - 1, at);
 	return at;
 }
 
@@ -445,6 +447,13 @@ int window_new(struct space *sp, struct err *e)
 	if (n == (int)sp->trails->n_windows)
 		sp->trails->n_windows++;
 	return n;
+}
+
+void space_use_traps(struct space *sp)
+{
+	sp->only_traps = true;
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		emit_stop_traps(sp->regions[i]->map + STOP_AT);
 }
 
 /* --- provisions ---------------------------------------------------------- */
@@ -600,7 +609,7 @@ void space_flush(struct space *sp)
 {
 	gates_flush(sp);
 	for (unsigned i = 0; i < sp->n_regions; i++)
-		region_reset(sp->regions[i]);
+		region_reset(sp->regions[i], sp->only_traps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
 	map_fini(&sp->constants);

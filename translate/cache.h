@@ -91,7 +91,10 @@ struct stub {
 #define STUB_SIZE (32u << 20)
 #define DATA_SIZE (8u << 20)
 #endif
-#define STUB_BYTES  44u /* emit_stub() */
+#define STUB_BYTES  17u /* emit_stub() */
+#define STOP_BYTES  134u /* emit_stop() */
+#define STOP_AT	    HOT_SIZE
+#define STOPPED_AT  (STOP_AT + 88) /* ... where its signal stops a thread */
 #define STUBS_AT    (HOT_SIZE + COLD_SIZE)
 #define STUBS_MAX   (STUB_SIZE / STUB_BYTES)
 #define MARKS_MAX   (HOT_SIZE / 3) /* instructions are longer than that */
@@ -243,6 +246,7 @@ struct space {
 	struct slot_use *slots;		/* of the direct-mapped tables */
 	bool *windows_used;
 
+	bool only_traps; /* stubs stop threads by no signal of ours */
 	struct trails *trails;
 	bool guarded; /* who outlives us can see them */
 };
@@ -311,6 +315,9 @@ static inline uint8_t *window_page(const struct space *sp, int number)
 {
 	return sp->pool + (size_t)number * 0x1000;
 }
+
+/* Threads can no longer be stopped but by traps. */
+void space_use_traps(struct space *sp);
 
 /* Maps now what threads and code may need later, as far as that can be known:
  * the process is about to filter its system calls, and ours with them. */

@@ -17,6 +17,7 @@
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
+#include "translate/stop.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
@@ -63,7 +64,17 @@ static bool has_trapped(struct translator *tr, struct thread *low)
 	return object &&
 	       object->read(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si)) ==
 		       sizeof(si) &&
-	       si.si_signo == SIGTRAP && si.si_code == SI_KERNEL;
+	       ((si.si_signo == SIGTRAP && si.si_code == SI_KERNEL) ||
+		(si.si_signo == SIGSTOP && si.si_code <= 0));
+}
+
+/* By a stub's signal. To the kernel the thread is in a system call then, which
+ * must not become one that restarts. */
+static bool is_at_stop(const struct space *sp, uint64_t pc)
+{
+	const struct trail *tl = trails_at(sp->trails, pc);
+
+	return tl && trail_is_stopped(tl, pc);
 }
 
 const struct stub *follow_leave(struct translator *tr, struct thread *low,
@@ -77,6 +88,8 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	if (!image)
 		return NULL;
 	f->space->by = low;
+	if (is_at_stop(f->space, *image_reg(image, IMAGE_RIP)))
+		*follow_special(low, tr->orig_rax) = UINT64_MAX;
 	r = rewind_image(f->space, window_page(f->space, f->window), image,
 			 trapped, &stub);
 	if (r < 0)
@@ -374,15 +387,6 @@ static void swallow_trap(struct translator *tr, struct thread *th,
 	target_resume(tr->lower, &act, 1);
 }
 
-bool follow_is_trap(void *user, struct thread *low, uint64_t addr)
-{
-	struct translator *tr = user;
-	struct thread *th = upper_thread(tr, low);
-	const struct follow *f = th ? follow_of(th) : NULL;
-
-	return f && f->in_cache && space_region_at(f->space, addr);
-}
-
 /* At a breakpoint of ours and of nobody else's. */
 static bool end_section(struct translator *tr, struct thread *th,
 			struct follow *f)
@@ -512,6 +516,7 @@ int follow_begin(struct translator *tr, struct thread *th, struct space *sp,
 	}
 	f->space = sp;
 	sp->refs++;
+	stop_prepare(tr, lower_thread(th), window_page(sp, f->window));
 	f->asked = tr_thread_of(th)->asked;
 	mirror_follow(tr, th, f);
 	tr->stats.threads++;

@@ -69,9 +69,6 @@ int follow_resume(struct translator *tr, struct thread *th,
  * above, as the event then says. False: it has been seen to. */
 bool follow_event(struct translator *tr, struct thread *th, struct stop *ev);
 
-/* struct target's is_trap, of the lower one. */
-bool follow_is_trap(void *user, struct thread *low, uint64_t addr);
-
 /* A point was set or cleared at the address, or memory written. */
 void follow_forget(struct process *p, uint64_t addr, uint64_t len);
 

@@ -10,6 +10,7 @@
 #include "translate/blocked.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
+#include "translate/stop.h"
 
 static struct process *upper_process(const struct translator *tr,
 				     const struct process *lower)
@@ -150,7 +151,8 @@ void mirror_start(struct translator *tr)
 {
 	tr->lower->watcher = &watcher;
 	tr->lower->watcher_user = tr;
-	tr->lower->is_trap = follow_is_trap;
+	tr->lower->is_trap = stop_is_stubs;
+	tr->lower->on_sigcont = stop_on_sigcont;
 	tr->lower->trap_user = tr;
 	tr->lower->on_leave = blocked_leave;
 	tr->lower->leave_user = tr;

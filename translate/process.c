@@ -11,6 +11,7 @@
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/ring.h"
+#include "translate/stop.h"
 #include "translate/trail.h"
 
 void space_unref(struct space *sp)
@@ -90,6 +91,7 @@ static int follow_in(struct translator *tr, struct process *p, struct space *sp,
 			threads_end(tr, p);
 			return -ENOMEM;
 		}
+		stop_keep_sigcont(tr, lower_thread(th), sp);
 	}
 	tr_process_of(p)->space = sp;
 	sigtrap_learn(tr, p, by);

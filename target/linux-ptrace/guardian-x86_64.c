@@ -1,5 +1,6 @@
 /* What the guardian does to a thread: its registers, on x86-64 and i386. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
@@ -90,9 +91,10 @@ static void registers(struct user_regs_struct *r, unsigned long long *out[18])
 	memcpy(out, all, sizeof(all));
 }
 
-/* True: it was in code of the layer above, and is so no more. */
+/* True: it was in code of the layer above, and is so no more. *stopped: where
+ * that code's SIGSTOP stops it. */
 static bool rewind_code(const struct guardian *g, pid_t pid,
-			struct user_regs_struct *regs)
+			struct user_regs_struct *regs, bool *stopped)
 {
 	const struct guard *e = guard_find(g, GUARD_CODE, pid, 0);
 	int mem = e ? guard_mem_open(e->code.memory) : -1;
@@ -101,6 +103,7 @@ static bool rewind_code(const struct guardian *g, pid_t pid,
 	unsigned long long *at[18];
 	bool was;
 
+	*stopped = false;
 	if (!e)
 		return false;
 	registers(regs, at);
@@ -111,6 +114,9 @@ static bool rewind_code(const struct guardian *g, pid_t pid,
 	for (size_t i = 0; was && i < ARRAY_SIZE(at); i++)
 		*at[i] = o.regs[i];
 	regs->gs_base = o.gs_base;
+	if (o.in_call)
+		regs->orig_rax = UINT64_MAX;
+	*stopped = o.in_call;
 	return was;
 }
 
@@ -144,13 +150,42 @@ static void undo_call(const struct guardian *g, pid_t pid, pid_t tid,
 	ptrace(PTRACE_SETSIGMASK, tid, sizeof(*mask), mask);
 }
 
+static bool has_queued(pid_t tid, int signo, int lowest_code)
+{
+	struct __ptrace_peeksiginfo_args all = { .nr = 8 };
+	siginfo_t si[8];
+	long n = ptrace(PTRACE_PEEKSIGINFO, tid, &all, si);
+
+	for (long i = 0; i < n; i++) {
+		if (si[i].si_signo == signo && si[i].si_code >= lowest_code)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The code of the layer above has sent the thread a SIGSTOP. Returns the signal
+ * that it gets. One that was taken, or will be, stops the whole process, and
+ * that is continued when all of it is put back.
+ */
+static int take_stop_back(struct guardian *g, pid_t pid, pid_t tid, int status)
+{
+	bool is_event = status >> 16;
+
+	if (!is_event)
+		return WSTOPSIG(status) == SIGSTOP ? 0 : WSTOPSIG(status);
+	if (WSTOPSIG(status) != SIGTRAP || has_queued(tid, SIGSTOP, INT_MIN))
+		guard_hold(g, pid, tid);
+	return 0;
+}
+
 /* The thread stopped with that status; returns the signal that it gets. */
 static int mend(struct guardian *g, pid_t pid, pid_t tid, int status)
 {
 	int sig = status >> 16 ? 0 : WSTOPSIG(status);
 	struct user_regs_struct regs;
 	uint64_t was;
-	bool moved;
+	bool moved, stopped;
 
 	if (ptrace(PTRACE_GETREGS, tid, 0, &regs) < 0)
 		return 0;
@@ -161,7 +196,9 @@ static int mend(struct guardian *g, pid_t pid, pid_t tid, int status)
 	else if (is_behind_trap(g, pid, tid, &regs))
 		regs.rip--;
 	rewind_slot(g, pid, &regs);
-	moved = rewind_code(g, pid, &regs);
+	moved = rewind_code(g, pid, &regs, &stopped);
+	if (stopped)
+		sig = take_stop_back(g, pid, tid, status);
 	if (moved && is_exception(tid, sig))
 		sig = 0;
 	if (moved || regs.rip != was)
@@ -172,15 +209,7 @@ static int mend(struct guardian *g, pid_t pid, pid_t tid, int status)
 /* A trap that it has met and not taken yet: before it does, it stops. */
 static bool trap_waits(pid_t tid)
 {
-	struct __ptrace_peeksiginfo_args all = { .nr = 8 };
-	siginfo_t si[8];
-	long n = ptrace(PTRACE_PEEKSIGINFO, tid, &all, si);
-
-	for (long i = 0; i < n; i++) {
-		if (si[i].si_signo == SIGTRAP && si[i].si_code > 0)
-			return true;
-	}
-	return false;
+	return has_queued(tid, SIGTRAP, 1);
 }
 
 bool guardian_mend_thread(struct guardian *g, pid_t pid, pid_t tid)

@@ -246,10 +246,56 @@ static void hold_newborn(struct guardian *g, pid_t pid, pid_t tid)
 	guard_hold(g, pid, tid);
 }
 
+/*
+ * A thread whose stop by the layer's code the server had not waited for takes
+ * its SIGSTOP when it is let go, and the whole process would stop. Continued
+ * before that, it does not: do_signal_stop() in the kernel's signal.c.
+ */
+static bool is_stopped_by_code(const struct guard *e, pid_t tid)
+{
+	char text[128];
+	uint64_t pc;
+
+	return file_peek(text, sizeof(text), "/proc/%d/task/%d/syscall", e->pid,
+			 tid) > 0 &&
+	       sscanf(text, "%*d %*x %*x %*x %*x %*x %*x %*x %" SCNx64, &pc) ==
+		       1 &&
+	       e->code.ops->is_stop(e->code.data, pc);
+}
+
+static bool catches_sigcont(pid_t pid)
+{
+	const uint64_t bit = UINT64_C(1) << (SIGCONT - 1);
+	char status[4096], *field;
+
+	if (file_peek(status, sizeof(status), "/proc/%d/status", pid) <= 0)
+		return true;
+	field = strstr(status, "\nSigCgt:");
+	return !field || strtoull(field + strlen("\nSigCgt:"), NULL, 16) & bit;
+}
+
+static void keep_from_stopping(const struct guard *e)
+{
+	DIR *dir = catches_sigcont(e->pid) ? NULL : tasks_open(e->pid);
+	bool found = false;
+	struct dirent *d;
+
+	while (dir && !found && (d = readdir(dir)))
+		found = is_stopped_by_code(e, atoi(d->d_name));
+	if (found)
+		kill(e->pid, SIGCONT);
+	if (dir)
+		closedir(dir);
+}
+
 static void hold_threads(struct guardian *g)
 {
 	const struct guard *e = NULL;
 
+	while ((e = guard_next(g, e))) {
+		if (e->kind == GUARD_CODE)
+			keep_from_stopping(e);
+	}
 	while ((e = guard_next(g, e))) {
 		if (e->kind == GUARD_CODE)
 			each_task(g, e->pid, hold_newborn);

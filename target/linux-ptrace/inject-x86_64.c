@@ -333,5 +333,7 @@ static int linux_rseq_area(struct target *t, struct thread *th, uint64_t *addr)
 const struct target_inject_ops linux_inject_ops = {
 	.call = linux_call,
 	.rseq_area = linux_rseq_area,
+	.own_id = linux_own_id,
+	.sigcont_waits = linux_sigcont_waits,
 	.block = linux_block,
 };

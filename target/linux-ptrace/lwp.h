@@ -128,6 +128,7 @@ struct inferior {
 	bool lifted; /* some lwp's is: see lwp.lifted */
 	bool crashed; /* it is about to die, and its core was written */
 	uint64_t syscall_insn;	   /* inject.h; 0: not looked for yet */
+	enum { IDS_UNKNOWN, IDS_OURS, IDS_OTHERS } ids; /* whose namespace */
 };
 
 /* The periodic signal that bounds our waiting: see status.c. */
@@ -265,6 +266,8 @@ int linux_thread_name(struct target *t, struct thread *th, char *buf,
 int64_t coarse_ms(void);
 /* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
 char proc_task_state(pid_t pid, pid_t tid);
+pid_t linux_own_id(struct target *t, const struct thread *th);
+bool linux_sigcont_waits(struct target *t, const struct thread *th);
 
 /* --- point.c, debugreg.c ------------------------------------------------- */
 

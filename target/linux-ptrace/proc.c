@@ -1,9 +1,11 @@
 /* What /proc says of processes and threads. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "target/linux-ptrace/lwp.h"
@@ -115,4 +117,66 @@ int linux_thread_name(struct target *t, struct thread *th, char *buf,
 	(void)t;
 	snprintf(buf, len, "%s", seen ? lwp->name : "");
 	return seen ? 0 : -ESRCH;
+}
+
+/* --- as threads see themselves ------------------------------------------- */
+
+/* Ids mean the same to it as to us. */
+static bool shares_ids(pid_t pid)
+{
+	char path[32], its[64], ours[64];
+	ssize_t a, b;
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	a = readlink(path, its, sizeof(its));
+	b = readlink("/proc/self/ns/pid", ours, sizeof(ours));
+	return a > 0 && a == b && !memcmp(its, ours, (size_t)a);
+}
+
+/* The last of those that the thread has, in namespaces from ours to its own. */
+static pid_t innermost_id(pid_t tid)
+{
+	char status[4096], *p, *end;
+	long id = 0;
+
+	if (file_peek(status, sizeof(status), "/proc/%d/status", tid) <= 0)
+		return 0;
+	p = strstr(status, "\nNSpid:");
+	if (!p)
+		return 0;
+	for (p += strlen("\nNSpid:"); *p == '\t'; p = end)
+		id = strtol(p, &end, 10);
+	return (pid_t)id;
+}
+
+pid_t linux_own_id(struct target *t, const struct thread *th)
+{
+	struct inferior *inf = inferior_of(th->proc);
+
+	(void)t;
+	if (inf->ids == IDS_UNKNOWN)
+		inf->ids = shares_ids(th->proc->pid) ? IDS_OURS : IDS_OTHERS;
+	return inf->ids == IDS_OURS ? th->id.tid : innermost_id(th->id.tid);
+}
+
+/* A field of /proc/TID/status that is a set of signals. */
+static uint64_t signal_set(const char *status, const char *field)
+{
+	const char *p = strstr(status, field);
+
+	return p ? strtoull(p + strlen(field), NULL, 16) : 0;
+}
+
+bool linux_sigcont_waits(struct target *t, const struct thread *th)
+{
+	const uint64_t bit = UINT64_C(1) << (SIGCONT - 1);
+	char status[4096];
+
+	(void)t;
+	return file_peek(status, sizeof(status), "/proc/%d/status",
+			 th->id.tid) > 0 &&
+	       signal_set(status, "\nSigBlk:") &
+		       (signal_set(status, "\nSigPnd:") |
+			signal_set(status, "\nShdPnd:")) &
+		       bit;
 }

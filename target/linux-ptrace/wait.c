@@ -43,11 +43,30 @@ void restore_siginfo(struct lwp *lwp, int sig)
 	lwp->own_siginfo = false;
 }
 
+static bool is_trap_above(const struct linux_target *lt, struct lwp *lwp,
+			  int sig, uint64_t addr)
+{
+	return lt->t.traps && lt->t.is_trap && lwp->th && !lwp->proc->untold &&
+	       lt->t.is_trap(lt->t.trap_user, lwp->th, sig, addr);
+}
+
+static void tell_trap_above(struct linux_target *lt, struct lwp *lwp)
+{
+	lwp_set_pending(lt, lwp, STOP_SIGNAL);
+	lwp->pending.signo = SIGTRAP;
+	lwp->pending.code = SIGNAL_TRAP;
+}
+
 static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
 	bool quiet = is_ghost(lwp) || lwp->injected == sig;
 
+	if (sig == SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp))) {
+		lwp->trap_stop = true;
+		tell_trap_above(lt, lwp);
+		return;
+	}
 	/* A handler must not return into a slot that may be gone by then. */
 	if (inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
@@ -85,14 +104,6 @@ static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
 	}
 }
 
-static bool is_trap_above(const struct linux_target *lt, struct lwp *lwp,
-			  uint64_t addr)
-{
-	return lt->t.traps && lt->t.is_trap && lwp->th &&
-	       !lwp->proc->untold &&
-	       lt->t.is_trap(lt->t.trap_user, lwp->th, addr);
-}
-
 /* int3: ours, of the layer above, the program's own, or one of ours that is
  * gone by now. */
 static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
@@ -113,10 +124,8 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 		lwp_set_pending(lt, lwp, STOP_SWBREAK);
 		return;
 	}
-	if (is_trap_above(lt, lwp, addr)) {
-		lwp_set_pending(lt, lwp, STOP_SIGNAL);
-		lwp->pending.signo = SIGTRAP;
-		lwp->pending.code = SIGNAL_TRAP;
+	if (is_trap_above(lt, lwp, SIGTRAP, addr)) {
+		tell_trap_above(lt, lwp);
 		return;
 	}
 	if (trap_is_programs(lt, lwp)) {
@@ -187,8 +196,7 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
  * has just met (get_signal() looks at job control first). Its pc is then past
  * a breakpoint, or a step done that nobody knows of.
  */
-static bool trap_is_queued(const struct linux_target *lt,
-			   const struct lwp *lwp)
+static bool trap_is_queued(const struct linux_target *lt, struct lwp *lwp)
 {
 	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
 	siginfo_t si[8];
@@ -200,6 +208,9 @@ static bool trap_is_queued(const struct linux_target *lt,
 	n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
 	for (long i = 0; i < n; i++) {
 		if (si[i].si_signo == SIGTRAP && si[i].si_code > 0)
+			return true;
+		if (si[i].si_signo == SIGSTOP &&
+		    is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
 			return true;
 	}
 	return false;
@@ -223,6 +234,10 @@ static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 {
 	bool asked = lwp->interrupting;
 
+	/* What stops without being asked is told of a SIGCONT. */
+	if (!asked && sig == SIGTRAP && lt->t.traps && lt->t.on_sigcont &&
+	    lwp->th && !lwp->proc->untold)
+		lt->t.on_sigcont(lt->t.trap_user, lwp->th);
 	lwp->listen = is_job_stop(lwp, sig);
 	lwp->interrupting = false;
 	if (trap_is_queued(lt, lwp)) {
@@ -236,8 +251,7 @@ static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 	}
 }
 
-static void take_first_stop(struct linux_target *lt, struct lwp *lwp,
-			    bool hold)
+static void take_first_stop(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	lwp->starting = false;
 	if (lt->t.report_threads && !is_ghost(lwp))

@@ -158,7 +158,7 @@ static void left(void)
 
 /* --- nested, masked --- */
 
-static int depth, deepest;
+static volatile int depth, deepest;
 
 static void on_nest(int signo, siginfo_t *info, void *context)
 {
@@ -194,7 +194,7 @@ static void nested(void)
 /* --- stacks --- */
 
 static char stack[4][65536] __attribute__((aligned(16)));
-static int which;
+static volatile int which;
 
 static void on_stack(int signo, siginfo_t *info, void *context)
 {
@@ -253,7 +253,7 @@ static void overflow(void)
 
 /* --- queues, masks, dispositions --- */
 
-static int values[32], n_values;
+static volatile int values[32], n_values;
 
 static void on_value(int signo, siginfo_t *info, void *context)
 {
@@ -343,6 +343,39 @@ static void restorer(void)
 	tr_same(&r, &before);
 }
 
+/* --- one that waits --- */
+
+static int by_value(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* A SIGCONT that is blocked is there still when more code was run: a stop would
+ * take it back. */
+static void continued(void)
+{
+	int unsorted[32] = { 3, 1, 2 };
+	sigset_t set, old;
+
+	catch (SIGCONT, on_count, 0, 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCONT);
+	sigprocmask(SIG_BLOCK, &set, &old);
+	for (int i = 1; i <= 5; i++) {
+		kill(getpid(), SIGCONT);
+		/* Code is run for the first time, and maps are changed. */
+		qsort(unsorted, 32, sizeof(int), by_value);
+		free(malloc((size_t)i << 20));
+		EXPECT(caught[SIGCONT], i - 1);
+		sigpending(&set);
+		CHECK(sigismember(&set, SIGCONT) == 1);
+		sigsuspend(&old);
+		EXPECT(caught[SIGCONT], i);
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	signal(SIGCONT, SIG_DFL);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tr_case cases[] = {
@@ -350,7 +383,7 @@ int main(int argc, char **argv)
 		{ "left", left },	  { "nested", nested },
 		{ "stacks", stacks },	  { "overflow", overflow },
 		{ "queued", queued },	  { "mask_after", mask_after },
-		{ "restorer", restorer },
+		{ "restorer", restorer }, { "continued", continued },
 	};
 
 	return tr_main(argc, argv, cases, ARRAY_SIZE(cases));

@@ -132,13 +132,52 @@ static void test_mark(void **state)
 	expect(orphan_at(REGION + 8), PC + 4, 2, 8);
 }
 
-/* At each end of it, and in its circle. */
+/* At each end of it, and in the circle that all stubs have in common. */
 static void test_stub(void **state)
 {
 	(void)state;
 	expect(orphan_at(REGION + STUBS_AT), PC + 9, 1, 0);
-	expect(orphan_at(REGION + STUBS_AT + 22), PC + 9, 3, 0);
-	expect(orphan_at(REGION + STUBS_AT + 41), PC + 9, 1, 0);
+	expect(orphan_at(REGION + STUBS_AT + 12), PC + 9, 1, 0);
+	expect(orphan_at(REGION + STOP_AT), PC + 9, 1, 0);
+	expect(orphan_at(REGION + STOP_AT + 22), PC + 9, 3, 0);
+}
+
+/* Where its signal stops the thread. */
+static void test_stopped(void **state)
+{
+	struct orphan o = orphan_at(REGION + STOPPED_AT);
+
+	(void)state;
+	window[WIN_STUB_RAX / 8] = 10;
+	window[WIN_STUB_RDI / 8] = 11;
+	window[WIN_STUB_RSI / 8] = 12;
+	window[WIN_STUB_R11 / 8] = 13;
+	assert_true(orphan_ops.is_stop(all, o.regs[IMAGE_RIP]));
+	assert_true(orphan_ops.rewind(all, &o));
+	assert_true(o.in_call);
+	assert_int_equal(o.regs[IMAGE_RIP], PC + 9);
+	assert_int_equal(o.regs[IMAGE_RCX], 3);
+	assert_int_equal(o.regs[IMAGE_RAX], 10);
+	assert_int_equal(o.regs[IMAGE_RDI], 11);
+	assert_int_equal(o.regs[IMAGE_RSI], 12);
+	assert_int_equal(o.regs[11], 13);
+	o = orphan_at(REGION + STOP_AT);
+	assert_false(orphan_ops.is_stop(all, o.regs[IMAGE_RIP]));
+	assert_true(orphan_ops.rewind(all, &o));
+	assert_false(o.in_call);
+}
+
+/* The program may have written anything there. */
+static void test_no_such_stub(void **state)
+{
+	struct orphan o = orphan_at(REGION + STOPPED_AT);
+
+	(void)state;
+	window[WIN_STUB / 8] = 1;
+	assert_true(orphan_ops.rewind(all, &o));
+	assert_int_equal(o.regs[IMAGE_RIP], REGION + STOPPED_AT);
+	assert_int_equal(o.gs_base, PROGRAMS_GS);
+	window[WIN_STUB / 8] = 0;
 }
 
 static void test_dropped_block(void **state)
@@ -190,8 +229,10 @@ static void test_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_mark),  TEST(test_stub),   TEST(test_dropped_block),
-		TEST(test_frame), TEST(test_others),
+		TEST(test_mark),	  TEST(test_stub),
+		TEST(test_dropped_block), TEST(test_stopped),
+		TEST(test_no_such_stub),  TEST(test_frame),
+		TEST(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,9 +38,10 @@ static void loop(struct traced_shared *s)
 
 static unsigned asked;
 
-static bool is_loop_trap(void *user, struct thread *th, uint64_t addr)
+static bool is_loop_trap(void *user, struct thread *th, int signo,
+			 uint64_t addr)
 {
-	(void)user, (void)th;
+	(void)user, (void)th, (void)signo;
 	asked++;
 	return addr == (uintptr_t)loop_trap;
 }

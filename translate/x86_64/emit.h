@@ -62,10 +62,14 @@ enum { COND_E = 4, COND_NE = 5 };
 /* The routines that all of a region's code shares. */
 void emit_routines(struct region *rg);
 
-/* A stub's code: x86_64/stub.c. Is rcx in the window, before the instruction at
- * that offset of it? */
-void emit_stub(uint8_t *code);
-bool stub_uses_rcx(unsigned offset);
+/* x86_64/stub.c: the code of a stub that is at the region's offset at, and of
+ * what it jumps to, at STOP_AT. traps: which stops threads by a trap only, as
+ * it does from emit_stop_traps() on. */
+void emit_stub(uint8_t *code, uint32_t number, uint32_t at);
+void emit_stop(uint8_t *code, bool traps);
+void emit_stop_traps(uint8_t *code);
+/* What that code has borrowed, before the instruction at its offset. */
+void stop_undo(const uint8_t *window, uint8_t *image, uint32_t offset);
 
 /* The stream where rare code goes, for the same instruction. */
 struct writer w_cold(const struct writer *w);

@@ -53,6 +53,13 @@ static bool is_ours(const struct trails *all, const struct orphan_memory *m)
 	return read_all(m, at, &word, sizeof(word)) && word == LIFELINE_DEAD;
 }
 
+static bool is_stop(const void *data, uint64_t pc)
+{
+	const struct trail *tl = trails_at(data, pc);
+
+	return tl && trail_is_stopped(tl, pc);
+}
+
 static void prepare(const void *data, const struct orphan_memory *m)
 {
 	static const uint16_t births[] = { SYS_clone, SYS_clone3, SYS_fork,
@@ -150,6 +157,7 @@ static bool rewind_orphan(const void *data, struct orphan *o)
 	if (!has_window(all, o->gs_base) || !is_ours(all, o->memory) ||
 	    !read_all(o->memory, o->gs_base, window, sizeof(window)))
 		return false;
+	o->in_call = is_stop(data, *image_reg(image, IMAGE_RIP));
 	if (trails_at(all, *image_reg(image, IMAGE_RIP)))
 		rewind_at(all, window, image, o->memory);
 	else
@@ -160,6 +168,7 @@ static bool rewind_orphan(const void *data, struct orphan *o)
 }
 
 const struct orphan_ops orphan_ops = {
+	.is_stop = is_stop,
 	.prepare = prepare,
 	.rewind = rewind_orphan,
 };

@@ -90,6 +90,29 @@ static bool rule_of_mark(const struct trail *tl, uint32_t at, struct rule *r)
 	return m;
 }
 
+static bool is_at_stop(uint32_t at)
+{
+	return at >= STOP_AT && at < STOP_AT + STOP_BYTES;
+}
+
+/* The stub that a thread there has come to, or NULL. What it says of itself is
+ * not trusted. */
+static const struct stub *stub_at(const struct trail *tl, uint32_t at,
+				  const uint8_t *window)
+{
+	uint32_t n;
+
+	if (!is_at_stop(at))
+		return trail_stub(tl, at);
+	memcpy(&n, window + WIN_STUB, sizeof(n));
+	return n < tl->n_stubs ? &tl->stubs[n] : NULL;
+}
+
+bool trail_is_stopped(const struct trail *tl, uint64_t pc)
+{
+	return pc == tl->addr + STOPPED_AT;
+}
+
 int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
 		 bool trapped, const struct orphan_memory *m,
 		 const struct stub **stub)
@@ -98,13 +121,12 @@ int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
 		(uint32_t)(*image_reg(image, IMAGE_RIP) - trapped - tl->addr);
 	struct rule r;
 
-	*stub = trail_stub(tl, at);
+	*stub = stub_at(tl, at, window);
 	if (*stub) {
 		r = (struct rule){ (*stub)->pc, (*stub)->rewind,
 				   (*stub)->undo };
-		if (stub_uses_rcx((at - STUBS_AT) % STUB_BYTES))
-			*image_reg(image, IMAGE_RCX) =
-				slot(window, WIN_STUB_RCX);
+		if (is_at_stop(at))
+			stop_undo(window, image, at - STOP_AT);
 	} else if (!rule_of_mark(tl, at, &r)) {
 		return -ENOENT;
 	}

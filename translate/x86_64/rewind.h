@@ -54,6 +54,10 @@ int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
 		 bool trapped, const struct orphan_memory *m,
 		 const struct stub **stub);
 
+/* Is the thread at that pc stopped by a stub's signal? It is in no system call
+ * that the kernel is to restart. */
+bool trail_is_stopped(const struct trail *tl, uint64_t pc);
+
 /*
  * The same, of any region. The image's pc lies in the cache; trapped: right
  * behind a trap that it met. The image becomes the original thread's. window is

@@ -143,19 +143,25 @@ static struct watch on_arch_prctl(const struct call *c)
 	return (struct watch){ .way = gs ? WATCH_NATIVE : WATCH_PLAIN };
 }
 
-/* From now on nothing more can be mapped for us. */
+/* From now on nothing more can be mapped for us, and no call is ours. */
+static void be_filtered(struct space *sp)
+{
+	space_provide(sp);
+	space_use_traps(sp);
+}
+
 static struct watch on_seccomp(const struct call *c)
 {
 	if (c->arg[0] == SECCOMP_SET_MODE_STRICT ||
 	    c->arg[0] == SECCOMP_SET_MODE_FILTER)
-		space_provide(c->sp);
+		be_filtered(c->sp);
 	return (struct watch){ .way = WATCH_PLAIN };
 }
 
 static struct watch on_prctl(const struct call *c)
 {
 	if (c->arg[0] == PR_SET_SECCOMP)
-		space_provide(c->sp);
+		be_filtered(c->sp);
 	return (struct watch){ .way = WATCH_PLAIN };
 }
 

@@ -14,13 +14,19 @@ enum {
 	WIN_RAX = 0x08,
 	WIN_FLAGS = 0x10, /* ah as lahf leaves it; al is the overflow flag */
 	WIN_RDX = 0x18,
-	WIN_TARGET = 0x20,     /* where an indirect branch goes, original */
-	WIN_LANDING = 0x28,    /* ... and in the cache */
-	WIN_RING = 0x30,       /* where the next event is written */
-	WIN_DEPTH = 0x38,      /* of calls, 32 bits */
-	WIN_STUB_RCX = 0x40,   /* rcx while a stub uses it */
-	WIN_GS = 0x48,	       /* the program's own base of gs */
-	WIN_REWIND_END = 0x50, /* all that rewinding takes is before it */
+	WIN_TARGET = 0x20,   /* where an indirect branch goes, original */
+	WIN_LANDING = 0x28,  /* ... and in the cache */
+	WIN_RING = 0x30,     /* where the next event is written */
+	WIN_DEPTH = 0x38,    /* of calls, 32 bits */
+	WIN_STUB_RCX = 0x40, /* registers while a stub uses them */
+	WIN_GS = 0x48,	     /* the program's own base of gs */
+	WIN_STUB_RAX = 0x50,
+	WIN_STUB_RDI = 0x58,
+	WIN_STUB_RSI = 0x60,
+	WIN_STUB_R11 = 0x68,
+	WIN_STUB = 0x70,       /* its number, 32 bits */
+	WIN_REWIND_END = 0x78, /* all that rewinding takes is before it */
+	WIN_THREAD = 0x78,     /* the thread's id as it sees it; 0: unknown */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_PAGE = 0x1000,
 };
