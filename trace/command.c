@@ -55,10 +55,12 @@ static const char usage[] =
 	"  --events=KINDS      call,ret,exec,block,compile, as text; see "
 	"trace/events.h\n"
 	"  --trace=FILE        ... which goes to FILE, - is stderr\n"
-	"  --include=GLOB      ... of modules whose path or name matches\n"
-	"  --exclude=GLOB      ... and of no others\n"
-	"  --native=GLOB       calls into such modules run natively, "
-	"unrecorded\n"
+	"  --include=GLOB      record modules whose path or name matches\n"
+	"  --exclude=GLOB      ... but not these, which run natively where "
+	"that "
+	"is safe\n"
+	"  --native=GLOB       ... nor these, which run natively, two stops a "
+	"call\n"
 	"  --follow-forks      its children too, all in the one file\n"
 	"  --stats[=FILE]      the translator's counters at the end, on "
 	"stderr\n"
@@ -416,9 +418,14 @@ static void print_stats(const struct command *c)
 		fclose(f);
 }
 
-static bool is_native(void *user, const char *path)
+/* What is not asked for is not recorded, but for code of no file. */
+static enum exclusion exclude(void *user, const char *path)
 {
-	return globs_want(user, path);
+	const struct command *c = user;
+
+	if (c->native.n_include && globs_want(&c->native, path))
+		return EXCLUDED_TRANSPARENTLY;
+	return globs_want(&c->globs, path) ? INCLUDED : EXCLUDED;
 }
 
 int trace_main(char **argv, struct target *t, int signal_fd)
@@ -437,8 +444,8 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	c.hits.globs = &c.globs;
 	translate_follow_children(t, c.follow_forks, true);
 	translate_on_end(t, take_hits, &c);
-	if (c.native.n_include)
-		translate_exclude_modules(t, is_native, &c.native);
+	if (c.native.n_include || c.globs.n_include || c.globs.n_exclude)
+		translate_exclude_modules(t, exclude, &c);
 	r = open_files(&c, &e);
 	translate_set_sink(
 		t, &(struct translate_sink){ c.events, events_write, c.out });

@@ -599,6 +599,7 @@ void space_free(struct space *sp)
 	free(sp->excluded);
 	map_fini(&sp->returns);
 	map_fini(&sp->anyway);
+	map_fini(&sp->callees);
 	modules_free(sp);
 	free(sp->windows_used);
 	huge_free(sp->slots, SCRATCH_SIZE);
@@ -613,6 +614,7 @@ void space_flush(struct space *sp)
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
 	map_fini(&sp->constants);
+	map_fini(&sp->callees);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
 	sp->n_caches = sp->n_waiting = sp->n_events = 0;
 	sp->tr->stats.flushes++;

@@ -40,6 +40,8 @@ enum {
 	REWIND_TARGET = 1 << 4, /* its pc is what the window's target says */
 	REWIND_RETURN = 1 << 5, /* its pc is the word below the stack's top */
 	REWIND_CALLED = 1 << 6, /* right behind a system call: rcx is the pc */
+	REWIND_EXCLUDED = 1
+			  << 7, /* its pc is what an excluded call returns to */
 };
 
 /* A boundary of translated code. */
@@ -135,7 +137,7 @@ struct region {
 	struct map exits; /* pc -> index of its STUB_EXIT, + 1 */
 	uint32_t data_used;
 	/* Shared routines: offsets. See x86_64/routine.c. */
-	uint32_t return_fix, indirect_fix, indirect_exact;
+	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
 };
 
 /* A place in translated code that leads to the code for some pc. */
@@ -223,12 +225,14 @@ struct space {
 	uint32_t n_published;
 	struct branch_cache *caches;
 	uint32_t n_caches, cap_caches;
-	struct {
+	struct excluded {
 		uint64_t lo, hi;
-	} *excluded; /* exclude.h */
+		bool transparent;
+	} * excluded; /* exclude.h */
 	unsigned n_excluded;
 	struct map returns; /* of excluded calls, + 1: a breakpoint is there */
 	struct map anyway;  /* pc + 1 of excluded code that is translated */
+	struct map callees; /* pc + 1 -> enum callee */
 	struct translate_module *modules;
 	uint32_t n_modules, cap_modules;
 	uint8_t *rings; /* ring.h; NULL: no events */

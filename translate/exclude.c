@@ -1,27 +1,38 @@
 #include "translate/exclude.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "target/target.h"
 #include "translate/block.h"
-#include "translate/layer.h"
+#include "translate/follow.h"
+#include "translate/ring.h"
+#include "translate/x86_64/callee.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
+#include "translate/x86_64/window.h"
 
-bool is_excluded(struct space *sp, uint64_t pc)
+enum exclusion exclusion_of(struct space *sp, uint64_t pc)
 {
 	uint32_t module;
 
-	for (unsigned i = 0; i < sp->n_excluded; i++) {
-		if (pc - sp->excluded[i].lo <
-		    sp->excluded[i].hi - sp->excluded[i].lo)
-			return true;
+	for (unsigned i = sp->n_excluded; i--;) {
+		const struct excluded *x = &sp->excluded[i];
+
+		if (pc - x->lo < x->hi - x->lo)
+			return x->transparent ? EXCLUDED_TRANSPARENTLY
+					      : EXCLUDED;
 	}
-	if (!sp->tr->is_native)
-		return false;
+	if (!sp->tr->exclude)
+		return INCLUDED;
 	module = module_at(sp, pc);
-	return module && sp->modules[module - 1].native;
+	return module ? sp->modules[module - 1].excluded : INCLUDED;
+}
+
+enum exclusion exclude_module(const struct translator *tr, const char *path)
+{
+	return tr->exclude ? tr->exclude(tr->exclude_user, path) : INCLUDED;
 }
 
 bool exclude_returns_to(const struct space *sp, uint64_t pc)
@@ -89,24 +100,95 @@ void exclude_end(struct space *sp, struct process *up)
 	}
 }
 
-bool exclude_stops_at(struct space *sp, uint64_t pc)
+bool exclude_is_native(struct space *sp, uint64_t pc)
 {
-	return is_excluded(sp, pc) && !map_find(&sp->anyway, pc + 1);
+	switch (exclusion_of(sp, pc)) {
+	case EXCLUDED:
+		return callee_at(sp, pc) == CALLEE_PLAIN;
+	case EXCLUDED_TRANSPARENTLY:
+		return !map_find(&sp->anyway, pc + 1) &&
+		       callee_at(sp, pc) != CALLEE_CALLS;
+	default:
+		return false;
+	}
 }
 
 void exclude_not(struct space *sp, const struct stub *stub)
 {
 	struct block *b = block_find(sp, stub->pc);
 
-	if (b && exclude_stops_at(sp, stub->pc))
+	if (b && exclude_is_native(sp, stub->pc))
 		block_replace(sp, b, stub->arg);
 	map_set(&sp->anyway, stub->pc + 1, sp);
+}
+
+/* --- calls under way in the cheap form ------------------------------------ */
+
+/* As far as events tell it has returned; now it will tell of that itself. */
+static void leave_depth(struct translator *tr, struct thread *low,
+			struct follow *f)
+{
+	struct thread *th = upper_thread(tr, low);
+
+	if (!th || !(ring_kinds(f->space) & EVENT_RET))
+		return;
+	ring_drain(tr, th, true);
+	f->depth++;
+}
+
+void exclude_settle(struct translator *tr, struct thread *low, struct follow *f)
+{
+	uint8_t *window = window_page(f->space, f->window);
+	uint64_t stack, pc;
+
+	if (!rewind_excluded(window, &stack, &pc))
+		return;
+	memset(window + WIN_EXCLUDED, 0, 8);
+	target_write(tr->lower, low->proc, stack, &pc, 8);
+	tr->stats.excluded_settled++;
+	leave_depth(tr, low, f);
+}
+
+/* A word of the thread's, of which lo..hi is in what is read or written. */
+static void show_word(struct process *up, const struct follow *f, uint64_t addr,
+		      uint8_t *buf, size_t len, bool read)
+{
+	uint8_t *window = window_page(f->space, f->window);
+	uint64_t stack, pc, in_memory;
+	bool pending = rewind_excluded(window, &stack, &pc);
+	uint64_t lo = stack > addr ? stack : addr;
+	uint64_t hi = stack + 8 < addr + len ? stack + 8 : addr + len;
+	uint8_t *word = window + WIN_RETURNS;
+
+	if (!pending || lo >= hi)
+		return;
+	if (read) {
+		memcpy(buf + (lo - addr), word + (lo - stack), hi - lo);
+		return;
+	}
+	if (target_read_all(f->space->tr->lower, lower_process(up), stack,
+			    &in_memory, 8) < 0)
+		return;
+	memcpy(word + (lo - stack), buf + (lo - addr), hi - lo);
+	memcpy(buf + (lo - addr), (uint8_t *)&in_memory + (lo - stack),
+	       hi - lo);
+}
+
+void exclude_show(struct process *up, uint64_t addr, void *buf, size_t len,
+		  bool read)
+{
+	struct thread *th;
+
+	list_each(th, &up->threads, node) {
+		if (follow_of(th))
+			show_word(up, follow_of(th), addr, buf, len, read);
+	}
 }
 
 /* --- what is asked of it ------------------------------------------------- */
 
 int translate_exclude(struct target *t, struct process *p, uint64_t lo,
-		      uint64_t hi)
+		      uint64_t hi, bool transparent)
 {
 	struct space *sp = space_of(p);
 
@@ -114,8 +196,8 @@ int translate_exclude(struct target *t, struct process *p, uint64_t lo,
 		return -EINVAL;
 	sp->excluded = xrealloc(sp->excluded,
 				(sp->n_excluded + 1) * sizeof(*sp->excluded));
-	sp->excluded[sp->n_excluded].lo = lo;
-	sp->excluded[sp->n_excluded++].hi = hi;
+	sp->excluded[sp->n_excluded++] =
+		(struct excluded){ lo, hi, transparent };
 	blocks_drop(sp, lo, hi);
 	(void)t;
 	return 0;
@@ -127,19 +209,40 @@ int translate_include(struct target *t, struct process *p, uint64_t lo,
 	struct space *sp = space_of(p);
 
 	(void)t;
-	for (unsigned i = 0; sp && i < sp->n_excluded; i++) {
-		if (sp->excluded[i].lo != lo || sp->excluded[i].hi != hi)
+	for (unsigned i = sp ? sp->n_excluded : 0; i--;) {
+		struct excluded *x = &sp->excluded[i];
+
+		if (x->lo != lo || x->hi != hi)
 			continue;
-		sp->excluded[i] = sp->excluded[--sp->n_excluded];
+		memmove(x, x + 1, (--sp->n_excluded - i) * sizeof(*x));
 		blocks_drop(sp, lo, hi);
 		return 0;
 	}
 	return -ENOENT;
 }
 
-void translate_exclude_modules(struct target *t, translate_native_fn *fn,
+static void exclude_again(const struct translator *tr, struct space *sp)
+{
+	for (uint32_t i = 0; i < sp->n_modules; i++) {
+		struct translate_module *m = &sp->modules[i];
+		enum exclusion now = exclude_module(tr, m->path);
+
+		if (m->excluded != now)
+			blocks_drop(sp, m->base, m->base + m->size);
+		m->excluded = now;
+	}
+}
+
+void translate_exclude_modules(struct target *t, translate_exclude_fn *fn,
 			       void *user)
 {
-	translator_of(t)->is_native = fn;
-	translator_of(t)->is_native_user = user;
+	struct translator *tr = translator_of(t);
+	struct process *p;
+
+	tr->exclude = fn;
+	tr->exclude_user = user;
+	list_each(p, &t->processes, node) {
+		if (space_of(p))
+			exclude_again(tr, space_of(p));
+	}
 }

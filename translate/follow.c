@@ -82,7 +82,7 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 {
 	uint8_t *image = follow_image(tr, low, true);
 	const struct stub *stub = NULL;
-	int r;
+	int r = 0;
 
 	f->in_cache = false;
 	if (!image)
@@ -90,11 +90,14 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	f->space->by = low;
 	if (is_at_stop(f->space, *image_reg(image, IMAGE_RIP)))
 		*follow_special(low, tr->orig_rax) = UINT64_MAX;
-	r = rewind_image(f->space, window_page(f->space, f->window), image,
-			 trapped, &stub);
+	/* In an excluded call, with its registers. */
+	if (space_region_at(f->space, *image_reg(image, IMAGE_RIP)))
+		r = rewind_image(f->space, window_page(f->space, f->window),
+				 image, trapped, &stub);
 	if (r < 0)
 		debug(SESSION, "%d: no way back from %#lx (%d)", low->id.tid,
 		      *image_reg(image, IMAGE_RIP), r);
+	exclude_settle(tr, low, f);
 	*follow_special(low, tr->gs_base) = f->gs_base;
 	tr->stats.rewinds++;
 	return stub;
@@ -106,13 +109,19 @@ void follow_rewind(struct translator *tr, struct thread *th)
 	struct thread *low = lower_thread(th);
 	bool trapped;
 
+	uint8_t *image;
+
 	if (!f || !f->in_cache)
 		return;
 	if (low->blocked) {
 		blocked_rewind(tr, th);
 		return;
 	}
-	trapped = has_trapped(tr, low);
+	image = follow_image(tr, low, false);
+	/* Excluded code, in the cheap form, has traps of its own. */
+	trapped = image &&
+		  space_region_at(f->space, *image_reg(image, IMAGE_RIP)) &&
+		  has_trapped(tr, low);
 	follow_leave(tr, low, f, trapped);
 	tr_thread_of(th)->trap_owed = trapped;
 }
@@ -420,7 +429,7 @@ static bool take_return(struct translator *tr, struct thread *th,
 			struct follow *f, struct stop *ev)
 {
 	struct thread *low = lower_thread(th);
-	uint8_t *image = f->in_cache ? NULL : follow_image(tr, low, false);
+	uint8_t *image = follow_image(tr, low, false);
 
 	if (!image ||
 	    !exclude_returns_to(f->space, *image_reg(image, IMAGE_RIP)))
@@ -460,6 +469,8 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		follow_run_on(tr, low, f);
 		return false;
 	case STOP_SWBREAK:
+		if (f->in_cache)
+			follow_leave(tr, low, f, false);
 		return !take_return(tr, th, f, ev) && !end_section(tr, th, f);
 	default:
 		return true;

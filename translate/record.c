@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/exclude.h"
 #include "translate/layer.h"
 
 /* --- modules ------------------------------------------------------------- */
@@ -75,8 +76,7 @@ uint32_t module_at(struct space *sp, uint64_t pc)
 		m.base = first->lo;
 		m.size = module_end(&sp->maps, r) - first->lo;
 		m.offset = first->offset;
-		m.native = sp->tr->is_native &&
-			   sp->tr->is_native(sp->tr->is_native_user, r->name);
+		m.excluded = exclude_module(sp->tr, r->name);
 		r->module = module_known(sp, &m);
 	}
 	return r->module;

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "translate/translate.h"
+
 struct process;
 struct space;
 struct target;
@@ -20,7 +22,7 @@ struct translate_module {
 	const char *path;
 	uint64_t base, size; /* of all its mappings together */
 	uint64_t offset;     /* of the lowest one, in the file */
-	bool native;	     /* it is excluded */
+	enum exclusion excluded;
 };
 
 struct translate_block {

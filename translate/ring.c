@@ -8,7 +8,6 @@
 #include "translate/layer.h"
 #include "translate/x86_64/window.h"
 
-#define CALLS (EVENT_CALL | EVENT_RET)
 #define BATCH 512
 
 unsigned ring_kinds(const struct space *sp)
@@ -90,7 +89,7 @@ static void put(struct batch *b, struct follow *f, const struct event_site *s,
 		f->depth++;
 	else if (s->kind == EVENT_RET)
 		f->depth--;
-	if (!(b->tr->sink.mask & s->kind))
+	if (!(b->tr->sink.mask & s->kind) || s->silent)
 		return;
 	b->all[b->n++] =
 		(struct translate_event){ s->kind, depth, s->from, to };

@@ -20,13 +20,15 @@
 
 struct follow;
 
-#define RING_SIZE 0x10000u /* what 16 bits count */
+#define CALLS	  (EVENT_CALL | EVENT_RET) /* of these comes the depth */
+#define RING_SIZE 0x10000u		   /* what 16 bits count */
 
 /* What a record stands for. */
 struct event_site {
 	uint64_t from, to;
 	uint8_t kind;
 	bool indirect; /* `to` is in the record */
+	bool silent;   /* it is not told; its depth counts */
 };
 
 /* Kinds that translated code writes for the space: none unless it is traced. */

@@ -46,20 +46,29 @@ void translate_unfollow(struct target *t, struct process *p);
 void translate_follow_new(struct target *t, bool on);
 
 /*
- * Calls into lo..hi run natively, and control comes back to translated code
- * where they return to; a signal's handler in between runs translated. All
- * threads are stopped. A range that is included again is one that was excluded.
- * -EINVAL: no range, or not followed; -ENOENT: it was not excluded.
+ * Of excluded code nothing is recorded. Callees there run natively if nothing
+ * else than that they are quicker can come of it; the rest, callbacks to other
+ * code included, is translated. Transparently all calls from other code run
+ * natively, with two stops each, and control comes back to translated code
+ * where they return to: what they call back runs natively too, and system calls
+ * that they make are not seen. A signal's handler in between runs translated.
+ */
+enum exclusion { INCLUDED, EXCLUDED, EXCLUDED_TRANSPARENTLY };
+
+/*
+ * So is lo..hi. All threads are stopped. A range that is included again is one
+ * that was excluded; the last one that has an address counts. -EINVAL: no
+ * range, or not followed; -ENOENT: it was not excluded.
  */
 int translate_exclude(struct target *t, struct process *p, uint64_t lo,
-		      uint64_t hi);
+		      uint64_t hi, bool transparent);
 int translate_include(struct target *t, struct process *p, uint64_t lo,
 		      uint64_t hi);
 
-/* The same for all of a module, if fn says so of its path: of processes that
- * are followed from now on. */
-typedef bool translate_native_fn(void *user, const char *path);
-void translate_exclude_modules(struct target *t, translate_native_fn *fn,
+/* So are modules, as fn says of their paths, but for ranges that are excluded:
+ * in all processes, now and from now on. All threads are stopped. */
+typedef enum exclusion translate_exclude_fn(void *user, const char *path);
+void translate_exclude_modules(struct target *t, translate_exclude_fn *fn,
 			       void *user);
 
 /* Are forked children of followed processes followed, and programs that they

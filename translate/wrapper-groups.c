@@ -1,7 +1,9 @@
 /* Registers, memory and the optional groups, forwarded. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "target/syscalls.h"
 #include "translate/blocked.h"
 #include "translate/exclude.h"
@@ -88,16 +90,31 @@ int wrap_store_regs(struct target *t, struct thread *th, enum regset set)
 ssize_t wrap_read_mem(struct target *t, struct process *p, uint64_t addr,
 		      void *buf, size_t len)
 {
-	return target_read(translator_of(t)->lower, lower_process(p), addr, buf,
-			   len);
+	ssize_t n = target_read(translator_of(t)->lower, lower_process(p), addr,
+				buf, len);
+
+	if (n > 0 && space_of(p))
+		exclude_show(p, addr, buf, (size_t)n, true);
+	return n;
 }
 
 ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
 		       const void *buf, size_t len)
 {
+	ssize_t n;
+	uint8_t *kept;
+
 	follow_forget(p, addr, len);
-	return target_write(translator_of(t)->lower, lower_process(p), addr,
-			    buf, len);
+	if (!space_of(p))
+		return target_write(translator_of(t)->lower, lower_process(p),
+				    addr, buf, len);
+	kept = xmalloc(len);
+	memcpy(kept, buf, len);
+	exclude_show(p, addr, kept, len, false);
+	n = target_write(translator_of(t)->lower, lower_process(p), addr, kept,
+			 len);
+	free(kept);
+	return n;
 }
 
 /* --- points -------------------------------------------------------------- */

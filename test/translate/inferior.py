@@ -2,7 +2,7 @@
 """Run a row of test/translate/rows natively and followed, and compare.
 
 usage: inferior.py [--server S] [--inferiors DIR] [--native] [--runs N]
-                   [--modes none,coverage,count,trace] [--show] ROW
+                   [--modes none,coverage,count,...] [--show] ROW
 
 Output, errors and exit status are to be the same, in each mode, and the
 counters what the row says. --native (NATIVE=1) runs both sides natively: is
@@ -32,7 +32,12 @@ def mode_options(mode, tmp):
             "coverage": ["--coverage=" + os.path.join(tmp, "drcov")],
             "trace": ["--events=call,ret,exec,block,compile",
                       "--trace=" + os.path.join(tmp, "events")],
-            "forks": ["--follow-forks"]}[mode]
+            "forks": ["--follow-forks"],
+            "forks": ["--follow-forks"],
+            "exclude": ["--exclude=*"],
+            "libs": ["--exclude=*.so*", "--count"],
+            "native": ["--native=libc.so*", "--native=libgcc*",
+                       "--native=libstdc*"]}[mode]
 
 
 def take(conditions, name, default):

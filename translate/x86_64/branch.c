@@ -53,20 +53,6 @@
 
 /* --- pieces -------------------------------------------------------------- */
 
-/* The return address, in place of what a call pushes. rewind: how a thread
- * before the push is. */
-static void push_write(struct writer *w, uint64_t value, unsigned rewind)
-{
-	w_mark(w, rewind, 0);
-	w_code(w, "\x68");
-	w_num(w, value, 4);
-	if ((uint64_t)(int32_t)value == value)
-		return;
-	w_mark(w, rewind, 8);
-	w_code(w, "\xc7\x44\x24\x04"); /* movl, 4(%rsp) */
-	w_num(w, value >> 32, 4);
-}
-
 /*
  * The branch's operand as another instruction's: opcode, with reg in its
  * ModRM, followed by imm bytes of immediate. Returns its length without those;
@@ -130,35 +116,13 @@ static bool generic_write(struct writer *w, const struct insn *i, bool keeps)
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
 	if (i->in.kind == X86_CALL_IND)
-		push_write(w, insn_next(i), REWIND_RCX);
+		w_push(w, insn_next(i), REWIND_RCX, 0);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
 	w_jmp_table(w, keeps ? TAB_KEPT : TAB_INDIRECT);
 	return true;
 }
 
 /* --- indirect branches with a learned target ----------------------------- */
-
-/* Is the pointer at a fixed address? Then it may be read now. */
-static bool pointer_read(struct compiler *c, const struct insn *i,
-			 uint64_t *target, bool *constant)
-{
-	const struct map_range *r;
-	uint64_t at;
-
-	if (!i->in.rip_relative || i->in.prefixes & (X86_PFX_FS | X86_PFX_67))
-		return false;
-	at = x86_rip_operand(&i->in, i->bytes, i->pc);
-	r = space_find(c->sp, at);
-	if (!r || !code_pointer(&c->reader, at, target))
-		return false;
-	*constant =
-		(r->flags & (RANGE_R | RANGE_W | RANGE_FILE | RANGE_SHARE)) ==
-		(RANGE_R | RANGE_FILE);
-	if (*constant)
-		map_set(&c->sp->constants, at / 4096 + 1, c->sp);
-	r = space_find(c->sp, *target);
-	return r && r->flags & RANGE_X;
-}
 
 static uint32_t cache_new(struct space *sp, const struct branch_cache *cache)
 {
@@ -267,7 +231,7 @@ static void then_write(struct compiler *c, const struct insn *i,
 	struct writer *w = &c->w;
 
 	if (is_call)
-		push_write(w, insn_next(i), 0);
+		w_push(w, insn_next(i), 0, 0);
 	w_mark(w, 0, is_call ? 8 : 0);
 	if (known) {
 		w_jmp_pc(w, target);
@@ -286,7 +250,7 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 	bool constant = false, known;
 	uint64_t target = 0;
 
-	known = pointer_read(c, i, &target, &constant);
+	known = insn_pointer(&c->reader, i, &target, &constant);
 	if (known && constant) {
 		then_write(c, i, &k, true, target);
 		return true;
@@ -388,7 +352,7 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 	uint64_t to = x86_target(&i->in, i->pc);
 
 	event_write(&c->w, EVENT_CALL, to);
-	push_write(&c->w, insn_next(i), 0);
+	w_push(&c->w, insn_next(i), 0, 0);
 	w_mark(&c->w, 0, 8);
 	w_jmp_pc(&c->w, to);
 	compiler_queue(c, to);
@@ -427,7 +391,7 @@ static bool exact_write(struct writer *w, const struct insn *i)
 	if (i->in.kind == X86_CALL_IND)
 		event_write_call(w);
 	if (i->in.kind == X86_CALL_IND)
-		push_write(w, insn_next(i), REWIND_RCX);
+		w_push(w, insn_next(i), REWIND_RCX, 0);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
 	w_jmp_at(w, w->rg->indirect_exact);
 	return true;

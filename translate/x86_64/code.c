@@ -118,6 +118,43 @@ bool code_read(struct code_reader *r, uint64_t pc, struct insn *i)
 	return i->ok;
 }
 
+bool insn_touches_gs(const struct insn *i)
+{
+	const struct x86_instr *in = &i->in;
+	unsigned reg = in->modrm >> 3 & 7;
+
+	if (in->map == X86_MAP_MAIN)
+		return in->opcode == 0x8e && reg == 5;
+	if (in->map != X86_MAP_0F)
+		return false;
+	return in->opcode == 0xa9 || in->opcode == 0xb5 ||
+	       (in->opcode == 0xae && in->prefixes & X86_PFX_F3 &&
+		in->modrm >= 0xc0 && (reg == 1 || reg == 3));
+}
+
+bool insn_pointer(struct code_reader *reader, const struct insn *i,
+		  uint64_t *target, bool *constant)
+{
+	struct space *sp = reader->sp;
+	const struct map_range *r;
+	uint64_t at;
+
+	if (!i->in.rip_relative || i->in.prefixes & (X86_PFX_FS | X86_PFX_67))
+		return false;
+	at = x86_rip_operand(&i->in, i->bytes, i->pc);
+	r = space_find(sp, at);
+	if (!r ||
+	    target_read_all(sp->tr->lower, sp->by->proc, at, target, 8) < 0)
+		return false;
+	*constant =
+		(r->flags & (RANGE_R | RANGE_W | RANGE_FILE | RANGE_SHARE)) ==
+		(RANGE_R | RANGE_FILE);
+	if (*constant)
+		map_set(&sp->constants, at / 4096 + 1, sp);
+	r = space_find(sp, *target);
+	return r && r->flags & RANGE_X;
+}
+
 /* Opcodes, of those that can have memory as what they write, by their maps. */
 static bool stores_main(const struct x86_instr *in)
 {

@@ -56,6 +56,18 @@ static inline bool code_changes(struct code_reader *r, uint64_t pc)
 	return code_gate(r, pc) || code_flags(r, pc) & (RANGE_W | RANGE_SHARE);
 }
 
+/* Does it read or write gs itself? Then the thread has to have the program's
+ * own. */
+bool insn_touches_gs(const struct insn *i);
+
+/*
+ * An indirect branch through a pointer at a fixed address, which may be read
+ * now: where it leads, in executable memory, or false. *constant: nobody may
+ * write to it, and all translations go when that changes.
+ */
+bool insn_pointer(struct code_reader *reader, const struct insn *i,
+		  uint64_t *target, bool *constant);
+
 /* Does it write to memory near itself, or to a string? Then what comes next
  * may be what it has written. */
 bool code_patches(const struct insn *i);

@@ -31,21 +31,6 @@ void compiler_queue(struct compiler *c, uint64_t pc)
 
 /* --- plain instructions -------------------------------------------------- */
 
-/* It reads or writes gs itself: the thread has to have the program's own. */
-static bool touches_gs(const struct insn *i)
-{
-	const struct x86_instr *in = &i->in;
-	unsigned reg = in->modrm >> 3 & 7;
-
-	if (in->map == X86_MAP_MAIN)
-		return in->opcode == 0x8e && reg == 5;
-	if (in->map != X86_MAP_0F)
-		return false;
-	return in->opcode == 0xa9 || in->opcode == 0xb5 ||
-	       (in->opcode == 0xae && in->prefixes & X86_PFX_F3 &&
-		in->modrm >= 0xc0 && (reg == 1 || reg == 3));
-}
-
 static bool is_by_gs(const struct insn *i)
 {
 	bool is_lea = i->in.map == X86_MAP_MAIN && i->in.opcode == 0x8d;
@@ -70,7 +55,7 @@ static bool reaches(const struct writer *w, const struct insn *i)
 /* Can it be executed anywhere else? */
 static bool is_movable(const struct insn *i)
 {
-	return i->ok && i->in.kind == X86_PLAIN && !touches_gs(i);
+	return i->ok && i->in.kind == X86_PLAIN && !insn_touches_gs(i);
 }
 
 static void write_plain(struct writer *w, const struct insn *i)
@@ -136,7 +121,8 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 	struct insn *i = c->insns;
 
 	c->excluded = !skip_point && !has_point(c, pc) &&
-		      exclude_stops_at(c->sp, pc);
+		      exclude_is_native(c->sp, pc);
+	c->w.silent = !c->excluded && is_excluded(c->sp, pc);
 	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS && !c->excluded; i++) {
 		if (has_point(c, pc) && !(skip_point && !c->n_insns))
 			return;
@@ -185,6 +171,32 @@ static void keep_together(struct compiler *c, unsigned n)
 	w_align(&c->w, skip);
 }
 
+/*
+ * A callee that runs natively, and returns to the cache without a stop. The
+ * return address is put aside; struct follow's window says where it was.
+ *
+ *	popq	%gs:RETURNS
+ *	mov	%rsp, %gs:EXCLUDED
+ *	push	excluded_return
+ *	jmp	callee
+ */
+static void write_excluded(struct writer *w)
+{
+	uint64_t back = w->rg->addr + w->rg->excluded_return;
+	uint32_t next;
+
+	event_write_silent(w);
+	w_mark(w, 0, 0);
+	w_pop(w, WIN_RETURNS);
+	w_mark(w, 0, -8);
+	w_spill(w, RSP, WIN_EXCLUDED);
+	w_push(w, back, 0, -8);
+	w_mark(w, 0, 0);
+	next = stream_at(w->s) + 5;
+	w_code(w, "\xe9");
+	w_num(w, w->pc - (w->rg->addr + next), 4);
+}
+
 /* All but the last instruction, which branches; and that, if it does. */
 static uint64_t write_insns(struct compiler *c)
 {
@@ -214,6 +226,10 @@ static uint64_t write_insns(struct compiler *c)
 		}
 		w->pc = insn_next(i);
 	}
+	if (c->excluded && exclusion_of(c->sp, w->pc) == EXCLUDED) {
+		write_excluded(w);
+		return 0;
+	}
 	if (has_point(c, w->pc) || !c->n_insns) {
 		write_stub(w, c->excluded ? STUB_EXCLUDED : STUB_POINT);
 		return 0;
@@ -229,6 +245,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 	if (c->excluded)
 		return;
 	test_entry_write(c);
+	if (w->silent)
+		return;
 	/* What begins by leaving the cache is counted by what runs instead. */
 	if (!c->n_insns || !section_may_begin(&c->reader, &c->insns[0]))
 		instrument_entry(c);
@@ -255,7 +273,8 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
 	c->sp->blocks[w->block].instructions = (uint16_t)c->n_insns;
 	c->sp->blocks[w->block].module = module_at(c->sp, pc);
 	block_close(c->sp, w->block, length);
-	ring_compiled(c->sp, pc, pc + length);
+	if (!is_excluded(c->sp, pc))
+		ring_compiled(c->sp, pc, pc + length);
 	c->sp->tr->stats.blocks++;
 	c->sp->tr->stats.instructions += c->n_insns;
 	c->sp->tr->stats.original_bytes += length;

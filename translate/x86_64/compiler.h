@@ -56,6 +56,9 @@ bool landing_return(struct compiler *c, uint64_t pc);
 /* An event of the writer's pc, before what it tells of, if the space's threads
  * tell of that kind. */
 void event_write(struct writer *w, enum event_kind kind, uint64_t to);
+/* One that is not told: a call that was has returned, as far as its depth
+ * goes. */
+void event_write_silent(struct writer *w);
 /* ... of a call to the window's target; rcx is spilled and has it too. */
 void event_write_call(struct writer *w);
 /* ... of a return to what is on top of the stack. */

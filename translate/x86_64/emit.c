@@ -74,6 +74,24 @@ void w_fill(struct writer *w, unsigned reg, uint32_t slot)
 	gs_move(w, 0x8b, reg, slot);
 }
 
+void w_pop(struct writer *w, uint32_t slot)
+{
+	w_code(w, "\x65\x8f");
+	gs_operand(w, 0, slot);
+}
+
+void w_push(struct writer *w, uint64_t value, unsigned rewind, int undo)
+{
+	w_mark(w, rewind, undo);
+	w_code(w, "\x68");
+	w_num(w, value, 4);
+	if ((uint64_t)(int32_t)value == value)
+		return;
+	w_mark(w, rewind, undo + 8);
+	w_code(w, "\xc7\x44\x24\x04"); /* movl, 4(%rsp) */
+	w_num(w, value >> 32, 4);
+}
+
 void w_jmp_slot(struct writer *w, uint32_t slot)
 {
 	w_code(w, "\x65\xff");

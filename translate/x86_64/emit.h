@@ -21,6 +21,7 @@ struct writer {
 	uint64_t pc;	 /* of the instruction that is being translated */
 	unsigned rewind; /* of the last mark: padding repeats it */
 	int undo;
+	bool silent; /* of excluded code: nothing of it is recorded */
 };
 
 /* The code that comes next is a boundary: see struct mark. */
@@ -41,6 +42,10 @@ void w_nop(struct writer *w);
 /* A 64-bit register (0 to 15) to the window's slot, and back. */
 void w_spill(struct writer *w, unsigned reg, uint32_t slot);
 void w_fill(struct writer *w, unsigned reg, uint32_t slot);
+/* popq %gs:slot */
+void w_pop(struct writer *w, uint32_t slot);
+/* A number onto the stack. rewind and undo: how a thread before that is. */
+void w_push(struct writer *w, uint64_t value, unsigned rewind, int undo);
 /* jmp *%gs:slot and jmp *%gs:table(,%rcx,8) */
 void w_jmp_slot(struct writer *w, uint32_t slot);
 void w_jmp_table(struct writer *w, uint32_t table);

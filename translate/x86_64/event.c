@@ -53,26 +53,43 @@ static void number(struct writer *w, const struct event_site *site)
 	w_num(w, ring_site(w->sp, site), 4);
 }
 
-void event_write(struct writer *w, enum event_kind kind, uint64_t to)
+static void write_site(struct writer *w, const struct event_site *site)
 {
-	struct event_site site = { w->pc, to, (uint8_t)kind, false };
-
-	if (!(ring_kinds(w->sp) & kind))
-		return;
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
 	w_mark(w, REWIND_RCX, 0);
 	w_fill(w, RCX, WIN_RING);
-	number(w, &site);
+	number(w, site);
 	advance(w);
 	w_mark(w, REWIND_RCX, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
 
+void event_write(struct writer *w, enum event_kind kind, uint64_t to)
+{
+	if (!(ring_kinds(w->sp) & kind) || (w->silent && kind & ~CALLS))
+		return;
+	write_site(w, &(struct event_site){ .from = w->pc,
+					    .to = to,
+					    .kind = (uint8_t)kind,
+					    .silent = w->silent });
+}
+
+void event_write_silent(struct writer *w)
+{
+	if (ring_kinds(w->sp) & EVENT_RET)
+		write_site(w, &(struct event_site){ .from = w->pc,
+						    .kind = EVENT_RET,
+						    .silent = true });
+}
+
 /* rcx is spilled. */
 static void write_indirect(struct writer *w, enum event_kind kind)
 {
-	struct event_site site = { w->pc, 0, (uint8_t)kind, true };
+	struct event_site site = { .from = w->pc,
+				   .kind = (uint8_t)kind,
+				   .indirect = true,
+				   .silent = w->silent };
 
 	w_mark(w, REWIND_RCX, 0);
 	w_spill(w, RAX, WIN_RAX);

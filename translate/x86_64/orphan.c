@@ -9,7 +9,7 @@
  *
  * A signal may come meanwhile, and then the place in the cache is in the frame
  * on the handler's stack. The handler runs its original code, with our base of
- * gs, and is recognized by that.
+ * gs, and is recognized by that. Excluded code in the cheap form is, too.
  */
 #include "translate/x86_64/orphan.h"
 
@@ -149,6 +149,15 @@ static void rewind_stack(const struct trails *all, const uint8_t *window,
 	}
 }
 
+/* An excluded call that has not returned gets its return address back. */
+static void settle_call(const uint8_t *window, const struct orphan_memory *m)
+{
+	uint64_t stack, pc;
+
+	if (rewind_excluded(window, &stack, &pc))
+		m->write(m->user, stack, &pc, sizeof(pc));
+}
+
 static bool rewind_orphan(const void *data, struct orphan *o)
 {
 	const struct trails *all = data;
@@ -163,6 +172,7 @@ static bool rewind_orphan(const void *data, struct orphan *o)
 	else
 		rewind_stack(all, window, *image_reg(image, IMAGE_RSP),
 			     o->memory);
+	settle_call(window, o->memory);
 	memcpy(&o->gs_base, window + WIN_GS, sizeof(o->gs_base));
 	return true;
 }

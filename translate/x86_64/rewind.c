@@ -64,6 +64,8 @@ static int apply(const struct rule *r, const uint8_t *window, uint8_t *image,
 
 	if (r->rewind & REWIND_TARGET)
 		pc = slot(window, WIN_TARGET);
+	if (r->rewind & REWIND_EXCLUDED)
+		pc = slot(window, WIN_RETURNS);
 	if (r->rewind & REWIND_RETURN && !return_address(image, m, &pc))
 		return -EFAULT;
 	if (r->rewind & REWIND_RCX)
@@ -138,6 +140,13 @@ static ssize_t lower_read(void *user, uint64_t addr, void *buf, size_t len)
 	struct space *sp = user;
 
 	return target_read(sp->tr->lower, sp->by->proc, addr, buf, len);
+}
+
+bool rewind_excluded(const uint8_t *window, uint64_t *stack, uint64_t *pc)
+{
+	*stack = slot(window, WIN_EXCLUDED) - 8;
+	*pc = slot(window, WIN_RETURNS);
+	return slot(window, WIN_EXCLUDED);
 }
 
 int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,

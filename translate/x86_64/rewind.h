@@ -67,6 +67,13 @@ bool trail_is_stopped(const struct trail *tl, uint64_t pc);
 int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
 		 bool trapped, const struct stub **stub);
 
+/*
+ * Has the thread with that window made an excluded call that has not returned?
+ * Then *stack is where its return address was, and *pc that address. It is to
+ * be there again before the thread is seen, or run on, outside of the cache.
+ */
+bool rewind_excluded(const uint8_t *window, uint64_t *stack, uint64_t *pc);
+
 struct insn;
 
 /* Of the memory operand, without a base of gs. */

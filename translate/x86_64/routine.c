@@ -1,7 +1,8 @@
 /*
  * Where indirect branches find what a direct-mapped table did not have: a
  * routine for returns, one for jumps and calls, and one for jumps that have not
- * tried the table, as they may try no landing but the right one.
+ * tried the table, as they may try no landing but the right one. And one where
+ * excluded calls return to.
  *
  *	return_fix:	mov	-8(%rsp), %rcx		the address taken
  *			mov	%rcx, %gs:TARGET
@@ -144,10 +145,33 @@ static uint32_t indirect_routine(struct writer *w, uint32_t direct)
 	return at;
 }
 
+/*
+ * mov %gs:RETURNS, %rcx; mov %rcx, -8(%rsp); movq $0, %gs:EXCLUDED: from there
+ * on it is a return like any.
+ */
+static uint32_t excluded_return(struct writer *w)
+{
+	uint32_t at = stream_at(w->s);
+
+	w_mark(w, REWIND_EXCLUDED, 0);
+	w_spill(w, RCX, WIN_RCX);
+	w_mark(w, REWIND_EXCLUDED | REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_RETURNS);
+	STEP(w, REWIND_EXCLUDED | REWIND_RCX, "\x48\x89\x4c\x24\xf8");
+	STEP(w, REWIND_RETURN | REWIND_RCX, "\x65\x48\xc7\x04\x25");
+	w_num(w, WIN_EXCLUDED, 4);
+	w_num(w, 0, 4);
+	STEP(w, REWIND_RETURN | REWIND_RCX, "\x0f\xb7\xc9");
+	w_mark(w, REWIND_RETURN | REWIND_RCX, 0);
+	w_jmp_table(w, TAB_RETURNS);
+	return at;
+}
+
 void emit_routines(struct region *rg)
 {
 	struct writer w = { .rg = rg, .s = &rg->cold };
 
+	rg->excluded_return = excluded_return(&w);
 	rg->return_fix = stream_at(w.s);
 	STEP(&w, REWIND_RETURN | REWIND_RCX, "\x48\x8b\x4c\x24\xf8");
 	w_mark(&w, REWIND_RETURN | REWIND_RCX, 0);

@@ -274,6 +274,11 @@ static watch_fn *fn_of(uint32_t nr)
 	return NULL;
 }
 
+bool watch_wants(uint32_t nr)
+{
+	return fn_of(nr);
+}
+
 struct watch watch_call(struct space *sp, uint8_t *image)
 {
 	uint32_t nr = (uint32_t)*image_reg(image, IMAGE_RAX);

@@ -32,6 +32,9 @@ void watch_table_fill(uint8_t *table);
 /* Calls that open files are watched too, or no more. */
 void watch_files(struct space *sp, bool watched);
 
+/* Is a call of that number watched, at times at least? */
+bool watch_wants(uint32_t nr);
+
 /* The thread with that image is about to make its call. */
 struct watch watch_call(struct space *sp, uint8_t *image);
 

@@ -24,9 +24,12 @@ enum {
 	WIN_STUB_RDI = 0x58,
 	WIN_STUB_RSI = 0x60,
 	WIN_STUB_R11 = 0x68,
-	WIN_STUB = 0x70,       /* its number, 32 bits */
-	WIN_REWIND_END = 0x78, /* all that rewinding takes is before it */
-	WIN_THREAD = 0x78,     /* the thread's id as it sees it; 0: unknown */
+	WIN_STUB = 0x70,     /* its number, 32 bits */
+	WIN_EXCLUDED = 0x78, /* of an excluded call that has not returned: right
+			      * behind its return address on the stack; or 0 */
+	WIN_RETURNS = 0x80,  /* ... and what that is */
+	WIN_REWIND_END = 0x88, /* all that rewinding takes is before it */
+	WIN_THREAD = 0x88,     /* the thread's id as it sees it; 0: unknown */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_PAGE = 0x1000,
 };
