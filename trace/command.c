@@ -418,14 +418,24 @@ static void print_stats(const struct command *c)
 		fclose(f);
 }
 
-/* What is not asked for is not recorded, but for code of no file. */
-static enum exclusion exclude(void *user, const char *path)
+static void exclude(struct target *t, const char *const *globs, unsigned n,
+		    enum exclusion how)
 {
-	const struct command *c = user;
+	for (unsigned i = 0; i < n; i++)
+		translate_exclude_modules(t, globs[i], how);
+}
 
-	if (c->native.n_include && globs_want(&c->native, path))
-		return EXCLUDED_TRANSPARENTLY;
-	return globs_want(&c->globs, path) ? INCLUDED : EXCLUDED;
+/* What is not asked for is not recorded, but for code of no file. */
+static void exclude_modules(const struct command *c)
+{
+	static const char *const all[] = { "*" };
+	const struct globs *g = &c->globs;
+
+	exclude(c->t, all, g->n_include > 0, EXCLUDED);
+	exclude(c->t, g->include, g->n_include, INCLUDED);
+	exclude(c->t, g->exclude, g->n_exclude, EXCLUDED);
+	exclude(c->t, c->native.include, c->native.n_include,
+		EXCLUDED_TRANSPARENTLY);
 }
 
 int trace_main(char **argv, struct target *t, int signal_fd)
@@ -444,8 +454,7 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	c.hits.globs = &c.globs;
 	translate_follow_children(t, c.follow_forks, true);
 	translate_on_end(t, take_hits, &c);
-	if (c.native.n_include || c.globs.n_include || c.globs.n_exclude)
-		translate_exclude_modules(t, exclude, &c);
+	exclude_modules(&c);
 	r = open_files(&c, &e);
 	translate_set_sink(
 		t, &(struct translate_sink){ c.events, events_write, c.out });

@@ -1,6 +1,8 @@
 #include "translate/exclude.h"
 
 #include <errno.h>
+#include <fnmatch.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -24,15 +26,39 @@ enum exclusion exclusion_of(struct space *sp, uint64_t pc)
 			return x->transparent ? EXCLUDED_TRANSPARENTLY
 					      : EXCLUDED;
 	}
-	if (!sp->tr->exclude)
+	if (!sp->tr->n_rules)
 		return INCLUDED;
 	module = module_at(sp, pc);
 	return module ? sp->modules[module - 1].excluded : INCLUDED;
 }
 
+struct module_rule {
+	char *glob;
+	enum exclusion how;
+};
+
+static bool matches(const char *glob, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return fnmatch(glob, path, 0) == 0 ||
+	       (slash && fnmatch(glob, slash + 1, 0) == 0);
+}
+
 enum exclusion exclude_module(const struct translator *tr, const char *path)
 {
-	return tr->exclude ? tr->exclude(tr->exclude_user, path) : INCLUDED;
+	for (unsigned i = tr->n_rules; i--;) {
+		if (matches(tr->rules[i].glob, path))
+			return tr->rules[i].how;
+	}
+	return INCLUDED;
+}
+
+void exclude_fini(struct translator *tr)
+{
+	for (unsigned i = 0; i < tr->n_rules; i++)
+		free(tr->rules[i].glob);
+	free(tr->rules);
 }
 
 bool exclude_returns_to(const struct space *sp, uint64_t pc)
@@ -233,16 +259,35 @@ static void exclude_again(const struct translator *tr, struct space *sp)
 	}
 }
 
-void translate_exclude_modules(struct target *t, translate_exclude_fn *fn,
-			       void *user)
+/* The last of all from now on. */
+static int rule_set(struct translator *tr, const char *glob, enum exclusion how)
+{
+	unsigned i = 0;
+
+	while (i < tr->n_rules && strcmp(tr->rules[i].glob, glob))
+		i++;
+	if (i == TRANSLATE_GLOBS_MAX)
+		return -ENOSPC;
+	if (i < tr->n_rules) {
+		free(tr->rules[i].glob);
+		memmove(tr->rules + i, tr->rules + i + 1,
+			(--tr->n_rules - i) * sizeof(*tr->rules));
+	}
+	tr->rules = xrealloc(tr->rules, (tr->n_rules + 1) * sizeof(*tr->rules));
+	tr->rules[tr->n_rules++] = (struct module_rule){ xstrdup(glob), how };
+	return 0;
+}
+
+int translate_exclude_modules(struct target *t, const char *glob,
+			      enum exclusion how)
 {
 	struct translator *tr = translator_of(t);
+	int r = rule_set(tr, glob, how);
 	struct process *p;
 
-	tr->exclude = fn;
-	tr->exclude_user = user;
 	list_each(p, &t->processes, node) {
-		if (space_of(p))
+		if (r == 0 && space_of(p))
 			exclude_again(tr, space_of(p));
 	}
+	return r;
 }

@@ -45,6 +45,7 @@ static inline bool is_excluded(struct space *sp, uint64_t pc)
 
 /* Of a module, by its path. */
 enum exclusion exclude_module(const struct translator *tr, const char *path);
+void exclude_fini(struct translator *tr);
 
 /* The thread has left the cache: if it has made a call in the cheap form that
  * has not returned, its stack becomes what it would be natively. */

@@ -45,8 +45,8 @@ struct translator {
 	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */
 	uint64_t swept_blocks;
 	struct translate_sink sink;
-	translate_exclude_fn *exclude;
-	void *exclude_user;
+	struct module_rule *rules; /* exclude.c */
+	unsigned n_rules;
 	translate_end_fn *on_end;
 	void *on_end_user;
 };

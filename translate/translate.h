@@ -65,11 +65,15 @@ int translate_exclude(struct target *t, struct process *p, uint64_t lo,
 int translate_include(struct target *t, struct process *p, uint64_t lo,
 		      uint64_t hi);
 
-/* So are modules, as fn says of their paths, but for ranges that are excluded:
- * in all processes, now and from now on. All threads are stopped. */
-typedef enum exclusion translate_exclude_fn(void *user, const char *path);
-void translate_exclude_modules(struct target *t, translate_exclude_fn *fn,
-			       void *user);
+/*
+ * So are modules whose path, or the last part of it, matches the glob, but for
+ * ranges that are excluded: in all processes, now and from now on. The last
+ * glob that matches counts. All threads are stopped. -ENOSPC: there are
+ * TRANSLATE_GLOBS_MAX already, and this is none of them.
+ */
+#define TRANSLATE_GLOBS_MAX 256
+int translate_exclude_modules(struct target *t, const char *glob,
+			      enum exclusion how);
 
 /* Are forked children of followed processes followed, and programs that they
  * execute? At first: no, and yes. */

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "translate/coverage.h"
+#include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
 #include "translate/translate.h"
@@ -103,6 +104,7 @@ static void translate_free(struct target *t)
 	all_registers(tr);
 	tr->lower->ops->free(tr->lower);
 	map_fini(&tr->processes);
+	exclude_fini(tr);
 	target_fini(t);
 	free(tr);
 }
