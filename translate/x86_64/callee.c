@@ -19,7 +19,7 @@
 
 #define INSNS_MAX     2000 /* of all functions; libc's are known within 1,000 */
 #define FUNCTIONS_MAX 100
-#define WRAPPER_INSNS 32
+#define WRAPPER_INSNS 200 /* of a function around a system call */
 #define NOT_KNOWN     INT32_MIN
 
 /* Before an instruction of a function. Distances from the register up to where
@@ -51,7 +51,9 @@ struct walk {
 	struct function *functions;
 	uint32_t *todo; /* indices of states */
 	uint32_t n_states, n_waiting, n_functions, n_todo;
-	bool calls; /* as CALLEE_CALLS says */
+	uint32_t budget;
+	bool shallow; /* calls are stepped over, and nothing need be known */
+	bool calls;   /* as CALLEE_CALLS says */
 	bool ok;
 };
 
@@ -95,7 +97,7 @@ static void come_to(struct walk *w, const struct state *s)
 		meet(w, (uint32_t)known - 1, s);
 		return;
 	}
-	if (w->n_states == INSNS_MAX || s->pc >> 47) {
+	if (w->n_states == w->budget || s->pc >> 47) {
 		w->ok = false;
 		return;
 	}
@@ -126,13 +128,15 @@ static struct function *function_at(struct walk *w, uint64_t pc)
 /* What comes behind it is walked if it ever returns. */
 static void call(struct walk *w, uint64_t pc, const struct state *behind)
 {
-	struct function *f = function_at(w, pc);
+	struct function *f = w->shallow ? w->functions : function_at(w, pc);
 
-	if (!f || w->n_waiting == 3 * INSNS_MAX)
-		w->ok = false;
-	else if (f->returns)
+	if (w->shallow)
 		come_to(w, behind);
-	else {
+	else if (!f || w->n_waiting == 3 * w->budget)
+		w->ok = false;
+	else if (f->returns) {
+		come_to(w, behind);
+	} else {
 		w->waiting[w->n_waiting++] =
 			(struct waiting_state){ *behind, f->waiting };
 		f->waiting = w->n_waiting;
@@ -339,7 +343,7 @@ static void call_indirectly(struct walk *w, const struct insn *i,
 {
 	uint64_t to;
 
-	if (pointed_at(w, i, &to))
+	if (pointed_at(w, i, &to) || w->shallow)
 		call(w, to, behind);
 	else
 		w->ok = false;
@@ -400,6 +404,8 @@ static void branch(struct walk *w, const struct insn *i, struct state *s)
 
 static bool may_be(struct walk *w, const struct insn *i, const struct state *s)
 {
+	if (w->shallow)
+		return true;
 	return !code_changes(&w->reader, i->pc) &&
 	       !(i->in.prefixes & X86_PFX_GS) && !insn_touches_gs(i) &&
 	       (s->function || !meets_return(i, s));
@@ -417,56 +423,43 @@ static void step(struct walk *w, struct state s)
 	} else {
 		s.pc = insn_next(&i);
 		w->ok = plain_after(&i, &s);
-		if (w->ok)
+		if (w->ok || w->shallow)
 			come_to(w, &s);
 	}
+	w->ok |= w->shallow;
 }
 
 /* --- callees ------------------------------------------------------------- */
 
-/* Whatever else it does: straight on from its first instruction there is such
- * a system call. vfork() takes its return address off the stack for it. */
-static bool wraps_call(struct code_reader *r, uint64_t pc)
+static void walk(struct walk *w, struct space *sp, uint64_t pc)
 {
-	struct state s = { .rax = -1, .sp = NOT_KNOWN, .bp = NOT_KNOWN };
-	struct insn i;
-
-	for (unsigned n = 0; n < WRAPPER_INSNS; n++, pc = insn_next(&i)) {
-		if (!code_read(r, pc, &i))
-			return false;
-		if (i.in.kind == X86_SYSCALL)
-			return makes_more(s.rax);
-		if (i.in.kind == X86_PLAIN)
-			plain_after(&i, &s);
-		else if (i.in.kind != X86_JCC)
-			return false;
-	}
-	return false;
+	code_init(&w->reader, sp);
+	w->ok = true;
+	w->states = xcalloc(w->budget, sizeof(*w->states));
+	w->waiting = xcalloc(3 * w->budget, sizeof(*w->waiting));
+	w->todo = xcalloc(3 * w->budget, sizeof(*w->todo));
+	w->functions = xcalloc(FUNCTIONS_MAX, sizeof(*w->functions));
+	function_at(w, pc);
+	while (w->ok && w->n_todo)
+		step(w, w->states[w->todo[--w->n_todo]]);
+	w->ok &= w->functions->returns;
+	map_fini(&w->seen);
+	free(w->states);
+	free(w->waiting);
+	free(w->todo);
+	free(w->functions);
 }
 
 static enum callee look_at(struct space *sp, uint64_t pc)
 {
-	struct walk w = { .ok = true };
+	struct walk all = { .budget = INSNS_MAX };
+	struct walk own = { .budget = WRAPPER_INSNS, .shallow = true };
 
-	code_init(&w.reader, sp);
-	if (wraps_call(&w.reader, pc))
-		return CALLEE_CALLS;
-	w.states = xcalloc(INSNS_MAX, sizeof(*w.states));
-	w.waiting = xcalloc(3 * INSNS_MAX, sizeof(*w.waiting));
-	w.todo = xcalloc(3 * INSNS_MAX, sizeof(*w.todo));
-	w.functions = xcalloc(FUNCTIONS_MAX, sizeof(*w.functions));
-	function_at(&w, pc);
-	while (w.ok && w.n_todo)
-		step(&w, w.states[w.todo[--w.n_todo]]);
-	w.ok &= w.functions->returns;
-	map_fini(&w.seen);
-	free(w.states);
-	free(w.waiting);
-	free(w.todo);
-	free(w.functions);
-	if (!w.ok)
-		return CALLEE_UNKNOWN;
-	return w.calls ? CALLEE_CALLS : CALLEE_PLAIN;
+	walk(&all, sp, pc);
+	if (all.ok)
+		return all.calls ? CALLEE_CALLS : CALLEE_PLAIN;
+	walk(&own, sp, pc);
+	return own.calls ? CALLEE_CALLS : CALLEE_UNKNOWN;
 }
 
 enum callee callee_at(struct space *sp, uint64_t pc)
