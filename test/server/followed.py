@@ -187,6 +187,23 @@ def interrupted_at_random():
 
 
 @case(peer="it does not translate", seconds=SECONDS)
+def interrupted_in_excluded_code():
+    print("SEED=%d" % SEED)
+    want = native_words()
+    with Session("following", str(THREADS), options=["--follow"]) as s:
+        equal(s.packet("qTrace:exclude:module=*"), "OK", "exclude")
+        w = begin(s)
+        for i in range(count(100)):
+            w.look()
+            if i % 10 == 9:
+                verb = "include" if i % 20 == 9 else "exclude"
+                equal(s.packet("qTrace:%s:module=*" % verb), "OK", verb)
+            w.run_a_while()
+        w.end()
+        equal(s.printed().splitlines()[-1], want, "it prints")
+
+
+@case(peer="it does not translate", seconds=SECONDS)
 def followed_and_not_in_turn():
     print("SEED=%d" % SEED)
     want = native_words()
