@@ -66,6 +66,8 @@ struct tr_thread {
 	struct list running_node; /* in translator.running, or alone */
 	struct follow *follow;	  /* NULL: it runs its original code */
 	struct resume asked;	  /* last, without its signal */
+	bool stop_due;	/* it was to stop, and has not: what it is interrupted
+			 * at may be no event for the layer above */
 	bool trap_owed; /* it met a trap of ours that was not told yet, and
 			 * has been rewound since */
 };

@@ -172,6 +172,7 @@ void mirror_running(struct translator *tr, struct thread *th)
 		th->last.kind = STOP_NONE;
 		list_add(&tr->running, &tt->running_node);
 	} else {
+		tt->stop_due = false;
 		/* What was read while it ran. */
 		th->fresh &= th->dirty;
 	}

@@ -115,6 +115,8 @@ static void translate_free(struct target *t)
 static void take_action(struct translator *tr, struct thread *th,
 			const struct resume *act)
 {
+	if (act->kind == RESUME_STOP)
+		tr_thread_of(th)->stop_due = th->running;
 	if (act->kind == RESUME_STOP || !thread_can_resume(th))
 		return;
 	if (th->fresh | th->dirty)
@@ -188,8 +190,11 @@ static int resume(struct target *t, const struct resume *acts, size_t n)
 static int interrupt(struct target *t, struct ptid who)
 {
 	struct translator *tr = translator_of(t);
+	struct tr_thread *tt;
 
 	mirror_wishes(tr);
+	list_each(tt, &tr->running, running_node)
+		tt->stop_due |= who.tid && ptid_matches(who, tt->th->id);
 	return tr->lower->ops->interrupt(tr->lower, who);
 }
 
@@ -267,15 +272,29 @@ static bool tell(struct translator *tr, struct stop *ev)
 	return true;
 }
 
+/* It ran on from what the lower target has told, to which that was an answer
+ * to the interrupt. */
+static void interrupt_again(struct translator *tr, struct ptid id)
+{
+	struct thread *th = thread_find(&tr->t, id.tid);
+
+	if (th && tr_thread_of(th)->stop_due && lower_thread(th)->running)
+		tr->lower->ops->interrupt(tr->lower, id);
+}
+
 static int next_event(struct target *t, struct stop *out, bool patient)
 {
 	struct translator *tr = translator_of(t);
+	bool told;
 	int r;
 
 	mirror_wishes(tr);
 	do {
 		r = tr->lower->ops->next_event(tr->lower, out, patient);
-	} while (r > 0 && !tell(tr, out));
+		told = r > 0 && tell(tr, out);
+		if (r > 0 && !told)
+			interrupt_again(tr, out->id);
+	} while (r > 0 && !told);
 	coverage_tick(tr);
 	return r;
 }
