@@ -36,6 +36,10 @@ struct translator {
 	struct target *lower;  /* owned */
 	struct map processes;  /* pid -> struct process of t's */
 	struct list running;   /* struct tr_thread, of threads that run */
+	struct {
+		bool due; /* some thread of who is to stop, and none has */
+		struct ptid who;
+	} interrupt;
 	size_t n_followed;     /* threads */
 	size_t n_due;	       /* processes: see tr_process.follow_due */
 	struct list blocked;   /* blocked.c: what is to be undone yet */
@@ -145,6 +149,26 @@ void mirror_options(struct translator *tr, struct thread *th);
  */
 void translator_pause(struct translator *tr);
 void translator_unpause(struct translator *tr, const struct thread *but);
+
+/*
+ * --- interrupts.c: what was asked to stop -------------------------------
+ *
+ * The lower target takes an interrupt back when it tells of another stop of
+ * the thread, and when it is halted. Stops that are seen to here, and pauses,
+ * are none to the layer above: what it has asked for is asked for again.
+ */
+
+/* As target_ops.interrupt: a thread, if it runs, or any of who. */
+void interrupts_note(struct translator *tr, struct ptid who);
+
+/* This stop is told. */
+void interrupts_told(struct translator *tr, const struct stop *ev);
+
+/* After a stop of the thread that is not told; it may be gone. */
+void interrupts_renew(struct translator *tr, pid_t tid);
+
+/* After a pause. */
+void interrupts_renew_all(struct translator *tr);
 
 /* --- process.c ----------------------------------------------------------- */
 

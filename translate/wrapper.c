@@ -116,7 +116,7 @@ static void take_action(struct translator *tr, struct thread *th,
 			const struct resume *act)
 {
 	if (act->kind == RESUME_STOP)
-		tr_thread_of(th)->stop_due = th->running;
+		interrupts_note(tr, th->id);
 	if (act->kind == RESUME_STOP || !thread_can_resume(th))
 		return;
 	if (th->fresh | th->dirty)
@@ -190,11 +190,9 @@ static int resume(struct target *t, const struct resume *acts, size_t n)
 static int interrupt(struct target *t, struct ptid who)
 {
 	struct translator *tr = translator_of(t);
-	struct tr_thread *tt;
 
 	mirror_wishes(tr);
-	list_each(tt, &tr->running, running_node)
-		tt->stop_due |= who.tid && ptid_matches(who, tt->th->id);
+	interrupts_note(tr, who);
 	return tr->lower->ops->interrupt(tr->lower, who);
 }
 
@@ -208,6 +206,7 @@ static int halt(struct target *t)
 	r = tr->lower->ops->halt(tr->lower);
 	list_each_safe(tt, next, &tr->running, running_node)
 		mirror_running(tr, tt->th);
+	tr->interrupt.due = false;
 	settle(tr);
 	return r;
 }
@@ -250,6 +249,7 @@ void translator_unpause(struct translator *tr, const struct thread *but)
 		else
 			tr->lower->ops->resume(tr->lower, &act, 1);
 	}
+	interrupts_renew_all(tr);
 }
 
 /* Every event of the lower target passes here; false: it is none for the
@@ -267,19 +267,10 @@ static bool tell(struct translator *tr, struct stop *ev)
 				    !process_wants(tr, th, ev))
 		return false;
 	th = thread_find(&tr->t, ev->id.tid);
+	interrupts_told(tr, ev);
 	mirror_running(tr, th);
 	th->last = *ev;
 	return true;
-}
-
-/* It ran on from what the lower target has told, to which that was an answer
- * to the interrupt. */
-static void interrupt_again(struct translator *tr, struct ptid id)
-{
-	struct thread *th = thread_find(&tr->t, id.tid);
-
-	if (th && tr_thread_of(th)->stop_due && lower_thread(th)->running)
-		tr->lower->ops->interrupt(tr->lower, id);
 }
 
 static int next_event(struct target *t, struct stop *out, bool patient)
@@ -293,7 +284,7 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 		r = tr->lower->ops->next_event(tr->lower, out, patient);
 		told = r > 0 && tell(tr, out);
 		if (r > 0 && !told)
-			interrupt_again(tr, out->id);
+			interrupts_renew(tr, out->id.tid);
 	} while (r > 0 && !told);
 	coverage_tick(tr);
 	return r;

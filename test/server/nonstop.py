@@ -5,8 +5,8 @@ import socket
 import time
 
 from cores import Core, Room, save
-from rsp import (Late, Program, Session, Stop, case, check, equal, main,
-                 ptid, task_state, until)
+from rsp import (Late, Program, Session, Stop, case, check, equal, frame,
+                 main, ptid, task_state, until)
 
 
 class NonStop(Session):
@@ -83,7 +83,7 @@ def query_lists_the_stopped():
         equal(s.packet("?"), "OK", "when all run")
 
 
-@case
+@case(seconds=60)
 def untouched_by_breakpoints():
     """100 threads run; 100 breakpoints are set and removed, memory is read
     and written: none of the threads is stopped for it, as they count."""
@@ -306,6 +306,42 @@ def attached_with_one_thread_stopped():
             check(until(lambda: all(task_state(p.pid, t) in "SR" for t in
                                     s.tids() if t != first)), "others stand")
             equal(task_state(p.pid, first), "t", "state of the one")
+
+
+@case(peer="it does not translate", seconds=60)
+def stopped_amid_signals():
+    """A stop that is asked for outlasts those that nobody is told of: to a
+    translated program, a signal that is passed makes three."""
+    with NonStop("signalling", "storm", options=["--follow"]) as s:
+        equal(s.packet("QPassSignals:e"), "OK", "QPassSignals")
+        for _ in range(200):
+            s.set_var("done", 1 << 31)  # so many calls are left
+            s.go()
+            time.sleep(0.001)
+            s.go("vCont;t")
+            stop = s.stop()
+            equal((stop.kind, stop.number), ("T", 0), "what it stops for")
+
+
+@case(peer="it does not translate", seconds=60)
+def stopped_amid_a_detach():
+    """... and the halt of all in which another process's translation ends."""
+    with NonStop("signalling", "loop") as s:
+        equal(s.packet("!"), "OK", "!")
+        for _ in range(30):
+            with Program("signalling", "loop") as p:
+                p.line()
+                equal(s.packet("vAttach;%x" % p.pid), "OK", "vAttach")
+                s.go("vCont;t:p%x.-1" % p.pid)
+                s.stop()
+                equal(s.packet("qTrace:follow:p%x.-1" % p.pid), "OK",
+                      "follow")
+                s.go("vCont;c:p%x.-1" % s.pid)
+                s.sock.sendall(frame("vCont;t:p%x.%x" % (s.pid, s.pid)) +
+                               frame("D;%x" % p.pid))
+                equal(s.receive(5), b"OK", "vCont;t")
+                equal(s.receive(5), b"OK", "detach")
+                equal(s.stop().tid, s.pid, "who stops")
 
 
 if __name__ == "__main__":
