@@ -92,6 +92,9 @@ static size_t what_to_wait_for(struct session *s, struct listener *l,
  * where it is not the first to come nothing.
  */
 #define END_MS 50
+/* How soon a step is looked at again that a ^C waits for: it may have come to
+ * wait in the kernel. */
+#define STEP_MS 20
 
 static int wait_for_events(struct session *s, struct pollfd *fds, size_t n)
 {
@@ -110,7 +113,12 @@ static int wait_for_events(struct session *s, struct pollfd *fds, size_t n)
 			return r;
 		fds[FD_EVENT].fd = s->target->ops->event_fd(s->target);
 	}
-	return poll(fds, n, -1);
+	if (!session_interrupt_waits(s))
+		return poll(fds, n, -1);
+	r = poll(fds, n, STEP_MS);
+	if (!r)
+		session_interrupt_late(s);
+	return r;
 }
 
 static void take_input(struct session *s, struct listener *l,

@@ -318,6 +318,17 @@ void session_interrupt_again(struct session *s)
 		interrupt_some(s);
 }
 
+bool session_interrupt_waits(const struct session *s)
+{
+	return s->running && s->interrupted && s->deferred;
+}
+
+void session_interrupt_late(struct session *s)
+{
+	if (!s->target->ops->only_steps(s->target))
+		interrupt_some(s);
+}
+
 void session_begun(struct session *s, pid_t pid)
 {
 	s->begun = pid;

@@ -87,6 +87,10 @@ void session_run_again(struct session *s);
 void session_interrupt(struct session *s);
 /* Programs run again, and a ^C that came earlier has had no answer. */
 void session_interrupt_again(struct session *s);
+/* Does a ^C wait for a step to end? Then, when that has not for a while: a step
+ * that has come to wait in the kernel is interrupted. */
+bool session_interrupt_waits(const struct session *s);
+void session_interrupt_late(struct session *s);
 
 /* A process was started or attached to: from now on ^C is for it, and one
  * that none has answered is forgotten. */

@@ -518,6 +518,21 @@ def interrupt_of_a_step_that_waits():
         equal(ptid(stop.fields["thread"])[0], runs, "who stops")
 
 
+@case(peer="gdbserver's SIGINT waits for the process that stands still")
+def interrupt_before_a_step_that_waits():
+    """It came between two stops, and the step is seen before it waits."""
+    with Program("signalling", "loop") as p, Extended() as s:
+        s.run("signalling", "read")
+        runs = s.pid
+        s.run_to("the_call")
+        s.attach(p.pid)
+        s.use(runs)
+        s.sock.sendall(b"\x03")
+        s.start("vCont;s:p%x.%x" % (runs, runs))
+        stop = s.wait(10)
+        equal(ptid(stop.fields["thread"])[0], runs, "who stops")
+
+
 @case(peer="gdbserver stops before it about as often")
 def attach_meets_a_waiting_signal():
     """It is what the thread stops for, and reaches it at detach."""
