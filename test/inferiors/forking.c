@@ -3,7 +3,8 @@
  *
  *	vfork N		N vfork children call meet() and exit with 7
  *	vfork-exec	a vfork child calls meet(), execs itself as "child"
- *	vfork-long	a vfork child calls meet() for half a second
+ *	vfork-long [N]	a vfork child calls meet() for half a second, or N
+ *			times, a millisecond apart, unless enough is set
  *	vfork-threads	the same, while a thread naps; then says so, and ends
  *			with SIGUSR1
  *	fork N		N children call meet() and exit with 7
@@ -28,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-volatile int meets, watched;
+volatile int meets, watched, enough;
 void (*volatile shared_code)(void);
 static char stack[65536];
 
@@ -84,13 +85,13 @@ static int vfork_exec(void)
 	return !ended_well(pid);
 }
 
-static int vfork_long(void)
+static int vfork_long(int n)
 {
 	struct timespec ms = { 0, 1000000 };
 	pid_t pid = vfork();
 
 	if (pid == 0) {
-		for (int i = 0; i < 500; i++) {
+		for (int i = 0; i < n && !enough; i++) {
 			meet();
 			nanosleep(&ms, NULL);
 		}
@@ -118,7 +119,7 @@ static int vfork_threads(void)
 	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	pthread_create(&thread, NULL, nap, NULL);
-	bad = vfork_long();
+	bad = vfork_long(500);
 	puts("waits");
 	fflush(stdout);
 	sigwait(&set, &sig);
@@ -196,7 +197,7 @@ int main(int argc, char **argv)
 	else if (!strcmp(mode, "vfork-exec"))
 		bad = vfork_exec();
 	else if (!strcmp(mode, "vfork-long"))
-		bad = vfork_long();
+		bad = vfork_long(argc > 2 ? n : 500);
 	else if (!strcmp(mode, "vfork-threads"))
 		bad = vfork_threads();
 	else if (!strcmp(mode, "shared"))

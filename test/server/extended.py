@@ -186,7 +186,7 @@ def interrupt_reaches_a_new_session():
         s.start("vCont;c:p%x.-1" % child)
         check(until(lambda: "ready" in s.printed()), "it did not start")
         equal(os.getsid(child), child, "session")
-        stop, _ = s.interrupt()
+        stop = s.interrupt()
         equal((stop.number, stop.tid), (2, child), "stop")
         equal(s.packet("vKill;%x" % child), "OK", "vKill")
 
@@ -406,7 +406,7 @@ def interrupt_stops_what_was_begun_last():
             for _ in range(3):
                 s.start("vCont;c")
                 time.sleep(0.02)
-                stop, _ = s.interrupt()
+                stop = s.interrupt()
                 equal((stop.number, ptid(stop.fields["thread"])[0]),
                       (2, program.pid), "who stops")
             equal(s.packet("D;%x" % program.pid), "OK", "D")
@@ -514,7 +514,7 @@ def interrupt_of_a_step_that_waits():
         s.use(runs)
         s.start("vCont;s:p%x.%x" % (runs, runs))
         check(until(lambda: task_state(runs) == "S"), "it does not wait")
-        stop, _ = s.interrupt()
+        stop = s.interrupt()
         equal(ptid(stop.fields["thread"])[0], runs, "who stops")
 
 

@@ -149,7 +149,7 @@ class Watched:
     def run_a_while(self):
         self.s.start()
         time.sleep(self.random.random() * self.random.choice((.0005, .003)))
-        stop, _ = self.s.interrupt()
+        stop = self.s.interrupt()
         check(stop.kind == "T", "not stopped:", stop)
 
     def end(self):

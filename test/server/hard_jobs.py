@@ -24,9 +24,7 @@ def stands_still(s):
     turns = s.var("turns")
     s.start()
     s.quiet(0.05)
-    stop, took = s.interrupt()
-    check(took < 0.5, "^C took %.3f s" % took)
-    equal(stop.number, 2, stop)
+    equal(s.interrupt().number, 2, "^C")
     equal(s.var("turns"), turns, "turns")
 
 
@@ -50,8 +48,7 @@ def stopped_by_itself(name, signo, threads):
         equal(stop.number, STOPS[signo], stop)
         s.start("vCont;C%02x:%s;c" % (STOPS[signo], s.name(stop.tid)))
         s.quiet(0.05)
-        stop, took = s.interrupt()
-        check(took < 0.5, "^C took %.3f s" % took)
+        equal(s.interrupt().number, 2, "^C")
         stands_still(s)
         stands_still(s)
         s.start()

@@ -26,9 +26,7 @@ def interrupt_program_that_blocks_all_signals():
         s.start()
         check(until(lambda: s.printed() == "ready\n"), "it did not start")
         for _ in range(5):
-            stop, took = s.interrupt()
-            equal(stop.number, 2, stop)
-            check(took < 0.1, "took %.3f s" % took)
+            equal(s.interrupt().number, 2, "^C")
             s.start()
             time.sleep(0.01)
         before = s.interrupt() and s.var("done")
@@ -47,9 +45,8 @@ def call_goes_on(name, mode, rest):
         check(until(lambda: s.printed() == "ready\n"), "it did not start")
         for _ in range(4):
             time.sleep(0.04)
-            stop, took = s.interrupt()
+            stop = s.interrupt()
             equal(stop.number, 2, "%s: %s" % (mode, stop))
-            check(took < 0.1, "took %.3f s" % took)
             # What a debugger writes and puts back must not matter.
             r = "rbx" if s.elf.word == 8 else "edi"
             value = s.reg(r)
@@ -101,8 +98,7 @@ def stopped_before(signo):
             s.step()
             s.start()
             s.quiet(0.05)
-            stop, took = s.interrupt()
-            check(took < 0.1, "took %.3f s" % took)
+            equal(s.interrupt().number, 2, "^C")
             s.set_var("go", 1)
             end = s.finish()
             equal((end.kind, end.number), ("W", 3), "end")
@@ -143,8 +139,7 @@ def job_control_under_the_debugger():
         s.start("vCont;C12:%s;c" % s.name(s.tid()))
         s.quiet(0.05)
         done = None
-        stop, took = s.interrupt()
-        check(took < 0.1, "took %.3f s" % took)
+        equal(s.interrupt().number, 2, "^C")
         done = s.var("done")
         s.start()
         s.quiet(0.05)

@@ -237,8 +237,7 @@ def interrupt_range_step_over_blocking_read():
                     s.addr("at_read"), s.addr("past_read") + 40,
                     s.name(s.tid())))
                 time.sleep(0.05)
-                stop, took = s.interrupt()
-                check(took < 0.1, "took %.3f s" % took)
+                stop = s.interrupt()
                 equal(stop.number, 2, stop)
                 check(s.pc() in (s.addr("at_read"), s.addr("past_read")),
                       "pc %#x" % s.pc())
@@ -253,8 +252,7 @@ def interrupt_step_over_blocking_read():
             s.run_to("at_read")
             s.start("vCont;s:%s;c" % s.name(s.tid()))
             time.sleep(0.05)
-            stop, took = s.interrupt()
-            check(took < 0.1, "took %.3f s" % took)
+            stop = s.interrupt()
             # The kernel may have it that the step is done, and restart the
             # call then; the ^C is still to be answered.
             if stop.number == 5:

@@ -478,9 +478,7 @@ def detached_at_the_entry_of_a_call_that_blocks():
         s.point(0, s.pc(), rest=FALSE)
         catch(s, "read")
         equal(told(s.cont()), ("entry", 0), "entry")
-        began = time.monotonic()
         equal(s.packet("D;%x" % s.pid), "OK", "D")
-        check(time.monotonic() - began < 1, "it waited")
         check(until(lambda: task_state(s.pid) == "S"), "not asleep")
         os.kill(s.pid, signal.SIGKILL)
 

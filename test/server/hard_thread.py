@@ -18,8 +18,7 @@ def zombie_leader_goes_on():
         s.clear(0, "tick")
         s.start()
         check(until(lambda: task_state(s.pid) == "Z"), "no zombie leader")
-        stop, took = s.interrupt()
-        check(took < 0.1, "took %.3f s" % took)
+        equal(s.interrupt().number, 2, "^C")
         check(s.pid not in s.tids(), "the leader is still listed")
         equal(len(s.tids()), 3, "threads")
         s.point(0, "tick")
@@ -146,7 +145,7 @@ def halted_threads_lose_no_step():
             check(stop[:3] == "T05", "stepping all:", stop)
         s.start()
         s.quiet(0.3)
-        stop, _ = s.interrupt()
+        stop = s.interrupt()
         equal(stop.number, 2, "after ^C")
 
 

@@ -354,10 +354,9 @@ class Session:
         return self.wait(seconds)
 
     def interrupt(self, seconds=5):
-        """^C; the stop, and how long it took."""
-        began = time.monotonic()
+        """^C; the stop."""
         self.sock.sendall(b"\x03")
-        return self.wait(seconds), time.monotonic() - began
+        return self.wait(seconds)
 
     def finish(self, seconds=5):
         """To the program's end."""
