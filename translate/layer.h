@@ -59,6 +59,7 @@ struct translator {
 struct tr_process {
 	struct process *lower;
 	struct space *space; /* NULL: no thread of it was followed yet */
+	bool is_ours; /* a child that is followed, and was told to nobody */
 	bool follow_due; /* once it can be: it waits for its vfork child */
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 };
@@ -184,6 +185,10 @@ bool process_wants(struct translator *tr, struct thread *th,
 /* The lower target tells of a thread that is not followed: it may be now. */
 void process_follow_late(struct translator *tr, struct thread *th,
 			 const struct stop *ev);
+
+/* The process, with its threads, is let go of if it is ours alone: the layer
+ * above knows nothing of it. */
+bool process_let_go(struct translator *tr, struct process *p);
 
 /* Nothing of the process is followed any more; its threads have been rewound,
  * or are gone. */

@@ -273,6 +273,7 @@ static bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
 		struct thread *first = first_thread(child);
 		struct resume go = { first->id, RESUME_CONT, 0, 0, 0 };
 
+		tr_process_of(child)->is_ours = true;
 		follow_resume(tr, first, &go);
 		mirror_running(tr, first);
 	} else {
@@ -280,6 +281,16 @@ static bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
 	}
 	follow_resume(tr, th, &follow_of(th)->asked);
 	return false;
+}
+
+bool process_let_go(struct translator *tr, struct process *p)
+{
+	if (!tr_process_of(p)->is_ours)
+		return false;
+	tr->stats.let_go++;
+	debug(SESSION, "%d: let go of", p->pid);
+	tr->t.ops->detach(&tr->t, p, 0);
+	return true;
 }
 
 /* The process has a new memory, in which nothing of ours is. */

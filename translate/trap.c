@@ -102,6 +102,11 @@ static bool trap_syscall(struct trap *t, struct stop *ev)
 		return false;
 	t->tr->stats.syscalls_watched++;
 	t->f->watch = watch_call(t->f->space, image);
+	if (t->f->watch.way == WATCH_LEAVE) {
+		if (process_let_go(t->tr, t->th->proc))
+			return false;
+		t->f->watch.way = WATCH_PLAIN;
+	}
 	if (t->f->watch.way == WATCH_PLAIN) {
 		follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
 		follow_go(t->tr, t->low, RESUME_CONT, 0);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <linux/audit.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 
+#include "base/log.h"
 #include "target/linux-ptrace/slot.h"
 #include "target/syscalls.h"
 
@@ -30,8 +32,39 @@ static bool step_may_be_told(struct linux_target *lt, struct lwp *lwp)
 	return syscall_insn_is_next(lt, lwp);
 }
 
+/* A vfork child that nobody above wants: it may be a debugger's. */
+static bool may_want_tracer(const struct lwp *lwp)
+{
+	return is_ghost(lwp) && inferior_of(lwp->proc)->shares_memory;
+}
+
+/*
+ * It asks to be traced by its parent, and would be refused as long as we do.
+ * It is let go of at the call's entry, if there is no breakpoint in the memory
+ * that it shares.
+ */
+static bool let_parent_trace(struct linux_target *lt, struct lwp *lwp,
+			     const struct __ptrace_syscall_info *info)
+{
+	bool is32 = info->arch == AUDIT_ARCH_I386;
+
+	if (!may_want_tracer(lwp) || info->op != PTRACE_SYSCALL_INFO_ENTRY ||
+	    info->entry.nr != (is32 ? 26 : SYS_ptrace) ||
+	    info->entry.args[0] != PTRACE_TRACEME)
+		return false;
+	if (lwp->proc->points->sw.count) {
+		debug(SESSION, "%d: its parent cannot trace it, for breakpoints",
+		      lwp->tid);
+		return false;
+	}
+	inferior_release(lt, lwp->proc, 0);
+	return true;
+}
+
 int syscall_request(struct linux_target *lt, struct lwp *lwp, bool step)
 {
+	if (may_want_tracer(lwp) && !step)
+		return PTRACE_SYSCALL;
 	if (!is_traced(lwp))
 		return step ? PTRACE_SINGLESTEP : PTRACE_CONT;
 	if (!step)
@@ -90,6 +123,8 @@ void syscall_take(struct linux_target *lt, struct lwp *lwp, bool hold)
 
 	/* Killed: its exit status tells. */
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, lwp->tid, sizeof(info), &info) <= 0)
+		return;
+	if (let_parent_trace(lt, lwp, &info))
 		return;
 	if (lwp->in_slot)
 		slot_leave(lwp);

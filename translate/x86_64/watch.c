@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "target/target.h"
@@ -172,6 +173,14 @@ static struct watch on_sigaction(const struct call *c)
 	return (struct watch){ .way = WATCH_PLAIN };
 }
 
+/* Whoever is traced already cannot be traced by its parent. */
+static struct watch on_ptrace(const struct call *c)
+{
+	bool leaves = c->arg[0] == PTRACE_TRACEME;
+
+	return (struct watch){ .way = leaves ? WATCH_LEAVE : WATCH_PLAIN };
+}
+
 /* Of some process, by a path that ends so. */
 static void look_at_path(const struct call *c, uint64_t addr)
 {
@@ -233,6 +242,7 @@ static const struct watched watched[] = {
 	{ SYS_rt_sigaction, on_sigaction },
 	{ SYS_seccomp, on_seccomp },
 	{ SYS_prctl, on_prctl },
+	{ SYS_ptrace, on_ptrace },
 };
 
 /* Watched at times: see gate.h. */

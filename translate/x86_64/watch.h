@@ -14,6 +14,7 @@ struct space;
 enum watch_way {
 	WATCH_PLAIN,  /* from the cache, as any */
 	WATCH_RETURN, /* rt_sigreturn: by itself, from the original code */
+	WATCH_LEAVE,  /* natively, by a process that is let go of first */
 	WATCH_NATIVE, /* so too, and lo..hi changes */
 };
 
