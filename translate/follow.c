@@ -445,6 +445,19 @@ static bool take_return(struct translator *tr, struct thread *th,
 	return true;
 }
 
+/* One that it was about to make when calls began to be caught: since then stubs
+ * make none. */
+static bool is_stubs_call(struct translator *tr, struct thread *low,
+			  struct follow *f)
+{
+	uint8_t *image = f->in_cache ? follow_image(tr, low, false) : NULL;
+
+	if (!image || !is_at_stop(f->space, *image_reg(image, IMAGE_RIP)))
+		return false;
+	follow_go(tr, low, RESUME_CONT, 0);
+	return true;
+}
+
 bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
 	struct follow *f = follow_of(th);
@@ -468,6 +481,9 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 			return true;
 		follow_run_on(tr, low, f);
 		return false;
+	case STOP_SYSCALL_ENTRY:
+	case STOP_SYSCALL_RETURN:
+		return !is_stubs_call(tr, low, f);
 	case STOP_SWBREAK:
 		if (f->in_cache)
 			follow_leave(tr, low, f, false);

@@ -134,6 +134,8 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		return -ENOMEM;
 	}
 	sp->mode = mode;
+	if (p->caught)
+		space_use_traps(sp);
 	if ((mode != MODE_TRACE || rings_map(sp, e) == 0) &&
 	    follow_in(tr, p, sp, by, e) == 0) {
 		sp->pid = p->pid;

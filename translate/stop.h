@@ -7,7 +7,7 @@
  * waits for the process. It is no loss where it does not wait: it has continued
  * the process when it was sent. A program that blocks it can wait for it,
  * though; from when one is found that does so, stubs trap. So they do when the
- * program is about to filter its system calls.
+ * program is about to filter its system calls, and when they are caught.
  *
  * What is not seen to: with several threads, one may meet a stub in the instant
  * between the sending of a SIGCONT and its handler, in another.

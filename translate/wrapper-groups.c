@@ -182,6 +182,8 @@ static int catch_syscalls(struct target *t, struct process *p,
 	struct target *lower = translator_of(t)->lower;
 
 	process_set_caught(p, syscall_set_ref(set));
+	if (set && space_of(p))
+		space_use_traps(space_of(p));
 	return lower->ops->syscall->catch (lower, lower_process(p), set);
 }
 
