@@ -215,9 +215,8 @@ void follow_run_excluded(struct translator *tr, struct thread *low,
 	follow_go(tr, low, RESUME_CONT, 0);
 }
 
-/* Where in the cache the thread with that image goes on; 0: nowhere. */
-static uint64_t cache_place(struct translator *tr, struct thread *low,
-			    struct follow *f, uint8_t *image)
+uint64_t follow_place(struct translator *tr, struct thread *low,
+		      struct follow *f, uint8_t *image)
 {
 	uint64_t pc = *image_reg(image, IMAGE_RIP);
 	struct block *b;
@@ -245,7 +244,7 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 		follow_run_excluded(tr, low, f);
 		return;
 	}
-	cpc = cache_place(tr, low, f, image);
+	cpc = follow_place(tr, low, f, image);
 	if (!cpc) {
 		follow_step(tr, low, f, WAIT_NATIVE);
 		return;
@@ -255,89 +254,6 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 }
 
 /* --- events -------------------------------------------------------------- */
-
-static bool is_job_stop(struct translator *tr, struct thread *low,
-			const struct follow *f, int signo)
-{
-	return signo == SIGSTOP ||
-	       ((signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU) &&
-		!signal_is_handled(tr, low, f, signo));
-}
-
-/*
- * There is no handler: the thread stops where it is, in the cache, and goes on
- * there when it is continued. A step would not stay in the stop.
- */
-static bool stop_in_cache(struct translator *tr, struct thread *low,
-			  struct follow *f, int signo)
-{
-	uint8_t *image = follow_image(tr, low, false);
-	uint64_t cpc;
-
-	if (!image || *image_flags(image) & FLAG_STEPS || f->excluded ||
-	    !is_job_stop(tr, low, f, signo))
-		return false;
-	f->space->by = low;
-	cpc = cache_place(tr, low, f, image);
-	if (!cpc)
-		return false;
-	follow_enter(tr, low, f, cpc);
-	follow_go(tr, low, RESUME_CONT, signo);
-	return true;
-}
-
-static void deliver(struct translator *tr, struct thread *th, struct follow *f,
-		    int signo)
-{
-	struct thread *low = lower_thread(th);
-
-	if (stop_in_cache(tr, low, f, signo)) {
-		tr->stats.signals++;
-		return;
-	}
-	signo = sigtrap_deliver(tr, th, signo);
-	f->wait = WAIT_SIGNAL;
-	tr->stats.signals++;
-	tr->stats.native_signals++;
-	follow_go(tr, low, RESUME_STEP, signo);
-}
-
-/* A filter's SIGSYS tells where the call was: right before the pc. */
-static void mend_call_address(struct translator *tr, struct thread *low,
-			      struct follow *f)
-{
-	const struct target_object_ops *object = tr->lower->ops->object;
-	uint8_t *image = follow_image(tr, low, false);
-	siginfo_t si = { 0 };
-
-	if (!object || !image ||
-	    object->read(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si)) !=
-		    sizeof(si) ||
-	    !space_region_at(f->space, (uintptr_t)si.si_call_addr))
-		return;
-	si.si_call_addr = (void *)(uintptr_t)*image_reg(image, IMAGE_RIP);
-	object->write(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si));
-}
-
-static bool take_signal(struct translator *tr, struct thread *th,
-			struct follow *f, struct stop *ev)
-{
-	struct thread *low = lower_thread(th);
-
-	if (ev->signo == SIGTRAP && ev->code == SIGNAL_TRAP)
-		return follow_take_trap(tr, th, f, ev);
-	if (!ev->signo)
-		return true;
-	if (f->in_cache)
-		follow_leave(tr, low, f, false);
-	if (ev->signo == SIGSYS)
-		mend_call_address(tr, low, f);
-	if (f->asked.kind != RESUME_CONT ||
-	    sigismember(&tr->t.pass_signals, ev->signo) != 1)
-		return true;
-	deliver(tr, th, f, ev->signo);
-	return false;
-}
 
 static void range_changed(struct space *sp, const struct watch *w)
 {
@@ -475,7 +391,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		end_wait(tr, low, f);
 	switch (ev->kind) {
 	case STOP_SIGNAL:
-		return take_signal(tr, th, f, ev);
+		return follow_take_signal(tr, th, f, ev);
 	case STOP_STEP:
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return true;
@@ -521,7 +437,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		return follow_go(tr, low, RESUME_CONT, 0);
 	follow_rewind(tr, th);
 	if (act->signo)
-		deliver(tr, th, f, act->signo);
+		follow_deliver(tr, th, f, act->signo);
 	else
 		follow_run_on(tr, low, f);
 	return 0;

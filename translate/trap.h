@@ -1,6 +1,6 @@
 /*
- * What follow.c and trap.c do for each other with a thread that is stopped; low
- * is its lower record. Private to translate/.
+ * What follow.c, trap.c and signal.c do for each other with a thread that is
+ * stopped; low is its lower record. Private to translate/.
  */
 #ifndef TRANSLATE_TRAP_H
 #define TRANSLATE_TRAP_H
@@ -14,6 +14,14 @@ struct stub;
  * be told what *ev says then. */
 bool follow_take_trap(struct translator *tr, struct thread *th,
 		      struct follow *f, struct stop *ev);
+
+/* The thread has stopped for a signal, or for a trap of ours. True: the layer
+ * above is to be told. */
+bool follow_take_signal(struct translator *tr, struct thread *th,
+			struct follow *f, struct stop *ev);
+/* It has been rewound, and goes on with that signal. */
+void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
+		    int signo);
 
 /* The lower thread's general registers, to be read and, with dirty, changed.
  * NULL: it is gone. */
@@ -43,6 +51,10 @@ void follow_step(struct translator *tr, struct thread *low, struct follow *f,
  * near the pc. */
 struct block *follow_block(struct translator *tr, struct space *sp,
 			   uint64_t pc);
+
+/* Where in the cache the thread with that image goes on; 0: nowhere. */
+uint64_t follow_place(struct translator *tr, struct thread *low,
+		      struct follow *f, uint8_t *image);
 
 /* It runs excluded code until that returns. */
 void follow_run_excluded(struct translator *tr, struct thread *low,
