@@ -4,12 +4,12 @@
  */
 #include "translate/x86_64/watch.h"
 
+#include <linux/ptrace.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 
 #include "target/target.h"
