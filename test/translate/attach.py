@@ -2,7 +2,8 @@
 """Follow programs that run already, let them go, and follow them again.
 
 usage: attach.py [--server S] [--inferiors DIR] [--native] [--runs N]
-                 [--times N] [--kill] [--show] [--list GLOB] [NAME...]
+                 [--times N] [--kill] [--show] [--options='--exclude=* ...']
+                 [--list GLOB] [NAME...]
 
 Each program does all its cases again and again until it is told to end
 (TR_UNTIL), while `tracestub trace --pid` follows it now and then. What it
@@ -22,7 +23,8 @@ import traced
 # What can be done any number of times, and prints only in its first round.
 NAMES = """tr_branch tr_indirect tr_riprel tr_state tr_vector tr_syscall
 tr_restart tr_memfault tr_signal tr_precise tr_timer tr_context tr_throw
-tr_thread tr_clone tr_process tr_gs tr_jit tr_patch tr_dlopen""".split()
+tr_thread tr_clone tr_process tr_gs tr_jit tr_patch tr_dlopen
+tr_excluded""".split()
 # Cases to run of those that have others.
 CASES = {"tr_vector": ["saved", "rounding"],
          "tr_memfault": ["branches_escape", "branches_repair"],
@@ -31,6 +33,8 @@ CASES = {"tr_vector": ["saved", "rounding"],
          "tr_thread": "storm busy shared signalled detached".split(),
          "tr_clone": "plain vfork_like threads registers".split(),
          "tr_gs": ["others"],
+         "tr_excluded": "called flags_kept by_plt thrown jumped called_back "
+                        "looked_at in_threads".split(),
          "tr_syscall": ["registers", "branches", "errors"]}
 # What maps, opens and starts nothing once it has begun.
 QUIET = "tr_branch tr_state tr_context tr_riprel tr_precise".split()
@@ -82,7 +86,7 @@ def follow(opt, pid, seconds):
     path = "%s/stats" % opt.tmp
     argv = [os.path.abspath(opt.server), "trace", "--stats=" + path,
             "--duration=%g" % (opt.limit if opt.kill else seconds),
-            "--pid", str(pid)]
+            *opt.options.split(), "--pid", str(pid)]
     if opt.kill:
         kill(argv, seconds)
         return [], {}
@@ -137,6 +141,7 @@ def main():
         __doc__, (["--times"], {"type": int, "default": 4}),
         (["--list"], {"metavar": "GLOB"}),
         (["--kill"], {"action": "store_true"}),
+        (["--options"], {"default": ""}),
         (["--show"], {"action": "store_true"}), (["names"], {"nargs": "*"}))
     if opt.list:
         print(" ".join(fnmatch.filter(NAMES, opt.list)))
