@@ -17,6 +17,7 @@
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
+#include "translate/siginfo.h"
 #include "translate/stop.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
@@ -50,23 +51,6 @@ int follow_go(struct translator *tr, struct thread *low, enum resume_kind kind,
 }
 
 /* --- into the cache and out of it ---------------------------------------- */
-
-/*
- * The image's pc is in the cache. A thread that is behind the first byte of a
- * block that was dropped may have met the trap there, or have executed an
- * instruction that is one byte long: the stop says which.
- */
-static bool has_trapped(struct translator *tr, struct thread *low)
-{
-	const struct target_object_ops *object = tr->lower->ops->object;
-	siginfo_t si = { 0 };
-
-	return object &&
-	       object->read(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si)) ==
-		       sizeof(si) &&
-	       ((si.si_signo == SIGTRAP && si.si_code == SI_KERNEL) ||
-		(si.si_signo == SIGSTOP && si.si_code <= 0));
-}
 
 /* By a stub's signal. To the kernel the thread is in a system call then, which
  * must not become one that restarts. */
@@ -121,7 +105,7 @@ void follow_rewind(struct translator *tr, struct thread *th)
 	/* Excluded code, in the cheap form, has traps of its own. */
 	trapped = image &&
 		  space_region_at(f->space, *image_reg(image, IMAGE_RIP)) &&
-		  has_trapped(tr, low);
+		  siginfo_trapped(tr, low);
 	follow_leave(tr, low, f, trapped);
 	tr_thread_of(th)->trap_owed = trapped;
 }

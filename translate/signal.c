@@ -2,6 +2,7 @@
  * that runs natively. */
 #include <signal.h>
 
+#include "translate/siginfo.h"
 #include "translate/sigtrap.h"
 #include "translate/trap.h"
 #include "translate/x86_64/rewind.h"
@@ -52,23 +53,6 @@ void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
 	follow_go(tr, low, RESUME_STEP, signo);
 }
 
-/* A filter's SIGSYS tells where the call was: right before the pc. */
-static void mend_call_address(struct translator *tr, struct thread *low,
-			      struct follow *f)
-{
-	const struct target_object_ops *object = tr->lower->ops->object;
-	uint8_t *image = follow_image(tr, low, false);
-	siginfo_t si = { 0 };
-
-	if (!object || !image ||
-	    object->read(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si)) !=
-		    sizeof(si) ||
-	    !space_region_at(f->space, (uintptr_t)si.si_call_addr))
-		return;
-	si.si_call_addr = (void *)(uintptr_t)*image_reg(image, IMAGE_RIP);
-	object->write(tr->lower, low, OBJ_SIGINFO, 0, &si, sizeof(si));
-}
-
 bool follow_take_signal(struct translator *tr, struct thread *th,
 			struct follow *f, struct stop *ev)
 {
@@ -78,10 +62,16 @@ bool follow_take_signal(struct translator *tr, struct thread *th,
 		return follow_take_trap(tr, th, f, ev);
 	if (!ev->signo)
 		return true;
-	if (f->in_cache)
+	if (f->in_cache) {
 		follow_leave(tr, low, f, false);
+		if ((ev->signo == SIGBUS || ev->signo == SIGSEGV) &&
+		    siginfo_misses_bytes(tr, low, f)) {
+			follow_run_on(tr, low, f);
+			return false;
+		}
+	}
 	if (ev->signo == SIGSYS)
-		mend_call_address(tr, low, f);
+		siginfo_mend_call(tr, low, f);
 	if (f->asked.kind != RESUME_CONT ||
 	    sigismember(&tr->t.pass_signals, ev->signo) != 1)
 		return true;
