@@ -35,6 +35,8 @@ enum resume_kind {
 	RESUME_CONT,
 	RESUME_STEP,
 	RESUME_RANGE, /* step while lo <= pc < hi */
+	RESUME_CALL,  /* a step over the system call instruction at the pc,
+		       * which leaves no trap behind if we die */
 	RESUME_STOP,  /* if it runs it stops, as by interrupt() */
 };
 

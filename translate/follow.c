@@ -127,12 +127,17 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 	tr->stats.entries++;
 }
 
+static enum resume_kind step_kind(const struct follow *f)
+{
+	return f->wait == WAIT_CALL ? RESUME_CALL : RESUME_STEP;
+}
+
 void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 		 enum follow_wait why)
 {
 	f->wait = why;
 	tr->stats.native_steps++;
-	follow_go(tr, low, RESUME_STEP, 0);
+	follow_go(tr, low, step_kind(f), 0);
 }
 
 /* The kernel is to make the call before the pc again, or a signal's handler
@@ -292,7 +297,7 @@ static void swallow_trap(struct translator *tr, struct thread *th,
 	tr_thread_of(th)->trap_owed = false;
 	act.who = th->id;
 	if (f->wait != WAIT_NONE)
-		act.kind = RESUME_STEP;
+		act.kind = step_kind(f);
 	target_resume(tr->lower, &act, 1);
 }
 

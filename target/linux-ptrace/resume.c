@@ -304,7 +304,7 @@ bool linux_only_steps(struct target *t)
 	struct lwp *lwp;
 
 	list_each(lwp, &linux_of(t)->running, running_node) {
-		if (lwp->kind != RESUME_STEP)
+		if (lwp->kind != RESUME_STEP && lwp->kind != RESUME_CALL)
 			return false;
 		if (!lwp->stopped &&
 		    strchr("SD", proc_task_state(lwp->proc->pid, lwp->tid)))

@@ -65,6 +65,8 @@ int syscall_request(struct linux_target *lt, struct lwp *lwp, bool step)
 {
 	if (may_want_tracer(lwp) && !step)
 		return PTRACE_SYSCALL;
+	if (step && lwp->kind == RESUME_CALL && !lwp->in_slot)
+		return PTRACE_SYSCALL;
 	if (!is_traced(lwp))
 		return step ? PTRACE_SINGLESTEP : PTRACE_CONT;
 	if (!step)
@@ -82,8 +84,7 @@ static bool is_foreign(const struct linux_target *lt, const struct lwp *lwp,
 	return audit_arch != (is32 ? AUDIT_ARCH_I386 : AUDIT_ARCH_X86_64);
 }
 
-static void tell(struct linux_target *lt, struct lwp *lwp,
-		 enum stop_kind kind)
+static void tell(struct linux_target *lt, struct lwp *lwp, enum stop_kind kind)
 {
 	if (inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
@@ -96,6 +97,8 @@ static void take_entry(struct linux_target *lt, struct lwp *lwp, bool hold)
 	lwp->in_call = lwp->call_known = true;
 	if (is_wanted(lwp, lwp->call))
 		tell(lt, lwp, STOP_SYSCALL_ENTRY);
+	else if (lwp->kind == RESUME_CALL)
+		lwp_run(lt, lwp, true); /* as a step: done or not begun */
 	else
 		run_on_unless(lt, lwp, hold);
 }
@@ -174,7 +177,7 @@ bool syscall_still_wanted(struct linux_target *lt, struct lwp *lwp)
 
 /* Threads that run are stopped for an instant, to go on by another request;
  * one that waits for its vfork child stops in any case before it goes on. */
-static int catch(struct target *t, struct process *p, struct syscall_set *set)
+static int catch (struct target *t, struct process *p, struct syscall_set *set)
 {
 	bool was_off = !p->caught;
 	struct thread *th;

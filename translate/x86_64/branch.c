@@ -478,40 +478,6 @@ static uint64_t write_xbegin(struct compiler *c, const struct insn *i)
 	return insn_next(i);
 }
 
-/*
- * rcx is lost to a system call anyway, so it can tell first whether the server
- * wants to see the call.
- */
-static uint64_t write_syscall(struct compiler *c, const struct insn *i)
-{
-	struct writer *w = &c->w;
-	struct stub stub = {
-		.pc = i->pc,
-		.kind = STUB_SYSCALL,
-		.rewind = REWIND_RCX,
-	};
-
-	w_mark(w, 0, 0);
-	w_spill(w, RCX, WIN_RCX);
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\x0f\xb7\xc8"); /* movzwl %ax, %ecx */
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\x65\x0f\xb6\x89"); /* movzbl %gs:(%rcx), %ecx */
-	w_num(w, TAB_SYSCALLS, 4);
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\xe3\x05"); /* jrcxz */
-	w_mark(w, REWIND_RCX, 0);
-	stub.arg = stream_at(w->s) + 5;
-	w_jmp_at(w, region_stub(w->rg, &stub));
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\x0f\x05");
-	w->pc = insn_next(i);
-	w_mark(w, REWIND_CALLED, 0);
-	w_code(w, "\x48\xb9"); /* mov $next, %rcx */
-	w_num(w, insn_next(i), 8);
-	return insn_next(i);
-}
-
 /* int1 traps behind itself, with a signal that a step would swallow. */
 static uint64_t write_int(struct compiler *c, const struct insn *i)
 {
@@ -534,7 +500,7 @@ static branch_fn *const branches[N_X86_KINDS] = {
 	[X86_JMP] = write_jmp,		[X86_JCC] = write_jcc,
 	[X86_LOOP] = write_loop,	[X86_CALL] = write_call,
 	[X86_JMP_IND] = write_indirect, [X86_CALL_IND] = write_indirect,
-	[X86_RET] = write_ret,		[X86_SYSCALL] = write_syscall,
+	[X86_RET] = write_ret,		[X86_SYSCALL] = syscall_write,
 	[X86_XBEGIN] = write_xbegin,	[X86_INT] = write_int,
 };
 

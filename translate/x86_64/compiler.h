@@ -41,6 +41,9 @@ void compiler_queue(struct compiler *c, uint64_t pc);
  * comes next in the stream continues; 0: nowhere. */
 uint64_t branch_write(struct compiler *c, const struct insn *i);
 
+/* ... that of a system call. */
+uint64_t syscall_write(struct compiler *c, const struct insn *i);
+
 /* The instruction runs by itself, in the original code. */
 void native_write(struct writer *w);
 

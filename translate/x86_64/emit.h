@@ -73,6 +73,8 @@ void emit_routines(struct region *rg);
 void emit_stub(uint8_t *code, uint32_t number, uint32_t at);
 void emit_stop(uint8_t *code, bool traps);
 void emit_stop_traps(uint8_t *code);
+/* To ecx: 0 while the server lives. 9 bytes. */
+void w_life(struct writer *w);
 /* What that code has borrowed, before the instruction at its offset. */
 void stop_undo(const uint8_t *window, uint8_t *image, uint32_t offset);
 

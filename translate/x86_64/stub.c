@@ -102,6 +102,12 @@ void emit_stop_traps(uint8_t *code)
 			 __ATOMIC_RELEASE);
 }
 
+void w_life(struct writer *w)
+{
+	w_code(w, "\x65\x0f\xb6\x0c\x25");
+	w_num(w, LIFE_AT, 4);
+}
+
 void emit_stub(uint8_t *code, uint32_t number, uint32_t at)
 {
 	const int32_t to = (int32_t)(STOP_AT - at - STUB_BYTES);

@@ -5,6 +5,7 @@
 #include "translate/x86_64/watch.h"
 
 #include <linux/ptrace.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
@@ -166,6 +167,23 @@ static struct watch on_prctl(const struct call *c)
 	return (struct watch){ .way = WATCH_PLAIN };
 }
 
+/*
+ * The child would be in the cache, of which it has none. The server sees to
+ * that, but not when it dies in that moment.
+ */
+static struct watch on_fork(const struct call *c)
+{
+	(void)c;
+	return (struct watch){ .way = WATCH_FORK };
+}
+
+static struct watch on_clone(const struct call *c)
+{
+	bool shares = c->arg[0] & CLONE_VM;
+
+	return (struct watch){ .way = shares ? WATCH_PLAIN : WATCH_FORK };
+}
+
 static struct watch on_sigaction(const struct call *c)
 {
 	if (c->arg[0] == SIGTRAP && c->arg[1])
@@ -243,6 +261,8 @@ static const struct watched watched[] = {
 	{ SYS_seccomp, on_seccomp },
 	{ SYS_prctl, on_prctl },
 	{ SYS_ptrace, on_ptrace },
+	{ SYS_fork, on_fork },
+	{ SYS_clone, on_clone },
 };
 
 /* Watched at times: see gate.h. */

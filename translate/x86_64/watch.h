@@ -16,6 +16,7 @@ enum watch_way {
 	WATCH_RETURN, /* rt_sigreturn: by itself, from the original code */
 	WATCH_LEAVE,  /* natively, by a process that is let go of first */
 	WATCH_NATIVE, /* so too, and lo..hi changes */
+	WATCH_FORK,   /* so too: the child has no cache */
 };
 
 struct watch {
