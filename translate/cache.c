@@ -19,6 +19,7 @@
 #include "translate/ring.h"
 #include "translate/trail.h"
 #include "translate/x86_64/code.h"
+#include "translate/x86_64/constant.h"
 #include "translate/x86_64/emit.h"
 #include "translate/x86_64/watch.h"
 #include "translate/x86_64/window.h"
@@ -587,7 +588,7 @@ void space_free(struct space *sp)
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
-	map_fini(&sp->constants);
+	constants_fini(sp);
 	map_fini(&sp->plain_stores);
 	map_fini(&sp->section_ends);
 	map_fini(&sp->signed_ranges);
@@ -613,7 +614,7 @@ void space_flush(struct space *sp)
 		region_reset(sp->regions[i], sp->only_traps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
-	map_fini(&sp->constants);
+	constants_fini(sp);
 	map_fini(&sp->callees);
 	sp->n_blocks = sp->n_sites = sp->n_published = 1;
 	sp->n_caches = sp->n_waiting = sp->n_events = 0;

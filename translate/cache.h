@@ -213,7 +213,7 @@ struct space {
 	struct gates *gates; /* of code that may change; NULL: none yet */
 	bool wide;     /* executable ranges share low address bits, or did */
 	bool outdated; /* code was translated by what holds no more */
-	struct map constants; /* page number + 1, of pointers taken for such */
+	struct map constants; /* page number + 1 -> struct constant */
 	struct region *regions[REGIONS_MAX];
 	unsigned n_regions;
 	struct map by_pc;     /* pc -> index of its block */

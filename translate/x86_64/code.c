@@ -10,6 +10,7 @@
 #include "target/target.h"
 #include "translate/gate.h"
 #include "translate/layer.h"
+#include "translate/x86_64/constant.h"
 
 #define PAGE 4096u
 
@@ -150,7 +151,7 @@ bool insn_pointer(struct code_reader *reader, const struct insn *i,
 		(r->flags & (RANGE_R | RANGE_W | RANGE_FILE | RANGE_SHARE)) ==
 		(RANGE_R | RANGE_FILE);
 	if (*constant)
-		map_set(&sp->constants, at / 4096 + 1, sp);
+		constant_use(sp, at, i->pc);
 	r = space_find(sp, *target);
 	return r && r->flags & RANGE_X;
 }

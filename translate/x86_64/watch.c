@@ -18,6 +18,7 @@
 #include "translate/gate.h"
 #include "translate/layer.h"
 #include "translate/sigtrap.h"
+#include "translate/x86_64/constant.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
 
@@ -63,28 +64,33 @@ static void remapped(const struct call *c, uint64_t lo, uint64_t len)
 		space_grown(c->sp);
 }
 
+/* Code relies on pointers there, and is to go. */
+static void outdate(const struct call *c, struct watch *w)
+{
+	c->sp->outdated = true;
+	w->way = WATCH_NATIVE;
+}
+
+/* What lies there goes. */
+static struct watch replaced(const struct call *c, uint64_t lo, uint64_t len)
+{
+	struct watch w = over(c, lo, len);
+
+	if (constants_in(c->sp, w.lo, w.hi, true))
+		outdate(c, &w);
+	return w;
+}
+
 static struct watch on_mmap(const struct call *c)
 {
 	struct watch w = { .way = WATCH_PLAIN };
 
+	if (c->arg[3] & MAP_FIXED)
+		w = replaced(c, c->arg[0], c->arg[1]);
 	if (c->arg[2] & PROT_EXEC)
 		return anew(w, c, c->arg[1]);
 	remapped(c, c->arg[0], c->arg[3] & MAP_FIXED ? c->arg[1] : 0);
-	return c->arg[3] & MAP_FIXED ? over(c, c->arg[0], c->arg[1]) : w;
-}
-
-/* Is a pointer there that code takes for a constant? */
-static bool has_constants(const struct call *c, const struct watch *w)
-{
-	const struct map *all = &c->sp->constants;
-
-	for (size_t i = 0; all->slots && i <= all->mask; i++) {
-		uint64_t at = (all->slots[i].key - 1) * 4096;
-
-		if (all->slots[i].key && at + 4096 > w->lo && at < w->hi)
-			return true;
-	}
-	return false;
+	return w;
 }
 
 static struct watch on_mprotect(const struct call *c)
@@ -92,13 +98,13 @@ static struct watch on_mprotect(const struct call *c)
 	struct watch w = over(c, c->arg[0], c->arg[1]);
 
 	w.stays = true;
-	if (c->arg[2] & PROT_WRITE && has_constants(c, &w))
-		c->sp->outdated = true;
+	if (c->arg[2] & PROT_WRITE && constants_in(c->sp, w.lo, w.hi, false))
+		outdate(c, &w);
 	if (c->arg[2] & PROT_EXEC)
 		space_remapped(c->sp);
 	else
 		remapped(c, c->arg[0], c->arg[1]);
-	if (c->arg[2] & PROT_EXEC || c->sp->outdated)
+	if (c->arg[2] & PROT_EXEC)
 		w.way = WATCH_NATIVE;
 	return w;
 }
@@ -106,17 +112,17 @@ static struct watch on_mprotect(const struct call *c)
 static struct watch on_munmap(const struct call *c)
 {
 	remapped(c, c->arg[0], c->arg[1]);
-	return over(c, c->arg[0], c->arg[1]);
+	return replaced(c, c->arg[0], c->arg[1]);
 }
 
 static struct watch on_mremap(const struct call *c)
 {
-	struct watch from = over(c, c->arg[0], c->arg[1]);
+	struct watch from = replaced(c, c->arg[0], c->arg[1]);
 	struct watch w = { .way = WATCH_PLAIN };
 
 	space_remapped(c->sp);
 	if (c->arg[3] & MREMAP_FIXED)
-		w = over(c, c->arg[4], c->arg[2]);
+		w = replaced(c, c->arg[4], c->arg[2]);
 	if (w.way == WATCH_PLAIN && from.way == WATCH_PLAIN)
 		return w;
 	w = anew(w, c, c->arg[2]);
