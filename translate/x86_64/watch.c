@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #include "target/target.h"
@@ -24,7 +25,6 @@
 
 #define ARCH_SET_GS 0x1001
 #define ARCH_GET_GS 0x1004
-#define REMAP_EXEC  040000 /* SHM_EXEC of shmat(2) */
 
 struct call {
 	struct space *sp;
@@ -141,7 +141,7 @@ static struct watch on_shmat(const struct call *c)
 	struct watch w = { .way = WATCH_PLAIN };
 
 	space_remapped(c->sp);
-	return c->arg[2] & REMAP_EXEC ? anew(w, c, 0) : w;
+	return c->arg[2] & (SHM_EXEC | SHM_REMAP) ? anew(w, c, 0) : w;
 }
 
 static struct watch on_arch_prctl(const struct call *c)
