@@ -104,14 +104,31 @@ static const struct option options[] = {
 	{ 0 },
 };
 
-static bool take_number(const char *text, double *out)
+/* Of years at most. */
+static bool take_seconds(const char *text, double *out)
 {
 	char *end;
 
 	*out = strtod(text, &end);
-	if (end != text && !*end && *out > 0)
+	if (end != text && !*end && *out > 0 && *out < 1e9)
 		return true;
-	fprintf(stderr, "tracestub: %s is not a positive number\n", text);
+	fprintf(stderr, "tracestub: %s is no number of seconds\n", text);
+	return false;
+}
+
+static bool take_pid(const char *text, pid_t *out)
+{
+	unsigned long pid;
+	char *end;
+
+	errno = 0;
+	pid = strtoul(text, &end, 10);
+	if (*text >= '0' && *text <= '9' && !*end && !errno && pid &&
+	    pid <= INT_MAX) {
+		*out = (pid_t)pid;
+		return true;
+	}
+	fprintf(stderr, "tracestub: %s is no process id\n", text);
 	return false;
 }
 
@@ -143,16 +160,11 @@ static bool take_events(struct command *c)
 
 static bool take_option(struct command *c, int opt)
 {
-	double n;
-
 	switch (opt) {
 	case OPT_PID:
-		if (!take_number(optarg, &n))
-			return false;
-		c->pid = (pid_t)n;
-		return true;
+		return take_pid(optarg, &c->pid);
 	case OPT_DURATION:
-		return take_number(optarg, &c->duration);
+		return take_seconds(optarg, &c->duration);
 	case OPT_COVERAGE:
 		return take_mode(c, MODE_COVERAGE, &c->coverage_file);
 	case OPT_COUNT:
@@ -406,7 +418,8 @@ static void print_counter(void *user, const char *name, const char *text,
 
 static void print_stats(const struct command *c)
 {
-	FILE *f = c->stats_file ? fopen(c->stats_file, "w") : stderr;
+	FILE *f = c->stats_file ? fopen(c->stats_file, "we") : stderr;
+	bool bad;
 
 	if (!f) {
 		fprintf(stderr, "tracestub: cannot write %s: %m\n",
@@ -414,8 +427,12 @@ static void print_stats(const struct command *c)
 		return;
 	}
 	translate_stats_each(c->t, print_counter, f);
+	bad = ferror(f);
 	if (c->stats_file)
-		fclose(f);
+		bad |= fclose(f) != 0;
+	if (bad)
+		fprintf(stderr, "tracestub: writing %s failed: %m\n",
+			c->stats_file ? c->stats_file : "the counters");
 }
 
 static void exclude(struct target *t, const char *const *globs, unsigned n,

@@ -244,6 +244,17 @@ def mistakes_are_told_before_the_program_runs():
     status, out, err = trace(["--coverage=/dev/null", "--count"], "covered")
     equal((status, out), (125, ""), "two modes")
     check("one of them at a time" in err, err)
+    for pid in "0.5", "1e10", "0", "-1", " 1", "", "4294967297":
+        status, out, err = trace(["--pid=" + pid], "covered")
+        equal((status, out), (125, ""), pid)
+        check("%s is no process id" % pid in err, err)
+    for seconds in "0", "inf", "nan", "-1", "1s":
+        status, out, err = trace(["--duration=" + seconds], "covered")
+        equal((status, out), (125, ""), seconds)
+        check("%s is no number of seconds" % seconds in err, err)
+    status, out, err = trace(["--stats=/dev/full"], "covered", "plain")
+    equal(status, 3, "of the program")
+    check("writing /dev/full failed: No space left on device" in err, err)
 
 
 if __name__ == "__main__":
