@@ -4,29 +4,23 @@
 
 #include "translate/siginfo.h"
 #include "translate/sigtrap.h"
+#include "translate/stop.h"
 #include "translate/trap.h"
 #include "translate/x86_64/rewind.h"
 
-static bool is_job_stop(struct translator *tr, struct thread *low,
-			const struct follow *f, int signo)
-{
-	return signo == SIGSTOP ||
-	       ((signo == SIGTSTP || signo == SIGTTIN || signo == SIGTTOU) &&
-		!signal_is_handled(tr, low, f, signo));
-}
-
 /*
- * There is no handler: the thread stops where it is, in the cache, and goes on
- * there when it is continued. A step would not stay in the stop.
+ * There is no handler: the thread takes it where it is, in the cache, and goes
+ * on there, from a stop when it is continued. A step would not stay in that,
+ * and leaves a trap behind if we die.
  */
-static bool stop_in_cache(struct translator *tr, struct thread *low,
+static bool take_in_cache(struct translator *tr, struct thread *low,
 			  struct follow *f, int signo)
 {
 	uint8_t *image = follow_image(tr, low, false);
 	uint64_t cpc;
 
 	if (!image || *image_flags(image) & FLAG_STEPS || f->excluded ||
-	    !is_job_stop(tr, low, f, signo))
+	    !stop_passes_by(tr, low, signo))
 		return false;
 	f->space->by = low;
 	cpc = follow_place(tr, low, f, image);
@@ -42,7 +36,7 @@ void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
 {
 	struct thread *low = lower_thread(th);
 
-	if (stop_in_cache(tr, low, f, signo)) {
+	if (take_in_cache(tr, low, f, signo)) {
 		tr->stats.signals++;
 		return;
 	}

@@ -14,10 +14,10 @@ static bool is_handled(const struct trap_action *a)
 	       a->handler != (uintptr_t)SIG_IGN;
 }
 
-static int64_t call(struct translator *tr, struct thread *low, int signo,
+static int64_t call(struct translator *tr, struct thread *low,
 		    uint64_t new_action, uint64_t old_action)
 {
-	const uint64_t args[6] = { (uint64_t)signo, new_action, old_action, 8 };
+	const uint64_t args[6] = { SIGTRAP, new_action, old_action, 8 };
 
 	return tr->lower->ops->inject->call(tr->lower, low, SYS_rt_sigaction,
 					    args);
@@ -25,10 +25,10 @@ static int64_t call(struct translator *tr, struct thread *low, int signo,
 
 /* The thread's window is where the call's argument lies. */
 static int64_t ask(struct translator *tr, struct thread *low,
-		   const struct follow *f, int signo, struct trap_action *out)
+		   const struct follow *f, struct trap_action *out)
 {
 	uint64_t addr = window_addr(f->space, f->window) + WIN_SCRATCH;
-	int64_t r = call(tr, low, signo, 0, addr);
+	int64_t r = call(tr, low, 0, addr);
 
 	memcpy(out, window_page(f->space, f->window) + WIN_SCRATCH,
 	       sizeof(*out));
@@ -42,7 +42,7 @@ static void put_back(struct translator *tr, struct thread *low,
 
 	memcpy(window_page(f->space, f->window) + WIN_SCRATCH, action,
 	       sizeof(*action));
-	if (call(tr, low, SIGTRAP, addr, 0) == 0)
+	if (call(tr, low, addr, 0) == 0)
 		tr->lower->ops->inject->block(tr->lower, low, SIGTRAP);
 }
 
@@ -51,7 +51,7 @@ void sigtrap_learn(struct translator *tr, struct process *p, struct thread *by)
 	struct thread *first = list_entry(p->threads.next, struct thread, node);
 	struct trap_action *action = &tr_process_of(p)->trap_action;
 
-	if (ask(tr, by, follow_of(first), SIGTRAP, action) != 0)
+	if (ask(tr, by, follow_of(first), action) != 0)
 		*action = (struct trap_action){ 0 };
 }
 
@@ -72,8 +72,7 @@ void sigtrap_mend(struct translator *tr, struct thread *th)
 	struct thread *low = lower_thread(th);
 	struct trap_action now;
 
-	if (is_handled(action) &&
-	    ask(tr, low, follow_of(th), SIGTRAP, &now) == 0 &&
+	if (is_handled(action) && ask(tr, low, follow_of(th), &now) == 0 &&
 	    now.handler == (uintptr_t)SIG_DFL)
 		put_back(tr, low, follow_of(th), action);
 }
@@ -102,12 +101,4 @@ int sigtrap_deliver(struct translator *tr, struct thread *th, int signo)
 	if (is_handled(action) && action->flags & SA_RESETHAND)
 		action->handler = (uintptr_t)SIG_DFL;
 	return signo;
-}
-
-bool signal_is_handled(struct translator *tr, struct thread *low,
-		       const struct follow *f, int signo)
-{
-	struct trap_action now;
-
-	return ask(tr, low, f, signo, &now) != 0 || is_handled(&now);
 }

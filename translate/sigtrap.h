@@ -16,10 +16,8 @@
 #ifndef TRANSLATE_SIGTRAP_H
 #define TRANSLATE_SIGTRAP_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
-struct follow;
 struct process;
 struct space;
 struct thread;
@@ -44,10 +42,5 @@ void sigtrap_mend(struct translator *tr, struct thread *th);
 /* It is to take the signal, of the program's own. Returns what it takes: 0,
  * if that is ignored. */
 int sigtrap_deliver(struct translator *tr, struct thread *th, int signo);
-
-/* Of any signal: has the program a handler for it, or may it have one? Asked of
- * the kernel by a call of the stopped thread's. */
-bool signal_is_handled(struct translator *tr, struct thread *low,
-		       const struct follow *f, int signo);
 
 #endif

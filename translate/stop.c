@@ -44,3 +44,21 @@ void stop_prepare(struct translator *tr, const struct thread *low,
 
 	memcpy(window + WIN_THREAD, &id, sizeof(id));
 }
+
+bool stop_passes_by(struct translator *tr, const struct thread *low, int signo)
+{
+	switch (signo) {
+	case SIGSTOP:
+		return true;
+	case SIGTSTP:
+	case SIGTTIN:
+	case SIGTTOU:
+	case SIGCHLD:
+	case SIGURG:
+	case SIGWINCH:
+		return !tr->lower->ops->inject->is_handled(tr->lower, low,
+							   signo);
+	default:
+		return false;
+	}
+}

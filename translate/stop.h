@@ -30,6 +30,10 @@ void stop_prepare(struct translator *tr, const struct thread *low,
 void stop_keep_sigcont(struct translator *tr, const struct thread *low,
 		       struct space *sp);
 
+/* The lower thread takes the signal without entering a handler: it stops the
+ * process, or nothing comes of it. */
+bool stop_passes_by(struct translator *tr, const struct thread *low, int signo);
+
 /* struct target's is_trap and on_sigcont, of the lower one. */
 bool stop_is_stubs(void *user, struct thread *low, int signo, uint64_t addr);
 void stop_on_sigcont(void *user, struct thread *low);

@@ -268,6 +268,7 @@ int64_t coarse_ms(void);
 char proc_task_state(pid_t pid, pid_t tid);
 pid_t linux_own_id(struct target *t, const struct thread *th);
 bool linux_sigcont_waits(struct target *t, const struct thread *th);
+bool linux_is_handled(struct target *t, const struct thread *th, int signo);
 
 /* --- point.c, debugreg.c ------------------------------------------------- */
 

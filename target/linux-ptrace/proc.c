@@ -180,3 +180,13 @@ bool linux_sigcont_waits(struct target *t, const struct thread *th)
 			signal_set(status, "\nShdPnd:")) &
 		       bit;
 }
+
+bool linux_is_handled(struct target *t, const struct thread *th, int signo)
+{
+	char status[4096];
+
+	(void)t;
+	return file_peek(status, sizeof(status), "/proc/%d/status",
+			 th->id.tid) <= 0 ||
+	       signal_set(status, "\nSigCgt:") >> (signo - 1) & 1;
+}
