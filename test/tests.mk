@@ -81,7 +81,7 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady \
 	wire kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
-FOLLOWED := $(if $(FOLLOW),$(filter-out followed,$(shell grep -l \
+FOLLOWED := $(if $(FOLLOW),$(filter-out followed lockstep,$(shell grep -l \
 	'raise SystemExit(main())' test/server/*.py | \
 	sed 's|.*/||; s|\.py$$||')))
 TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \

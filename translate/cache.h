@@ -342,6 +342,9 @@ uint32_t region_data(struct region *rg, unsigned size);
 
 /* The boundary at the offset, or NULL. */
 const struct mark *trail_mark(const struct trail *tl, uint32_t at);
+/* Is that boundary within the copy of an instruction, whose effect is not whole
+ * yet? */
+bool trail_is_within(const struct trail *tl, uint32_t at);
 /* The trail of the region whose code holds the address, or NULL. */
 const struct trail *trails_at(const struct trails *all, uint64_t cpc);
 

@@ -204,6 +204,15 @@ void follow_run_excluded(struct translator *tr, struct thread *low,
 	follow_go(tr, low, RESUME_CONT, 0);
 }
 
+static bool has_hw_point(struct translator *tr, const struct thread *low,
+			 uint64_t pc)
+{
+	const struct thread *th = upper_thread(tr, low);
+	const struct point *pt = th ? process_point(th->proc, pc) : NULL;
+
+	return pt && pt->kind == POINT_HW;
+}
+
 uint64_t follow_place(struct translator *tr, struct thread *low,
 		      struct follow *f, uint8_t *image)
 {
@@ -212,7 +221,10 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 
 	if (restarts_call(tr, low, image))
 		return behind_call(f->space, pc);
-	b = follow_block(tr, f->space, pc);
+	if (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc))
+		b = compile_behind_point(f->space, pc);
+	else
+		b = follow_block(tr, f->space, pc);
 	return b ? block_cpc(f->space, b) : 0;
 }
 
@@ -363,6 +375,31 @@ static bool is_stubs_call(struct translator *tr, struct thread *low,
 	return true;
 }
 
+/*
+ * A watchpoint was met. It is told behind the instruction, be the next one a
+ * jump that was left out. Within its copy it is executed itself, and meets it
+ * again: true, that is not told.
+ */
+static bool watch_again(struct translator *tr, struct thread *low,
+			struct follow *f)
+{
+	uint8_t *image = f->in_cache ? follow_image(tr, low, false) : NULL;
+	uint64_t cpc = image ? *image_reg(image, IMAGE_RIP) : 0, behind;
+	const struct trail *tl = trails_at(f->space->trails, cpc);
+	bool within;
+
+	if (!tl)
+		return false;
+	within = trail_is_within(tl, (uint32_t)(cpc - tl->addr));
+	behind = rewind_behind(f->space, tl, cpc);
+	follow_leave(tr, low, f, false);
+	if (within)
+		follow_step(tr, low, f, WAIT_NATIVE);
+	else if (behind)
+		*image_reg(image, IMAGE_RIP) = behind;
+	return within;
+}
+
 bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
 	struct follow *f = follow_of(th);
@@ -386,6 +423,8 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 			return true;
 		follow_run_on(tr, low, f);
 		return false;
+	case STOP_WATCH:
+		return !watch_again(tr, low, f);
 	case STOP_SYSCALL_ENTRY:
 	case STOP_SYSCALL_RETURN:
 		return !is_stubs_call(tr, low, f);

@@ -113,6 +113,15 @@ const struct mark *trail_mark(const struct trail *tl, uint32_t at)
 	return lo && marks[lo - 1].at == at ? &marks[lo - 1] : NULL;
 }
 
+/* Where control has left the instruction, a mark says in its own way where to. */
+bool trail_is_within(const struct trail *tl, uint32_t at)
+{
+	const struct mark *m = trail_mark(tl, at);
+
+	return m && m != tl->hot && m != tl->cold && m[-1].pc == m->pc &&
+	       !(m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_CALLED));
+}
+
 /* --- who looks after it -------------------------------------------------- */
 
 void trails_guard(struct space *sp, struct process *lower)

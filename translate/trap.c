@@ -146,6 +146,15 @@ static bool trap_gate(struct trap *t, struct stop *ev)
 	return false;
 }
 
+/* As the processor does. */
+static void set_resumes(struct trap *t)
+{
+	uint8_t *image = follow_image(t->tr, t->low, true);
+
+	if (image)
+		*image_flags(image) |= FLAG_RESUMES;
+}
+
 static bool trap_point(struct trap *t, struct stop *ev)
 {
 	struct space *sp = t->f->space;
@@ -153,6 +162,8 @@ static bool trap_point(struct trap *t, struct stop *ev)
 	struct block *b;
 
 	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
+		if (pt->kind == POINT_HW)
+			set_resumes(t);
 		*ev = (struct stop){
 			.id = t->th->id,
 			.kind = pt->kind == POINT_HW ? STOP_HWBREAK

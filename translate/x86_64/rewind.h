@@ -33,7 +33,9 @@ static inline uint64_t *image_reg(uint8_t *image, unsigned n)
 	return (uint64_t *)(void *)(image + 8 * (size_t)n);
 }
 
-#define FLAG_STEPS 0x100u /* TF: a trap after each instruction */
+#define FLAG_STEPS   0x100u   /* TF: a trap after each instruction */
+#define FLAG_RESUMES 0x10000u /* RF: a breakpoint in a debug register has been
+			       * met, and is not met again (SDM 18.3.1.1) */
 
 static inline uint32_t *image_flags(uint8_t *image)
 {
@@ -73,6 +75,10 @@ int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
  * be there again before the thread is seen, or run on, outside of the cache.
  */
 bool rewind_excluded(const uint8_t *window, uint64_t *stack, uint64_t *pc);
+
+/* The address behind the original instruction that the copy before that
+ * boundary is of; 0: it may have led elsewhere, or is not known. */
+uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc);
 
 struct insn;
 
