@@ -113,7 +113,7 @@ const struct mark *trail_mark(const struct trail *tl, uint32_t at)
 	return lo && marks[lo - 1].at == at ? &marks[lo - 1] : NULL;
 }
 
-/* Where control has left the instruction, a mark says in its own way where to. */
+/* Where control has left the instruction a mark says where to in its own way. */
 bool trail_is_within(const struct trail *tl, uint32_t at)
 {
 	const struct mark *m = trail_mark(tl, at);

@@ -10,6 +10,7 @@
 #   JOBS=N         tests at a time (default: a job a CPU)
 #   LIMIT=SECONDS  of one file (default 200)
 #   ALL=1          files of needs-later.txt too
+#   FOLLOW=1       programs run translated: SERVER --follow
 #
 # Tracepoints (gdb.trace) are left out. Exit status: 0 when at least 99.5 % of
 # what gdbserver passes is kept. The first run fetches gdb's source.
@@ -38,6 +39,13 @@ later=()
     case $file in gdb.*) later+=(-x "$file") tests+=("!$file") ;; esac
 done <"$here/needs-later.txt"
 
+if [ -n "${FOLLOW-}" ]; then
+    mkdir -p "$out" || exit 2
+    printf '#!/bin/sh\nexec %q --follow "$@"\n' "$(readlink -f "$server")" \
+        >"$out/followed"
+    chmod +x "$out/followed"
+    server=$out/followed
+fi
 "$here/run.sh" -j "${JOBS:-$(nproc)}" -t "${LIMIT:-200}" "$server" \
     "$board" "$out" "${tests[@]}" || exit 2
 "$here/compare.py" ${later[@]+"${later[@]}"} -m 99.5 "$base" "$out/gdb.sum"
