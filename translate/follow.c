@@ -270,9 +270,10 @@ static void range_changed(struct space *sp, const struct watch *w)
 }
 
 /* What the thread did by itself may have changed code. */
-static void end_wait(struct translator *tr, struct thread *low,
+static void end_wait(struct translator *tr, struct thread *th,
 		     struct follow *f)
 {
+	struct thread *low = lower_thread(th);
 	struct watch *w = &f->watch;
 	uint8_t *image = follow_image(tr, low, false);
 	bool called;
@@ -287,6 +288,9 @@ static void end_wait(struct translator *tr, struct thread *low,
 		range_changed(f->space, &(struct watch){ .lo = w->also_lo,
 							 .hi = w->also_hi });
 	}
+	if (f->wait == WAIT_CALL && w->way == WATCH_ACTION && image)
+		sigtrap_set(th, &w->action,
+			    (int64_t)*image_reg(image, IMAGE_RAX));
 	if (f->wait == WAIT_CALL && w->steps && image) {
 		*image_flags(image) |= FLAG_STEPS;
 		low->dirty |= 1u << REGSET_GENERAL;
@@ -411,10 +415,10 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		swallow_trap(tr, th, f);
 		return false;
 	}
+	if (waited && f->wait != WAIT_SECTION)
+		end_wait(tr, th, f);
 	if (ev->kind == STOP_STEP)
 		sigtrap_mend(tr, th);
-	if (waited && f->wait != WAIT_SECTION)
-		end_wait(tr, low, f);
 	switch (ev->kind) {
 	case STOP_SIGNAL:
 		return follow_take_signal(tr, th, f, ev);
@@ -456,7 +460,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 	/* What it was to do by itself was over, or is to begin again, when the
 	 * thread was halted. */
 	if (f->wait != WAIT_NONE)
-		end_wait(tr, low, f);
+		end_wait(tr, th, f);
 	if (act->kind != RESUME_CONT) {
 		follow_rewind(tr, th);
 		return target_resume(tr->lower, &own, 1);

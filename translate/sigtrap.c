@@ -1,5 +1,6 @@
 #include "translate/sigtrap.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -55,14 +56,13 @@ void sigtrap_learn(struct translator *tr, struct process *p, struct thread *by)
 		*action = (struct trap_action){ 0 };
 }
 
-void sigtrap_set(struct space *sp, uint64_t addr)
+/* The old action is stored last: a call that fails there has set the new one.
+ * See rt_sigaction in the kernel's signal.c. */
+void sigtrap_set(struct thread *th, const struct trap_action *action,
+		 int64_t result)
 {
-	struct thread *th = upper_thread(sp->tr, sp->by);
-	struct trap_action action;
-
-	if (th && target_read_all(sp->tr->lower, sp->by->proc, addr, &action,
-				  sizeof(action)) == 0)
-		tr_process_of(th->proc)->trap_action = action;
+	if (result == 0 || result == -EFAULT)
+		tr_process_of(th->proc)->trap_action = *action;
 }
 
 void sigtrap_mend(struct translator *tr, struct thread *th)

@@ -32,9 +32,9 @@ struct trap_action {
  * action it has; by is a stopped thread of its lower one. */
 void sigtrap_learn(struct translator *tr, struct process *p, struct thread *by);
 
-/* The space's thread that may be used is about to set it to the one that is
- * in its memory there. */
-void sigtrap_set(struct space *sp, uint64_t addr);
+/* The upper thread has made the call that sets it, with that result. */
+void sigtrap_set(struct thread *th, const struct trap_action *action,
+		 int64_t result);
 
 /* The upper thread, which is stopped, has met a trap or made a step. */
 void sigtrap_mend(struct translator *tr, struct thread *th);

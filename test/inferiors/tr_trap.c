@@ -6,6 +6,7 @@
  * registers had changed. */
 #include "tr_fault.h"
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #define TRAP(name, before, insn)                                     \
 	PIECE(name, "	" before "\n	.globl " #name "_at\n" #name \
@@ -245,9 +246,99 @@ static void single_step(void)
 	EXPECT(r.rdx, 0x100);
 }
 
+/* --- actions ------------------------------------------------------------- */
+
+/* As the kernel has it. */
+struct action {
+	void (*handler)(int);
+	unsigned long flags;
+	void (*restorer)(void);
+	unsigned long mask;
+};
+
+static volatile int taken_by;
+static void (*volatile chosen)(void);
+
+static void one(int signo)
+{
+	taken_by = signo == SIGTRAP ? 1 : -1;
+}
+
+static void two(int signo)
+{
+	taken_by = signo == SIGTRAP ? 2 : -1;
+}
+
+/* Code that was not executed before: a follower's traps meet it. */
+#define FRESH(n)                                            \
+	static void fresh_##n(void)                         \
+	{                                                   \
+		asm volatile(".rept " #n "\n nop\n .endr"); \
+	}
+FRESH(1)
+FRESH(2)
+FRESH(3)
+FRESH(4)
+FRESH(5)
+FRESH(6)
+
+static void (*const fresh[])(void) = { fresh_1, fresh_2, fresh_3,
+				       fresh_4, fresh_5, fresh_6 };
+
+/* Meanwhile the signal is blocked. */
+static int who_takes(int n)
+{
+	sigset_t trap;
+
+	sigemptyset(&trap);
+	sigaddset(&trap, SIGTRAP);
+	sigprocmask(SIG_BLOCK, &trap, NULL);
+	chosen = fresh[n];
+	chosen();
+	sigprocmask(SIG_UNBLOCK, &trap, NULL);
+	taken_by = 0;
+	raise(SIGTRAP);
+	return taken_by;
+}
+
+static long set_action(void (*handler)(int), void *old, size_t size)
+{
+	struct sigaction act;
+	struct action a;
+
+	/* The restorer is libc's. */
+	act = (struct sigaction){ .sa_handler = handler };
+	sigaction(SIGUSR2, &act, NULL);
+	syscall(SYS_rt_sigaction, SIGUSR2, NULL, &a, 8);
+	return syscall(SYS_rt_sigaction, SIGTRAP, &a, old, size);
+}
+
+/* Some that fail, one of which sets it all the same. */
+static void actions(void)
+{
+	struct action old;
+
+	EXPECT(set_action(one, &old, 8), 0);
+	say("one: %d", who_takes(0));
+	EXPECT(set_action(two, &old, 7), -1);
+	say("not two: %d", who_takes(1));
+	EXPECT(set_action(two, (void *)8, 8), -1);
+	say("two: %d", who_takes(2));
+	EXPECT(syscall(SYS_rt_sigaction, SIGTRAP, (void *)8, &old, 8), -1);
+	say("two: %d", who_takes(3));
+	EXPECT(set_action(SIG_IGN, &old, 8), 0);
+	EXPECT((long)old.handler, (long)two);
+	say("nobody: %d", who_takes(4));
+	EXPECT(set_action(one, &old, 8), 0);
+	say("one: %d", who_takes(5));
+	signal(SIGTRAP, SIG_DFL);
+	EXPECT(signal(SIGTRAP, SIG_DFL) == SIG_DFL, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tr_case cases[] = {
+		{ "actions", actions },
 		{ "undefined", run_undefined },
 		{ "privileged", run_privileged },
 		{ "others", run_others },

@@ -18,7 +18,6 @@
 #include "translate/block.h"
 #include "translate/gate.h"
 #include "translate/layer.h"
-#include "translate/sigtrap.h"
 #include "translate/x86_64/constant.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
@@ -192,9 +191,13 @@ static struct watch on_clone(const struct call *c)
 
 static struct watch on_sigaction(const struct call *c)
 {
-	if (c->arg[0] == SIGTRAP && c->arg[1])
-		sigtrap_set(c->sp, c->arg[1]);
-	return (struct watch){ .way = WATCH_PLAIN };
+	struct watch w = { .way = WATCH_PLAIN };
+
+	if (c->arg[0] == SIGTRAP && c->arg[1] &&
+	    target_read_all(c->sp->tr->lower, c->sp->by->proc, c->arg[1],
+			    &w.action, sizeof(w.action)) == 0)
+		w.way = WATCH_ACTION;
+	return w;
 }
 
 /* Whoever is traced already cannot be traced by its parent. */

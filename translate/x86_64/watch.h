@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "translate/sigtrap.h"
+
 struct space;
 
 /* How a call is made. */
@@ -17,6 +19,7 @@ enum watch_way {
 	WATCH_LEAVE,  /* natively, by a process that is let go of first */
 	WATCH_NATIVE, /* so too, and lo..hi changes */
 	WATCH_FORK,   /* so too: the child has no cache */
+	WATCH_ACTION, /* so too, and sets what SIGTRAP does */
 };
 
 struct watch {
@@ -26,6 +29,7 @@ struct watch {
 	bool steps;	 /* it sets the flag that makes the program step */
 	bool stays;	 /* what is mapped there, with other rights */
 	uint64_t also_lo, also_hi; /* one more that is forgotten */
+	struct trap_action action;
 };
 
 /* Nonzero bytes for the numbers that are watched: TAB_SYSCALLS. */
