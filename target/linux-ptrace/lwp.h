@@ -361,6 +361,8 @@ pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block);
  * by one: a tid, or 0. */
 void lwps_collect(struct linux_target *lt);
 pid_t lwp_collected(struct linux_target *lt, int *status);
+/* One that somebody has waited for who cannot take it: it is got later. */
+void lwp_collect(struct linux_target *lt, struct lwp *lwp, int status);
 
 /* --- death.c ------------------------------------------------------------- */
 
@@ -415,7 +417,8 @@ void lwp_tell_interrupt(struct linux_target *lt, struct lwp *lwp);
 /*
  * Sets a stopped lwp going by a ptrace request and waits for it, whatever
  * interrupts were under way: *status is its stop, not yet taken in, and it is
- * stopped. -ESRCH: it has died, and that has been taken in.
+ * stopped. -ESRCH: it has died. That is taken in when statuses are waited for
+ * next, since callers and theirs hold on to the thread.
  */
 int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		 int *status);

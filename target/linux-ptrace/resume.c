@@ -131,7 +131,7 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		} while (!r);
 		if (r < 0 || !WIFSTOPPED(*status)) {
 			if (r > 0)
-				status_take(lt, tid, *status, true);
+				lwp_collect(lt, lwp, *status);
 			return -ESRCH;
 		}
 		lwp_set_stopped(lt, lwp);

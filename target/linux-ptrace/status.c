@@ -115,17 +115,21 @@ pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
 
 /* A second status of a thread before the first was handled: it has died, or
  * one that called exec has its id now. The first means nothing any more. */
+void lwp_collect(struct linux_target *lt, struct lwp *lwp, int status)
+{
+	lwp->status = status;
+	list_drop(&lwp->status_node);
+	list_add(&lt->statuses, &lwp->status_node);
+}
+
 static void collect(struct linux_target *lt, pid_t tid, int status)
 {
 	struct lwp *lwp = lwp_find(lt, tid);
 
-	if (!lwp) {
+	if (lwp)
+		lwp_collect(lt, lwp, status);
+	else
 		status_take(lt, tid, status, false);
-		return;
-	}
-	lwp->status = status;
-	list_drop(&lwp->status_node);
-	list_add(&lt->statuses, &lwp->status_node);
 }
 
 /* To wait for all of thousands that are stopped takes milliseconds. With none
