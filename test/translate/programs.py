@@ -35,6 +35,7 @@ def cc1():
                           text=True).stdout.strip() or "cc1"
 
 
+WINDOWS = ["wine", "x86_64-w64-mingw32-g++"]
 JAVA = "java -Xmx256m -Xshare:auto -XX:-UsePerfData -cp {in} "
 
 ALL = [
@@ -95,6 +96,14 @@ ALL = [
     Program("awk", "awk {n[$2]+=length($0)}END{for(k\\40in\\40n)t+=n[k]*"
             "length(k);print\\40t} {in}/text", needs=["awk"]),
     Program("diff", "diff {in}/text {in}/text2"),
+    Program("go", "{in}/work-go", needs=["go"]),
+    Program("rust", "{in}/work-rs", needs=["rustc"]),
+    Program("wine", "sh {scripts}/wine.sh {in} cmd /c ver", forks=True,
+            needs=["wine"]),
+    Program("wine-threads", "sh {scripts}/wine.sh {in} {in}/threads.exe",
+            forks=True, needs=WINDOWS),
+    Program("wine-throw", "sh {scripts}/wine.sh {in} {in}/throw.exe",
+            forks=True, needs=WINDOWS),
     Program("failing", "ls {in}/no/such/file"),
     Program("killed", "sh -c kill\\40-SEGV\\40$$", forks=True),
 ]
@@ -164,6 +173,19 @@ console.log(fib(18), s, [3, 1, 2].sort().join());
 """
 
 
+# What is compiled where there is a compiler.
+COMPILED = [
+    (["javac"], "javac -d . '{scripts}/Work.java'"),
+    (["go"], "GO111MODULE=off GOCACHE=$PWD/go-cache "
+     "go build -o work-go '{scripts}/work.go'"),
+    (["rustc"], "rustc -O -o work-rs '{scripts}/work.rs'"),
+    (WINDOWS, "x86_64-w64-mingw32-gcc -O1 -o threads.exe "
+     "'{scripts}/windows.c'; x86_64-w64-mingw32-g++ -static -O1 "
+     "-o throw.exe '{scripts}/windows.cc'"),
+    (["wine"], "sh '{scripts}/wine.sh' $PWD cmd /c ver > wine.out 2>&1"),
+]
+
+
 def put(folder, name, what):
     path = os.path.join(folder, name)
     os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -191,5 +213,6 @@ def make_inputs(folder):
     sh("cp big.c big2.c; sed -i 's/^static double t/double t/' big2.c;"
        "gcc -g -O0 main.c big.c -o prog")
     sh("tar -c --sort=name --mtime=@0 --owner=0 --group=0 -f tree.tar tree")
-    if shutil.which("javac"):
-        sh("javac -d . '%s/Work.java'" % SCRIPTS)
+    for needs, command in COMPILED:
+        if all(shutil.which(n) for n in needs):
+            sh(command.replace("{scripts}", SCRIPTS))
