@@ -15,14 +15,14 @@
 
 SERVER       ?= $(BUILD)/tracestub
 ONLY         ?= *
-KINDS        ?= unit proto server gdb follow translate decode fuzz layers headers doc
+KINDS        ?= unit proto server gdb follow translate small decode fuzz layers headers doc
 FUZZ_SECONDS ?= 600
 RUN          ?= test/run.py
 T            := $(BUILD)/test
 
 CHECK_MODES := asan hostile
 CHECK_GOALS := $(addprefix check-,unit proto server gdb follow decode fuzz layers \
-	headers doc translate attach matrix)
+	headers doc translate attach matrix small)
 
 # --- programs of the tests ---
 
@@ -132,6 +132,11 @@ TESTS_matrix = $(foreach t,$(shell python3 test/translate/matrix.py --list \
 	'$(ONLY)'),'matrix/$(t)=python3 test/translate/matrix.py \
 	--server $(BUILD)/tracestub --inputs $(BUILD)/matrix $(t)')
 
+# ... with a cache that is too small for them.
+TESTS_small = $(foreach t,$(shell python3 test/translate/small.py --list \
+	'$(ONLY)'),'small/$(t)=python3 test/translate/small.py \
+	--server $(BUILD)/tracestub --inputs $(BUILD)/matrix $(t)')
+
 TESTS_fuzz := \
 	$(foreach t,$(SEAM),'fuzz/$(t)=$(T)/fuzz/$(t) test/fuzz/corpus/$(t)')
 TESTS_layers := 'layers/includes=test/check-layers.sh'
@@ -178,7 +183,7 @@ cov:
 	@test/cov.sh build/cov
 
 check-hostile:
-	@$(MAKE) --no-print-directory check KINDS='unit proto' \
+	@$(MAKE) --no-print-directory check KINDS='unit proto follow translate' \
 		BUILD=build/hostile CFLAGS='$(CFLAGS_dbg) -DHOSTILE'
 
 inferiors: $(INFERIORS)
@@ -245,7 +250,8 @@ help:
 	@echo 'make check-attach    ... followed in the middle; make check-matrix real'
 	@echo '                     ones; make check-cpython its own tests'
 	@echo 'make check-asan      the same with sanitizers'
-	@echo 'make check-hostile   unit and proto with tiny limits'
+	@echo 'make check-small     ... with a cache that is too small'
+	@echo 'make check-hostile   unit, proto, follow, translate: tiny limits'
 	@echo 'make cov             lines that the tests reach'
 	@echo 'make check-gdb-suite what of GDB'\''s own test suite gdbserver passes'
 	@echo '                     and we do not'

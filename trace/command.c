@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/size.h"
 #include "trace/events.h"
 #include "trace/hits.h"
 #include "translate/translate.h"
@@ -61,6 +62,8 @@ static const char usage[] =
 	"is safe\n"
 	"  --native=GLOB       ... nor these, which run natively, two stops a "
 	"call\n"
+	"  --cache-size=BYTES  of code for a process, at most; k, M, G are "
+	"known\n"
 	"  --follow-forks      its children too, all in the one file\n"
 	"  --stats[=FILE]      the translator's counters at the end, on "
 	"stderr\n"
@@ -79,6 +82,7 @@ enum {
 	OPT_NATIVE,
 	OPT_INCLUDE,
 	OPT_EXCLUDE,
+	OPT_CACHE,
 	OPT_FORKS,
 	OPT_STATS,
 	OPT_ASLR,
@@ -96,6 +100,7 @@ static const struct option options[] = {
 	{ "native", required_argument, NULL, OPT_NATIVE },
 	{ "include", required_argument, NULL, OPT_INCLUDE },
 	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
+	{ "cache-size", required_argument, NULL, OPT_CACHE },
 	{ "follow-forks", no_argument, NULL, OPT_FORKS },
 	{ "stats", optional_argument, NULL, OPT_STATS },
 	{ "disable-randomization", no_argument, NULL, OPT_ASLR },
@@ -158,6 +163,18 @@ static bool take_events(struct command *c)
 	return false;
 }
 
+static bool take_cache_size(struct command *c)
+{
+	uint64_t bytes;
+
+	if (size_parse(optarg, &bytes) == 0 &&
+	    translate_cache_size(c->t, bytes) == 0)
+		return true;
+	fprintf(stderr, "tracestub: a cache has 1M to 1G bytes, not %s\n",
+		optarg);
+	return false;
+}
+
 static bool take_option(struct command *c, int opt)
 {
 	switch (opt) {
@@ -182,6 +199,8 @@ static bool take_option(struct command *c, int opt)
 	case OPT_EXCLUDE:
 		globs_add(&c->globs.exclude, &c->globs.n_exclude, optarg);
 		return true;
+	case OPT_CACHE:
+		return take_cache_size(c);
 	case OPT_FORKS:
 		c->follow_forks = true;
 		return true;

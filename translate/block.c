@@ -15,29 +15,30 @@
 
 struct block *block_find(const struct space *sp, uint64_t pc)
 {
-	uintptr_t index = (uintptr_t)map_find(&sp->by_pc, pc + 1);
+	uintptr_t ref = (uintptr_t)map_find(&sp->by_pc, pc + 1);
 
-	return index ? &sp->blocks[index] : NULL;
+	return ref ? block_at(sp, (uint32_t)ref) : NULL;
 }
 
 uint32_t block_add(struct space *sp, struct region *rg, uint64_t pc, bool shown)
 {
-	uint32_t index = sp->n_blocks++;
+	uint32_t n = rg->n_blocks++, ref = rg->index << REF_SHIFT | n;
 
-	if (index >= sp->cap_blocks) {
-		sp->cap_blocks = sp->cap_blocks ? 2 * sp->cap_blocks : 4096;
-		sp->blocks = xrealloc(sp->blocks,
-				      sp->cap_blocks * sizeof(*sp->blocks));
+	assert(n < REF_MAX);
+	if (n >= rg->cap_blocks) {
+		rg->cap_blocks = rg->cap_blocks ? 2 * rg->cap_blocks : 1024;
+		rg->blocks = xrealloc(rg->blocks,
+				      rg->cap_blocks * sizeof(*rg->blocks));
 	}
-	sp->blocks[index] = (struct block){
+	rg->blocks[n] = (struct block){
 		.pc = pc,
 		.entry = stream_at(&rg->hot),
 		.region = (uint8_t)rg->index,
 		.flags = shown ? 0 : BLOCK_STEPPED,
 	};
 	if (shown)
-		map_set(&sp->by_pc, pc + 1, (void *)(uintptr_t)index);
-	return index;
+		map_set(&sp->by_pc, pc + 1, (void *)(uintptr_t)ref);
+	return ref;
 }
 
 /* --- pages --------------------------------------------------------------- */
@@ -47,25 +48,25 @@ static uint32_t *page_link(struct block *b, uint64_t page)
 	return &b->page_next[page != b->pc >> PAGE_SHIFT];
 }
 
-static void page_add(struct space *sp, uint32_t index, uint64_t page)
+static void page_add(struct space *sp, uint32_t ref, uint64_t page)
 {
-	struct block *b = &sp->blocks[index];
+	struct block *b = block_at(sp, ref);
 
 	*page_link(b, page) =
 		(uint32_t)(uintptr_t)map_find(&sp->pages, page + 1);
-	map_set(&sp->pages, page + 1, (void *)(uintptr_t)index);
+	map_set(&sp->pages, page + 1, (void *)(uintptr_t)ref);
 }
 
-void block_close(struct space *sp, uint32_t index, uint32_t length)
+void block_close(struct space *sp, uint32_t ref, uint32_t length)
 {
-	struct block *b = &sp->blocks[index];
+	struct block *b = block_at(sp, ref);
 	uint64_t first = b->pc >> PAGE_SHIFT;
 	uint64_t last = (b->pc + length - 1) >> PAGE_SHIFT;
 
 	b->length = length;
-	page_add(sp, index, first);
+	page_add(sp, ref, first);
 	if (length && last != first)
-		page_add(sp, index, last);
+		page_add(sp, ref, last);
 }
 
 /* Calls fn for the page's blocks until it returns true. */
@@ -81,7 +82,7 @@ static bool page_each(struct space *sp, uint64_t page, uint64_t lo, uint64_t hi,
 	bool done = false;
 
 	while (index && !done) {
-		struct block *b = &sp->blocks[index];
+		struct block *b = block_at(sp, index);
 
 		if (!(b->flags & BLOCK_DEAD) && b->pc < hi &&
 		    b->pc + b->length > lo)
@@ -123,20 +124,26 @@ static bool range_each(struct space *sp, uint64_t lo, uint64_t hi, block_fn *fn)
 
 /* --- sites --------------------------------------------------------------- */
 
-static void site_write(struct space *sp, const struct site *s, uint64_t cpc)
+static struct site *site_at(const struct space *sp, uint32_t ref)
 {
-	struct region *rg = sp->regions[s->region];
-	uint8_t *p = rg->map + s->at;
+	return &sp->regions[ref >> REF_SHIFT]->sites[ref & (REF_MAX - 1)];
+}
 
+static void site_write(struct region *rg, const struct site *s, uint64_t cpc)
+{
+	uint8_t *p = rg->map + s->at;
+	uint64_t from = rg->addr + s->at + 4;
+
+	assert(s->kind == SITE_LITERAL || x86_reaches(X86_MODE_64, from, cpc));
 	if (s->kind == SITE_LITERAL)
 		__atomic_store_n((uint64_t *)(void *)p, cpc, __ATOMIC_RELEASE);
 	else
-		__atomic_store_n((uint32_t *)(void *)p,
-				 (uint32_t)(cpc - (rg->addr + s->at + 4)),
+		__atomic_store_n((uint32_t *)(void *)p, (uint32_t)(cpc - from),
 				 __ATOMIC_RELEASE);
 }
 
-/* Where sites of that region that aim at pc go: a list to be in. */
+/* Where sites of that region that aim at pc go: a list to be in. NULL: there is
+ * no room for an exit. */
 static uint32_t *site_goal(struct space *sp, struct region *rg, uint64_t pc,
 			   uint64_t *cpc)
 {
@@ -149,65 +156,90 @@ static uint32_t *site_goal(struct space *sp, struct region *rg, uint64_t pc,
 	}
 	at = region_exit(rg, pc);
 	*cpc = rg->addr + at;
-	return &trail_stub(rg->trail, at)->sites;
+	return at ? &trail_stub(rg->trail, at)->sites : NULL;
 }
 
-static void site_link(struct space *sp, uint32_t index, uint64_t pc)
+static bool site_link(struct space *sp, uint32_t ref, uint64_t pc)
 {
-	struct site *s = &sp->sites[index];
+	struct region *rg = sp->regions[ref >> REF_SHIFT];
+	struct site *s = site_at(sp, ref);
 	uint64_t cpc;
-	uint32_t *list = site_goal(sp, sp->regions[s->region], pc, &cpc);
+	uint32_t *list = site_goal(sp, rg, pc, &cpc);
 
+	if (!list)
+		return false;
 	s->next = *list;
-	*list = index;
-	site_write(sp, s, cpc);
+	*list = ref;
+	site_write(rg, s, cpc);
+	return true;
 }
 
 void site_aim(struct space *sp, struct region *rg, uint32_t at,
 	      enum site_kind kind, uint64_t pc)
 {
-	uint32_t index = sp->n_sites++;
+	uint32_t n = rg->n_sites++;
+	bool linked;
 
 	assert(kind == SITE_LITERAL || at / 64 == (at + 3) / 64);
-	if (index >= sp->cap_sites) {
-		sp->cap_sites = sp->cap_sites ? 2 * sp->cap_sites : 8192;
-		sp->sites =
-			xrealloc(sp->sites, sp->cap_sites * sizeof(*sp->sites));
+	assert(n < REF_MAX);
+	if (n >= rg->cap_sites) {
+		rg->cap_sites = rg->cap_sites ? 2 * rg->cap_sites : 2048;
+		rg->sites =
+			xrealloc(rg->sites, rg->cap_sites * sizeof(*rg->sites));
 	}
-	sp->sites[index] = (struct site){
-		.at = at,
-		.region = (uint8_t)rg->index,
-		.kind = (uint8_t)kind,
-	};
-	site_link(sp, index, pc);
+	rg->sites[n] = (struct site){ .at = at, .kind = (uint8_t)kind };
+	linked = site_link(sp, rg->index << REF_SHIFT | n, pc);
+	assert(linked);
 }
 
-static void sites_move(struct space *sp, uint32_t *list, uint64_t pc)
+void sites_move(struct space *sp, uint32_t *list, uint64_t pc)
 {
-	uint32_t index = *list, next;
+	uint32_t ref = *list, next;
 
 	*list = 0;
-	for (; index; index = next) {
-		next = sp->sites[index].next;
-		site_link(sp, index, pc);
+	for (; ref; ref = next) {
+		next = site_at(sp, ref)->next;
+		if (site_link(sp, ref, pc))
+			continue;
+		sp->regions[ref >> REF_SHIFT]->worn = sp->worn = true;
+		site_at(sp, ref)->next = *list;
+		*list = ref;
+	}
+}
+
+void sites_forget(struct space *sp, uint32_t *list, const struct region *rg)
+{
+	while (*list) {
+		struct site *s = site_at(sp, *list);
+
+		if (*list >> REF_SHIFT == rg->index)
+			*list = s->next;
+		else
+			list = &s->next;
+	}
+}
+
+static void publish(struct space *sp, uint64_t pc)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		struct region *rg = sp->regions[i];
+		uintptr_t n = (uintptr_t)map_find(&rg->exits, pc + 1);
+
+		if (n)
+			sites_move(sp, &rg->trail->stubs[n - 1].sites, pc);
 	}
 }
 
 void blocks_publish(struct space *sp)
 {
-	for (; sp->n_published < sp->n_blocks; sp->n_published++) {
-		struct block *b = &sp->blocks[sp->n_published];
-		uint64_t pc = b->pc;
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		struct region *rg = sp->regions[i];
 
-		if (b->flags & (BLOCK_DEAD | BLOCK_STEPPED))
-			continue;
-		for (unsigned i = 0; i < sp->n_regions; i++) {
-			struct region *rg = sp->regions[i];
-			uintptr_t n = (uintptr_t)map_find(&rg->exits, pc + 1);
+		for (; rg->n_published < rg->n_blocks; rg->n_published++) {
+			struct block *b = &rg->blocks[rg->n_published];
 
-			if (n)
-				sites_move(sp, &rg->trail->stubs[n - 1].sites,
-					   pc);
+			if (!(b->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
+				publish(sp, b->pc);
 		}
 	}
 }
@@ -218,14 +250,15 @@ void block_enter_at(struct space *sp, struct block *b, uint32_t entry)
 
 	b->entry = entry;
 	cpc = block_cpc(sp, b);
-	for (uint32_t i = b->sites; i; i = sp->sites[i].next)
-		site_write(sp, &sp->sites[i], cpc);
+	for (uint32_t ref = b->sites; ref; ref = site_at(sp, ref)->next)
+		site_write(sp->regions[ref >> REF_SHIFT], site_at(sp, ref),
+			   cpc);
 }
 
 /* Its entry leads to the code for its pc, whatever that is from now on. */
 static void lead_on(struct space *sp, struct region *rg, const struct block *b)
 {
-	uint32_t always = ALWAYS_AT - (b->flag_at + 4);
+	uint32_t always = layout_always(&rg->trail->layout) - (b->flag_at + 4);
 
 	site_aim(sp, rg, b->away_at, SITE_REL32, b->pc);
 	__atomic_store_n((uint32_t *)(void *)(rg->map + b->flag_at), always,
@@ -239,7 +272,7 @@ void block_drop(struct space *sp, struct block *b)
 	b->flags |= BLOCK_DEAD;
 	if (!(b->flags & BLOCK_STEPPED))
 		map_drop(&sp->by_pc, b->pc + 1);
-	if (b->flag_at)
+	if (b->flag_at && region_has_stubs(rg, 1))
 		lead_on(sp, rg, b);
 	else
 		__atomic_store_n(rg->map + b->entry, 0xcc, __ATOMIC_RELEASE);
@@ -247,14 +280,12 @@ void block_drop(struct space *sp, struct block *b)
 	sp->tr->stats.invalidated++;
 }
 
-struct block *block_dead_at(struct space *sp, const struct region *rg,
-			    uint64_t cpc)
+struct block *block_dead_at(const struct region *rg, uint64_t cpc)
 {
-	for (uint32_t i = sp->n_blocks; --i;) {
-		struct block *b = &sp->blocks[i];
+	for (uint32_t i = rg->n_blocks; --i;) {
+		struct block *b = &rg->blocks[i];
 
-		if (b->region == rg->index && rg->addr + b->entry == cpc &&
-		    b->flags & BLOCK_DEAD)
+		if (rg->addr + b->entry == cpc && b->flags & BLOCK_DEAD)
 			return b;
 	}
 	return NULL;
@@ -262,10 +293,16 @@ struct block *block_dead_at(struct space *sp, const struct region *rg,
 
 void block_replace(struct space *sp, struct block *b, uint32_t at)
 {
+	struct region *rg = sp->regions[b->region];
+
+	if (!region_has_stubs(rg, 1)) {
+		block_drop(sp, b);
+		return;
+	}
 	b->flags |= BLOCK_DEAD;
 	map_drop(&sp->by_pc, b->pc + 1);
 	sites_move(sp, &b->sites, b->pc);
-	site_aim(sp, sp->regions[b->region], at, SITE_REL32, b->pc);
+	site_aim(sp, rg, at, SITE_REL32, b->pc);
 }
 
 static bool drop_one(struct space *sp, struct block *b, uint64_t lo,
@@ -312,7 +349,7 @@ void blocks_compare(struct space *sp, uint64_t page, const uint8_t *old,
 		&sp->pages, (page >> PAGE_SHIFT) + 1);
 
 	while (index) {
-		struct block *b = &sp->blocks[index];
+		struct block *b = block_at(sp, index);
 		uint64_t lo = b->pc > page ? b->pc - page : 0;
 		uint64_t hi = b->pc + b->length - page;
 
@@ -323,6 +360,23 @@ void blocks_compare(struct space *sp, uint64_t page, const uint8_t *old,
 			block_drop(sp, b);
 	}
 	range_each(sp, page, page + size, stays);
+}
+
+void blocks_tidy(struct space *sp, const struct region *rg)
+{
+	uint64_t done = 0;
+
+	for (uint32_t n = 1; n < rg->n_blocks; n++) {
+		const struct block *b = &rg->blocks[n];
+		uint64_t last = (b->pc + b->length - 1) >> PAGE_SHIFT;
+
+		for (uint64_t page = b->pc >> PAGE_SHIFT; page <= last;
+		     page++) {
+			if (page + 1 != done)
+				page_each(sp, page, 0, 0, stays);
+			done = page + 1;
+		}
+	}
 }
 
 static bool is_there(struct space *sp, struct block *b, uint64_t lo,
@@ -338,6 +392,13 @@ bool blocks_touch(const struct space *sp, uint64_t lo, uint64_t hi)
 }
 
 /* --- landings ------------------------------------------------------------ */
+
+/* Of the pair at that index, which is none any more: looking for this address,
+ * to which nothing can branch, begins behind it. */
+static uint64_t pair_gone(uint32_t i)
+{
+	return UINT64_C(1) << 63 | (uint64_t)((i + 1) & (TAB_ALL - 1)) << 3;
+}
 
 /* Others may look while we write: a pair's pc comes last. */
 static void pair_set(struct table_pair *all, uint32_t *used, uint64_t pc,
@@ -377,4 +438,21 @@ void landing_set_kept(struct space *sp, uint64_t pc, uint64_t cpc)
 {
 	pair_set(pairs(sp, TAB_INDIRECT_ALL), &sp->n_indirect, pc, cpc);
 	slot_set(sp, TAB_KEPT, pc, cpc);
+}
+
+void landing_forget(struct space *sp, bool is_return, uint64_t pc)
+{
+	struct table_pair *all = pairs(sp, TAB_RETURNS_ALL);
+	const struct region *rg = sp->regions[0];
+	uint32_t i = table_home(pc), tries = TAB_ALL;
+
+	if (!is_return) {
+		slot_set(sp, TAB_INDIRECT, pc, rg->addr + rg->indirect_fix);
+		return;
+	}
+	slot_set(sp, TAB_RETURNS, pc, rg->addr + rg->return_fix);
+	while (all[i].pc && all[i].pc != pc && --tries)
+		i = (i + 1) & (TAB_ALL - 1);
+	if (all[i].pc == pc)
+		__atomic_store_n(&all[i].pc, pair_gone(i), __ATOMIC_RELEASE);
 }

@@ -14,18 +14,24 @@
 
 /* The live block at pc, or NULL. Borrowed until the next block_add(). */
 struct block *block_find(const struct space *sp, uint64_t pc);
-static inline uint32_t block_index(const struct space *sp,
-				   const struct block *b)
+/* By reference (struct region). */
+static inline struct block *block_at(const struct space *sp, uint32_t ref)
 {
-	return (uint32_t)(b - sp->blocks);
+	return &sp->regions[ref >> REF_SHIFT]->blocks[ref & (REF_MAX - 1)];
+}
+static inline uint32_t block_ref(const struct space *sp, const struct block *b)
+{
+	const struct region *rg = sp->regions[b->region];
+
+	return rg->index << REF_SHIFT | (uint32_t)(b - rg->blocks);
 }
 
-/* A new one, whose code begins where the region's hot stream is. Its index.
+/* A new one, whose code begins where the region's hot stream is: a reference.
  * Found by its pc only if it is shown: then there is no other yet. */
 uint32_t block_add(struct space *sp, struct region *rg, uint64_t pc,
 		   bool shown);
 /* Once its length is known: it is found by its pages too. */
-void block_close(struct space *sp, uint32_t index, uint32_t length);
+void block_close(struct space *sp, uint32_t ref, uint32_t length);
 static inline uint64_t block_cpc(const struct space *sp, const struct block *b)
 {
 	return sp->regions[b->region]->addr + b->entry;
@@ -38,15 +44,22 @@ void block_enter_at(struct space *sp, struct block *b, uint32_t entry);
 void site_aim(struct space *sp, struct region *rg, uint32_t at,
 	      enum site_kind kind, uint64_t pc);
 
+/* The sites of the list lead to the code for pc from now on, as far as there is
+ * room for exits; the others stay in the list. */
+void sites_move(struct space *sp, uint32_t *list, uint64_t pc);
+
+/* Sites of that region leave the list: they are no more. */
+void sites_forget(struct space *sp, uint32_t *list, const struct region *rg);
+
 /* Who waits for blocks that were added since the last time gets to them. */
 void blocks_publish(struct space *sp);
 
-/* Nothing leads to the block any more, and a thread that gets to its entry
- * all the same (it falls through to it) is led on or traps. */
+/* Nothing leads to the block any more, and a thread that gets to its entry all
+ * the same (it falls through to it) is led on or traps. A region that has no
+ * room for what would lead past it is worn, and its code leads there. */
 void block_drop(struct space *sp, struct block *b);
 /* The dropped one whose entry that is, or NULL. Slow. */
-struct block *block_dead_at(struct space *sp, const struct region *rg,
-			    uint64_t cpc);
+struct block *block_dead_at(const struct region *rg, uint64_t cpc);
 /* The block is only a jump, whose displacement is at that offset: it leads to
  * another block for the same pc from now on. */
 void block_replace(struct space *sp, struct block *b, uint32_t at);
@@ -57,12 +70,28 @@ void blocks_compare(struct space *sp, uint64_t page, const uint8_t *old,
 		    const uint8_t *now);
 /* All but those that test at each entry whether they are what they were. */
 void blocks_drop_fixed(struct space *sp, uint64_t lo, uint64_t hi);
+/* The region's blocks, which are dead, are in no list of a page any more. */
+void blocks_tidy(struct space *sp, const struct region *rg);
 /* Is there any? */
 bool blocks_touch(const struct space *sp, uint64_t lo, uint64_t hi);
+
+/* The addresses of a block's landings, which are in its cluster. */
+static inline uint64_t landing_cpc(const struct space *sp,
+				   const struct block *b, uint32_t landing)
+{
+	return sp->regions[b->region]->addr + (uint64_t)(int32_t)landing;
+}
+static inline uint32_t landing_at(const struct space *sp, const struct block *b,
+				  uint64_t cpc)
+{
+	return (uint32_t)(cpc - sp->regions[b->region]->addr);
+}
 
 /* A landing of pc, at cpc, is found by returns (or indirect branches). */
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc);
 /* That of indirect branches which does not spend flags: the first to be set. */
 void landing_set_kept(struct space *sp, uint64_t pc, uint64_t cpc);
+/* They find none there any more, or that which does not spend flags. */
+void landing_forget(struct space *sp, bool is_return, uint64_t pc);
 
 #endif

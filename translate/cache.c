@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/gate.h"
+#include "translate/inject.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/trail.h"
@@ -28,9 +29,6 @@
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 
-#define BLOCK_ROOM                                                \
-	16384u /* more than any block with all that belongs to it \
-		*/
 /* Slots and pages that were read. */
 #define SCRATCH_SIZE                            \
 	(TAB_DIRECT * sizeof(struct slot_use) + \
@@ -38,74 +36,6 @@
 #define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
 
 /* --- memory in common ---------------------------------------------------- */
-
-static int64_t inject(struct space *sp, long nr, const uint64_t args[6])
-{
-	struct target *lower = sp->tr->lower;
-
-	return lower->ops->inject->call(lower, sp->by, nr, args);
-}
-
-static int64_t inject_mmap(struct space *sp, uint64_t addr, uint64_t len,
-			   int prot, int flags, int fd, uint64_t offset)
-{
-	uint64_t args[6] = { addr,	     len,
-			     (uint64_t)prot, (uint64_t)flags,
-			     (uint64_t)fd,   offset };
-
-	return inject(sp, SYS_mmap, args);
-}
-
-static void inject_munmap(struct space *sp, uint64_t addr, uint64_t len)
-{
-	inject(sp, SYS_munmap, (uint64_t[6]){ addr, len });
-}
-
-/* A forked child has none of it, as it goes on in its original code; nor has a
- * core. */
-static void withhold(struct space *sp, uint64_t addr, uint64_t len)
-{
-	inject(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTFORK });
-	inject(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTDUMP });
-}
-
-/* A hint for mmap(2) here: where memory of that size could be huge pages. */
-static void *huge_place(uint64_t size)
-{
-	uint8_t *free =
-		mmap(NULL, size + HUGE_PAGE, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (free == MAP_FAILED)
-		return NULL;
-	munmap(free, size + HUGE_PAGE);
-	return free + (-(uintptr_t)free & (HUGE_PAGE - 1));
-}
-
-/* A memfd of the debuggee's, mapped here as a whole. */
-static uint8_t *share(struct space *sp, const char *name, uint64_t size,
-		      int *remote, struct err *e)
-{
-	struct target *lower = sp->tr->lower;
-	int fd = lower->ops->share->make(lower, sp->by, name, size, remote, e);
-	void *map;
-
-	if (fd < 0)
-		return NULL;
-	map = mmap(huge_place(size), size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   fd, 0);
-	close(fd);
-	if (map != MAP_FAILED)
-		return map;
-	err_set(e, -errno, "cannot map %lu bytes of cache", size);
-	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)*remote });
-	return NULL;
-}
-
-static bool is_error(int64_t r)
-{
-	return r < 0 && r > -4096;
-}
 
 /* A hint for mmap(2): below the first region, so that what the program maps
  * lies where it would without us; and so that huge pages of a file may begin
@@ -128,7 +58,7 @@ static uint64_t place(struct space *sp, uint64_t size, uint64_t align)
 				size + align, PROT_NONE, reserve, -1, 0);
 	uint64_t lo = (uint64_t)r, at = (lo + align - 1) & -align;
 
-	if (is_error(r))
+	if (inject_failed(r))
 		return 0;
 	if (at > lo)
 		inject_munmap(sp, lo, at - lo);
@@ -140,7 +70,7 @@ uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
 		   uint64_t align, uint64_t *addr, struct err *e)
 {
 	int remote;
-	uint8_t *map = share(sp, name, size, &remote, e);
+	uint8_t *map = inject_share(sp, name, size, &remote, e);
 	uint64_t at = map ? place(sp, size, align) : 0;
 	int64_t r = -1;
 
@@ -148,196 +78,21 @@ uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
 		r = inject_mmap(sp, at, size, PROT_READ | PROT_WRITE,
 				MAP_SHARED | MAP_FIXED, remote, 0);
 	if (map)
-		inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
+		inject_call(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	*addr = at;
-	if (map && !is_error(r))
-		withhold(sp, at, size);
-	if (!map || !is_error(r))
+	if (map && !inject_failed(r))
+		inject_withhold(sp, at, size);
+	if (!map || !inject_failed(r))
 		return map;
 	munmap(map, size);
 	err_set(e, -ENOMEM, "the program cannot map %lu bytes", size);
 	return NULL;
 }
 
-/* --- regions ------------------------------------------------------------- */
-
-static void stream_init(struct stream *s, const struct region *rg,
-			uint32_t start, uint32_t size)
-{
-	struct trail *tl = rg->trail;
-
-	*s = (struct stream){
-		.marks = start ? tl->cold : tl->hot,
-		.n_marks = start ? &tl->n_cold : &tl->n_hot,
-		.e = { .code = rg->map + start,
-		       .max = size,
-		       .base = rg->addr + start,
-		       .mode = X86_MODE_64 },
-		.start = start,
-	};
-	*s->n_marks = 0;
-}
-
-static void region_reset(struct region *rg, bool only_traps)
-{
-	stream_init(&rg->hot, rg, 0, HOT_SIZE);
-	stream_init(&rg->cold, rg, HOT_SIZE, COLD_SIZE);
-	map_fini(&rg->exits);
-	rg->trail->n_stubs = 0;
-	rg->data_used = 16;
-	rg->map[NEVER_AT] = 0;
-	rg->map[ALWAYS_AT] = 1;
-	emit_stop(rg->map + STOP_AT, only_traps);
-	rg->cold.e.len = STOP_BYTES;
-	emit_routines(rg);
-}
-
-static bool region_map(struct space *sp, struct region *rg, struct err *e)
-{
-	const int fixed = MAP_SHARED | MAP_FIXED_NOREPLACE;
-	int64_t code, data;
-	int remote;
-
-	rg->map = share(sp, "tracestub-code", REGION_SIZE, &remote, e);
-	if (!rg->map)
-		return false;
-	code = inject_mmap(sp, rg->addr, CODE_SIZE, PROT_READ | PROT_EXEC,
-			   fixed, remote, 0);
-	data = inject_mmap(sp, rg->addr + CODE_SIZE, DATA_SIZE,
-			   PROT_READ | PROT_WRITE, fixed, remote, CODE_SIZE);
-	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
-	if (!is_error(code) && !is_error(data)) {
-		withhold(sp, rg->addr, REGION_SIZE);
-		return true;
-	}
-	munmap(rg->map, REGION_SIZE);
-	err_set(e, is_error(code) ? (int)code : (int)data,
-		"the program cannot map a code cache at %#lx", rg->addr);
-	return false;
-}
-
-static struct region *region_new(struct space *sp, uint64_t pc, struct err *e)
-{
-	struct region *rg = xcalloc(1, sizeof(*rg));
-
-	/* The heap grows unseen. */
-	space_remapped(sp);
-	space_find(sp, pc);
-	rg->addr = maps_place(&sp->maps, pc, REGION_SIZE);
-	if (!rg->addr || sp->n_regions == REGIONS_MAX) {
-		err_set(e, -ENOMEM, "no room for a code cache near %#lx", pc);
-		free(rg);
-		return NULL;
-	}
-	if (!region_map(sp, rg, e)) {
-		free(rg);
-		return NULL;
-	}
-	rg->index = sp->n_regions;
-	trail_add(sp, rg);
-	sp->regions[sp->n_regions++] = rg;
-	space_remapped(sp);
-	sp->tr->stats.regions++;
-	region_reset(rg, sp->only_traps);
-	return rg;
-}
-
-static void region_free(struct region *rg)
-{
-	munmap(rg->map, REGION_SIZE);
-	map_fini(&rg->exits);
-	free(rg);
-}
-
-/* As near as a region that is made for the pc is. */
-struct region *space_region_near(const struct space *sp, uint64_t pc)
-{
-	for (unsigned i = 0; i < sp->n_regions; i++) {
-		uint64_t at = sp->regions[i]->addr;
-
-		if ((at < pc ? pc - at : at - pc) <= MAPS_REACH)
-			return sp->regions[i];
-	}
-	return NULL;
-}
-
-struct region *space_region(struct space *sp, uint64_t pc, struct err *e)
-{
-	/* All of a page goes to one. */
-	struct region *rg = space_region_near(sp, pc & -(uint64_t)4096);
-
-	return rg ? rg : region_new(sp, pc, e);
-}
-
-struct region *space_region_at(const struct space *sp, uint64_t cpc)
-{
-	for (unsigned i = 0; i < sp->n_regions; i++) {
-		if (cpc - sp->regions[i]->addr < CODE_SIZE)
-			return sp->regions[i];
-	}
-	return NULL;
-}
-
-bool region_has_room(const struct region *rg)
-{
-	return rg->hot.e.max - rg->hot.e.len >= BLOCK_ROOM &&
-	       rg->cold.e.max - rg->cold.e.len >= BLOCK_ROOM &&
-	       MARKS_MAX - *rg->hot.n_marks >= BLOCK_ROOM &&
-	       MARKS_MAX - *rg->cold.n_marks >= BLOCK_ROOM &&
-	       STUBS_MAX - rg->trail->n_stubs >= BLOCK_ROOM / 16 &&
-	       DATA_SIZE - rg->data_used >= BLOCK_ROOM / 2;
-}
-
-uint32_t region_data(struct region *rg, unsigned size)
-{
-	uint32_t at = CODE_SIZE + rg->data_used;
-
-	rg->data_used += (size + 7) & ~7u;
-	memset(rg->map + at, 0, size);
-	return at;
-}
-
-/* --- stubs and marks ----------------------------------------------------- */
-
-uint32_t region_stub(struct region *rg, const struct stub *stub)
-{
-	struct trail *tl = rg->trail;
-	uint32_t at = STUBS_AT + tl->n_stubs * STUB_BYTES;
-
-	tl->stubs[tl->n_stubs] = *stub;
-	__atomic_store_n(&tl->n_stubs, tl->n_stubs + 1, __ATOMIC_RELEASE);
-	emit_stub(rg->map + at, tl->n_stubs - 1, at);
-	return at;
-}
-
-uint32_t region_exit(struct region *rg, uint64_t pc)
-{
-	uintptr_t known = (uintptr_t)map_find(&rg->exits, pc + 1);
-	struct stub stub = { .pc = pc, .kind = STUB_EXIT };
-	uint32_t at;
-
-	if (known)
-		return STUBS_AT + (uint32_t)(known - 1) * STUB_BYTES;
-	at = region_stub(rg, &stub);
-	map_set(&rg->exits, pc + 1, (void *)(uintptr_t)rg->trail->n_stubs);
-	return at;
-}
-
-void stream_mark(struct stream *s, uint64_t pc, unsigned rewind, int undo)
-{
-	s->marks[*s->n_marks] = (struct mark){
-		.pc = pc,
-		.at = stream_at(s),
-		.rewind = (uint8_t)rewind,
-		.undo = (int8_t)undo,
-	};
-	__atomic_store_n(s->n_marks, *s->n_marks + 1, __ATOMIC_RELEASE);
-}
-
 /* --- tables and windows -------------------------------------------------- */
 
 /* What is not known leads to the server. */
-static void tables_reset(struct space *sp)
+void tables_reset(struct space *sp)
 {
 	uint64_t *returns =
 		(uint64_t *)(void *)(sp->tables + TAB_RETURNS - WIN_PAGE);
@@ -372,8 +127,8 @@ static bool tables_map(struct space *sp, struct err *e)
 	int64_t tables, pool;
 	int remote;
 
-	sp->tables =
-		share(sp, "tracestub-data", TAB_SIZE + POOL_SIZE, &remote, e);
+	sp->tables = inject_share(sp, "tracestub-data", TAB_SIZE + POOL_SIZE,
+				  &remote, e);
 	if (!sp->tables)
 		return false;
 	sp->pool = sp->tables + TAB_SIZE;
@@ -381,14 +136,14 @@ static bool tables_map(struct space *sp, struct err *e)
 			     prot, MAP_SHARED, remote, 0);
 	pool = inject_mmap(sp, out_of_the_way(sp, POOL_SIZE, 0), POOL_SIZE,
 			   prot, MAP_SHARED, remote, TAB_SIZE);
-	inject(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
-	sp->tables_addr = is_error(tables) ? 0 : (uint64_t)tables;
+	inject_call(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
+	sp->tables_addr = inject_failed(tables) ? 0 : (uint64_t)tables;
 	sp->trails->tables_addr = sp->tables_addr;
 	lifeline_begin(space_life(sp), 0);
-	sp->pool_addr = is_error(pool) ? 0 : (uint64_t)pool;
+	sp->pool_addr = inject_failed(pool) ? 0 : (uint64_t)pool;
 	if (sp->tables_addr && sp->pool_addr) {
-		withhold(sp, sp->tables_addr, TAB_SIZE);
-		withhold(sp, sp->pool_addr, POOL_SIZE);
+		inject_withhold(sp, sp->tables_addr, TAB_SIZE);
+		inject_withhold(sp, sp->pool_addr, POOL_SIZE);
 		return true;
 	}
 	err_set(e, -ENOMEM, "the program cannot map the cache's tables");
@@ -412,7 +167,7 @@ static bool alias(struct space *sp, uint64_t from, uint64_t len, uint64_t to)
 {
 	uint64_t args[6] = { from, 0, len, MREMAP_MAYMOVE | MREMAP_FIXED, to };
 
-	return !is_error(inject(sp, SYS_mremap, args));
+	return !inject_failed(inject_call(sp, SYS_mremap, args));
 }
 
 /* A place of its own for the page, with the tables behind it. */
@@ -423,7 +178,7 @@ static uint64_t window_map(struct space *sp, int n)
 	int64_t at = inject_mmap(sp, out_of_the_way(sp, TAB_END, WIN_PAGE),
 				 TAB_END, PROT_NONE, reserve, -1, 0);
 
-	if (is_error(at))
+	if (inject_failed(at))
 		return 0;
 	if (alias(sp, page, WIN_PAGE, (uint64_t)at) &&
 	    alias(sp, sp->tables_addr, TAB_SIZE, (uint64_t)at + WIN_PAGE))
@@ -454,7 +209,7 @@ void space_use_traps(struct space *sp)
 {
 	sp->only_traps = true;
 	for (unsigned i = 0; i < sp->n_regions; i++)
-		emit_stop_traps(sp->regions[i]->map + STOP_AT);
+		emit_stop_traps(sp->regions[i]->map + sp->layout.cold);
 }
 
 /* --- provisions ---------------------------------------------------------- */
@@ -515,7 +270,7 @@ static void look_how_wide(struct space *sp)
 	if (sp->wide || !maps_share_low_bits(&sp->maps))
 		return;
 	sp->wide = true;
-	sp->outdated = sp->n_blocks > 1;
+	sp->outdated = sp->by_pc.count;
 }
 
 const struct map_range *space_find(struct space *sp, uint64_t addr)
@@ -543,7 +298,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->refs = 1;
 	sp->batch = 1;
 	space_remapped(sp);
-	sp->n_blocks = sp->n_sites = sp->n_published = 1;
+	space_lay_out(sp, tr->cache_size);
 	sp->slots = huge_alloc(SCRATCH_SIZE);
 	sp->pages_read = (void *)(sp->slots + TAB_DIRECT);
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
@@ -562,7 +317,7 @@ void space_unmap(struct space *sp, struct thread *by)
 {
 	sp->by = by;
 	for (unsigned i = 0; i < sp->n_regions; i++)
-		inject_munmap(sp, sp->regions[i]->addr, REGION_SIZE);
+		inject_munmap(sp, sp->regions[i]->addr, sp->layout.size);
 	for (unsigned i = 0; i < sp->trails->n_windows; i++)
 		inject_munmap(sp, window_addr(sp, (int)i), TAB_END);
 	if (sp->tables_addr)
@@ -592,11 +347,7 @@ void space_free(struct space *sp)
 	map_fini(&sp->plain_stores);
 	map_fini(&sp->section_ends);
 	map_fini(&sp->signed_ranges);
-	free(sp->blocks);
-	free(sp->sites);
-	free(sp->caches);
 	free(sp->waiting);
-	free(sp->events);
 	free(sp->excluded);
 	map_fini(&sp->returns);
 	map_fini(&sp->anyway);
@@ -611,13 +362,13 @@ void space_flush(struct space *sp)
 {
 	gates_flush(sp);
 	for (unsigned i = 0; i < sp->n_regions; i++)
-		region_reset(sp->regions[i], sp->only_traps);
+		region_reset(sp, sp->regions[i]);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
 	constants_fini(sp);
 	map_fini(&sp->callees);
-	sp->n_blocks = sp->n_sites = sp->n_published = 1;
-	sp->n_caches = sp->n_waiting = sp->n_events = 0;
+	sp->n_waiting = 0;
+	sp->worn = false;
 	sp->tr->stats.flushes++;
 	sp->outdated = false;
 	memset(sp->slots, 0, TAB_DIRECT * sizeof(*sp->slots));

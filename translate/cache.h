@@ -1,12 +1,14 @@
 /*
  * The code cache of an address space: private to translate/.
  *
- * A region serves the code within reach of it, and is a single memfd that the
- * debuggee made: code, which it may execute and we write, and data, which both
- * may write. Code comes in three streams that only grow: hot, in the order in
- * which it falls through; cold, for what is rarely run; and stubs, each a trap
- * that brings the thread to the server. The cache is dropped as a whole, never
- * in parts: a block that goes is marked by a trap at its entry.
+ * A region is a single memfd that the debuggee made: code, which it may execute
+ * and we write, and data, which both may write. Code comes in three streams
+ * that only grow: hot, in the order in which it falls through; cold, for what
+ * is rarely run; and stubs, each a trap that brings the thread to the server.
+ * Code that lies together is a cluster, and is served by the regions that lie
+ * within reach of it: one is being filled, the others are full. A block that
+ * goes is marked by a trap at its entry; its memory is used again when its
+ * whole region is evicted (evict.h).
  *
  * What lies in memory that the debuggee can write is never trusted here:
  * records are ours, and indices come from addresses that were checked.
@@ -56,7 +58,7 @@ struct stream {
 	struct x86_emit e;
 	uint32_t start;	    /* offset of its first byte in the region */
 	struct mark *marks; /* ascending; the trail's, as is their number */
-	uint32_t *n_marks;
+	uint32_t *n_marks, max_marks;
 };
 
 enum stub_kind {
@@ -82,30 +84,40 @@ struct stub {
 	int8_t undo;
 };
 
-#ifdef HOSTILE
-#define HOT_SIZE  (128u << 10)
-#define COLD_SIZE (128u << 10)
-#define STUB_SIZE (256u << 10)
-#define DATA_SIZE (64u << 10)
-#else
-#define HOT_SIZE  (24u << 20)
-#define COLD_SIZE (24u << 20)
-#define STUB_SIZE (32u << 20)
-#define DATA_SIZE (8u << 20)
-#endif
-#define STUB_BYTES  17u /* emit_stub() */
-#define STOP_BYTES  134u /* emit_stop() */
-#define STOP_AT	    HOT_SIZE
-#define STOPPED_AT  (STOP_AT + 88) /* ... where its signal stops a thread */
-#define STUBS_AT    (HOT_SIZE + COLD_SIZE)
-#define STUBS_MAX   (STUB_SIZE / STUB_BYTES)
-#define MARKS_MAX   (HOT_SIZE / 3) /* instructions are longer than that */
-#define CODE_SIZE   (HOT_SIZE + COLD_SIZE + STUB_SIZE)
-#define REGION_SIZE (CODE_SIZE + DATA_SIZE)
-#define REGIONS_MAX 64
-/* Bytes of data that are never and always set. */
-#define NEVER_AT  CODE_SIZE
-#define ALWAYS_AT (CODE_SIZE + 8)
+#define STUB_BYTES 17u	/* emit_stub() */
+#define STOP_BYTES 134u /* emit_stop() */
+#define STOPPED_AT 88u	/* ... where in it its signal stops a thread */
+
+/* Where the parts of a region begin, in bytes; the hot stream is at 0. The cold
+ * one begins with emit_stop(), the data with a byte that is never set, and one
+ * that always is. */
+struct layout {
+	uint32_t cold, stubs, data, size;
+};
+
+static inline uint32_t layout_never(const struct layout *l)
+{
+	return l->data;
+}
+
+static inline uint32_t layout_always(const struct layout *l)
+{
+	return l->data + 8;
+}
+
+static inline uint32_t layout_stubs_max(const struct layout *l)
+{
+	return (l->data - l->stubs) / STUB_BYTES;
+}
+
+/* Of each of the other two streams; instructions are longer than that. */
+static inline uint32_t layout_marks_max(const struct layout *l)
+{
+	return l->cold / 3;
+}
+
+#define REGIONS_MAX  64
+#define CLUSTERS_MAX 64
 
 /*
  * What it takes to rewind threads, in memory that whoever outlives us can see
@@ -113,6 +125,7 @@ struct stub {
  */
 struct trail {
 	uint64_t addr; /* the region's, in the debuggee */
+	struct layout layout;
 	struct mark *hot, *cold;
 	struct stub *stubs;
 	uint32_t n_hot, n_cold, n_stubs;
@@ -128,14 +141,31 @@ struct trails {
 	uint64_t windows[WINDOWS_MAX]; /* in the debuggee; 0: none there */
 };
 
+/*
+ * Records of a region have numbers from 1 on; with the region's index a number
+ * is a reference to one in the space, of which 0 is none.
+ */
+#define REF_SHIFT 24
+#define REF_MAX	  (UINT32_C(1) << REF_SHIFT)
+
 struct region {
-	unsigned index;
+	unsigned index, cluster;
+	uint64_t born; /* ascending as they are begun; 0: it is empty */
 	uint64_t addr; /* in the debuggee */
 	uint8_t *map;  /* here */
 	struct stream hot, cold;
 	struct trail *trail;
 	struct map exits; /* pc -> index of its STUB_EXIT, + 1 */
 	uint32_t data_used;
+	bool worn; /* it has no stubs left for what is dropped */
+	struct block *blocks;
+	uint32_t n_blocks, cap_blocks, n_published;
+	struct site *sites;
+	uint32_t n_sites, cap_sites;
+	struct branch_cache *caches;
+	uint32_t n_caches, cap_caches;
+	struct event_site *events;
+	uint32_t n_events, cap_events;
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
 };
@@ -147,9 +177,9 @@ enum site_kind {
 };
 
 struct site {
-	uint32_t at; /* offset into its region */
-	uint32_t next;
-	uint8_t region, kind;
+	uint32_t at;   /* offset into its region */
+	uint32_t next; /* a reference */
+	uint8_t kind;
 };
 
 enum {
@@ -162,7 +192,8 @@ struct block {
 	uint64_t pc;
 	uint32_t length; /* bytes of original code */
 	uint32_t entry;	 /* offsets into the region */
-	/* 0: none yet. The last spends no flags. */
+	/* 0: none yet; they may lie in another region of the cluster: 32 bits
+	 * of what landing_cpc() tells. The last spends no flags. */
 	uint32_t return_landing, indirect_landing, kept_landing;
 	uint32_t sites; /* that lead here */
 	uint32_t slot;	/* of data: counter or coverage; 0: none */
@@ -214,17 +245,21 @@ struct space {
 	bool wide;     /* executable ranges share low address bits, or did */
 	bool outdated; /* code was translated by what holds no more */
 	struct map constants; /* page number + 1 -> struct constant */
+	struct layout layout; /* of its regions */
 	struct region *regions[REGIONS_MAX];
-	unsigned n_regions;
-	struct map by_pc;     /* pc -> index of its block */
-	struct map pages;     /* page number + 1 -> index of the first block */
-	struct block *blocks; /* 0 is none */
-	uint32_t n_blocks, cap_blocks;
-	struct site *sites; /* 0 is none */
-	uint32_t n_sites, cap_sites;
-	uint32_t n_published;
-	struct branch_cache *caches;
-	uint32_t n_caches, cap_caches;
+	unsigned n_regions, max_regions;
+	unsigned n_evicted; /* so far */
+	uint64_t last_born;
+	struct cluster {
+		uint64_t addr; /* where its regions begin */
+		struct region *filling;
+	} clusters[CLUSTERS_MAX];
+	unsigned n_clusters;
+	bool worn;		     /* a region of it is */
+	bool sealed;		     /* the program can map no more */
+	const struct region *ending; /* whose records go; NULL: all */
+	struct map by_pc;	     /* pc + 1 -> reference to its block */
+	struct map pages; /* page number + 1 -> ... to its first block */
 	struct excluded {
 		uint64_t lo, hi;
 		bool transparent;
@@ -237,8 +272,6 @@ struct space {
 	uint32_t n_modules, cap_modules;
 	uint8_t *rings; /* ring.h; NULL: no events */
 	uint64_t rings_addr;
-	struct event_site *events;
-	uint32_t n_events, cap_events;
 	struct waiting *waiting; /* coverage.c */
 	uint32_t n_waiting, cap_waiting;
 
@@ -258,6 +291,9 @@ struct space {
 #define WINDOWS_MAX 16384
 #define RINGS_SIZE  ((uint64_t)WINDOWS_MAX << 16)
 
+/* Its regions will be so large that a number of them fits into the bytes. */
+void space_lay_out(struct space *sp, uint64_t bytes);
+
 /* by is a stopped thread of the lower target, of the space's process. NULL
  * and an error with a reason when nothing can be mapped. */
 struct space *space_new(struct translator *tr, struct thread *by,
@@ -272,10 +308,20 @@ void space_free(struct space *sp);
 uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
 		   uint64_t align, uint64_t *addr, struct err *e);
 
-/* The region for code at pc, made if need be; NULL: impossible. */
+/* The region that is being filled with code for pc's cluster; made if need be,
+ * as far as there may be more. It may be full all the same. NULL: there is none
+ * and can be none, unless another is evicted. */
 struct region *space_region(struct space *sp, uint64_t pc, struct err *e);
-/* ... or NULL if it is still to be made. */
-struct region *space_region_near(const struct space *sp, uint64_t pc);
+/* The cluster that serves pc; CLUSTERS_MAX: it is still to be made. */
+unsigned space_cluster(const struct space *sp, uint64_t pc);
+/* Can there be any region near the pc? It may take an eviction. */
+bool space_can_serve(struct space *sp, uint64_t pc);
+
+/* Nothing of it is used any more: it is as new. */
+void region_reset(struct space *sp, struct region *rg);
+/* It is empty, and serves that cluster from now on, at another place. */
+int region_move(struct space *sp, struct region *rg, unsigned cluster);
+void region_free(struct region *rg);
 
 /* The region whose code holds the address, or NULL. */
 struct region *space_region_at(const struct space *sp, uint64_t cpc);
@@ -327,17 +373,24 @@ void space_use_traps(struct space *sp);
  * the process is about to filter its system calls, and ours with them. */
 void space_provide(struct space *sp);
 
-/* Is there room for a block in all streams? */
+/* Is there room for a block in all streams, and for all that belongs to it? */
 bool region_has_room(const struct region *rg);
+/* ... for a little cold code with an exit, where no block is begun? */
+#define COLD_LEAST 256u
+bool region_has_cold(const struct region *rg);
 
-/* Offset of the stub. */
+/* Room for so many stubs? Blocks are begun only where there is room for all
+ * that belongs to them (region_has_room()); who writes anything else asks. */
+bool region_has_stubs(const struct region *rg, uint32_t n);
+/* Offset of the stub, for which there is room. */
 uint32_t region_stub(struct region *rg, const struct stub *stub);
-/* That of STUB_EXIT for pc. */
+/* That of STUB_EXIT for pc; 0: there was none, and there is no room. */
 uint32_t region_exit(struct region *rg, uint64_t pc);
 /* The stub whose code holds the offset, or NULL. */
 struct stub *trail_stub(const struct trail *tl, uint32_t at);
 
-/* Size bytes of data, aligned to 8: an offset into the region. */
+/* Size bytes of data, aligned to 8, for which there is room: an offset into the
+ * region. */
 uint32_t region_data(struct region *rg, unsigned size);
 
 /* The boundary at the offset, or NULL. */
@@ -354,6 +407,9 @@ static inline uint32_t stream_at(const struct stream *s)
 {
 	return s->start + (uint32_t)s->e.len;
 }
+
+/* Of the common tables: nothing is known any more. */
+void tables_reset(struct space *sp);
 
 /* Drops all translated code, of which no thread may run any. */
 void space_flush(struct space *sp);

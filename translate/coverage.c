@@ -41,9 +41,20 @@ void coverage_wait(struct space *sp, const struct waiting *w)
 	sp->waiting[sp->n_waiting++] = *w;
 }
 
+void coverage_forget(struct space *sp, unsigned region)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < sp->n_waiting; i++) {
+		if (sp->waiting[i].region != region)
+			sp->waiting[kept++] = sp->waiting[i];
+	}
+	sp->n_waiting = kept;
+}
+
 static void take_store_away(struct space *sp, const struct waiting *w)
 {
-	struct block *b = &sp->blocks[w->block];
+	struct block *b = block_at(sp, w->block);
 
 	if (b->flags & BLOCK_DEAD)
 		return;

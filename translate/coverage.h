@@ -13,6 +13,9 @@ struct waiting {
 /* The block was given a store. */
 void coverage_wait(struct space *sp, const struct waiting *w);
 
+/* The region's blocks are no more. */
+void coverage_forget(struct space *sp, unsigned region);
+
 /* A process is followed for its coverage from now on. */
 void coverage_begin(struct translator *tr);
 

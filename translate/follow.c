@@ -151,10 +151,25 @@ static bool restarts_call(const struct translator *tr, struct thread *low,
 	       (r == -512 || r == -513 || r == -514 || r == -516);
 }
 
-/* Where in the cache a thread is that has left the call before pc. */
-static uint64_t behind_call(struct space *sp, uint64_t pc)
+struct block *follow_block(struct translator *tr, struct space *sp, uint64_t pc)
 {
-	struct block *b = compile(sp, pc - 2);
+	struct block *b = sp->worn ? NULL : compile(sp, pc);
+
+	if (b || !process_make_room(tr, sp, pc))
+		return b;
+	b = compile(sp, pc);
+	if (b)
+		return b;
+	/* The tables are full. */
+	process_flush(tr, sp);
+	return compile(sp, pc);
+}
+
+/* Where in the cache a thread is that has left the call before pc. */
+static uint64_t behind_call(struct translator *tr, struct space *sp,
+			    uint64_t pc)
+{
+	struct block *b = follow_block(tr, sp, pc - 2);
 	const struct trail *tl = b ? sp->regions[b->region]->trail : NULL;
 
 	for (uint32_t at = b ? b->entry : 0; b && at < b->entry + 256; at++) {
@@ -164,17 +179,6 @@ static uint64_t behind_call(struct space *sp, uint64_t pc)
 			return tl->addr + at;
 	}
 	return 0;
-}
-
-struct block *follow_block(struct translator *tr, struct space *sp, uint64_t pc)
-{
-	struct block *b = compile(sp, pc);
-
-	/* Where there can be no region a flush makes none. */
-	if (b || !space_region(sp, pc, NULL))
-		return b;
-	process_flush(tr, sp);
-	return compile(sp, pc);
 }
 
 /*
@@ -220,7 +224,7 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 	struct block *b;
 
 	if (restarts_call(tr, low, image))
-		return behind_call(f->space, pc);
+		return behind_call(tr, f->space, pc);
 	if (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc))
 		b = compile_behind_point(f->space, pc);
 	else
@@ -270,8 +274,7 @@ static void range_changed(struct space *sp, const struct watch *w)
 }
 
 /* What the thread did by itself may have changed code. */
-static void end_wait(struct translator *tr, struct thread *th,
-		     struct follow *f)
+static void end_wait(struct translator *tr, struct thread *th, struct follow *f)
 {
 	struct thread *low = lower_thread(th);
 	struct watch *w = &f->watch;

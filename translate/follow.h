@@ -32,7 +32,7 @@ struct follow {
 	uint32_t ring_read; /* bytes of it */
 	bool in_cache;
 	uint64_t blocked_pc; /* where it is to go on: blocked.h; or 0 */
-	bool excluded;	/* it is in excluded code, natively */
+	bool excluded;	     /* it is in excluded code, natively */
 	enum follow_wait wait;
 	struct watch watch;
 	struct section section;

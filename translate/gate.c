@@ -390,7 +390,7 @@ static struct gate *gate_new(struct gates *gs, uint64_t page)
 	struct gate *g;
 	uint32_t at;
 
-	if (!rg)
+	if (!rg || !region_has_room(rg))
 		return NULL;
 	g = xcalloc(1, sizeof(*g));
 	g->addr = page;
@@ -508,6 +508,33 @@ static bool is_known(struct gates *gs, struct gate *g)
 {
 	(void)gs;
 	return !g->unknown;
+}
+
+/* Their pages stay protected: the next write to one lifts that. */
+void gates_evict(struct space *sp, const struct region *rg)
+{
+	struct gates *gs = sp->gates;
+	struct map kept = { 0 };
+
+	if (!gs)
+		return;
+	pthread_mutex_lock(&gs->lock);
+	for (size_t i = 0; gs->all.slots && i <= gs->all.mask; i++) {
+		struct gate *g = gs->all.slots[i].value;
+
+		if (!gs->all.slots[i].key)
+			continue;
+		if (g->rg != rg) {
+			map_set(&kept, gs->all.slots[i].key, g);
+			continue;
+		}
+		gs->n_hot -= g->state == GATE_HOT;
+		page_drop(sp, g);
+		gate_free(g);
+	}
+	map_fini(&gs->all);
+	gs->all = kept;
+	pthread_mutex_unlock(&gs->lock);
 }
 
 bool gates_touch(const struct space *sp, uint64_t lo, uint64_t hi)

@@ -82,6 +82,9 @@ bool gates_touch(const struct space *sp, uint64_t lo, uint64_t hi);
 void gates_yield(struct space *sp);
 bool gates_watch_files(const struct space *sp);
 
+/* Those go whose bytes lie in the region, and the blocks that test them. */
+void gates_evict(struct space *sp, const struct region *rg);
+
 /* All records go; the space's blocks have gone. */
 void gates_flush(struct space *sp);
 /* ... and the protection with them. */

@@ -40,10 +40,11 @@ struct translator {
 		bool due; /* some thread of who is to stop, and none has */
 		struct ptid who;
 	} interrupt;
-	size_t n_followed;     /* threads */
-	size_t n_due;	       /* processes: see tr_process.follow_due */
-	struct list blocked;   /* blocked.c: what is to be undone yet */
+	size_t n_followed;   /* threads */
+	size_t n_due;	     /* processes: see tr_process.follow_due */
+	struct list blocked; /* blocked.c: what is to be undone yet */
 	bool follow_new, follow_forks, follow_execs;
+	uint64_t cache_size; /* of each space that is made */
 	unsigned fs_base, gs_base, orig_rax, fiseg, fioff; /* of registers */
 	struct translate_stats stats;
 	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */
@@ -59,7 +60,7 @@ struct translator {
 struct tr_process {
 	struct process *lower;
 	struct space *space; /* NULL: no thread of it was followed yet */
-	bool is_ours; /* a child that is followed, and was told to nobody */
+	bool is_ours;	 /* a child that is followed, and was told to nobody */
 	bool follow_due; /* once it can be: it waits for its vfork child */
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 };
@@ -201,8 +202,10 @@ bool process_has_point(const struct space *sp, uint64_t pc);
  * layer above set it; or NULL. */
 const struct point *process_point(const struct process *p, uint64_t pc);
 
-/* The cache is full: it is dropped, for all threads. */
+/* The cache is dropped, for all threads. */
 void process_flush(struct translator *tr, struct space *sp);
+/* It is full: room is made for code at pc. False: there can be none. */
+bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc);
 
 /* Counted; the last use frees it. */
 void space_unref(struct space *sp);

@@ -8,6 +8,7 @@
 #include "translate/block.h"
 #include "translate/blocked.h"
 #include "translate/coverage.h"
+#include "translate/evict.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/ring.h"
@@ -419,7 +420,7 @@ bool process_wants(struct translator *tr, struct thread *th,
 	return false;
 }
 
-/* --- the cache is full --------------------------------------------------- */
+/* --- breakpoints of the layer above -------------------------------------- */
 
 static const struct process *upper_of(const struct space *sp)
 {
@@ -447,32 +448,78 @@ bool process_has_point(const struct space *sp, uint64_t pc)
 	return p && process_point(p, pc);
 }
 
-static void flush_thread(struct translator *tr, struct thread *th)
+/* --- the cache is full --------------------------------------------------- */
+
+/* Out of the cache, in the kernel's eyes too: when we die now, nobody could
+ * find the way back. */
+static void take_out(struct translator *tr, struct thread *th)
 {
 	follow_rewind(tr, th);
+	if (!lower_thread(th)->blocked)
+		target_regs_flush(tr->lower, lower_thread(th));
 	ring_drain(tr, th, true);
 }
 
-/* Rare: it is when megabytes of code have been translated. */
-void process_flush(struct translator *tr, struct space *sp)
+/* Nobody is in the cache then. Returns the thread that is not to run on when
+ * that is over. */
+static struct thread *clear_cache(struct translator *tr, struct space *sp)
 {
 	struct thread *by = sp->by, *th;
 	struct process *p;
 
 	translator_pause(tr);
 	list_each(p, &tr->t.processes, node) {
+		if (space_of(p) != sp)
+			continue;
+		follow_rewind_unborn(tr, p);
 		list_each(th, &p->threads, node) {
 			if (follow_of(th) && follow_of(th)->space == sp)
-				flush_thread(tr, th);
+				take_out(tr, th);
 		}
 	}
-	records_end(sp);
-	space_flush(sp);
+	sp->by = by;
+	return by;
+}
+
+static void run_on(struct translator *tr, struct space *sp, struct thread *by)
+{
 	translator_unpause(tr, by);
 	sp->by = by;
 }
 
+/* Rare: it is when what code was translated by holds no more. */
+void process_flush(struct translator *tr, struct space *sp)
+{
+	struct thread *by = clear_cache(tr, sp);
+
+	records_end(sp);
+	space_flush(sp);
+	run_on(tr, sp, by);
+}
+
+/* Rare, too: it is when megabytes of code have been translated. */
+bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc)
+{
+	struct thread *by;
+	bool done;
+
+	if (!space_can_evict(sp, pc))
+		return false;
+	by = clear_cache(tr, sp);
+	done = space_evict(sp, pc);
+	run_on(tr, sp, by);
+	return done;
+}
+
 /* --- what is asked of it ------------------------------------------------- */
+
+int translate_cache_size(struct target *t, uint64_t bytes)
+{
+	if (bytes < CACHE_LEAST || bytes > CACHE_MOST)
+		return -EINVAL;
+	translator_of(t)->cache_size = bytes;
+	return 0;
+}
 
 int translate_tick(struct target *t)
 {

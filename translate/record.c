@@ -110,13 +110,13 @@ static uint64_t hits(const struct space *sp, const struct block *b)
 	return n;
 }
 
-void translate_blocks_each(const struct space *sp, translate_block_fn *fn,
-			   void *user)
+static void region_each(const struct space *sp, const struct region *rg,
+			translate_block_fn *fn, void *user)
 {
 	struct translate_block out;
 
-	for (uint32_t i = 1; i < sp->n_blocks; i++) {
-		const struct block *b = &sp->blocks[i];
+	for (uint32_t i = 1; i < rg->n_blocks; i++) {
+		const struct block *b = &rg->blocks[i];
 
 		out = (struct translate_block){
 			.pc = b->pc,
@@ -127,6 +127,15 @@ void translate_blocks_each(const struct space *sp, translate_block_fn *fn,
 				b->module ? &sp->modules[b->module - 1] : NULL,
 		};
 		fn(user, &out);
+	}
+}
+
+void translate_blocks_each(const struct space *sp, translate_block_fn *fn,
+			   void *user)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		if (!sp->ending || sp->ending == sp->regions[i])
+			region_each(sp, sp->regions[i], fn, user);
 	}
 }
 

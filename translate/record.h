@@ -39,9 +39,9 @@ typedef void translate_block_fn(void *user, const struct translate_block *b);
 /* The code of a followed process; NULL: it is not followed. */
 const struct space *translate_space(const struct process *p);
 
-/* Calls fn for each block, in the order in which they were translated. Those
- * that never ran are among them, and one pc may be there again. All that fn
- * gets is borrowed until it returns. */
+/* Calls fn for each block, in no particular order. Those that never ran are
+ * among them, and one pc may be there again. All that fn gets is borrowed until
+ * it returns. */
 void translate_blocks_each(const struct space *sp, translate_block_fn *fn,
 			   void *user);
 
@@ -53,7 +53,8 @@ void translate_modules_each(const struct space *sp, translate_module_fn *fn,
 			    void *user);
 
 /* Told before records go, with the process that they began with; that one, and
- * all of its threads, may have ended already. */
+ * all of its threads, may have ended already. Where only some blocks go,
+ * translate_blocks_each() has these alone until it returns. */
 typedef void translate_end_fn(void *user, pid_t pid, const struct space *sp);
 
 /* There is one such listener; fn may be NULL. */

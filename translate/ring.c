@@ -25,15 +25,25 @@ uint32_t ring_record_size(const struct space *sp)
 	return ring_kinds(sp) & CALLS ? 16 : 4;
 }
 
-uint32_t ring_site(struct space *sp, const struct event_site *site)
+uint32_t ring_site(struct region *rg, const struct event_site *site)
 {
-	if (sp->n_events == sp->cap_events) {
-		sp->cap_events = sp->cap_events ? 2 * sp->cap_events : 4096;
-		sp->events =
-			xrealloc(sp->events, sp->cap_events * sizeof(*site));
+	if (rg->n_events >= rg->cap_events) {
+		rg->cap_events = rg->cap_events ? 2 * rg->cap_events : 4096;
+		rg->events =
+			xrealloc(rg->events, rg->cap_events * sizeof(*site));
 	}
-	sp->events[sp->n_events] = *site;
-	return sp->n_events++;
+	rg->events[rg->n_events] = *site;
+	return rg->index << REF_SHIFT | rg->n_events++;
+}
+
+/* What the program has written there may be anything. */
+static const struct event_site *site_at(const struct space *sp, uint32_t ref)
+{
+	uint32_t index = ref >> REF_SHIFT, n = ref & (REF_MAX - 1);
+	const struct region *rg =
+		index < sp->n_regions ? sp->regions[index] : NULL;
+
+	return rg && n && n < rg->n_events ? &rg->events[n] : NULL;
 }
 
 int rings_map(struct space *sp, struct err *e)
@@ -105,9 +115,9 @@ static bool take_record(struct batch *b, struct follow *f, const uint8_t *p)
 	uint64_t to;
 
 	memcpy(&id, p, sizeof(id));
-	if (id >= f->space->n_events)
+	s = site_at(f->space, id);
+	if (!s)
 		return false;
-	s = &f->space->events[id];
 	to = s->to;
 	if (s->indirect)
 		memcpy(&to, p + 8, sizeof(to));

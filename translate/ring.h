@@ -8,9 +8,9 @@
  * no fault to see the end: the kernel would reset the handler of a thread that
  * blocks SIGSEGV.
  *
- * A record is a number of a struct event_site, 32 bits; where calls or returns
- * are told of it has 16 bytes, the last 8 of which are where an indirect one
- * goes. Both sizes divide that of the ring.
+ * A record is a reference to a struct event_site, 32 bits; where calls or
+ * returns are told of it has 16 bytes, the last 8 of which are where an
+ * indirect one goes. Both sizes divide that of the ring.
  */
 #ifndef TRANSLATE_RING_H
 #define TRANSLATE_RING_H
@@ -35,8 +35,8 @@ struct event_site {
 unsigned ring_kinds(const struct space *sp);
 uint32_t ring_record_size(const struct space *sp);
 
-/* A number for the site. */
-uint32_t ring_site(struct space *sp, const struct event_site *site);
+/* A reference to the site, whose code is in the region. */
+uint32_t ring_site(struct region *rg, const struct event_site *site);
 
 /* Once for a space that is to be traced; see space_new() for how it fails. */
 int rings_map(struct space *sp, struct err *e);

@@ -17,7 +17,8 @@ bool stop_is_stubs(void *user, struct thread *low, int signo, uint64_t addr)
 	if (!f || !f->in_cache)
 		return false;
 	rg = space_region_at(f->space, addr);
-	return rg && (signo == SIGTRAP || addr == rg->addr + STOPPED_AT);
+	return rg && (signo == SIGTRAP ||
+		      addr == rg->addr + rg->cold.start + STOPPED_AT);
 }
 
 void stop_keep_sigcont(struct translator *tr, const struct thread *low,

@@ -10,9 +10,15 @@
 #include "translate/layer.h"
 #include "translate/x86_64/orphan.h"
 
-#define MARKS_SIZE (MARKS_MAX * sizeof(struct mark))
-#define STUBS_SIZE (STUBS_MAX * sizeof(struct stub))
-#define TRAIL_SIZE (2 * MARKS_SIZE + STUBS_SIZE)
+static size_t marks_size(const struct layout *l)
+{
+	return layout_marks_max(l) * sizeof(struct mark);
+}
+
+static size_t trail_size(const struct layout *l)
+{
+	return 2 * marks_size(l) + layout_stubs_max(l) * sizeof(struct stub);
+}
 
 static const struct target_guard_ops *guard_of(const struct space *sp)
 {
@@ -56,7 +62,8 @@ void trails_fini(struct space *sp)
 	struct trails *all = sp->trails;
 
 	for (uint32_t i = 0; i < all->n_regions; i++)
-		memory_free(sp, all->regions[i].hot, TRAIL_SIZE,
+		memory_free(sp, all->regions[i].hot,
+			    trail_size(&all->regions[i].layout),
 			    !all->regions[i].unseen);
 	memory_free(sp, all, sizeof(*all), sp->guarded);
 }
@@ -65,13 +72,15 @@ void trail_add(struct space *sp, struct region *rg)
 {
 	struct trail *tl = &sp->trails->regions[rg->index];
 	bool guarded = sp->guarded;
-	uint8_t *m = memory_new(sp, TRAIL_SIZE, &guarded);
+	const struct layout *l = &sp->layout;
+	uint8_t *m = memory_new(sp, trail_size(l), &guarded);
 
 	*tl = (struct trail){
 		.addr = rg->addr,
+		.layout = *l,
 		.hot = (void *)m,
-		.cold = (void *)(m + MARKS_SIZE),
-		.stubs = (void *)(m + 2 * MARKS_SIZE),
+		.cold = (void *)(m + marks_size(l)),
+		.stubs = (void *)(m + 2 * marks_size(l)),
 		.unseen = !guarded,
 	};
 	rg->trail = tl;
@@ -84,7 +93,7 @@ void trail_add(struct space *sp, struct region *rg)
 const struct trail *trails_at(const struct trails *all, uint64_t cpc)
 {
 	for (uint32_t i = 0; i < all->n_regions; i++) {
-		if (cpc - all->regions[i].addr < CODE_SIZE)
+		if (cpc - all->regions[i].addr < all->regions[i].layout.data)
 			return &all->regions[i];
 	}
 	return NULL;
@@ -92,15 +101,15 @@ const struct trail *trails_at(const struct trails *all, uint64_t cpc)
 
 struct stub *trail_stub(const struct trail *tl, uint32_t at)
 {
-	uint32_t n = (at - STUBS_AT) / STUB_BYTES;
+	uint32_t n = (at - tl->layout.stubs) / STUB_BYTES;
 
-	return at >= STUBS_AT && n < tl->n_stubs ? &tl->stubs[n] : NULL;
+	return at >= tl->layout.stubs && n < tl->n_stubs ? &tl->stubs[n] : NULL;
 }
 
 const struct mark *trail_mark(const struct trail *tl, uint32_t at)
 {
-	const struct mark *marks = at < HOT_SIZE ? tl->hot : tl->cold;
-	size_t lo = 0, hi = at < HOT_SIZE ? tl->n_hot : tl->n_cold;
+	const struct mark *marks = at < tl->layout.cold ? tl->hot : tl->cold;
+	size_t lo = 0, hi = at < tl->layout.cold ? tl->n_hot : tl->n_cold;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;

@@ -80,6 +80,21 @@ int translate_exclude_modules(struct target *t, const char *glob,
 void translate_follow_children(struct target *t, bool forks, bool execs);
 
 /*
+ * How much memory the code cache of a process may take, in bytes: of those that
+ * are followed from now on. What does not fit takes the place of what was
+ * translated longest ago. -EINVAL: less than CACHE_LEAST or more than
+ * CACHE_MOST.
+ */
+#define CACHE_LEAST (UINT64_C(1) << 20)
+#define CACHE_MOST  (UINT64_C(1) << 30)
+#ifdef HOSTILE
+#define CACHE_DEFAULT CACHE_LEAST
+#else
+#define CACHE_DEFAULT (UINT64_C(256) << 20)
+#endif
+int translate_cache_size(struct target *t, uint64_t bytes);
+
+/*
  * What is done now and then while threads run; next_event() does it too, as far
  * as it is called. Returns in how many milliseconds it wants to be called
  * again; -1: not before the next event.

@@ -36,16 +36,18 @@ static void land(struct trap *t, bool is_return)
 	struct space *sp = t->f->space;
 	uint8_t *image = follow_image(t->tr, t->low, false);
 	struct block *b;
+	uint64_t pc;
 
 	if (!image)
 		return;
-	b = follow_block(t->tr, sp, *image_reg(image, IMAGE_RIP));
-	if (b && !region_has_room(sp->regions[b->region])) {
-		process_flush(t->tr, sp);
-		b = follow_block(t->tr, sp, *image_reg(image, IMAGE_RIP));
+	pc = *image_reg(image, IMAGE_RIP);
+	b = follow_block(t->tr, sp, pc);
+	if (b && !compile_landing(sp, b, is_return) &&
+	    process_make_room(t->tr, sp, pc)) {
+		b = follow_block(t->tr, sp, pc);
+		if (b)
+			compile_landing(sp, b, is_return);
 	}
-	if (b)
-		compile_landing(sp, b, is_return);
 	follow_run_on(t->tr, t->low, t->f);
 }
 
@@ -127,7 +129,7 @@ static bool trap_stale(struct trap *t, struct stop *ev)
 
 	(void)ev;
 	t->tr->stats.stale++;
-	if (b && block_index(sp, b) == t->stub.arg)
+	if (b && block_ref(sp, b) == t->stub.arg)
 		block_drop(sp, b);
 	follow_run_on(t->tr, t->low, t->f);
 	return false;
@@ -136,7 +138,7 @@ static bool trap_stale(struct trap *t, struct stop *ev)
 static bool trap_gate(struct trap *t, struct stop *ev)
 {
 	struct space *sp = t->f->space;
-	const struct block *b = &sp->blocks[t->stub.arg];
+	const struct block *b = block_at(sp, t->stub.arg);
 
 	(void)ev;
 	t->tr->stats.gates++;
@@ -172,8 +174,7 @@ static bool trap_point(struct trap *t, struct stop *ev)
 		return true;
 	}
 	b = pt ? compile_behind_point(sp, t->stub.pc) : NULL;
-	if (pt && !b) {
-		process_flush(t->tr, sp);
+	if (pt && !b && process_make_room(t->tr, sp, t->stub.pc)) {
 		b = compile_behind_point(sp, t->stub.pc);
 	}
 	if (!b) {
@@ -250,7 +251,7 @@ static trap_fn *const traps[] = {
 static void bypass_dead(struct translator *tr, struct space *sp, uint64_t cpc)
 {
 	const struct region *rg = space_region_at(sp, cpc);
-	struct block *b = rg ? block_dead_at(sp, rg, cpc) : NULL, *now;
+	struct block *b = rg ? block_dead_at(rg, cpc) : NULL, *now;
 	struct block *before = b ? b - 1 : NULL;
 	bool lands;
 
@@ -258,7 +259,7 @@ static void bypass_dead(struct translator *tr, struct space *sp, uint64_t cpc)
 		return;
 	lands = b->return_landing;
 	b->return_landing = 0;
-	if (block_index(sp, before) && before->region == b->region &&
+	if (before > rg->blocks &&
 	    !(before->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
 		block_drop(sp, before);
 	now = lands ? follow_block(tr, sp, b->pc) : NULL;

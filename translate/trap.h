@@ -47,7 +47,7 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 		 enum follow_wait why);
 
-/* The code for pc; the cache is dropped if it is full. NULL: no region can be
+/* The code for pc; if the cache is full room is made. NULL: no region can be
  * near the pc. */
 struct block *follow_block(struct translator *tr, struct space *sp,
 			   uint64_t pc);

@@ -36,8 +36,7 @@ static void show_x87(const struct translator *tr, struct thread *th)
 	uint32_t *hi = register_32(th, tr->fiseg);
 	uint32_t *lo = register_32(th, tr->fioff);
 	uint64_t cpc = (uint64_t)*hi << 32 | *lo;
-	const struct trail *tl =
-		trails_at(follow_of(th)->space->trails, cpc);
+	const struct trail *tl = trails_at(follow_of(th)->space->trails, cpc);
 	const struct mark *m =
 		tl ? trail_mark(tl, (uint32_t)(cpc - tl->addr)) : NULL;
 

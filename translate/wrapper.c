@@ -382,6 +382,7 @@ struct target *translate_new(struct target *lower)
 	list_init(&tr->running);
 	list_init(&tr->blocked);
 	tr->follow_execs = true;
+	tr->cache_size = CACHE_DEFAULT;
 	mirror_start(tr);
 	return &tr->t;
 }

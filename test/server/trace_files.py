@@ -227,6 +227,31 @@ def depth_is_kept_across_excluded_calls():
     equal(outermost, plain.pop() + 1, "depth of fib")
 
 
+@case(peer=OURS, seconds=120)
+def a_small_cache_loses_nothing():
+    def both(option, *more):
+        return [traced(option, "tr_block", status=0, more=[*more, *size])
+                for size in ([], ["--cache-size=1M"])]
+    large, small = both("--count")
+    check(large.count(b"\n") > 10000, "blocks", large.count(b"\n"))
+    check(large == small, "counts differ")
+    large, small = (drcov(x) for x in both("--coverage"))
+    check(large == small, "coverage differs", len(large), len(small))
+    large, small = ([line.partition(b" ")[2] for line in x.splitlines()
+                     if not line.startswith(b"#")]
+                    for x in both("--trace", "--events=block,call,ret"))
+    check(large == small, "events differ", len(large), len(small))
+
+
+@case(peer=OURS)
+def a_cache_has_a_size():
+    for text in "1", "1023k", "2G", "big", "-1M", "":
+        status, out, err = trace(["--cache-size=" + text], "covered", "plain")
+        equal((status, out), (125, ""), text)
+        check("a cache has 1M to 1G bytes" in err, err)
+    equal(trace(["--cache-size=1M"], "covered", "plain")[0], 3, "status")
+
+
 @case(peer=OURS)
 def excluded_code_in_threads_and_before_an_exec():
     for mode, want in ("pair", 0), ("exec", 3), ("fork", 0), ("unload", 137):

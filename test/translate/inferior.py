@@ -40,6 +40,12 @@ def mode_options(mode, tmp):
                        "--native=libstdc*"]}[mode]
 
 
+def take_options(conditions):
+    """(options for trace that the row gives, the other conditions)"""
+    ours = [c[1:] for c in conditions if c.startswith("+")]
+    return ours, [c for c in conditions if not c.startswith("+")]
+
+
 def take(conditions, name, default):
     """(the row's name=VALUE or the default, the other conditions)"""
     ours = [c for c in conditions if c.startswith(name + "=")]
@@ -48,8 +54,10 @@ def take(conditions, name, default):
 
 
 def compare(opt, argv, conditions, mode, native):
+    more, conditions = take_options(conditions)
     with traced.folder() as tmp:
-        followed = traced.trace(opt, argv, mode_options(mode, tmp), cwd=tmp)
+        followed = traced.trace(opt, argv, mode_options(mode, tmp) + more,
+                                cwd=tmp)
         bad = traced.differences(native, followed)
         if opt.show:
             print(" ".join("%s %d" % s for s in followed.stats.items() if s[1]))

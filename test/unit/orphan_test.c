@@ -17,6 +17,8 @@
 #include "translate/x86_64/window.h"
 
 #define REGION	    UINT64_C(0x10000000)
+#define COLD	    0x8000
+#define STUBS	    0x10000
 #define WINDOW	    UINT64_C(0x20000000)
 #define TABLES	    UINT64_C(0x30000000)
 #define STACK	    UINT64_C(0x40000000)
@@ -96,6 +98,8 @@ static int setup(void **state)
 	all->n_regions = all->n_windows = 1;
 	all->windows[0] = WINDOW;
 	all->regions[0] = (struct trail){ .addr = REGION,
+					  .layout = { COLD, STUBS, 0x18000,
+						      0x19000 },
 					  .hot = hot,
 					  .stubs = stubs,
 					  .n_hot = ARRAY_SIZE(hot),
@@ -136,16 +140,16 @@ static void test_mark(void **state)
 static void test_stub(void **state)
 {
 	(void)state;
-	expect(orphan_at(REGION + STUBS_AT), PC + 9, 1, 0);
-	expect(orphan_at(REGION + STUBS_AT + 12), PC + 9, 1, 0);
-	expect(orphan_at(REGION + STOP_AT), PC + 9, 1, 0);
-	expect(orphan_at(REGION + STOP_AT + 22), PC + 9, 3, 0);
+	expect(orphan_at(REGION + STUBS), PC + 9, 1, 0);
+	expect(orphan_at(REGION + STUBS + 12), PC + 9, 1, 0);
+	expect(orphan_at(REGION + COLD), PC + 9, 1, 0);
+	expect(orphan_at(REGION + COLD + 22), PC + 9, 3, 0);
 }
 
 /* Where its signal stops the thread. */
 static void test_stopped(void **state)
 {
-	struct orphan o = orphan_at(REGION + STOPPED_AT);
+	struct orphan o = orphan_at(REGION + COLD + STOPPED_AT);
 
 	(void)state;
 	window[WIN_STUB_RAX / 8] = 10;
@@ -161,7 +165,7 @@ static void test_stopped(void **state)
 	assert_int_equal(o.regs[IMAGE_RDI], 11);
 	assert_int_equal(o.regs[IMAGE_RSI], 12);
 	assert_int_equal(o.regs[11], 13);
-	o = orphan_at(REGION + STOP_AT);
+	o = orphan_at(REGION + COLD);
 	assert_false(orphan_ops.is_stop(all, o.regs[IMAGE_RIP]));
 	assert_true(orphan_ops.rewind(all, &o));
 	assert_false(o.in_call);
@@ -170,12 +174,12 @@ static void test_stopped(void **state)
 /* The program may have written anything there. */
 static void test_no_such_stub(void **state)
 {
-	struct orphan o = orphan_at(REGION + STOPPED_AT);
+	struct orphan o = orphan_at(REGION + COLD + STOPPED_AT);
 
 	(void)state;
 	window[WIN_STUB / 8] = 1;
 	assert_true(orphan_ops.rewind(all, &o));
-	assert_int_equal(o.regs[IMAGE_RIP], REGION + STOPPED_AT);
+	assert_int_equal(o.regs[IMAGE_RIP], REGION + COLD + STOPPED_AT);
 	assert_int_equal(o.gs_base, PROGRAMS_GS);
 	window[WIN_STUB / 8] = 0;
 }

@@ -124,15 +124,15 @@ static bool generic_write(struct writer *w, const struct insn *i, bool keeps)
 
 /* --- indirect branches with a learned target ----------------------------- */
 
-static uint32_t cache_new(struct space *sp, const struct branch_cache *cache)
+static uint32_t cache_new(struct region *rg, const struct branch_cache *cache)
 {
-	if (sp->n_caches == sp->cap_caches) {
-		sp->cap_caches = sp->cap_caches ? 2 * sp->cap_caches : 1024;
-		sp->caches = xrealloc(sp->caches,
-				      sp->cap_caches * sizeof(*sp->caches));
+	if (rg->n_caches >= rg->cap_caches) {
+		rg->cap_caches = rg->cap_caches ? 2 * rg->cap_caches : 256;
+		rg->caches = xrealloc(rg->caches,
+				      rg->cap_caches * sizeof(*rg->caches));
 	}
-	sp->caches[sp->n_caches] = *cache;
-	return sp->n_caches++;
+	rg->caches[rg->n_caches] = *cache;
+	return rg->n_caches++;
 }
 
 static void put32(struct region *rg, uint32_t at, uint32_t v)
@@ -147,7 +147,7 @@ static void aim_to_learn(struct writer *w, struct branch_cache *k, bool is_call)
 	struct stub stub = {
 		.pc = w->pc,
 		.kind = STUB_LEARN,
-		.arg = cache_new(w->sp, k),
+		.arg = cache_new(w->rg, k),
 		.rewind = k->quiet ? REWIND_RCX : 0,
 	};
 
@@ -270,7 +270,8 @@ static bool learns(struct space *sp, const struct region *rg,
 {
 	struct code_reader reader;
 
-	if (space_region(sp, target, NULL) != rg)
+	if (space_cluster(sp, target) != rg->cluster ||
+	    !region_has_stubs(rg, 1))
 		return false;
 	code_init(&reader, sp);
 	return k->quiet || code_flags_dead(&reader, target);
@@ -279,11 +280,11 @@ static bool learns(struct space *sp, const struct region *rg,
 uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 		       uint64_t target)
 {
-	struct branch_cache *k = &sp->caches[cache];
+	struct branch_cache *k = &rg->caches[cache];
 	const struct map_range *r = space_find(sp, target);
 	uint32_t value = (uint32_t)target;
 
-	if (k->learned || !r || !(r->flags & RANGE_X) || !region_has_room(rg))
+	if (k->learned || !r || !(r->flags & RANGE_X))
 		return k->generic;
 	k->learned = true;
 	if (!learns(sp, rg, k, target)) {

@@ -270,8 +270,8 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
 		w_mark(w, 0, 0);
 		w_nop(w);
 	}
-	c->sp->blocks[w->block].instructions = (uint16_t)c->n_insns;
-	c->sp->blocks[w->block].module = module_at(c->sp, pc);
+	block_at(c->sp, w->block)->instructions = (uint16_t)c->n_insns;
+	block_at(c->sp, w->block)->module = module_at(c->sp, pc);
 	block_close(c->sp, w->block, length);
 	if (!is_excluded(c->sp, pc))
 		ring_compiled(c->sp, pc, pc + length);
@@ -287,13 +287,17 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
 static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 			    bool skip_point)
 {
-	uint32_t index = c->sp->n_blocks;
 	uint64_t next;
 
 	c->budget--;
 	next = write_block(c, pc, skip_point);
-	c->sp->blocks[index].return_landing = landing;
+	block_at(c->sp, c->w.block)->return_landing = landing;
 	return next;
+}
+
+static bool is_near(const struct compiler *c, const struct block *b)
+{
+	return c->sp->regions[b->region]->cluster == c->w.rg->cluster;
 }
 
 /* What comes next in the stream is another block's, or nobody's yet. */
@@ -301,8 +305,9 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 {
 	struct block *b = block_find(c->sp, pc);
 
-	if (b && landing)
-		b->return_landing = landing;
+	if (b && landing && is_near(c, b))
+		b->return_landing =
+			landing_at(c->sp, b, c->w.rg->addr + landing);
 	c->w.pc = pc;
 	w_mark(&c->w, 0, 0);
 	w_jmp_pc(&c->w, pc);
@@ -387,9 +392,15 @@ static bool is_full(const struct space *sp)
 	return sp->n_returns > TAB_ALL_USED || sp->n_indirect > TAB_ALL_USED;
 }
 
+/* What may never run is not worth what it evicts. */
+static unsigned batch(const struct space *sp)
+{
+	return sp->n_evicted < sp->max_regions ? BATCH_MAX : BATCH_PRESSED;
+}
+
 struct block *compile(struct space *sp, uint64_t pc)
 {
-	struct compiler c = { .sp = sp, .w.sp = sp, .budget = BATCH_MAX };
+	struct compiler c = { .sp = sp, .w.sp = sp, .budget = batch(sp) };
 	struct block *b = block_find(sp, pc);
 
 	if (b)
@@ -410,13 +421,14 @@ struct block *compile(struct space *sp, uint64_t pc)
 struct block *compile_behind_point(struct space *sp, uint64_t pc)
 {
 	struct compiler c = { .sp = sp, .w.sp = sp, .budget = 1 };
-	uint32_t index = sp->n_blocks;
+	uint32_t first;
 
 	code_init(&c.reader, sp);
 	c.has_points = process_has_points(sp);
 	if (!begin(&c, pc))
 		return NULL;
+	first = c.w.rg->index << REF_SHIFT | c.w.rg->n_blocks;
 	write_chain(&c, pc, true);
 	finish(&c);
-	return &sp->blocks[index];
+	return block_at(sp, first);
 }

@@ -22,8 +22,8 @@ struct block *compile(struct space *sp, uint64_t pc);
 struct block *compile_behind_point(struct space *sp, uint64_t pc);
 
 /* Where returns to b's pc (or indirect branches) may jump to: made if need
- * be, and found from then on. An address in the cache. */
-uint64_t compile_landing(struct space *sp, struct block *b, bool is_return);
+ * be, and found from then on. False: there is no room for it. */
+bool compile_landing(struct space *sp, struct block *b, bool is_return);
 
 /* A store that says that a block was run, at that offset; it becomes a nop of
  * as many bytes, whoever executes it. */
@@ -31,8 +31,9 @@ uint64_t compile_landing(struct space *sp, struct block *b, bool is_return);
 void store_remove(struct region *rg, uint32_t at);
 
 /*
- * The branch whose cache is met for the first time goes to target. Returns the
- * offset at which the thread goes on, at the original branch.
+ * The branch whose cache, one of the region's, is met for the first time goes
+ * to target. Returns the offset at which the thread goes on, at the original
+ * branch.
  */
 uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 		       uint64_t target);

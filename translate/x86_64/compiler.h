@@ -12,6 +12,7 @@
 #define BLOCK_INSNS	128 /* of a longer one the rest is another block */
 #define CHAIN_ALIGNMENT 32  /* of what is jumped to: half a line, measured */
 #define BATCH_MAX	16 /* blocks: more fill the cache with what never runs */
+#define BATCH_PRESSED	8  /* ... when it was too small for the program so far */
 
 /* A landing to be made known when its block is. */
 struct landing {

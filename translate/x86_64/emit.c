@@ -111,8 +111,8 @@ bool w_is_near(const struct writer *w, uint64_t pc)
 	const struct block *b = block_find(w->sp, pc);
 
 	if (b)
-		return b->region == w->rg->index;
-	return space_region_near(w->sp, pc & -UINT64_C(4096)) == w->rg;
+		return w->sp->regions[b->region]->cluster == w->rg->cluster;
+	return space_cluster(w->sp, pc) == w->rg->cluster;
 }
 
 /* Of a code that is far away: there is no telling where it will be. */

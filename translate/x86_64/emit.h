@@ -50,10 +50,10 @@ void w_push(struct writer *w, uint64_t value, unsigned rewind, int undo);
 void w_jmp_slot(struct writer *w, uint32_t slot);
 void w_jmp_table(struct writer *w, uint32_t table);
 
-/* Is the code for pc this region's, or will it be? Another's may be out of its
- * reach. */
+/* Is the code for pc this region's cluster's, or will it be? Another's may be
+ * out of its reach. */
 bool w_is_near(const struct writer *w, uint64_t pc);
-/* jmp, or jcc with that condition, to the code for pc: within the region by
+/* jmp, or jcc with that condition, to the code for pc: within the cluster by
  * displacement, else through a literal. */
 void w_jmp_pc(struct writer *w, uint64_t pc);
 void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc);
@@ -68,9 +68,9 @@ enum { COND_E = 4, COND_NE = 5 };
 void emit_routines(struct region *rg);
 
 /* x86_64/stub.c: the code of a stub that is at the region's offset at, and of
- * what it jumps to, at STOP_AT. traps: which stops threads by a trap only, as
- * it does from emit_stop_traps() on. */
-void emit_stub(uint8_t *code, uint32_t number, uint32_t at);
+ * what it jumps to, where the cold stream begins. traps: which stops threads by
+ * a trap only, as it does from emit_stop_traps() on. */
+void emit_stub(struct region *rg, uint32_t number, uint32_t at);
 void emit_stop(uint8_t *code, bool traps);
 void emit_stop_traps(uint8_t *code);
 /* To ecx: 0 while the server lives. 9 bytes. */

@@ -98,7 +98,8 @@ static void bytes_write(struct compiler *c)
 
 /* Of a block: what tells that it may have changed. */
 struct entry {
-	uint32_t flags[2]; /* bytes of data that are then set */
+	uint32_t flags[2]; /* bytes of data that are then set: how far they
+			    * are from the region */
 	unsigned n_flags;
 	bool compares; /* it compares its bytes, too */
 };
@@ -108,9 +109,10 @@ static void look_at_page(struct compiler *c, uint64_t pc, struct entry *e)
 	const struct gate *g = code_gate(&c->reader, pc);
 	unsigned flags = code_flags(&c->reader, pc);
 
-	if (g && g->rg == c->w.rg)
-		e->flags[e->n_flags++] = g->flag_at;
-	if (g ? g->rg != c->w.rg || g->state == GATE_HOT
+	if (g && g->rg->cluster == c->w.rg->cluster)
+		e->flags[e->n_flags++] =
+			(uint32_t)(g->rg->addr + g->flag_at - c->w.rg->addr);
+	if (g ? g->rg->cluster != c->w.rg->cluster || g->state == GATE_HOT
 	      : flags & (RANGE_W | RANGE_SHARE))
 		e->compares = true;
 }
@@ -127,13 +129,13 @@ static bool look_at_pages(struct compiler *c, struct entry *e)
 	if ((insn_next(last) - 1) / 4096 != pc / 4096)
 		look_at_page(c, insn_next(last) - 1, e);
 	if (e->compares && !e->n_flags)
-		e->flags[e->n_flags++] = NEVER_AT;
+		e->flags[e->n_flags++] = layout_never(&c->w.rg->trail->layout);
 	return e->n_flags;
 }
 
 static void note_fields(struct writer *w, uint32_t flag_at, uint32_t away_at)
 {
-	struct block *b = &w->sp->blocks[w->block];
+	struct block *b = block_at(w->sp, w->block);
 
 	if (b->flag_at)
 		return;
@@ -203,7 +205,7 @@ void test_entry_write(struct compiler *c)
 	flags_write(&c->w, &e);
 	if (!e.compares)
 		return;
-	c->sp->blocks[c->w.block].flags |= BLOCK_CHECKED;
+	block_at(c->sp, c->w.block)->flags |= BLOCK_CHECKED;
 	bytes_write(c);
 }
 
@@ -226,8 +228,9 @@ static void write_coverage(struct writer *w, uint32_t slot)
 	if (over > 5) {
 		w_mark(w, 0, 0);
 		w_bytes(w, "\x66\x90" + (over - 6), 8 - over);
-		if (w->sp->blocks[w->block].entry == stream_at(w->s) - 8 + over)
-			w->sp->blocks[w->block].entry = stream_at(w->s);
+		if (block_at(w->sp, w->block)->entry ==
+		    stream_at(w->s) - 8 + over)
+			block_at(w->sp, w->block)->entry = stream_at(w->s);
 	}
 	waiting.at = stream_at(w->s);
 	coverage_wait(w->sp, &waiting);
@@ -284,7 +287,7 @@ void instrument_entry(struct compiler *c)
 	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT)
 		return;
 	slot = region_data(w->rg, 8);
-	c->sp->blocks[w->block].slot = slot;
+	block_at(c->sp, w->block)->slot = slot;
 	if (c->sp->mode == MODE_COVERAGE)
 		write_coverage(w, slot);
 	else

@@ -50,7 +50,7 @@ static void number(struct writer *w, const struct event_site *site)
 {
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\xc7\x01");
-	w_num(w, ring_site(w->sp, site), 4);
+	w_num(w, ring_site(w->rg, site), 4);
 }
 
 static void write_site(struct writer *w, const struct event_site *site)

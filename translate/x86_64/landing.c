@@ -88,25 +88,30 @@ static void landing_write(struct writer *w, uint64_t pc, bool is_return,
 	w_fill(w, RCX, WIN_RCX);
 }
 
-/* In the cold stream, with a jump to the block: its offset. */
-static uint32_t write_apart(struct space *sp, struct block *b, bool is_return,
-			    bool plain)
+/* In cold code of the cluster, with a jump to the block: its address. 0: there
+ * is no room. */
+static uint64_t write_apart(struct space *sp, const struct block *b,
+			    bool is_return, bool plain)
 {
-	struct region *rg = sp->regions[b->region];
+	struct region *rg = space_region(sp, b->pc, NULL);
 	struct writer w = {
 		.sp = sp,
 		.rg = rg,
-		.s = &rg->cold,
-		.block = block_index(sp, b),
+		.block = block_ref(sp, b),
 		.block_pc = b->pc,
 		.pc = b->pc,
 	};
-	uint32_t at = stream_at(w.s);
+	uint32_t at;
 
+	if (!rg || !region_has_cold(rg) ||
+	    rg->cluster != sp->regions[b->region]->cluster)
+		return 0;
+	w.s = &rg->cold;
+	at = stream_at(w.s);
 	landing_write(&w, b->pc, is_return, plain);
 	w_mark(&w, 0, 0);
 	w_jmp_pc(&w, w.pc);
-	return at;
+	return rg->addr + at;
 }
 
 /* --- slots --------------------------------------------------------------- */
@@ -120,13 +125,19 @@ static uint32_t *landing_of(struct block *b, bool is_return)
 static void make_quiet(struct space *sp, uint64_t pc, bool is_return)
 {
 	struct block *b = block_find(sp, pc);
-	uint32_t at;
+	uint64_t cpc = 0;
 
 	if (!b)
 		return;
-	at = write_apart(sp, b, is_return, false);
-	*landing_of(b, is_return) = at;
-	landing_set(sp, is_return, pc, sp->regions[b->region]->addr + at);
+	if (is_return)
+		cpc = write_apart(sp, b, true, false);
+	else if (b->kept_landing)
+		cpc = landing_cpc(sp, b, b->kept_landing);
+	*landing_of(b, is_return) = cpc ? landing_at(sp, b, cpc) : 0;
+	if (cpc)
+		landing_set(sp, is_return, pc, cpc);
+	else
+		landing_forget(sp, is_return, pc);
 }
 
 /* Does nobody want the flags that come in at pc? What is there may change, and
@@ -188,37 +199,36 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	return true;
 }
 
-/* Both kinds, for branches that differ in what they know of flags. */
-static void landings_write(struct space *sp, uint32_t index, bool is_return)
+/* Both kinds, for branches that differ in what they know of flags. False: there
+ * is no room. */
+static bool landings_write(struct space *sp, struct block *b, bool is_return)
 {
-	struct block *b = &sp->blocks[index];
 	struct code_reader reader;
+	uint64_t kept = 0, cpc;
 	bool plain;
 
 	code_init(&reader, sp);
 	plain = take_slot(sp, b->pc, is_return,
 			  flags_dead(&reader, b->pc, is_return));
-	b = &sp->blocks[index];
 	if (!is_return)
-		b->kept_landing = write_apart(sp, b, false, false);
-	*landing_of(b, is_return) =
-		plain || is_return ? write_apart(sp, b, is_return, plain)
-				   : b->kept_landing;
+		kept = write_apart(sp, b, false, false);
+	cpc = plain || is_return ? write_apart(sp, b, is_return, plain) : kept;
+	if (!cpc || (!is_return && !kept))
+		return false;
+	*landing_of(b, is_return) = landing_at(sp, b, cpc);
+	if (!is_return)
+		b->kept_landing = landing_at(sp, b, kept);
+	return true;
 }
 
-uint64_t compile_landing(struct space *sp, struct block *b, bool is_return)
+bool compile_landing(struct space *sp, struct block *b, bool is_return)
 {
-	uint32_t index = block_index(sp, b);
-	uint64_t cpc;
-
-	if (!*landing_of(b, is_return))
-		landings_write(sp, index, is_return);
-	b = &sp->blocks[index];
-	cpc = sp->regions[b->region]->addr + *landing_of(b, is_return);
-	landing_set(sp, is_return, b->pc, cpc);
+	if (!*landing_of(b, is_return) && !landings_write(sp, b, is_return))
+		return false;
+	landing_set(sp, is_return, b->pc,
+		    landing_cpc(sp, b, *landing_of(b, is_return)));
 	if (!is_return)
 		landing_set_kept(sp, b->pc,
-				 sp->regions[b->region]->addr +
-					 b->kept_landing);
-	return cpc;
+				 landing_cpc(sp, b, b->kept_landing));
+	return true;
 }

@@ -92,9 +92,9 @@ static bool rule_of_mark(const struct trail *tl, uint32_t at, struct rule *r)
 	return m;
 }
 
-static bool is_at_stop(uint32_t at)
+static bool is_at_stop(const struct trail *tl, uint32_t at)
 {
-	return at >= STOP_AT && at < STOP_AT + STOP_BYTES;
+	return at - tl->layout.cold < STOP_BYTES;
 }
 
 /* The stub that a thread there has come to, or NULL. What it says of itself is
@@ -104,7 +104,7 @@ static const struct stub *stub_at(const struct trail *tl, uint32_t at,
 {
 	uint32_t n;
 
-	if (!is_at_stop(at))
+	if (!is_at_stop(tl, at))
 		return trail_stub(tl, at);
 	memcpy(&n, window + WIN_STUB, sizeof(n));
 	return n < tl->n_stubs ? &tl->stubs[n] : NULL;
@@ -112,7 +112,7 @@ static const struct stub *stub_at(const struct trail *tl, uint32_t at,
 
 bool trail_is_stopped(const struct trail *tl, uint64_t pc)
 {
-	return pc == tl->addr + STOPPED_AT;
+	return pc == tl->addr + tl->layout.cold + STOPPED_AT;
 }
 
 int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
@@ -127,8 +127,8 @@ int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
 	if (*stub) {
 		r = (struct rule){ (*stub)->pc, (*stub)->rewind,
 				   (*stub)->undo };
-		if (is_at_stop(at))
-			stop_undo(window, image, at - STOP_AT);
+		if (is_at_stop(tl, at))
+			stop_undo(window, image, at - tl->layout.cold);
 	} else if (!rule_of_mark(tl, at, &r)) {
 		return -ENOENT;
 	}

@@ -49,7 +49,7 @@
 
 enum { AT_AGAIN = 9, AT_ALL_SAVED = 67, AT_CALL = 86, AT_BACK = 88 };
 
-_Static_assert(STOPPED_AT == STOP_AT + AT_BACK, "cache.h says where it is");
+_Static_assert(STOPPED_AT == AT_BACK, "cache.h says where it is");
 
 /* clang-format off */
 #define LE32(v) (v) & 0xff, (v) >> 8 & 0xff, (v) >> 16 & 0xff, (v) >> 24 & 0xff
@@ -108,15 +108,15 @@ void w_life(struct writer *w)
 	w_num(w, LIFE_AT, 4);
 }
 
-void emit_stub(uint8_t *code, uint32_t number, uint32_t at)
+void emit_stub(struct region *rg, uint32_t number, uint32_t at)
 {
-	const int32_t to = (int32_t)(STOP_AT - at - STUB_BYTES);
+	const int32_t to = (int32_t)(rg->cold.start - at - STUB_BYTES);
 	uint8_t bytes[STUB_BYTES] = { 0x65, 0xc7, 0x04, 0x25, LE32(WIN_STUB),
 				      0,    0,	  0,	0,    0xe9 };
 
 	memcpy(bytes + 8, &number, 4);
 	memcpy(bytes + 13, &to, 4);
-	memcpy(code, bytes, sizeof(bytes));
+	memcpy(rg->map + at, bytes, sizeof(bytes));
 }
 
 void stop_undo(const uint8_t *window, uint8_t *image, uint32_t offset)

@@ -1,0 +1,219 @@
+#include "translate/evict.h"
+
+#include "translate/block.h"
+#include "translate/coverage.h"
+#include "translate/gate.h"
+#include "translate/layer.h"
+#include "translate/x86_64/window.h"
+
+/* --- what leads to it ---------------------------------------------------- */
+
+/* Calls fn for all blocks, dead ones too. */
+typedef void any_fn(struct space *sp, struct block *b,
+		    const struct region *going);
+
+static void each_block(struct space *sp, const struct region *going, any_fn *fn)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		struct region *rg = sp->regions[i];
+
+		for (uint32_t n = 1; n < rg->n_blocks; n++)
+			fn(sp, &rg->blocks[n], going);
+	}
+}
+
+static bool lies_in(const struct space *sp, const struct region *going,
+		    const struct block *b, uint32_t landing)
+{
+	return landing && landing_cpc(sp, b, landing) - going->addr <
+				  going->trail->layout.data;
+}
+
+/* A block that stays: neither sites nor landings of it go away with others. */
+static void forget_places(struct space *sp, struct block *b,
+			  const struct region *going)
+{
+	sites_forget(sp, &b->sites, going);
+	if (lies_in(sp, going, b, b->return_landing))
+		b->return_landing = 0;
+	if (lies_in(sp, going, b, b->indirect_landing) ||
+	    lies_in(sp, going, b, b->kept_landing))
+		b->indirect_landing = b->kept_landing = 0;
+}
+
+static void forget_block(struct space *sp, struct block *b)
+{
+	if (!(b->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
+		map_drop(&sp->by_pc, b->pc + 1);
+	sp->tr->stats.blocks_evicted += !(b->flags & BLOCK_DEAD);
+	b->flags |= BLOCK_DEAD;
+	sites_move(sp, &b->sites, b->pc);
+}
+
+/* What is recorded of it is told; events have been read. */
+static void tell_records(struct space *sp, const struct region *rg)
+{
+	if (sp->mode != MODE_COVERAGE && sp->mode != MODE_COUNT)
+		return;
+	sp->ending = rg;
+	records_end(sp);
+	sp->ending = NULL;
+}
+
+static void evict(struct space *sp, struct region *rg)
+{
+	struct translate_stats *stats = &sp->tr->stats;
+	struct trail *tl = rg->trail;
+
+	stats->evictions++;
+	sp->n_evicted++;
+	stats->evicted_bytes += rg->hot.e.len + rg->cold.e.len +
+				(uint64_t)tl->n_stubs * STUB_BYTES;
+	tell_records(sp, rg);
+	gates_evict(sp, rg);
+	each_block(sp, rg, forget_places);
+	for (uint32_t n = 1; n < rg->n_blocks; n++)
+		forget_block(sp, &rg->blocks[n]);
+	blocks_tidy(sp, rg);
+	coverage_forget(sp, rg->index);
+	tl->n_hot = tl->n_cold = tl->n_stubs = 0;
+	region_reset(sp, rg);
+}
+
+/* --- tables -------------------------------------------------------------- */
+
+static void tell_landings(struct space *sp, struct block *b,
+			  const struct region *none)
+{
+	(void)none;
+	if (b->flags & (BLOCK_DEAD | BLOCK_STEPPED))
+		return;
+	if (b->return_landing)
+		landing_set(sp, true, b->pc,
+			    landing_cpc(sp, b, b->return_landing));
+	if (!b->indirect_landing)
+		return;
+	landing_set(sp, false, b->pc, landing_cpc(sp, b, b->indirect_landing));
+	landing_set_kept(sp, b->pc, landing_cpc(sp, b, b->kept_landing));
+}
+
+/* Of the landings that changed flags, those that are left. */
+static void look_over_slots(struct space *sp)
+{
+	for (uint32_t i = 0; i < 2 * TAB_DIRECT; i++) {
+		struct slot_use *u = &sp->slots[i / 2];
+		uint64_t high = u->by[i % 2].plain;
+		const struct block *b =
+			high ? block_find(sp, high * TAB_DIRECT + i / 2) : NULL;
+
+		if (!b || !(i % 2 ? b->return_landing : b->indirect_landing))
+			u->by[i % 2].plain = 0;
+	}
+}
+
+static void tables_renew(struct space *sp)
+{
+	tables_reset(sp);
+	look_over_slots(sp);
+	each_block(sp, NULL, tell_landings);
+}
+
+/* --- which --------------------------------------------------------------- */
+
+/* Of that cluster, or with CLUSTERS_MAX of any. */
+static struct region *oldest(const struct space *sp, unsigned cluster)
+{
+	struct region *found = NULL;
+
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		struct region *rg = sp->regions[i];
+
+		if (cluster != CLUSTERS_MAX && rg->cluster != cluster)
+			continue;
+		if (!found || rg->born < found->born)
+			found = rg;
+	}
+	return found;
+}
+
+static struct region *worn(const struct space *sp)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		if (sp->regions[i]->worn)
+			return sp->regions[i];
+	}
+	return NULL;
+}
+
+static bool has_room(struct space *sp, uint64_t pc)
+{
+	const struct region *rg = space_region(sp, pc, NULL);
+
+	return rg && region_has_room(rg);
+}
+
+bool space_can_evict(struct space *sp, uint64_t pc)
+{
+	unsigned cluster = space_cluster(sp, pc);
+
+	return has_room(sp, pc) ||
+	       (cluster < CLUSTERS_MAX && oldest(sp, cluster)) ||
+	       (!sp->sealed && space_can_serve(sp, pc));
+}
+
+static void make_room(struct space *sp, uint64_t pc)
+{
+	unsigned cluster = space_cluster(sp, pc);
+	struct region *rg =
+		oldest(sp, sp->sealed ? cluster : (unsigned)CLUSTERS_MAX);
+
+	if (!rg || cluster == CLUSTERS_MAX)
+		return;
+	evict(sp, rg);
+	if (rg->cluster == cluster || region_move(sp, rg, cluster) == 0)
+		return;
+	rg = oldest(sp, cluster);
+	if (rg)
+		evict(sp, rg);
+}
+
+bool space_evict(struct space *sp, uint64_t pc)
+{
+	struct region *rg;
+
+	if (!has_room(sp, pc))
+		make_room(sp, pc);
+	while ((rg = worn(sp)))
+		evict(sp, rg);
+	sp->worn = false;
+	tables_renew(sp);
+	return has_room(sp, pc);
+}
+
+/* --- what it takes ------------------------------------------------------- */
+
+static uint64_t map_bytes(const struct map *m)
+{
+	return m->slots ? (m->mask + 1) * sizeof(*m->slots) : 0;
+}
+
+static uint64_t region_own_bytes(const struct region *rg)
+{
+	const struct trail *tl = rg->trail;
+
+	return rg->cap_blocks * sizeof(*rg->blocks) +
+	       rg->cap_sites * sizeof(*rg->sites) +
+	       rg->cap_caches * sizeof(*rg->caches) + map_bytes(&rg->exits) +
+	       (tl->n_hot + tl->n_cold) * sizeof(*tl->hot) +
+	       tl->n_stubs * sizeof(*tl->stubs);
+}
+
+uint64_t space_own_bytes(const struct space *sp)
+{
+	uint64_t sum = map_bytes(&sp->by_pc) + map_bytes(&sp->pages) +
+		       TAB_DIRECT * sizeof(*sp->slots);
+
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		sum += region_own_bytes(sp->regions[i]);
+	return sum;
+}
