@@ -23,11 +23,11 @@
 /*
  * Left unblocked during a call: what the kernel forces on a thread that blocks
  * it takes the program's handler away (force_sig_info_to_task() in the
- * kernel's signal.c), and the step through the call ends in such.
+ * kernel's signal.c). The step through the call ends in a SIGTRAP, a seccomp
+ * filter may send a SIGSYS. Faults are blocked: the call makes none.
  */
-#define FORCED                                           \
-	(1ull << (SIGTRAP - 1) | 1ull << (SIGSEGV - 1) | \
-	 1ull << (SIGBUS - 1) | 1ull << (SIGILL - 1) | 1ull << (SIGSYS - 1))
+#define FORCED	  (1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1))
+#define UNBLOCKED (FORCED | 1ull << (SIGSTOP - 1) | 1ull << (SIGKILL - 1))
 
 /* The kernel's selectors of code segments. */
 #define CS_64	 0x33
@@ -119,40 +119,61 @@ static void set_call(struct user_regs_struct *r, bool is64, long nr,
 	}
 }
 
-/*
- * The stop is not the end of the call but a signal that came before it: it is
- * put off. False: it is the call's own doing, or no signal at all.
- */
-static bool put_off(struct lwp *lwp, int status, uint64_t *late)
+/* Sent by somebody, or SIGSTOP: no consequence of what the thread did. */
+static bool was_sent(const struct lwp *lwp, int sig)
 {
-	int sig = WSTOPSIG(status);
 	siginfo_t si;
 
-	if (status >> 16 || ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0 ||
-	    (sig != SIGSTOP && si.si_code > 0))
+	return sig == SIGSTOP ||
+	       (ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) == 0 &&
+		si.si_code <= 0);
+}
+
+/*
+ * The stop is not the end of the call but a signal's: it is put off. One that
+ * is blocked comes all the same if it is a fault that waited when the step's
+ * trap joined it (dequeue_synchronous_signal() in the kernel's signal.c takes
+ * the first of both); handed back, it is queued again as it was. False: it is
+ * the call's own doing, or no signal at all.
+ */
+static bool put_off(struct lwp *lwp, int status)
+{
+	int sig = WSTOPSIG(status);
+
+	if (status >> 16)
 		return false;
-	*late |= 1ull << (sig - 1);
+	if (~UNBLOCKED >> (sig - 1) & 1)
+		lwp->signo = sig;
+	else if (was_sent(lwp, sig))
+		lwp->late |= 1ull << (sig - 1);
+	else
+		return false;
 	return true;
 }
 
-static int64_t execute(struct linux_target *lt, struct lwp *lwp,
-		       const struct user_regs_struct *call, uint64_t *late)
+/* By an instruction, whatever signals come. */
+static int step(struct linux_target *lt, struct lwp *lwp, int *status)
 {
-	struct user_regs_struct *regs;
-	int status;
+	int r;
 
 	do {
-		lwp->regs = *call;
-		lwp->regs_fresh = lwp->regs_dirty = true;
-		if (lwp_step_wait(lt, lwp, &status) < 0)
-			return -ESRCH;
-		regs = lwp_regs(lwp);
-		if (!regs)
-			return -ESRCH;
-		if (status >> 8 == SIGTRAP && regs->rip == call->rip + INSN_LEN)
-			return lwp->proc->arch->word == 8 ? (int64_t)regs->rax
-							  : (int32_t)regs->rax;
-	} while (put_off(lwp, status, late));
+		r = lwp_step_wait(lt, lwp, status);
+	} while (r == 0 && put_off(lwp, *status));
+	return r < 0 || !lwp_regs(lwp) ? -ESRCH : 0;
+}
+
+static int64_t execute(struct linux_target *lt, struct lwp *lwp,
+		       const struct user_regs_struct *call)
+{
+	int status;
+
+	lwp->regs = *call;
+	lwp->regs_fresh = lwp->regs_dirty = true;
+	if (step(lt, lwp, &status) < 0)
+		return -ESRCH;
+	if (status >> 8 == SIGTRAP && lwp->regs.rip == call->rip + INSN_LEN)
+		return lwp->proc->arch->word == 8 ? (int64_t)lwp->regs.rax
+						  : (int32_t)lwp->regs.rax;
 	return status >> 8 == SIGSYS ? -EPERM : -ENOSYS;
 }
 
@@ -163,14 +184,13 @@ static int64_t execute(struct linux_target *lt, struct lwp *lwp,
  */
 static int leave_call(struct linux_target *lt, struct lwp *lwp)
 {
-	int status, r;
+	int status;
 
 	if (lwp->at_entry)
 		return syscall_withdraw(lt, lwp);
 	if (syscall_return_wanted(lwp))
 		return syscall_finish(lt, lwp);
-	r = lwp_step_wait(lt, lwp, &status);
-	return r < 0 || !lwp_regs(lwp) ? -ESRCH : 0;
+	return step(lt, lwp, &status);
 }
 
 /* A signal mask that is still due is what was so before the last call. */
@@ -187,6 +207,16 @@ static void signals_block(struct lwp *lwp)
 		ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(most), &most);
 	}
 	lwp->mask_due = lwp->call_over = false;
+}
+
+/* What came during the call comes again. */
+static void send_late(struct lwp *lwp)
+{
+	for (int sig = 1; sig < _NSIG; sig++) {
+		if (lwp->late >> (sig - 1) & 1)
+			syscall(SYS_tkill, lwp->tid, sig);
+	}
+	lwp->late = 0;
 }
 
 void inject_end(struct lwp *lwp)
@@ -217,8 +247,7 @@ static struct kept keep(const struct lwp *lwp)
 }
 
 static int give_back(struct linux_target *lt, struct lwp *lwp,
-		     const struct user_regs_struct *saved, const struct kept *k,
-		     uint64_t late)
+		     const struct user_regs_struct *saved, const struct kept *k)
 {
 	lwp->regs = *saved;
 	lwp->regs_fresh = lwp->regs_dirty = true;
@@ -230,10 +259,7 @@ static int give_back(struct linux_target *lt, struct lwp *lwp,
 	lwp->mask_due = lwp->call_allowed = lwp->call_over = true;
 	if (k->listen)
 		lwp_interrupt(lwp); /* to the job-control stop, once more */
-	for (int sig = 1; sig < _NSIG; sig++) {
-		if (late >> (sig - 1) & 1)
-			syscall(SYS_tkill, lwp->tid, sig);
-	}
+	send_late(lwp);
 	lt->t.unsettled = lt->guardian != NULL;
 	return 0;
 }
@@ -262,7 +288,6 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 		       const uint64_t args[6])
 {
 	struct user_regs_struct saved, call;
-	uint64_t late = 0;
 	struct kept kept;
 	int64_t r;
 
@@ -273,6 +298,7 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 	signals_block(lwp);
 	kept = keep(lwp);
 	lwp->signo = 0;
+	lwp->own_siginfo = false;
 	if (lwp->in_call && !lwp->at_return && leave_call(lt, lwp) < 0)
 		return -ESRCH;
 	saved = call = lwp->regs;
@@ -281,8 +307,8 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 			      lwp->proc->pid, lwp->tid, &saved, lwp->mask);
 	set_call(&call, lwp->proc->arch->word == 8, nr, args);
 	call.rip = inferior_of(lwp->proc)->syscall_insn;
-	r = execute(lt, lwp, &call, &late);
-	if (r != -ESRCH && give_back(lt, lwp, &saved, &kept, late) < 0)
+	r = execute(lt, lwp, &call);
+	if (r != -ESRCH && give_back(lt, lwp, &saved, &kept) < 0)
 		r = -ESRCH;
 	return r;
 }

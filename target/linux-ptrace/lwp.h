@@ -77,6 +77,7 @@ struct lwp {
 
 	/* Calls it was made to execute: inject.h. */
 	bool call_allowed; /* seccomp allows them; while it is stopped */
+	uint64_t late;	   /* signals that came meanwhile, to be sent again */
 	bool mask_due;	   /* its signal mask is to be this again */
 	uint64_t mask;
 	bool call_over; /* once its registers are written back */

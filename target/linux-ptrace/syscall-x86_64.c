@@ -60,6 +60,9 @@ int syscall_run_to(struct linux_target *lt, struct lwp *lwp)
 
 	do {
 		r = lwp_run_wait(lt, lwp, PTRACE_SYSCALL, &status);
+		if (r == 0 && !(status >> 16) &&
+		    WSTOPSIG(status) != SYSCALL_SIGTRAP)
+			lwp->late |= 1ull << (WSTOPSIG(status) - 1);
 	} while (r == 0 && status >> 8 != SYSCALL_SIGTRAP);
 	return r == 0 && !lwp_regs(lwp) ? -ESRCH : r;
 }
