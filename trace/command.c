@@ -283,6 +283,21 @@ static void resume(struct command *c, struct ptid who, int signo)
 	target_resume(c->t, &act, 1);
 }
 
+/* What a thread that was attached to had stopped for is its own to have. */
+static void resume_first(struct command *c)
+{
+	struct process *p;
+	struct thread *th;
+
+	list_each(p, &c->t->processes, node) {
+		list_each(th, &p->threads, node) {
+			if (th->last.kind == STOP_SIGNAL && th->last.signo)
+				resume(c, th->id, th->last.signo);
+		}
+	}
+	resume(c, (struct ptid){ -1, -1 }, 0);
+}
+
 /* False: the last of them has ended. */
 static bool take_event(struct command *c, const struct stop *ev)
 {
@@ -354,7 +369,8 @@ static void run(struct command *c)
 	struct stop ev;
 
 	sigfillset(&c->t->pass_signals);
-	resume(c, (struct ptid){ -1, -1 }, 0);
+	sigfillset(&c->t->program_signals);
+	resume_first(c);
 	do {
 		while (c->t->ops->next_event(c->t, &ev, true) > 0) {
 			if (!take_event(c, &ev))

@@ -150,6 +150,8 @@ static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 		target_regs_flush(&lt->t, lwp->th);
 	lwp_regs_flush(lwp);
 	debugreg_sync(lwp, false);
+	if (sig)
+		restore_siginfo(lwp, sig);
 	if (ptrace(PTRACE_DETACH, lwp->tid, 0, sig) < 0) {
 		reap(lwp->tid);
 		return;
@@ -166,8 +168,7 @@ static void give_back(struct process *p, int signo)
 
 	list_each(th, &p->threads, node) {
 		if (signo && th->last.kind == STOP_SIGNAL &&
-		    th->last.signo == signo &&
-		    th->last.code != SIGNAL_TRAP) {
+		    th->last.signo == signo && th->last.code != SIGNAL_TRAP) {
 			lwp_of(th)->signo = signo;
 			return;
 		}
@@ -255,8 +256,7 @@ void release_untold_child(struct linux_target *lt, struct lwp *lwp)
 	inferior_release(lt, child, 0);
 }
 
-static void release_untold_children(struct linux_target *lt,
-				    struct process *p)
+static void release_untold_children(struct linux_target *lt, struct process *p)
 {
 	struct thread *th;
 
