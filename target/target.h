@@ -88,6 +88,8 @@ struct target_syscall_ops {
 		     struct syscall_set *set);
 };
 
+enum signal_action { ACTION_HANDLED, ACTION_IGNORED, ACTION_DEFAULT };
+
 struct target_inject_ops {
 	/*
 	 * The stopped thread makes one system call, which soon returns and
@@ -109,9 +111,9 @@ struct target_inject_ops {
 	pid_t (*own_id)(struct target *t, const struct thread *th);
 	/* Is there a SIGCONT for the thread that it blocks? */
 	bool (*sigcont_waits)(struct target *t, const struct thread *th);
-	/* Has the thread's process a handler for the signal? */
-	bool (*is_handled)(struct target *t, const struct thread *th,
-			   int signo);
+	/* What the thread's process does with the signal. */
+	enum signal_action (*action)(struct target *t, const struct thread *th,
+				     int signo);
 	/* The stopped thread blocks the signal from now on. */
 	int (*block)(struct target *t, struct thread *th, int signo);
 };

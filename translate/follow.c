@@ -142,7 +142,7 @@ void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 
 /* The kernel is to make the call before the pc again, or a signal's handler
  * comes first: both go by a pc behind the instruction. */
-static bool restarts_call(const struct translator *tr, struct thread *low,
+bool follow_restarts_call(const struct translator *tr, struct thread *low,
 			  uint8_t *image)
 {
 	int64_t r = (int64_t)*image_reg(image, IMAGE_RAX);
@@ -223,7 +223,7 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 	uint64_t pc = *image_reg(image, IMAGE_RIP);
 	struct block *b;
 
-	if (restarts_call(tr, low, image))
+	if (follow_restarts_call(tr, low, image))
 		return behind_call(tr, f->space, pc);
 	if (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc))
 		b = compile_behind_point(f->space, pc);

@@ -20,7 +20,8 @@ static bool take_in_cache(struct translator *tr, struct thread *low,
 	uint64_t cpc;
 
 	if (!image || *image_flags(image) & FLAG_STEPS || f->excluded ||
-	    !stop_passes_by(tr, low, signo))
+	    !stop_passes_by(tr, low, signo,
+			    follow_restarts_call(tr, low, image)))
 		return false;
 	f->space->by = low;
 	cpc = follow_place(tr, low, f, image);

@@ -46,8 +46,11 @@ void stop_prepare(struct translator *tr, const struct thread *low,
 	memcpy(window + WIN_THREAD, &id, sizeof(id));
 }
 
-bool stop_passes_by(struct translator *tr, const struct thread *low, int signo)
+bool stop_passes_by(struct translator *tr, const struct thread *low, int signo,
+		    bool waits)
 {
+	const struct target_inject_ops *inject = tr->lower->ops->inject;
+
 	switch (signo) {
 	case SIGSTOP:
 		return true;
@@ -55,11 +58,12 @@ bool stop_passes_by(struct translator *tr, const struct thread *low, int signo)
 	case SIGTTIN:
 	case SIGTTOU:
 	case SIGCHLD:
+	case SIGCONT:
 	case SIGURG:
 	case SIGWINCH:
-		return !tr->lower->ops->inject->is_handled(tr->lower, low,
-							   signo);
+		return inject->action(tr->lower, low, signo) != ACTION_HANDLED;
 	default:
-		return false;
+		return waits &&
+		       inject->action(tr->lower, low, signo) == ACTION_IGNORED;
 	}
 }

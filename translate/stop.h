@@ -31,8 +31,10 @@ void stop_keep_sigcont(struct translator *tr, const struct thread *low,
 		       struct space *sp);
 
 /* The lower thread takes the signal without entering a handler: it stops the
- * process, or nothing comes of it. */
-bool stop_passes_by(struct translator *tr, const struct thread *low, int signo);
+ * process, or nothing comes of it. To ask that of any signal is dear: it is
+ * only done if the thread waits, and may do so for long. */
+bool stop_passes_by(struct translator *tr, const struct thread *low, int signo,
+		    bool waits);
 
 /* struct target's is_trap and on_sigcont, of the lower one. */
 bool stop_is_stubs(void *user, struct thread *low, int signo, uint64_t addr);

@@ -30,6 +30,10 @@ uint8_t *follow_image(struct translator *tr, struct thread *low, bool dirty);
 /* One of them by its number, once the image has been fetched. */
 uint64_t *follow_special(struct thread *low, unsigned regno);
 
+/* The kernel is to make the call before the image's pc again. */
+bool follow_restarts_call(const struct translator *tr, struct thread *low,
+			  uint8_t *image);
+
 /* Sets the lower thread going. */
 int follow_go(struct translator *tr, struct thread *low, enum resume_kind kind,
 	      int signo);

@@ -361,6 +361,6 @@ const struct target_inject_ops linux_inject_ops = {
 	.rseq_area = linux_rseq_area,
 	.own_id = linux_own_id,
 	.sigcont_waits = linux_sigcont_waits,
-	.is_handled = linux_is_handled,
+	.action = linux_signal_action,
 	.block = linux_block,
 };

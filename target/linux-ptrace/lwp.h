@@ -269,7 +269,8 @@ int64_t coarse_ms(void);
 char proc_task_state(pid_t pid, pid_t tid);
 pid_t linux_own_id(struct target *t, const struct thread *th);
 bool linux_sigcont_waits(struct target *t, const struct thread *th);
-bool linux_is_handled(struct target *t, const struct thread *th, int signo);
+enum signal_action linux_signal_action(struct target *t,
+				       const struct thread *th, int signo);
 
 /* --- point.c, debugreg.c ------------------------------------------------- */
 

@@ -181,12 +181,17 @@ bool linux_sigcont_waits(struct target *t, const struct thread *th)
 		       bit;
 }
 
-bool linux_is_handled(struct target *t, const struct thread *th, int signo)
+enum signal_action linux_signal_action(struct target *t,
+				       const struct thread *th, int signo)
 {
+	const uint64_t bit = UINT64_C(1) << (signo - 1);
 	char status[4096];
 
 	(void)t;
-	return file_peek(status, sizeof(status), "/proc/%d/status",
-			 th->id.tid) <= 0 ||
-	       signal_set(status, "\nSigCgt:") >> (signo - 1) & 1;
+	if (file_peek(status, sizeof(status), "/proc/%d/status", th->id.tid) <=
+		    0 ||
+	    signal_set(status, "\nSigCgt:") & bit)
+		return ACTION_HANDLED;
+	return signal_set(status, "\nSigIgn:") & bit ? ACTION_IGNORED
+						     : ACTION_DEFAULT;
 }
