@@ -219,12 +219,17 @@ static bool is_behind_trap(const struct guardian *g, pid_t pid, pid_t tid)
 	return false;
 }
 
+static void hold(struct guardian *g, pid_t pid, pid_t tid)
+{
+	syscall(SYS_tgkill, pid, tid, SIGSTOP);
+	guard_hold(g, pid, tid);
+}
+
 static void hold_behind_trap(struct guardian *g, pid_t pid, pid_t tid)
 {
 	if (!is_behind_trap(g, pid, tid))
 		return;
-	syscall(SYS_tgkill, pid, tid, SIGSTOP);
-	guard_hold(g, pid, tid);
+	hold(g, pid, tid);
 }
 
 /*
@@ -242,8 +247,7 @@ static void hold_newborn(struct guardian *g, pid_t pid, pid_t tid)
 	    sscanf(text, "%ld", &nr) != 1 ||
 	    (nr != SYS_clone && nr != SYS_clone3))
 		return;
-	syscall(SYS_tgkill, pid, tid, SIGSTOP);
-	guard_hold(g, pid, tid);
+	hold(g, pid, tid);
 }
 
 /*
@@ -299,6 +303,8 @@ static void hold_threads(struct guardian *g)
 	while ((e = guard_next(g, e))) {
 		if (e->kind == GUARD_CODE)
 			each_task(g, e->pid, hold_newborn);
+		if (e->kind == GUARD_CALL)
+			hold(g, e->pid, (pid_t)e->addr);
 		if (e->kind == GUARD_TRAP && guard_is_first(g, e))
 			each_task(g, e->pid, hold_behind_trap);
 	}
