@@ -13,6 +13,7 @@
 #include "translate/follow.h"
 #include "translate/ring.h"
 #include "translate/stop.h"
+#include "translate/sweep.h"
 #include "translate/trail.h"
 
 void space_unref(struct space *sp)
@@ -115,10 +116,10 @@ static struct thread *caller_of(struct translator *tr, struct process *p)
 	return NULL;
 }
 
-int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
-		     struct err *e)
+/* sweeps: there may be leftovers in it. */
+static int follow_process(struct translator *tr, struct process *p,
+			  enum trace_mode mode, bool sweeps, struct err *e)
 {
-	struct translator *tr = translator_of(t);
 	struct thread *by;
 	struct space *sp;
 	int r = can_follow(tr, p, e);
@@ -129,6 +130,8 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 	by = caller_of(tr, p);
 	if (!by)
 		return err_set(e, -EBUSY, "it waits for its vfork child");
+	if (p->attached && sweeps)
+		sweep_leftovers(tr, p, by);
 	sp = space_new(tr, by, e);
 	if (!sp) {
 		tr->stats.refused++;
@@ -147,6 +150,12 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 	space_unmap(sp, by);
 	space_unref(sp);
 	return -ENOMEM;
+}
+
+int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
+		     struct err *e)
+{
+	return follow_process(translator_of(t), p, mode, true, e);
 }
 
 void translate_unfollow(struct target *t, struct process *p)
@@ -255,7 +264,7 @@ static void take_child(struct translator *tr, struct thread *th,
 	if (!tr->follow_forks)
 		return;
 	if (!shares)
-		translate_follow(&tr->t, child, sp->mode, &e);
+		follow_process(tr, child, sp->mode, false, &e);
 	else if (follow_in(tr, child, sp, low, &e) == 0)
 		sp->refs++;
 	if (e.text[0])
@@ -306,7 +315,7 @@ static bool take_exec(struct translator *tr, struct thread *th)
 
 	sections_end(space_of(p), lower_process(p));
 	process_forget(tr, p);
-	if (tr->follow_execs && translate_follow(&tr->t, p, mode, &e) < 0)
+	if (tr->follow_execs && follow_process(tr, p, mode, false, &e) < 0)
 		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
 	if (tr->t.report_exec)
 		return true;
