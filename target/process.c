@@ -248,8 +248,10 @@ struct point *point_add(struct process *p, enum point_kind kind, uint64_t addr,
 	pt->addr = addr;
 	pt->size = size;
 	list_add(&p->points->list, &pt->node);
-	if (kind == POINT_SW)
+	if (kind == POINT_SW) {
 		map_set(&p->points->sw, addr + 1, pt);
+		p->points->had_sw = true;
+	}
 	return pt;
 }
 

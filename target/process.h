@@ -143,6 +143,7 @@ struct points {
 	unsigned refs;
 	struct list list; /* of struct point */
 	struct map sw;	  /* address + 1 -> POINT_SW point */
+	bool had_sw;	  /* there was one: a thread may have met it */
 };
 
 struct process {

@@ -194,7 +194,8 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 /*
  * The kernel lets an interrupt overtake the signal of a trap that the thread
  * has just met (get_signal() looks at job control first). Its pc is then past
- * a breakpoint, or a step done that nobody knows of.
+ * a breakpoint, which may have been taken out since, or a step done that nobody
+ * knows of.
  */
 static bool trap_is_queued(const struct linux_target *lt, struct lwp *lwp)
 {
@@ -202,7 +203,7 @@ static bool trap_is_queued(const struct linux_target *lt, struct lwp *lwp)
 	siginfo_t si[8];
 	long n;
 
-	if (!lwp->proc->points->sw.count && lwp->kind == RESUME_CONT &&
+	if (!lwp->proc->points->had_sw && lwp->kind == RESUME_CONT &&
 	    !lwp->in_slot && !lwp->debug.generation && !lt->t.traps)
 		return false;
 	n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);

@@ -344,5 +344,28 @@ def stopped_amid_a_detach():
                 equal(s.stop().tid, s.pid, "who stops")
 
 
+@case(seconds=90)
+def detached_after_its_breakpoint():
+    """Threads that have met a breakpoint right before it was taken out, and
+    had no processor since, run on when they are let go."""
+    with Program("counting", "24") as p:
+        tids = "/proc/%d/task" % p.pid
+        check(until(lambda: len(os.listdir(tids)) == 25, 30), "no threads")
+        for _ in range(12):
+            with NonStop("counting", attach=p.pid) as s:
+                s.go("vCont;t")
+                s.all_stops(set(s.tids()) - {p.pid}, 30)
+                s.select(max(s.tids()))
+                where = s.pc()
+                s.point(0, where, rest=";X3,220027")
+                s.go("vCont;c")
+                time.sleep(0.02)
+                s.sock.sendall(frame("z0,%x,1" % where) +
+                               frame("D;%x" % p.pid))
+                equal(s.receive(30), b"OK", "z0")
+                equal(s.receive(30), b"OK", "D")
+            equal(p.proc.poll(), None, "its end")
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
