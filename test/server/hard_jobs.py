@@ -117,11 +117,12 @@ def caught_calls_of_a_process_that_is_stopped_and_continued():
         check("syscall_entry" in s.cont().fields, "no entry of kill")
         check("syscall_return" in s.cont().fields, "no return")
         s.start()
-        s.quiet(0.05)
-        check(task_state(s.pid) in "tT", "state")
+        check(until(lambda: task_state(s.pid) in "tT" and
+                    not s.quiet(0.05) and task_state(s.pid) in "tT"),
+              "it runs on")
         os.kill(s.pid, signal.SIGCONT)
+        check(until(lambda: task_state(s.pid) in "SR"), "it stands still")
         s.quiet(0.05)
-        check(task_state(s.pid) in "SR", "state")
 
 
 # --- a parent that watches --------------------------------------------------

@@ -143,9 +143,9 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 
 static uint32_t original_length(const struct compiler *c, uint64_t pc)
 {
-	const struct insn *last = &c->insns[c->n_insns - 1];
-
-	return c->n_insns ? (uint32_t)(insn_next(last) - pc) : 1;
+	return c->n_insns
+		       ? (uint32_t)(insn_next(&c->insns[c->n_insns - 1]) - pc)
+		       : 1;
 }
 
 static void write_stub(struct writer *w, enum stub_kind kind)
