@@ -1,37 +1,22 @@
 /*
- * Followed threads that wait for their vfork child: private to translate/.
+ * Processes of which all threads wait for vfork children when they are followed
+ * no more: private to translate/.
  *
- * Such a thread is told as stopped, but it is in the kernel, will come back to
- * where it was in the cache, and cannot be changed before (struct thread's
- * blocked). So it is shown as the original one, and rewound at its next stop,
- * which it makes before it executes anything. If it is followed no more by
- * then, that and the cache, which it may need, are seen to afterwards.
+ * Such a thread is in the kernel, and can be made to call nothing before it
+ * comes back (struct thread's blocked). It was rewound when it began to wait.
+ * The cache stays mapped until one of them stops again, or the process is let
+ * go of at last.
  */
 #ifndef TRANSLATE_BLOCKED_H
 #define TRANSLATE_BLOCKED_H
 
 #include "translate/follow.h"
 
-/* The upper thread, which is blocked, is to be rewound: it will be. */
-void blocked_rewind(struct translator *tr, struct thread *th);
-
-/* The image, of a blocked upper thread's registers as they are, becomes the
- * original thread's. */
-void blocked_show(struct translator *tr, struct thread *th);
-
-/* The followed upper thread has stopped, and was blocked maybe. */
-void blocked_end(struct translator *tr, struct thread *th);
-
-/*
- * The process is about to be followed no more. What cannot be undone yet is
- * remembered, and done when its threads stop again, or when the process is let
- * go at last: threads that are to be rewound, and with space all that is ours
- * in its memory. False: there is no such thing.
- */
-bool blocked_keep(struct translator *tr, struct process *p, bool space);
+/* What is ours in the process's memory is to be taken out later. */
+void blocked_keep(struct translator *tr, struct process *p);
 bool blocked_has(const struct translator *tr, pid_t pid);
 
-/* Of a thread that was followed: it has stopped. */
+/* The lower thread has stopped, perhaps of such a process. */
 void blocked_settle(struct translator *tr, struct thread *low);
 /* The lower process has ended, or executes another program. */
 void blocked_forget(struct translator *tr, pid_t pid);

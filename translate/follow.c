@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
-#include "translate/blocked.h"
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
@@ -97,10 +96,6 @@ void follow_rewind(struct translator *tr, struct thread *th)
 
 	if (!f || !f->in_cache)
 		return;
-	if (low->blocked) {
-		blocked_rewind(tr, th);
-		return;
-	}
 	image = follow_image(tr, low, false);
 	/* Excluded code, in the cheap form, has traps of its own. */
 	trapped = image &&
@@ -108,6 +103,16 @@ void follow_rewind(struct translator *tr, struct thread *th)
 		  siginfo_trapped(tr, low);
 	follow_leave(tr, low, f, trapped);
 	tr_thread_of(th)->trap_owed = trapped;
+}
+
+void follow_await_vfork(struct translator *tr, struct thread *th)
+{
+	struct follow *f = follow_of(th);
+
+	if (!f->in_cache)
+		return;
+	follow_rewind(tr, th);
+	f->wait = WAIT_VFORK;
 }
 
 void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
@@ -458,7 +463,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		return target_resume(tr->lower, &own, 1);
 	f->asked = *act;
 	f->asked.signo = 0;
-	if (low->blocked)
+	if (low->blocked || f->wait == WAIT_VFORK)
 		return target_resume(tr->lower, &own, 1);
 	/* What it was to do by itself was over, or is to begin again, when the
 	 * thread was halted. */

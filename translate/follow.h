@@ -22,6 +22,7 @@ enum follow_wait {
 	WAIT_SIGNAL,   /* on to the first instruction of a handler */
 	WAIT_SECTION,  /* a restartable sequence, without a step: see section */
 	WAIT_EXCLUDED, /* on to where an excluded call returns */
+	WAIT_VFORK,    /* the rest of a vfork, until its child lets it */
 };
 
 struct follow {
@@ -31,7 +32,6 @@ struct follow {
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
 	bool in_cache;
-	uint64_t blocked_pc; /* where it is to go on: blocked.h; or 0 */
 	bool excluded;	     /* it is in excluded code, natively */
 	enum follow_wait wait;
 	struct watch watch;
@@ -60,6 +60,11 @@ void follow_rewind_unborn(struct translator *tr, struct process *p);
 
 /* The lower registers are the original thread's from now on. */
 void follow_rewind(struct translator *tr, struct thread *th);
+
+/* The thread has made a vfork child. The kernel lets it go on when that is done,
+ * perhaps when it is followed no more: it is rewound at once, and enters the
+ * cache at its next stop, which comes before it executes anything. */
+void follow_await_vfork(struct translator *tr, struct thread *th);
 
 /* As the layer above asks. */
 int follow_resume(struct translator *tr, struct thread *th,

@@ -176,8 +176,10 @@ void translate_unfollow(struct target *t, struct process *p)
 	exclude_end(sp, p);
 	last = sp->refs == 1u + n_threads(p);
 	by = last ? caller_of(tr, p) : NULL;
-	if (!blocked_keep(tr, p, last && !by) && last)
+	if (last && by)
 		space_unmap(sp, by);
+	else if (last)
+		blocked_keep(tr, p);
 	process_forget(tr, p);
 }
 
@@ -279,6 +281,8 @@ static bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
 	if (!child)
 		return false;
 	take_child(tr, th, child, vfork);
+	if (vfork)
+		follow_await_vfork(tr, th);
 	if (vfork ? tr->t.report_vfork : tr->t.report_fork)
 		return true;
 	if (space_of(child)) {
@@ -328,7 +332,7 @@ static bool take_exec(struct translator *tr, struct thread *th)
 
 bool process_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
-	blocked_end(tr, th);
+	blocked_settle(tr, lower_thread(th));
 	switch (ev->kind) {
 	case STOP_CLONED:
 		return take_clone(tr, th, ev);
@@ -338,6 +342,7 @@ bool process_event(struct translator *tr, struct thread *th, struct stop *ev)
 	case STOP_EXEC:
 		return take_exec(tr, th);
 	case STOP_VFORK_DONE:
+		follow_of(th)->wait = WAIT_NONE;
 		if (tr->t.report_vfork)
 			return true;
 		follow_resume(tr, th, &follow_of(th)->asked);

@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "target/syscalls.h"
-#include "translate/blocked.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
@@ -61,8 +60,6 @@ int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
 		memcpy(th->regs, lower->regs, th->proc->arch->regs_size);
 	else
 		copy_set(th->proc->arch, set, lower->regs, th->regs);
-	if (lower->blocked)
-		blocked_show(translator_of(t), th);
 	if (follow_of(th))
 		show_x87(translator_of(t), th);
 	return r;
