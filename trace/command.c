@@ -270,7 +270,7 @@ static int begin(struct command *c, struct err *e)
 	if (pid < 0 || r < 0)
 		return -1;
 	p = process_find(c->t, pid);
-	r = translate_follow(c->t, p, c->mode, e);
+	r = translate_follow_soon(c->t, p, c->mode, e);
 	if (r < 0 && c->pid)
 		c->t->ops->detach(c->t, p, 0);
 	return r;

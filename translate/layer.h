@@ -62,6 +62,7 @@ struct tr_process {
 	struct space *space; /* NULL: no thread of it was followed yet */
 	bool is_ours;	 /* a child that is followed, and was told to nobody */
 	bool follow_due; /* once it can be: it waits for its vfork child */
+	enum trace_mode due_mode;
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 };
 

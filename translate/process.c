@@ -158,6 +158,20 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 	return follow_process(translator_of(t), p, mode, true, e);
 }
 
+int translate_follow_soon(struct target *t, struct process *p,
+			  enum trace_mode mode, struct err *e)
+{
+	struct translator *tr = translator_of(t);
+	int r = translate_follow(t, p, mode, e);
+
+	if (r != -EBUSY)
+		return r;
+	tr_process_of(p)->follow_due = true;
+	tr_process_of(p)->due_mode = mode;
+	tr->n_due++;
+	return 0;
+}
+
 void translate_unfollow(struct target *t, struct process *p)
 {
 	struct translator *tr = translator_of(t);
@@ -405,7 +419,7 @@ void process_follow_late(struct translator *tr, struct thread *th,
 	if (!tp->follow_due || ev->kind != STOP_VFORK_DONE)
 		return;
 	translator_pause(tr);
-	if (translate_follow(&tr->t, th->proc, MODE_NONE, &e) != -EBUSY) {
+	if (translate_follow(&tr->t, th->proc, tp->due_mode, &e) != -EBUSY) {
 		tp->follow_due = false;
 		tr->n_due--;
 	}

@@ -37,6 +37,14 @@ struct target *translate_new(struct target *lower);
 int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		     struct err *e);
 
+/*
+ * The same for one that was attached to just now. Should all of its threads
+ * wait for their vfork children (-EBUSY above) it is followed once they are
+ * back, if nothing forbids it then.
+ */
+int translate_follow_soon(struct target *t, struct process *p,
+			  enum trace_mode mode, struct err *e);
+
 /* They run their original code again, and nothing of ours is left in the
  * process. All of them are stopped. */
 void translate_unfollow(struct target *t, struct process *p);

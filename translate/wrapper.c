@@ -51,12 +51,7 @@ static int attach(struct target *t, pid_t pid, struct err *e)
 	p = r >= 0 && tr->follow_new ? process_find(t, pid) : NULL;
 	if (!p)
 		return r;
-	r = translate_follow(t, p, MODE_NONE, e);
-	if (r == -EBUSY) {
-		tr_process_of(p)->follow_due = true;
-		tr->n_due++;
-		return 0;
-	}
+	r = translate_follow_soon(t, p, MODE_NONE, e);
 	if (r < 0)
 		t->ops->detach(t, p, 0);
 	return r;
