@@ -381,10 +381,11 @@ static void run(struct command *c)
 
 static void let_go(struct command *c)
 {
-	struct process *p, *next;
+	struct process *p;
 
 	c->t->ops->halt(c->t);
-	list_each_safe(p, next, &c->t->processes, node) {
+	while (!list_empty(&c->t->processes)) {
+		p = list_entry(c->t->processes.next, struct process, node);
 		if (c->argv)
 			c->t->ops->kill(c->t, p);
 		else

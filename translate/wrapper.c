@@ -91,11 +91,24 @@ static void all_registers(struct translator *tr)
 		mirror_registers(tr, p);
 }
 
+/* Those that outlast us are to be without us. */
+static void let_go_of_all(struct translator *tr)
+{
+	struct process *p, *next;
+
+	list_each_safe(p, next, &tr->t.processes, node) {
+		if (p->attached && space_of(p))
+			translate_unfollow(&tr->t, p);
+	}
+}
+
 static void translate_free(struct target *t)
 {
 	struct translator *tr = translator_of(t);
 
 	mirror_wishes(tr);
+	translator_pause(tr);
+	let_go_of_all(tr);
 	all_registers(tr);
 	tr->lower->ops->free(tr->lower);
 	map_fini(&tr->processes);

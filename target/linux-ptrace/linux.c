@@ -17,10 +17,12 @@
 static void linux_free(struct target *t)
 {
 	struct linux_target *lt = linux_of(t);
-	struct process *p, *next;
+	struct process *p;
 
 	linux_halt(t);
-	list_each_safe(p, next, &t->processes, node) {
+	/* With one of them others may go: children that nobody was told of. */
+	while (!list_empty(&t->processes)) {
+		p = list_entry(t->processes.next, struct process, node);
 		if (p->attached)
 			linux_detach(t, p, 0);
 		else
