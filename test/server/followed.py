@@ -9,7 +9,9 @@ More of it: COUNT=10000 in the environment, and SEED to have one again.
 import os
 import random
 import re
+import resource
 import subprocess
+import sys
 import time
 
 
@@ -282,6 +284,104 @@ def nothing_is_left():
             equal(s.packet("D;%x" % p.pid), "OK", "detach")
         equal(p.line(), want, "it prints")
         equal(p.wait(30), 0, "exit status")
+
+
+@case(peer="it does not translate", seconds=60)
+def nothing_is_left_by_a_server_that_ends():
+    want = native_words()
+    with Program("following", str(THREADS)) as p:
+        equal(p.line(), "ready")
+        before = State(p.pid)
+        with Session(attach=p.pid, path=p.path, options=["--follow"]) as s:
+            equal(s.packet("QPassSignals:e;14;17"), "OK", "QPassSignals")
+            s.start()
+            time.sleep(0.3)
+            check(MEMFD in State(p.pid).maps, "it was not followed")
+            s.server.terminate()
+            s.server.wait(30)
+        before.compare(State(p.pid))
+        with Session(attach=p.pid, path=p.path) as s:
+            s.set_var("over", 1)
+            equal(s.packet("D;%x" % p.pid), "OK", "detach")
+        equal(p.line(), want, "it prints")
+        equal(p.wait(30), 0, "exit status")
+
+
+# --- refusals ---------------------------------------------------------------
+
+def refused(s, pid):
+    """The process is not followed, and nothing in it has changed."""
+    before, regs = State(pid), {t: (s.select(t), s.all_regs())[1]
+                                for t in s.tids()}
+    answer = s.packet("qTrace:follow:-1")
+    if answer == "OK":
+        return False
+    check(answer.startswith("E."), answer)
+    before.compare(State(pid))
+    for tid, text in regs.items():
+        s.select(tid)
+        equal(s.all_regs(), text, "registers of %x" % tid)
+    return True
+
+
+def vm_size(pid):
+    text = State.text(pid, "status")
+    return int(re.search(r"VmSize:\s+(\d+)", text)[1]) * 1024
+
+
+@case(peer="it does not translate", seconds=60)
+def nothing_is_left_by_a_follow_that_fails():
+    """For want of address space, a bit later each time; of descriptors."""
+    want = native_words()
+    with Program("following", str(THREADS)) as p:
+        equal(p.line(), "ready")
+        with Session(attach=p.pid, path=p.path) as s:
+            files = resource.prlimit(p.pid, resource.RLIMIT_NOFILE)
+            resource.prlimit(p.pid, resource.RLIMIT_NOFILE, (3, files[1]))
+            check(refused(s, p.pid), "followed without a descriptor")
+            resource.prlimit(p.pid, resource.RLIMIT_NOFILE, files)
+            room = resource.prlimit(p.pid, resource.RLIMIT_AS)
+            size, times = vm_size(p.pid), 0
+            while True:
+                resource.prlimit(p.pid, resource.RLIMIT_AS,
+                                 (size + (times << 22), room[1]))
+                if not refused(s, p.pid):
+                    break
+                times += 1
+            resource.prlimit(p.pid, resource.RLIMIT_AS, room)
+            check(times > 20, "%d refusals" % times)
+            equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+            equal(vm_size(p.pid), size, "size")
+            s.set_var("over", 1)
+            equal(s.packet("D;%x" % p.pid), "OK", "detach")
+        equal(p.line(), want, "it prints")
+        equal(p.wait(30), 0, "exit status")
+
+
+# A filter that we have not: BPF_RET with SECCOMP_RET_ALLOW.
+FILTERED = """
+import ctypes, struct, time
+code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0x7fff0000))
+prog = ctypes.create_string_buffer(
+    struct.pack("HxxxxxxQ", 1, ctypes.addressof(code)))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+assert prctl(38, 1, 0, 0, 0) == 0   # PR_SET_NO_NEW_PRIVS
+assert prctl(22, 2, prog) == 0      # PR_SET_SECCOMP, by a filter
+print(flush=True)
+time.sleep(60)
+"""
+
+
+@case(peer="it does not translate")
+def nothing_is_called_behind_a_filter():
+    with subprocess.Popen([sys.executable, "-c", FILTERED],
+                          stdout=subprocess.PIPE) as p:
+        try:
+            p.stdout.readline()
+            with Session(attach=p.pid) as s:
+                check(refused(s, p.pid), "followed behind a filter")
+        finally:
+            p.kill()
 
 
 @case(peer="it does not translate")
