@@ -123,6 +123,11 @@ TESTS_translate := $(foreach t,$(ROWS),'translate/$(t)=python3 \
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),kills_followed),\
 	'translate/$(t)=python3 test/server/$(t).py --server $(SERVER) \
 	--inferiors $(T)/inferiors')
+# Some of those that say most of attaching and letting go, a few times each.
+TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),attached),\
+	'translate/$(t)=python3 test/translate/attach.py --times 3 \
+	--server $(BUILD)/tracestub --inferiors $(T)/inferiors \
+	tr_signal tr_memfault tr_clone tr_thread tr_process')
 TESTS_attach = $(foreach t,\
 	$(shell python3 test/translate/attach.py --list '$(ONLY)'),\
 	'attach/$(t)=python3 test/translate/attach.py \

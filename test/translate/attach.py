@@ -31,7 +31,7 @@ CASES = {"tr_vector": ["saved", "rounding"],
          "tr_signal": "changed skipped left nested stacks queued".split(),
          "tr_throw": "thrown rethrown callbacks threads".split(),
          "tr_thread": "storm busy shared signalled detached".split(),
-         "tr_clone": "plain vfork_like threads registers".split(),
+         "tr_clone": "plain memory vfork_like threads clone3 registers".split(),
          "tr_gs": ["others"],
          "tr_excluded": "called flags_kept by_plt thrown jumped called_back "
                         "looked_at in_threads".split(),
