@@ -24,18 +24,40 @@ void constant_use(struct space *sp, uint64_t at, uint64_t pc)
 	k->hi = pc < k->hi ? k->hi : pc + 1;
 }
 
-bool constants_in(const struct space *sp, uint64_t lo, uint64_t hi, bool gone)
+/* One in a page of lo..hi, or NULL; *key is its key. all: not those alone whose
+ * code is elsewhere. */
+static struct constant *find(const struct map *m, uint64_t lo, uint64_t hi,
+			     bool all, uint64_t *key)
 {
-	const struct map *all = &sp->constants;
+	for (size_t i = 0; m->slots && i <= m->mask; i++) {
+		uint64_t at = (m->slots[i].key - 1) * PAGE;
+		struct constant *k = m->slots[i].value;
 
-	for (size_t i = 0; all->slots && i <= all->mask; i++) {
-		uint64_t at = (all->slots[i].key - 1) * PAGE;
-		const struct constant *k = all->slots[i].value;
+		*key = m->slots[i].key;
+		if (*key && at + PAGE > lo && at < hi &&
+		    (all || k->lo < lo || k->hi > hi))
+			return k;
+	}
+	return NULL;
+}
 
-		if (!all->slots[i].key || at + PAGE <= lo || at >= hi)
-			continue;
-		if (!gone || k->lo < lo || k->hi > hi)
-			return true;
+bool constants_in(const struct space *sp, uint64_t lo, uint64_t hi)
+{
+	uint64_t key;
+
+	return find(&sp->constants, lo, hi, true, &key);
+}
+
+bool constants_go(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	struct constant *k;
+	uint64_t key;
+
+	if (find(&sp->constants, lo, hi, false, &key))
+		return true;
+	while ((k = find(&sp->constants, lo, hi, true, &key))) {
+		map_drop(&sp->constants, key);
+		free(k);
 	}
 	return false;
 }

@@ -11,9 +11,11 @@
 /* The instruction at pc relies on the page that holds `at`. */
 void constant_use(struct space *sp, uint64_t at, uint64_t pc);
 
-/* Is there a page in lo..hi that is relied on? gone: of code in lo..hi it does
- * not matter. */
-bool constants_in(const struct space *sp, uint64_t lo, uint64_t hi, bool gone);
+/* Is there a page in lo..hi that is relied on? */
+bool constants_in(const struct space *sp, uint64_t lo, uint64_t hi);
+/* The same, by code that is elsewhere. Otherwise all goes together and is
+ * forgotten. */
+bool constants_go(struct space *sp, uint64_t lo, uint64_t hi);
 
 void constants_fini(struct space *sp);
 

@@ -75,7 +75,7 @@ static struct watch replaced(const struct call *c, uint64_t lo, uint64_t len)
 {
 	struct watch w = over(c, lo, len);
 
-	if (constants_in(c->sp, w.lo, w.hi, true))
+	if (constants_go(c->sp, w.lo, w.hi))
 		outdate(c, &w);
 	return w;
 }
@@ -97,7 +97,7 @@ static struct watch on_mprotect(const struct call *c)
 	struct watch w = over(c, c->arg[0], c->arg[1]);
 
 	w.stays = true;
-	if (c->arg[2] & PROT_WRITE && constants_in(c->sp, w.lo, w.hi, false))
+	if (c->arg[2] & PROT_WRITE && constants_in(c->sp, w.lo, w.hi))
 		outdate(c, &w);
 	if (c->arg[2] & PROT_EXEC)
 		space_remapped(c->sp);
