@@ -130,7 +130,8 @@ bool exclude_is_native(struct space *sp, uint64_t pc)
 {
 	switch (exclusion_of(sp, pc)) {
 	case EXCLUDED:
-		return callee_at(sp, pc) == CALLEE_PLAIN;
+		return callee_is_noted(sp, pc) &&
+		       callee_at(sp, pc) == CALLEE_PLAIN;
 	case EXCLUDED_TRANSPARENTLY:
 		return !map_find(&sp->anyway, pc + 1) &&
 		       callee_at(sp, pc) != CALLEE_CALLS;

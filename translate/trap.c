@@ -9,6 +9,7 @@
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
+#include "translate/x86_64/callee.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
 
@@ -53,8 +54,12 @@ static void land(struct trap *t, bool is_return)
 
 static bool trap_indirect(struct trap *t, struct stop *ev)
 {
+	uint8_t *image = follow_image(t->tr, t->low, false);
+
 	(void)ev;
 	t->tr->stats.indirect_misses++;
+	if (image)
+		callee_note(t->f->space, *image_reg(image, IMAGE_RIP));
 	land(t, false);
 	return false;
 }

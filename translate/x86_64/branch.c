@@ -47,6 +47,7 @@
 #include "target/target.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
+#include "translate/x86_64/callee.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
@@ -251,6 +252,8 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 	uint64_t target = 0;
 
 	known = insn_pointer(&c->reader, i, &target, &constant);
+	if (known)
+		callee_note(c->sp, target);
 	if (known && constant) {
 		then_write(c, i, &k, true, target);
 		return true;
@@ -287,6 +290,7 @@ uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 	if (k->learned || !r || !(r->flags & RANGE_X))
 		return k->generic;
 	k->learned = true;
+	callee_note(sp, target);
 	if (!learns(sp, rg, k, target)) {
 		put32(rg, k->else_at, k->miss - (k->else_at + 4));
 		return k->generic;
@@ -354,6 +358,7 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 
 	event_write(&c->w, EVENT_CALL, to);
 	w_push(&c->w, insn_next(i), 0, 0);
+	callee_note(c->sp, to);
 	w_mark(&c->w, 0, 8);
 	w_jmp_pc(&c->w, to);
 	compiler_queue(c, to);

@@ -13,12 +13,13 @@
 
 #include "arch/x86_64/effects.h"
 #include "base/mem.h"
+#include "translate/exclude.h"
 #include "translate/x86_64/code.h"
 #include "translate/x86_64/emit.h"
 #include "translate/x86_64/watch.h"
 
-#define INSNS_MAX     2000 /* of all functions; libc's are known within 1,000 */
-#define FUNCTIONS_MAX 100
+#define INSNS_MAX     400 /* of all functions; memcpy has 290 */
+#define FUNCTIONS_MAX 32
 #define WRAPPER_INSNS 200 /* of a function around a system call */
 #define NOT_KNOWN     INT32_MIN
 
@@ -462,11 +463,22 @@ static enum callee look_at(struct space *sp, uint64_t pc)
 	return own.calls ? CALLEE_CALLS : CALLEE_UNKNOWN;
 }
 
+void callee_note(struct space *sp, uint64_t pc)
+{
+	if (is_excluded(sp, pc) && !map_find(&sp->callees, pc + 1))
+		map_set(&sp->callees, pc + 1, (void *)CALLEE_NOTED);
+}
+
+bool callee_is_noted(const struct space *sp, uint64_t pc)
+{
+	return map_find(&sp->callees, pc + 1);
+}
+
 enum callee callee_at(struct space *sp, uint64_t pc)
 {
 	uintptr_t kind = (uintptr_t)map_find(&sp->callees, pc + 1);
 
-	if (!kind) {
+	if (!kind || kind == CALLEE_NOTED) {
 		kind = look_at(sp, pc);
 		map_set(&sp->callees, pc + 1, (void *)kind);
 	}

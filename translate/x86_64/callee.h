@@ -26,7 +26,13 @@ enum callee {
 	/* It makes system calls that are watched, or that make threads or
 	 * processes: a function around one, or all is known of it. */
 	CALLEE_CALLS,
+	CALLEE_NOTED, /* nobody has looked yet */
 };
+
+/* Something calls it, or jumps there through a pointer. Of most code nobody
+ * says so, and then it is not worth a look. */
+void callee_note(struct space *sp, uint64_t pc);
+bool callee_is_noted(const struct space *sp, uint64_t pc);
 
 /* Of the code at pc, with its return address on top of the stack. It is
  * remembered until the cache is dropped. */
