@@ -18,6 +18,7 @@
 #include "translate/ring.h"
 #include "translate/siginfo.h"
 #include "translate/stop.h"
+#include "translate/x86_64/callee.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
@@ -271,6 +272,7 @@ static void range_changed(struct space *sp, const struct watch *w)
 	space_remapped(sp);
 	if (w->lo >= w->hi)
 		return;
+	callees_forget(sp);
 	gates_open(sp, w->lo, w->hi);
 	if (w->stays)
 		blocks_drop_fixed(sp, w->lo, w->hi);
@@ -578,6 +580,7 @@ void follow_forget(struct process *p, uint64_t addr, uint64_t len)
 
 	if (!sp)
 		return;
+	callees_forget(sp);
 	blocks_drop(sp, addr, addr + len);
 	gates_disarm(sp, addr, addr + len);
 	space_remapped(sp);

@@ -484,3 +484,14 @@ enum callee callee_at(struct space *sp, uint64_t pc)
 	}
 	return (enum callee)kind;
 }
+
+/* They are still called. */
+void callees_forget(struct space *sp)
+{
+	struct map *all = &sp->callees;
+
+	for (size_t i = 0; all->slots && i <= all->mask; i++) {
+		if (all->slots[i].key)
+			all->slots[i].value = (void *)CALLEE_NOTED;
+	}
+}

@@ -35,7 +35,8 @@ void callee_note(struct space *sp, uint64_t pc);
 bool callee_is_noted(const struct space *sp, uint64_t pc);
 
 /* Of the code at pc, with its return address on top of the stack. It is
- * remembered until the cache is dropped. */
+ * remembered until code somewhere changes. */
 enum callee callee_at(struct space *sp, uint64_t pc);
+void callees_forget(struct space *sp);
 
 #endif
