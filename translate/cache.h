@@ -149,6 +149,7 @@ struct trails {
 #define REF_MAX	  (UINT32_C(1) << REF_SHIFT)
 
 struct region {
+	struct translate_stats *stats;
 	unsigned index, cluster;
 	uint64_t born; /* ascending as they are begun; 0: it is empty */
 	uint64_t addr; /* in the debuggee */

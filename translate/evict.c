@@ -65,7 +65,8 @@ static void evict(struct space *sp, struct region *rg)
 	struct translate_stats *stats = &sp->tr->stats;
 	struct trail *tl = rg->trail;
 
-	stats->evictions++;
+	if (!stats->evictions++)
+		space_measure(sp);
 	sp->n_evicted++;
 	stats->evicted_bytes += rg->hot.e.len + rg->cold.e.len +
 				(uint64_t)tl->n_stubs * STUB_BYTES;
@@ -208,12 +209,14 @@ static uint64_t region_own_bytes(const struct region *rg)
 	       tl->n_stubs * sizeof(*tl->stubs);
 }
 
-uint64_t space_own_bytes(const struct space *sp)
+void space_measure(const struct space *sp)
 {
+	struct translate_stats *stats = &sp->tr->stats;
 	uint64_t sum = map_bytes(&sp->by_pc) + map_bytes(&sp->pages) +
 		       TAB_DIRECT * sizeof(*sp->slots);
 
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		sum += region_own_bytes(sp->regions[i]);
-	return sum;
+	if (stats->own_bytes < sum)
+		stats->own_bytes = sum;
 }

@@ -21,8 +21,8 @@ bool space_can_evict(struct space *sp, uint64_t pc);
  */
 bool space_evict(struct space *sp, uint64_t pc);
 
-/* Bytes of memory that the space's records take here, without what is mapped
- * there too. */
-uint64_t space_own_bytes(const struct space *sp);
+/* Looks how many bytes the space's records take here, without what is mapped
+ * there too: own_bytes is the most that was seen. */
+void space_measure(const struct space *sp);
 
 #endif

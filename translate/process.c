@@ -20,6 +20,7 @@ void space_unref(struct space *sp)
 {
 	if (--sp->refs)
 		return;
+	space_measure(sp);
 	records_end(sp);
 	space_free(sp);
 }
@@ -520,6 +521,7 @@ void process_flush(struct translator *tr, struct space *sp)
 {
 	struct thread *by = clear_cache(tr, sp);
 
+	space_measure(sp);
 	records_end(sp);
 	space_flush(sp);
 	run_on(tr, sp, by);
@@ -567,6 +569,12 @@ void translate_follow_children(struct target *t, bool forks, bool execs)
 
 const struct translate_stats *translate_stats(const struct target *t)
 {
+	const struct process *p;
+
+	list_each(p, &t->processes, node) {
+		if (space_of(p))
+			space_measure(space_of(p));
+	}
 	return &((const struct translator *)t)->stats;
 }
 

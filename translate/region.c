@@ -205,6 +205,7 @@ static struct region *region_new(struct space *sp, unsigned cluster,
 	struct region *rg = xcalloc(1, sizeof(*rg));
 	int r;
 
+	rg->stats = &sp->tr->stats;
 	rg->cluster = cluster;
 	r = map_in(sp, rg, e);
 	if (r < 0) {
@@ -363,6 +364,7 @@ uint32_t region_stub(struct region *rg, const struct stub *stub)
 	tl->stubs[tl->n_stubs] = *stub;
 	__atomic_store_n(&tl->n_stubs, tl->n_stubs + 1, __ATOMIC_RELEASE);
 	emit_stub(rg, tl->n_stubs - 1, at);
+	rg->stats->stub_bytes += STUB_BYTES;
 	return at;
 }
 
