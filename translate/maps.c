@@ -165,20 +165,46 @@ uint64_t maps_place(const struct maps *m, uint64_t pc, uint64_t len)
 	return at ? at : place_above(m, pc, len);
 }
 
+/* Of an executable range, or a part of it: its low 32 bits, which do not wrap.
+ */
+struct low_bits {
+	uint64_t lo, hi;
+};
+
+static int by_lo(const void *a, const void *b)
+{
+	const struct low_bits *x = a, *y = b;
+
+	return x->lo < y->lo ? -1 : x->lo > y->lo;
+}
+
+static size_t gather_low_bits(const struct maps *m, struct low_bits *all)
+{
+	const uint64_t end = UINT64_C(1) << 32;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n; i++) {
+		const struct map_range *r = &m->all[i];
+		uint64_t lo = r->lo & (end - 1), hi = lo + (r->hi - r->lo);
+
+		if (!(r->flags & RANGE_X) || r->lo >= USER_END)
+			continue;
+		all[n++] = (struct low_bits){ lo, hi < end ? hi : end };
+		if (hi > end)
+			all[n++] = (struct low_bits){ 0, hi - end };
+	}
+	return n;
+}
+
 bool maps_share_low_bits(const struct maps *m)
 {
-	for (size_t i = 0; i < m->n; i++) {
-		const struct map_range *a = &m->all[i];
+	struct low_bits *all = xcalloc(2 * m->n + 1, sizeof(*all));
+	size_t n = gather_low_bits(m, all);
+	bool shared = false;
 
-		for (size_t j = 0; a->flags & RANGE_X && j < i; j++) {
-			const struct map_range *b = &m->all[j];
-			uint32_t apart = (uint32_t)(a->lo - b->lo);
-
-			if (b->flags & RANGE_X && a->lo >> 47 == 0 &&
-			    (apart < b->hi - b->lo ||
-			     -apart < (uint32_t)(a->hi - a->lo)))
-				return true;
-		}
-	}
-	return false;
+	qsort(all, n, sizeof(*all), by_lo);
+	for (size_t i = 1; i < n && !shared; i++)
+		shared = all[i].lo < all[i - 1].hi;
+	free(all);
+	return shared;
 }
