@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/size.h"
 #include "server/packet.h"
 #include "server/session.h"
 #include "translate/record.h"
@@ -20,7 +21,8 @@ struct verb {
 };
 
 static verb_fn verb_features, verb_follow, verb_unfollow, verb_exclude,
-	verb_include, verb_stats;
+	verb_include, verb_invalidate, verb_flush, verb_collect, verb_prefetch,
+	verb_cache_size, verb_stats;
 
 static const struct verb verbs[] = {
 	{ "features", "", "the version and the verbs there are",
@@ -37,6 +39,16 @@ static const struct verb verbs[] = {
 	  verb_exclude },
 	{ "include", "START,LEN | module=GLOB", "... or no more",
 	  verb_include },
+	{ "invalidate", "ADDR,LEN", "translate that code again when it runs",
+	  verb_invalidate },
+	{ "flush", "", "... all of it", verb_flush },
+	{ "prefetch", "ADDR", "translate the code there now", verb_prefetch },
+	{ "collect", "",
+	  "give memory back that no thread uses: is there any left?",
+	  verb_collect },
+	{ "cache-size", "[BYTES]",
+	  "how much code a process has that is followed from now on, at most",
+	  verb_cache_size },
 	{ "stats", "", "every counter of the translator", verb_stats },
 };
 
@@ -266,6 +278,104 @@ static int verb_include(struct session *s, struct args *a, struct buf *out)
 	if (r >= 0)
 		buf_puts(out, "OK");
 	return r;
+}
+
+/* --- the cache ----------------------------------------------------------- */
+
+/* The current process, which is followed and stands, or NULL. */
+static struct process *take_followed(struct session *s)
+{
+	struct process *p = session_process(s);
+
+	if (all_have_stopped(s) < 0)
+		return NULL;
+	if (p && translate_space(p))
+		return p;
+	err_set(&s->err, -ESRCH, "the process is not followed");
+	return NULL;
+}
+
+static int verb_invalidate(struct session *s, struct args *a, struct buf *out)
+{
+	uint64_t addr, len;
+	struct process *p;
+
+	if (!take_hex(a, &addr) || !take_char(a, ',') || !take_hex(a, &len) ||
+	    !take_end(a) || addr + len <= addr)
+		return err_set(&s->err, -EINVAL, "which code? ADDR,LEN in hex");
+	p = take_followed(s);
+	if (!p)
+		return -EINVAL;
+	buf_printf(
+		out, "blocks=%x;",
+		(unsigned)translate_invalidate(s->target, p, addr, addr + len));
+	return 0;
+}
+
+static int verb_flush(struct session *s, struct args *a, struct buf *out)
+{
+	struct process *p;
+
+	if (!take_end(a))
+		return -EPROTO;
+	p = take_followed(s);
+	if (!p)
+		return -EINVAL;
+	translate_flush(s->target, p);
+	buf_puts(out, "OK");
+	return 0;
+}
+
+static int verb_prefetch(struct session *s, struct args *a, struct buf *out)
+{
+	struct process *p;
+	uint64_t addr;
+
+	if (!take_hex(a, &addr) || !take_end(a))
+		return err_set(&s->err, -EINVAL, "which code? ADDR in hex");
+	p = take_followed(s);
+	if (!p)
+		return -EINVAL;
+	if (translate_prefetch(s->target, p, addr) < 0)
+		return err_set(&s->err, -EFAULT,
+			       "there is no code that could be translated");
+	buf_puts(out, "OK");
+	return 0;
+}
+
+static int verb_collect(struct session *s, struct args *a, struct buf *out)
+{
+	struct process *p = session_process(s);
+	int r;
+
+	if (!take_end(a))
+		return -EPROTO;
+	r = all_have_stopped(s);
+	if (r < 0)
+		return r;
+	buf_printf(out, "remains=%d;", p ? translate_collect(s->target, p) : 0);
+	return 0;
+}
+
+static int verb_cache_size(struct session *s, struct args *a, struct buf *out)
+{
+	char text[32] = "";
+	struct args word;
+	uint64_t bytes;
+
+	if (take_end(a)) {
+		buf_printf(out, "cache-size=%lu;",
+			   translate_get_cache_size(s->target));
+		return 0;
+	}
+	take_word(a, ";", &word);
+	if (args_left(&word) < sizeof(text))
+		memcpy(text, word.p, args_left(&word));
+	if (!take_end(a) || size_parse(text, &bytes) < 0 ||
+	    translate_cache_size(s->target, bytes) < 0)
+		return err_set(&s->err, -EINVAL, "a cache has 1M to 1G bytes");
+	buf_puts(out, "OK");
+	return 0;
 }
 
 /* --- what there is ------------------------------------------------------- */

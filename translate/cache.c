@@ -205,6 +205,19 @@ int window_new(struct space *sp, struct err *e)
 	return n;
 }
 
+void windows_collect(struct space *sp)
+{
+	for (unsigned n = 0; n < sp->trails->n_windows; n++) {
+		uint64_t at = window_addr(sp, (int)n);
+
+		if (sp->windows_used[n] || !at)
+			continue;
+		sp->trails->windows[n] = 0;
+		inject_munmap(sp, at, TAB_END);
+		sp->tr->stats.windows_collected++;
+	}
+}
+
 void space_use_traps(struct space *sp)
 {
 	sp->only_traps = true;

@@ -358,6 +358,8 @@ static inline void window_free(struct space *sp, int number)
 {
 	sp->windows_used[number] = false;
 }
+/* Those that no thread uses are unmapped. */
+void windows_collect(struct space *sp);
 static inline uint64_t window_addr(const struct space *sp, int number)
 {
 	return sp->trails->windows[number];

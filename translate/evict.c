@@ -191,6 +191,29 @@ bool space_evict(struct space *sp, uint64_t pc)
 	return has_room(sp, pc);
 }
 
+static bool is_used(const struct region *rg)
+{
+	for (uint32_t n = 1; n < rg->n_blocks; n++) {
+		if (!(rg->blocks[n].flags & BLOCK_DEAD))
+			return true;
+	}
+	return rg->n_blocks == 1;
+}
+
+void space_collect(struct space *sp)
+{
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		struct region *rg = sp->regions[i];
+
+		if (is_used(rg))
+			continue;
+		evict(sp, rg);
+		if (sp->clusters[rg->cluster].filling == rg)
+			sp->clusters[rg->cluster].filling = NULL;
+	}
+	tables_renew(sp);
+}
+
 /* --- what it takes ------------------------------------------------------- */
 
 static uint64_t map_bytes(const struct map *m)

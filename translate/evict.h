@@ -21,6 +21,10 @@ bool space_can_evict(struct space *sp, uint64_t pc);
  */
 bool space_evict(struct space *sp, uint64_t pc);
 
+/* Regions of which all blocks were dropped are as new, for all threads as
+ * above. */
+void space_collect(struct space *sp);
+
 /* Looks how many bytes the space's records take here, without what is mapped
  * there too: own_bytes is the most that was seen. */
 void space_measure(const struct space *sp);

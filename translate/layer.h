@@ -205,6 +205,8 @@ const struct point *process_point(const struct process *p, uint64_t pc);
 
 /* The cache is dropped, for all threads. */
 void process_flush(struct translator *tr, struct space *sp);
+/* Regions of it in which nothing is used any more are empty. */
+void process_collect(struct translator *tr, struct space *sp);
 /* It is full: room is made for code at pc. False: there can be none. */
 bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc);
 

@@ -527,6 +527,14 @@ void process_flush(struct translator *tr, struct space *sp)
 	run_on(tr, sp, by);
 }
 
+void process_collect(struct translator *tr, struct space *sp)
+{
+	struct thread *by = clear_cache(tr, sp);
+
+	space_collect(sp);
+	run_on(tr, sp, by);
+}
+
 /* Rare, too: it is when megabytes of code have been translated. */
 bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc)
 {
@@ -542,14 +550,6 @@ bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc)
 }
 
 /* --- what is asked of it ------------------------------------------------- */
-
-int translate_cache_size(struct target *t, uint64_t bytes)
-{
-	if (bytes < CACHE_LEAST || bytes > CACHE_MOST)
-		return -EINVAL;
-	translator_of(t)->cache_size = bytes;
-	return 0;
-}
 
 int translate_tick(struct target *t)
 {

@@ -101,6 +101,27 @@ void translate_follow_children(struct target *t, bool forks, bool execs);
 #define CACHE_DEFAULT (UINT64_C(256) << 20)
 #endif
 int translate_cache_size(struct target *t, uint64_t bytes);
+uint64_t translate_get_cache_size(const struct target *t);
+
+/*
+ * What may be done to the code of a followed process, of which all threads are
+ * stopped. -EINVAL: it is not followed, or that is no range.
+ *
+ *	invalidate	what was translated of lo..hi is translated again when
+ *			it is wanted: how many blocks that were
+ *	flush		all of it
+ *	prefetch	code at pc is translated now, and some that follows it;
+ *			-EFAULT: there is none, or no cache can be near it
+ *	collect		memory goes back that no thread uses: windows of threads
+ *			that have ended, code that was dropped. 1: the process
+ *			still has memory of ours, as it does while it is
+ *followed; 0: it has none
+ */
+int translate_invalidate(struct target *t, struct process *p, uint64_t lo,
+			 uint64_t hi);
+int translate_flush(struct target *t, struct process *p);
+int translate_prefetch(struct target *t, struct process *p, uint64_t pc);
+int translate_collect(struct target *t, struct process *p);
 
 /*
  * What is done now and then while threads run; next_event() does it too, as far
