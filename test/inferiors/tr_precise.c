@@ -5,7 +5,9 @@
 #include <link.h>
 #include <sys/time.h>
 
+#ifndef ROUNDS
 #define ROUNDS 6000000ul
+#endif
 #define MAGIC  0x1234567812345678ul
 
 void *leaf_slot;

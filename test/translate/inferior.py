@@ -33,7 +33,6 @@ def mode_options(mode, tmp):
             "trace": ["--events=call,ret,exec,block,compile",
                       "--trace=" + os.path.join(tmp, "events")],
             "forks": ["--follow-forks"],
-            "forks": ["--follow-forks"],
             "exclude": ["--exclude=*"],
             "libs": ["--exclude=*.so*", "--count"],
             "native": ["--native=libc.so*", "--native=libgcc*",
