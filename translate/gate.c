@@ -413,6 +413,8 @@ static struct gate *gate_new(struct gates *gs, uint64_t page)
 struct gate *gate_prepare(struct space *sp, uint64_t page,
 			  const struct map_range *range)
 {
+	/* A region that is made for the page has the map read again. */
+	const struct map_range kept = *range;
 	struct gates *gs;
 	struct gate *g;
 
@@ -422,7 +424,7 @@ struct gate *gate_prepare(struct space *sp, uint64_t page,
 	g = find(gs, page);
 	if (!g)
 		g = gate_new(gs, page);
-	return g && renew(gs, g, range) ? g : NULL;
+	return g && renew(gs, g, &kept) ? g : NULL;
 }
 
 void gates_renew(struct space *sp, uint64_t lo, uint64_t hi)

@@ -121,10 +121,11 @@ static void look_at_page(struct compiler *c, uint64_t pc, struct entry *e)
 static bool look_at_pages(struct compiler *c, struct entry *e)
 {
 	const uint64_t pc = c->w.pc;
-	const struct insn *last = &c->insns[c->n_insns - 1];
+	const struct insn *last;
 
 	if (!c->n_insns)
 		return false;
+	last = &c->insns[c->n_insns - 1];
 	look_at_page(c, pc, e);
 	if ((insn_next(last) - 1) / 4096 != pc / 4096)
 		look_at_page(c, insn_next(last) - 1, e);
