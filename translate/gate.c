@@ -413,8 +413,6 @@ static struct gate *gate_new(struct gates *gs, uint64_t page)
 struct gate *gate_prepare(struct space *sp, uint64_t page,
 			  const struct map_range *range)
 {
-	/* A region that is made for the page has the map read again. */
-	const struct map_range kept = *range;
 	struct gates *gs;
 	struct gate *g;
 
@@ -422,9 +420,12 @@ struct gate *gate_prepare(struct space *sp, uint64_t page,
 		return NULL;
 	gs = gates_of(sp);
 	g = find(gs, page);
-	if (!g)
+	if (!g) {
 		g = gate_new(gs, page);
-	return g && renew(gs, g, &kept) ? g : NULL;
+		/* A region that is made for it has the map read again. */
+		range = space_find(sp, page);
+	}
+	return g && range && renew(gs, g, range) ? g : NULL;
 }
 
 void gates_renew(struct space *sp, uint64_t lo, uint64_t hi)
