@@ -1,12 +1,15 @@
 /* tr_edge: the accesses of tr_access.h to memory that is bad in other ways
  * than a page that may not be read: beyond the end of a file (SIGBUS), at no
  * address at all, half in a page and half in the next; on the program's own
- * stack, without another for handlers; and through pointers at fixed addresses.
+ * stack, without another for handlers; through pointers at fixed addresses; and
+ * by %gs.
  *
  * The handler must see the instruction's own address and all registers as they
  * were before it. What the kernel tells of the access is printed. */
 #include "tr_access.h"
+#include <asm/prctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #define PAGE 4096ul
 
@@ -14,6 +17,22 @@
 static char rip_page[PAGE] __attribute__((aligned(4096)));
 FAULT(call_rip, "", "call *rip_page(%rip)");
 FAULT(jmp_rip, "", "jmp *rip_page(%rip)");
+
+/* By %gs, the base of which is GS. */
+#define GS 0x1000
+FAULT(gs_load, "", "mov %gs:-0x1000(%rdi),%rax");
+FAULT(gs_load_rcx, "", "mov %gs:-0x1000(%rdi),%rcx");
+FAULT(gs_store, "", "mov %rcx,%gs:-0x1000(%rdi)");
+FAULT(gs_index, "", "mov %gs:-0x1000(%rbx,%rcx,8),%rdx");
+FAULT(gs_no_base, "", "movups %gs:-0x1000(,%r15,8),%xmm1");
+FAULT(gs_push, "", "push %gs:-0x1000(%rdi)");
+FAULT(gs_pop, "", "pop %gs:-0x1000(%rdi)");
+FAULT(gs_setc, "", "setc %gs:-0x1000(%r12)");
+FAULT(gs_cmp, "", "cmpl $5,%gs:-0x1000(%rbp)");
+FAULT(gs_xadd, "", "lock xadd %rax,%gs:-0x1000(%rdi)");
+FAULT(gs_cmpxchg, "", "cmpxchg %rdx,%gs:-0x1000(%rdi)");
+FAULT(call_gs, "", "call *%gs:-0x1000(%rdi)");
+FAULT(jmp_gs, "", "jmp *%gs:-0x1000(%rdi)");
 
 static char *pages; /* a good one, the bad one, a good one */
 static int file;    /* of the bad one */
@@ -297,13 +316,36 @@ static void constants(void)
 	run_rip(protect_constant, mend_rip_page);
 }
 
+static void by_gs(void)
+{
+	static const struct row rows[] = {
+		R(gs_load, 0, SAME),	    R(gs_load_rcx, 0, SAME),
+		R(gs_store, 0, SAME),	    R(gs_index, 0, SAME),
+		R(gs_no_base, 0, SAME),	    R(gs_push, 0, SAME),
+		R(gs_pop, 0, SAME),	    R(gs_setc, 0, SAME),
+		RS(gs_cmp, 0, SAME, 0),	    RS(gs_xadd, 0, SAME, 0),
+		RS(gs_cmpxchg, 0, SAME, 0), RB(gs, 0, SAME),
+	};
+	struct kind kind = { .make_bad = protect,
+			     .at = (unsigned long)pages + PAGE };
+
+	syscall(SYS_arch_prctl, ARCH_SET_GS, GS);
+	run_kind(&kind, rows, ARRAY_SIZE(rows));
+	kind.repair = unprotect;
+	run_kind(&kind, rows, ARRAY_SIZE(rows));
+	kind.repair = NULL;
+	kind.make_bad = cut;
+	run_kind(&kind, rows, ARRAY_SIZE(rows));
+	syscall(SYS_arch_prctl, ARCH_SET_GS, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tr_case cases[] = {
 		{ "file_end", file_end },   { "no_address", no_address },
 		{ "halves", halves },	    { "half_pushes", half_pushes },
 		{ "own_stack", own_stack }, { "pointers", pointers },
-		{ "constants", constants },
+		{ "constants", constants }, { "by_gs", by_gs },
 	};
 
 	file = memfd_create("bad", 0);
