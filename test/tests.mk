@@ -15,18 +15,21 @@
 
 SERVER       ?= $(BUILD)/tracestub
 ONLY         ?= *
-KINDS        ?= unit proto server gdb follow translate small decode fuzz layers headers doc
+KINDS        ?= unit proto server gdb follow stalker translate small decode fuzz \
+	layers headers doc
 FUZZ_SECONDS ?= 600
 RUN          ?= test/run.py
 T            := $(BUILD)/test
 
 CHECK_MODES := asan hostile
-CHECK_GOALS := $(addprefix check-,unit proto server gdb follow decode fuzz layers \
-	headers doc translate attach matrix small)
+CHECK_GOALS := $(addprefix check-,unit proto server gdb follow stalker decode \
+	fuzz layers headers doc translate attach matrix small)
 
 # --- programs of the tests ---
 
 UNIT   := $(patsubst test/unit/%.c,%,$(wildcard test/unit/$(ONLY)_test.c))
+STALKER := $(patsubst test/translate/%.c,%,\
+	$(wildcard test/translate/$(ONLY)_test.c))
 PROTO  := $(patsubst test/proto/%.txt,%,$(wildcard test/proto/$(ONLY).txt))
 SCRIPT := $(patsubst test/gdb-scripts/%.gdb,%,\
 	$(wildcard test/gdb-scripts/$(ONLY).gdb))
@@ -41,6 +44,9 @@ $(T)/help.a: $(HELP)
 	$(AR) rcs $@ $^
 
 $(T)/unit/%: $(T)/unit/%.o $(T)/help.a $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(CMOCKA) $(LIBS) $(LDFLAGS)
+
+$(T)/translate/%_test: $(T)/translate/%_test.o $(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(CMOCKA) $(LIBS) $(LDFLAGS)
 
 $(T)/proto-replay: $(T)/proto.o $(T)/help.a $(BUILD)/core.a
@@ -69,6 +75,10 @@ $(T)/inferiors.mk: test/inferiors/BUILD test/tests.mk
 TESTS_unit := $(if $(CMOCKA),\
 	$(foreach t,$(UNIT),'unit/$(t)=$(T)/unit/$(t)'),\
 	'unit/all=sh -c "echo no cmocka here; exit 77"')
+# The translator's C API, as Stalker's own tests use theirs.
+TESTS_stalker := $(if $(CMOCKA),\
+	$(foreach t,$(STALKER),'stalker/$(t)=$(T)/translate/$(t)'),\
+	'stalker/all=sh -c "echo no cmocka here; exit 77"')
 TESTS_proto := \
 	$(foreach t,$(PROTO),'proto/$(t)=$(T)/proto-replay test/proto/$(t).txt')
 TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
@@ -152,6 +162,7 @@ TESTS_doc := 'doc/packets=sh -c "$(BUILD)/tracestub --print-packets | \
 	$(if $(wildcard doc/tracestub.1),'doc/man=test/check-man.sh')
 
 NEEDS_unit   = $(if $(CMOCKA),$(addprefix $(T)/unit/,$(UNIT))) $(INFERIORS)
+NEEDS_stalker = $(if $(CMOCKA),$(addprefix $(T)/translate/,$(STALKER)))
 NEEDS_proto := $(if $(PROTO),$(T)/proto-replay)
 NEEDS_gdb    = $(filter $(BUILD)/%,$(SERVER)) $(INFERIORS)
 NEEDS_doc   := $(BUILD)/tracestub

@@ -25,6 +25,7 @@
 #include "base/map.h"
 #include "translate/maps.h"
 #include "translate/record.h"
+#include "translate/transform.h"
 #include "translate/translate.h"
 
 struct code_page;
@@ -52,6 +53,7 @@ struct mark {
 	uint32_t at;	/* offset into the region */
 	uint8_t rewind; /* REWIND_* */
 	int8_t undo;	/* added to the stack pointer */
+	uint16_t puts;	/* of those before the instruction, how many are done */
 };
 
 struct stream {
@@ -74,6 +76,7 @@ enum stub_kind {
 	STUB_SECTION,  /* a store that may arm a restartable sequence */
 	STUB_EXCLUDED, /* the code at pc runs natively if it was called */
 	STUB_DRAIN,    /* the ring is full; it goes on at offset arg */
+	STUB_CALLOUT,  /* one of the layer above's: the region's number arg */
 };
 
 struct stub {
@@ -82,6 +85,7 @@ struct stub {
 	uint32_t arg;
 	uint8_t kind, rewind;
 	int8_t undo;
+	uint16_t puts; /* as in a mark */
 };
 
 #define STUB_BYTES 17u	/* emit_stub() */
@@ -148,6 +152,13 @@ struct trails {
 #define REF_SHIFT 24
 #define REF_MAX	  (UINT32_C(1) << REF_SHIFT)
 
+/* What is called where a thread meets a callout, and where it goes on. */
+struct callout {
+	callout_fn *fn;
+	void *user;
+	uint32_t at; /* offset into the region */
+};
+
 struct region {
 	struct translate_stats *stats;
 	unsigned index, cluster;
@@ -167,6 +178,8 @@ struct region {
 	uint32_t n_caches, cap_caches;
 	struct event_site *events;
 	uint32_t n_events, cap_events;
+	struct callout *callouts;
+	uint32_t n_callouts, cap_callouts;
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
 };
@@ -226,6 +239,7 @@ struct slot_use {
 		uint32_t plain : 31, used : 1;
 	} by[2];
 };
+
 struct waiting;
 struct event_site;
 
@@ -275,6 +289,7 @@ struct space {
 	uint64_t rings_addr;
 	struct waiting *waiting; /* coverage.c */
 	uint32_t n_waiting, cap_waiting;
+	bool leaving;	  /* it is to be followed no more: callback.h */
 
 	/* The common tables, and the pool of threads' pages. */
 	uint8_t *tables, *pool; /* here */
@@ -404,8 +419,8 @@ bool trail_is_within(const struct trail *tl, uint32_t at);
 /* The trail of the region whose code holds the address, or NULL. */
 const struct trail *trails_at(const struct trails *all, uint64_t cpc);
 
-/* The code that comes next in the stream is at this boundary. */
-void stream_mark(struct stream *s, uint64_t pc, unsigned rewind, int undo);
+/* The code that comes next in the stream is at this boundary; at is set. */
+void stream_mark(struct stream *s, struct mark m);
 static inline uint32_t stream_at(const struct stream *s)
 {
 	return s->start + (uint32_t)s->e.len;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/callback.h"
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
@@ -66,12 +67,14 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 {
 	uint8_t *image = follow_image(tr, low, true);
 	const struct stub *stub = NULL;
+	unsigned puts;
 	int r = 0;
 
 	f->in_cache = false;
 	if (!image)
 		return NULL;
 	f->space->by = low;
+	puts = rewind_puts(f->space, *image_reg(image, IMAGE_RIP) - trapped);
 	if (is_at_stop(f->space, *image_reg(image, IMAGE_RIP)))
 		*follow_special(low, tr->orig_rax) = UINT64_MAX;
 	/* In an excluded call, with its registers. */
@@ -83,6 +86,7 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 		      *image_reg(image, IMAGE_RIP), r);
 	exclude_settle(tr, low, f);
 	*follow_special(low, tr->gs_base) = f->gs_base;
+	follow_note_puts(f, image, puts);
 	tr->stats.rewinds++;
 	return stub;
 }
@@ -227,14 +231,17 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 		      struct follow *f, uint8_t *image)
 {
 	uint64_t pc = *image_reg(image, IMAGE_RIP);
+	struct compile_start start = { .pc = pc, .at_point = true };
 	struct block *b;
 
 	if (follow_restarts_call(tr, low, image))
 		return behind_call(tr, f->space, pc);
-	if (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc))
-		b = compile_behind_point(f->space, pc);
-	else
-		b = follow_block(tr, f->space, pc);
+	if (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc)) {
+		start.puts = follow_puts(f, image);
+		b = follow_block_behind(tr, f->space, &start);
+	} else {
+		b = follow_block_for(tr, f, image);
+	}
 	return b ? block_cpc(f->space, b) : 0;
 }
 
@@ -473,6 +480,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		end_wait(tr, th, f);
 	if (act->kind != RESUME_CONT) {
 		follow_rewind(tr, th);
+		f->behind.puts = 0;
 		return target_resume(tr->lower, &own, 1);
 	}
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)

@@ -37,6 +37,11 @@ struct follow {
 	struct watch watch;
 	struct section section;
 	struct resume asked; /* by the layer above */
+	struct {
+		uint64_t pc, stack;
+		uint16_t puts;
+	} behind; /* where it was stopped with some of struct mark's puts done;
+		   * 0 of them: nowhere */
 };
 
 /* The upper thread, which is stopped, is followed from its next resume on. What

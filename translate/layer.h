@@ -25,6 +25,7 @@
 #include "translate/events.h"
 #include "translate/record.h"
 #include "translate/sigtrap.h"
+#include "translate/transform.h"
 #include "translate/translate.h"
 
 struct follow;
@@ -52,6 +53,11 @@ struct translator {
 	struct translate_sink sink;
 	struct module_rule *rules; /* exclude.c */
 	unsigned n_rules;
+	transform_fn *transform; /* or NULL */
+	void *transform_user;
+	unsigned calling;   /* the layer above, from within something */
+	bool due;	    /* something was left for when that is over */
+	bool transform_new; /* it is another than code was compiled with */
 	translate_end_fn *on_end;
 	void *on_end_user;
 };
@@ -209,6 +215,8 @@ void process_flush(struct translator *tr, struct space *sp);
 void process_collect(struct translator *tr, struct space *sp);
 /* It is full: room is made for code at pc. False: there can be none. */
 bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc);
+/* The same; all are stopped. */
+void process_drop_code(struct translator *tr, struct space *sp);
 
 /* Counted; the last use frees it. */
 void space_unref(struct space *sp);

@@ -182,6 +182,10 @@ void translate_unfollow(struct target *t, struct process *p)
 
 	if (!sp)
 		return;
+	if (tr->calling) {
+		sp->leaving = tr->due = true;
+		return;
+	}
 	follow_rewind_unborn(tr, p);
 	list_each(th, &p->threads, node) {
 		follow_rewind(tr, th);
@@ -489,14 +493,12 @@ static void take_out(struct translator *tr, struct thread *th)
 	ring_drain(tr, th, true);
 }
 
-/* Nobody is in the cache then. Returns the thread that is not to run on when
- * that is over. */
-static struct thread *clear_cache(struct translator *tr, struct space *sp)
+/* Nobody is in the cache then; all are stopped. */
+static void take_all_out(struct translator *tr, struct space *sp)
 {
-	struct thread *by = sp->by, *th;
 	struct process *p;
+	struct thread *th;
 
-	translator_pause(tr);
 	list_each(p, &tr->t.processes, node) {
 		if (space_of(p) != sp)
 			continue;
@@ -506,6 +508,25 @@ static struct thread *clear_cache(struct translator *tr, struct space *sp)
 				take_out(tr, th);
 		}
 	}
+}
+
+void process_drop_code(struct translator *tr, struct space *sp)
+{
+	struct thread *by = sp->by;
+
+	take_all_out(tr, sp);
+	sp->by = by;
+	records_end(sp);
+	space_flush(sp);
+}
+
+/* Returns the thread that is not to run on when that is over. */
+static struct thread *clear_cache(struct translator *tr, struct space *sp)
+{
+	struct thread *by = sp->by;
+
+	translator_pause(tr);
+	take_all_out(tr, sp);
 	sp->by = by;
 	return by;
 }

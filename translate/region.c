@@ -18,13 +18,13 @@
 
 /*
  * More than any block takes, with all that belongs to it: 128 instructions of
- * 15 bytes, each with an event and an operand that is replaced, and all their
- * bytes compared. Behind that, stubs for what is learned, dropped and landed on
+ * 15 bytes, each with an event and an operand that is replaced, all their bytes
+ * compared, and what a transformer puts. Behind that, stubs for what is learned, dropped and landed on
  * later.
  */
-#define HOT_ROOM   32768u
+#define HOT_ROOM   40960u
 #define COLD_ROOM  4096u
-#define STUBS_ROOM 512u
+#define STUBS_ROOM 768u
 #define STUBS_KEPT 512u
 #define DATA_ROOM  1024u
 
@@ -80,6 +80,7 @@ void region_reset(struct space *sp, struct region *rg)
 	map_fini(&rg->exits);
 	rg->n_blocks = rg->n_published = rg->n_sites = 1;
 	rg->n_caches = rg->n_events = 1;
+	rg->n_callouts = 0;
 	rg->worn = false;
 	rg->born = 0;
 	rg->data_used = 16;
@@ -295,6 +296,7 @@ void region_free(struct region *rg)
 	free(rg->sites);
 	free(rg->caches);
 	free(rg->events);
+	free(rg->callouts);
 	free(rg);
 }
 
@@ -384,14 +386,10 @@ uint32_t region_exit(struct region *rg, uint64_t pc)
 	return at;
 }
 
-void stream_mark(struct stream *s, uint64_t pc, unsigned rewind, int undo)
+void stream_mark(struct stream *s, struct mark m)
 {
 	assert(*s->n_marks < s->max_marks);
-	s->marks[*s->n_marks] = (struct mark){
-		.pc = pc,
-		.at = stream_at(s),
-		.rewind = (uint8_t)rewind,
-		.undo = (int8_t)undo,
-	};
+	m.at = stream_at(s);
+	s->marks[*s->n_marks] = m;
 	__atomic_store_n(s->n_marks, *s->n_marks + 1, __ATOMIC_RELEASE);
 }

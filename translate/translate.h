@@ -46,7 +46,8 @@ int translate_follow_soon(struct target *t, struct process *p,
 			  enum trace_mode mode, struct err *e);
 
 /* They run their original code again, and nothing of ours is left in the
- * process. All of them are stopped. */
+ * process. All of them are stopped, unless a callback calls it: then it happens
+ * soon, and nothing more is transformed. */
 void translate_unfollow(struct target *t, struct process *p);
 
 /* Programs that are started or attached to from now on are followed, or not

@@ -6,6 +6,7 @@
 #include "translate/trap.h"
 
 #include "translate/block.h"
+#include "translate/callback.h"
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
@@ -166,6 +167,8 @@ static bool trap_point(struct trap *t, struct stop *ev)
 {
 	struct space *sp = t->f->space;
 	const struct point *pt = process_point(t->th->proc, t->stub.pc);
+	uint8_t *image = follow_image(t->tr, t->low, false);
+	struct compile_start start = { .pc = t->stub.pc, .at_point = true };
 	struct block *b;
 
 	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
@@ -178,10 +181,8 @@ static bool trap_point(struct trap *t, struct stop *ev)
 		};
 		return true;
 	}
-	b = pt ? compile_behind_point(sp, t->stub.pc) : NULL;
-	if (pt && !b && process_make_room(t->tr, sp, t->stub.pc)) {
-		b = compile_behind_point(sp, t->stub.pc);
-	}
+	start.puts = pt && image ? follow_puts(t->f, image) : 0;
+	b = pt ? follow_block_behind(t->tr, sp, &start) : NULL;
 	if (!b) {
 		follow_run_on(t->tr, t->low, t->f);
 		return false;
@@ -212,6 +213,40 @@ static bool trap_drain(struct trap *t, struct stop *ev)
 	ring_drain(t->tr, t->th, true);
 	follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
 	follow_go(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
+/* The thread goes on behind the callout, if it is where it was, and the code
+ * there is too. */
+static void go_on_behind(struct trap *t, const struct region *rg, uint64_t born,
+			 uint32_t at)
+{
+	uint8_t *image = follow_image(t->tr, t->low, false);
+
+	if (!image)
+		return;
+	if (*image_reg(image, IMAGE_RIP) != t->stub.pc) {
+		follow_run_on(t->tr, t->low, t->f);
+	} else if (rg->born != born) {
+		follow_note_puts(t->f, image, t->stub.puts + 1u);
+		follow_run_on(t->tr, t->low, t->f);
+	} else {
+		follow_enter(t->tr, t->low, t->f, rg->addr + at);
+		follow_go(t->tr, t->low, RESUME_CONT, 0);
+	}
+}
+
+static bool trap_callout(struct trap *t, struct stop *ev)
+{
+	const struct region *rg = space_region_at(t->f->space, t->cpc);
+	const struct callout k = rg->callouts[t->stub.arg];
+	struct ptid id = t->th->id;
+	uint64_t born = rg->born;
+
+	(void)ev;
+	callback_callout(t->tr, t->th, &k);
+	if (thread_find(&t->tr->t, id.tid))
+		go_on_behind(t, rg, born, k.at);
 	return false;
 }
 
@@ -246,6 +281,7 @@ static trap_fn *const traps[] = {
 	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
 	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
 	[STUB_GATE] = trap_gate,     [STUB_EXCLUDED] = trap_excluded,
+	[STUB_CALLOUT] = trap_callout,
 };
 
 /*

@@ -60,6 +60,23 @@ struct block *follow_block(struct translator *tr, struct space *sp,
 uint64_t follow_place(struct translator *tr, struct thread *low,
 		      struct follow *f, uint8_t *image);
 
+/* --- puts.c -------------------------------------------------------------- */
+
+struct compile_start;
+
+/* The code for a thread alone, that is on its way there; as above. */
+struct block *follow_block_behind(struct translator *tr, struct space *sp,
+				  const struct compile_start *start);
+/* The code for the thread with that image. */
+struct block *follow_block_for(struct translator *tr, struct follow *f,
+			       uint8_t *image);
+
+/* Of what comes before the instruction at pc, where the thread with that image
+ * is: how much it has done. It is asked once. */
+uint16_t follow_puts(struct follow *f, uint8_t *image);
+/* It has done so much of it. */
+void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts);
+
 /* It runs excluded code until that returns. */
 void follow_run_excluded(struct translator *tr, struct thread *low,
 			 struct follow *f);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/callback.h"
 #include "translate/coverage.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
@@ -189,10 +190,13 @@ static int resume_many(struct translator *tr, const struct resume *acts,
 static int resume(struct target *t, const struct resume *acts, size_t n)
 {
 	struct translator *tr = translator_of(t);
+	int r;
 
 	mirror_wishes(tr);
-	return n == 1 && acts->who.tid > 0 ? resume_one(tr, acts)
-					   : resume_many(tr, acts, n);
+	r = n == 1 && acts->who.tid > 0 ? resume_one(tr, acts)
+					: resume_many(tr, acts, n);
+	callbacks_settle(tr);
+	return r;
 }
 
 static int interrupt(struct target *t, struct ptid who)
@@ -293,6 +297,7 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 		told = r > 0 && tell(tr, out);
 		if (r > 0 && !told)
 			interrupts_renew(tr, out->id.tid);
+		callbacks_settle(tr);
 	} while (r > 0 && !told);
 	coverage_tick(tr);
 	return r;

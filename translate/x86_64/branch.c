@@ -152,10 +152,10 @@ static void aim_to_learn(struct writer *w, struct branch_cache *k, bool is_call)
 		.rewind = k->quiet ? REWIND_RCX : 0,
 	};
 
-	put32(w->rg, k->else_at, region_stub(w->rg, &stub) - (k->else_at + 4));
+	put32(w->rg, k->else_at, w_stub(w, &stub) - (k->else_at + 4));
 	stub.rewind = 0;
 	stub.undo = is_call ? 8 : 0;
-	put32(w->rg, k->then_at, region_stub(w->rg, &stub) - (k->then_at + 4));
+	put32(w->rg, k->then_at, w_stub(w, &stub) - (k->then_at + 4));
 }
 
 /* cmpl $value, op; jne miss */
@@ -339,13 +339,13 @@ static uint64_t write_loop(struct compiler *c, const struct insn *i)
 		w_code(w, "\x67");
 	w_bytes(w, &i->in.opcode, 1);
 	w_code(w, "\x02");
-	w->pc = insn_next(i);
+	w_at(w, insn_next(i));
 	w_mark(w, 0, 0);
 	w_code(w, "\xeb\x05");
-	w->pc = to;
+	w_at(w, to);
 	w_mark(w, 0, 0);
 	w_jmp_at(w, stream_at(cold.s));
-	cold.pc = to;
+	w_at(&cold, to);
 	w_mark(&cold, 0, 0);
 	w_jmp_pc(&cold, to);
 	compiler_queue(c, to);
@@ -379,6 +379,8 @@ static enum flags_state flags_at_end(const struct compiler *c)
 {
 	struct x86_effects e;
 
+	if (c->sp->tr->transform)
+		return FLAGS_UNKNOWN;
 	for (unsigned n = c->n_insns - 1; n-- > 0;) {
 		x86_effects(&c->insns[n].in, c->insns[n].bytes, &e);
 		if (e.flags_read)
@@ -448,21 +450,35 @@ static uint64_t write_ret_many(struct writer *w, const struct insn *i)
 	return 0;
 }
 
-static uint64_t write_ret(struct compiler *c, const struct insn *i)
+static void ret_begin(struct writer *w)
 {
-	struct writer *w = &c->w;
-
 	event_write_ret(w);
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
-	if (i->in.imm_size)
-		return write_ret_many(w, i);
+}
+
+static void ret_end(struct writer *w)
+{
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\x0c\x24"); /* movzwl (%rsp), %ecx */
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x48\x8d\x64\x24\x08"); /* lea 8(%rsp), %rsp */
 	w_mark(w, REWIND_RCX | REWIND_RETURN, 0);
 	w_jmp_table(w, TAB_RETURNS);
+}
+
+void return_write(struct compiler *c)
+{
+	ret_begin(&c->w);
+	ret_end(&c->w);
+}
+
+static uint64_t write_ret(struct compiler *c, const struct insn *i)
+{
+	ret_begin(&c->w);
+	if (i->in.imm_size)
+		return write_ret_many(&c->w, i);
+	ret_end(&c->w);
 	return 0;
 }
 
@@ -473,7 +489,7 @@ static uint64_t write_xbegin(struct compiler *c, const struct insn *i)
 	struct writer *w = &c->w, cold = w_cold(w);
 	uint32_t next;
 
-	cold.pc = to;
+	w_at(&cold, to);
 	next = stream_at(cold.s);
 	w_mark(&cold, 0, 0);
 	w_jmp_pc(&cold, to);
@@ -499,7 +515,7 @@ void native_write(struct writer *w)
 	struct stub stub = { .pc = w->pc, .kind = STUB_NATIVE };
 
 	w_mark(w, 0, 0);
-	w_jmp_at(w, region_stub(w->rg, &stub));
+	w_jmp_at(w, w_stub(w, &stub));
 }
 
 static branch_fn *const branches[N_X86_KINDS] = {

@@ -272,6 +272,9 @@ bool code_flags_dead(struct code_reader *r, uint64_t pc)
 	struct x86_effects e;
 	struct insn i;
 
+	/* Who knows what is kept of these instructions, and put there? */
+	if (r->sp->tr->transform)
+		return false;
 	for (unsigned n = 0; n < LOOK_AHEAD; n++) {
 		if (!code_read(r, w.pc, &i))
 			return false;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "translate/callback.h"
 #include "translate/exclude.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
@@ -85,6 +86,11 @@ static bool is_popf(const struct insn *i)
 	return i->ok && i->in.map == X86_MAP_MAIN && i->in.opcode == 0x9d;
 }
 
+bool insn_is_movable(const struct insn *i)
+{
+	return is_movable(i) && !is_by_gs(i) && !is_popf(i);
+}
+
 /* A thread that asks for traps of its own after every instruction leaves the
  * cache. Until then the flags are dead. */
 static void write_popf(struct writer *w, const struct insn *i)
@@ -97,7 +103,7 @@ static void write_popf(struct writer *w, const struct insn *i)
 	else
 		w_code(w, "\xf7\x04\x24\0\1\0\0"); /* testl */
 	w_mark(w, 0, 0);
-	w_jcc_at(w, COND_NE, region_stub(w->rg, &stub));
+	w_jcc_at(w, COND_NE, w_stub(w, &stub));
 }
 
 static void write_section(struct writer *w)
@@ -105,7 +111,7 @@ static void write_section(struct writer *w)
 	struct stub stub = { .pc = w->pc, .kind = STUB_SECTION };
 
 	w_mark(w, 0, 0);
-	w_jmp_at(w, region_stub(w->rg, &stub));
+	w_jmp_at(w, w_stub(w, &stub));
 }
 
 /* --- blocks -------------------------------------------------------------- */
@@ -155,16 +161,16 @@ static void write_stub(struct writer *w, enum stub_kind kind)
 	w_mark(w, 0, 0);
 	w_align(w, 1);
 	stub.arg = stream_at(w->s) + 1;
-	w_jmp_at(w, region_stub(w->rg, &stub));
+	w_jmp_at(w, w_stub(w, &stub));
 }
 
 /* The processor takes a comparison and the jump behind it for one, if there is
  * no padding in between: it comes before both. */
-static void keep_together(struct compiler *c, unsigned n)
+static void keep_together(struct compiler *c, const struct insn *i)
 {
-	unsigned skip = c->insns[n].in.length + 2u;
+	unsigned skip = i->in.length + 2u;
 
-	if (n + 2 != c->n_insns || c->insns[n + 1].in.kind != X86_JCC ||
+	if (i + 2 != c->insns + c->n_insns || i[1].in.kind != X86_JCC ||
 	    !w_crosses(&c->w, skip))
 		return;
 	w_mark(&c->w, 0, 0);
@@ -197,35 +203,49 @@ static void write_excluded(struct writer *w)
 	w_num(w, w->pc - (w->rg->addr + next), 4);
 }
 
-/* All but the last instruction, which branches; and that, if it does. */
-static uint64_t write_insns(struct compiler *c)
+bool insn_write(struct compiler *c, const struct insn *i, uint64_t *next)
 {
 	struct writer *w = &c->w;
 
-	for (unsigned n = 0; n < c->n_insns; n++) {
-		const struct insn *i = &c->insns[n];
-
-		w->pc = i->pc;
-		if (i->ok && section_may_begin(&c->reader, i)) {
-			write_section(w);
-			return 0;
-		}
-		event_write(w, EVENT_EXEC, 0);
-		if (i->ok && i->in.kind != X86_PLAIN)
-			return branch_write(c, i);
-		if (!is_movable(i)) {
-			native_write(w);
-			return 0;
-		}
-		if (is_popf(i))
-			write_popf(w, i);
-		keep_together(c, n);
-		if (!write_somehow(w, i)) {
-			native_write(w);
-			return 0;
-		}
-		w->pc = insn_next(i);
+	*next = 0;
+	if (i->ok && section_may_begin(&c->reader, i)) {
+		write_section(w);
+		return true;
 	}
+	event_write(w, EVENT_EXEC, 0);
+	if (i->ok && i->in.kind != X86_PLAIN) {
+		*next = branch_write(c, i);
+		return true;
+	}
+	if (is_movable(i) && is_popf(i))
+		write_popf(w, i);
+	keep_together(c, i);
+	if (!is_movable(i) || !write_somehow(w, i)) {
+		native_write(w);
+		return true;
+	}
+	insn_begin(c, insn_next(i));
+	return false;
+}
+
+static bool write_all(struct compiler *c, uint64_t *next)
+{
+	for (unsigned n = 0; n < c->n_insns; n++) {
+		if (insn_write(c, &c->insns[n], next))
+			return true;
+	}
+	return false;
+}
+
+/* The block's last instruction branches, if there is none behind it. */
+static uint64_t write_insns(struct compiler *c)
+{
+	struct writer *w = &c->w;
+	uint64_t next;
+
+	if (transforms(c->sp) && c->n_insns ? transform_write(c, &next)
+					    : write_all(c, &next))
+		return next;
 	if (c->excluded && exclusion_of(c->sp, w->pc) == EXCLUDED) {
 		write_excluded(w);
 		return 0;
@@ -241,7 +261,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 {
 	struct writer *w = &c->w;
 
-	w->pc = pc;
+	w_at(w, pc);
+	w->puts = c->done;
 	if (c->excluded)
 		return;
 	test_entry_write(c);
@@ -253,20 +274,22 @@ static void write_entry(struct compiler *c, uint64_t pc)
 }
 
 /* Returns where the code that comes next continues, or 0. */
-static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
+static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 {
 	struct writer *w = &c->w;
 	uint32_t start = stream_at(w->s), length;
 	uint64_t next;
 
-	read_block(c, pc, skip_point);
+	read_block(c, pc, own && c->at_point);
 	length = original_length(c, pc);
-	w->block = block_add(c->sp, w->rg, pc, !skip_point);
+	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
+	c->seq = 0;
 	write_entry(c, pc);
 	next = write_insns(c);
+	c->done = 0;
 	if (stream_at(w->s) == start) {
-		w->pc = pc;
+		w_at(w, pc);
 		w_mark(w, 0, 0);
 		w_nop(w);
 	}
@@ -285,12 +308,12 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool skip_point)
 
 /* A block of the chain, behind the landing at that offset (0: none). */
 static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
-			    bool skip_point)
+			    bool own)
 {
 	uint64_t next;
 
 	c->budget--;
-	next = write_block(c, pc, skip_point);
+	next = write_block(c, pc, own);
 	block_at(c->sp, c->w.block)->return_landing = landing;
 	return next;
 }
@@ -308,7 +331,7 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 	if (b && landing && is_near(c, b))
 		b->return_landing =
 			landing_at(c->sp, b, c->w.rg->addr + landing);
-	c->w.pc = pc;
+	w_at(&c->w, pc);
 	w_mark(&c->w, 0, 0);
 	w_jmp_pc(&c->w, pc);
 	compiler_queue(c, pc);
@@ -322,11 +345,11 @@ static void leave_for_far(struct compiler *c, uint64_t pc, bool lands)
 }
 
 /* On from pc until the code does not fall through any more. */
-static void follow_chain(struct compiler *c, uint64_t pc, bool skip_point)
+static void follow_chain(struct compiler *c, uint64_t pc, bool own)
 {
 	const uint64_t first = pc;
 
-	for (; pc; skip_point = false) {
+	for (; pc; own = false) {
 		bool lands = c->return_next;
 		uint32_t landing = lands ? stream_at(c->w.s) : 0;
 
@@ -337,12 +360,12 @@ static void follow_chain(struct compiler *c, uint64_t pc, bool skip_point)
 		}
 		if (lands && !landing_return(c, pc))
 			return;
-		if ((block_find(c->sp, pc) && !skip_point) || !c->budget ||
+		if ((block_find(c->sp, pc) && !own) || !c->budget ||
 		    !region_has_room(c->w.rg)) {
 			leave_chain(c, pc, landing);
 			return;
 		}
-		pc = chain_block(c, pc, landing, skip_point);
+		pc = chain_block(c, pc, landing, own);
 	}
 }
 
@@ -351,13 +374,13 @@ static size_t bytes_written(const struct region *rg)
 	return rg->hot.e.len + rg->cold.e.len;
 }
 
-static void write_chain(struct compiler *c, uint64_t pc, bool skip_point)
+static void write_chain(struct compiler *c, uint64_t pc, bool own)
 {
 	size_t before = bytes_written(c->w.rg);
 
 	while (stream_at(c->w.s) % CHAIN_ALIGNMENT)
 		w_code(&c->w, "\xcc");
-	follow_chain(c, pc, skip_point);
+	follow_chain(c, pc, own);
 	c->sp->tr->stats.cache_bytes += bytes_written(c->w.rg) - before;
 }
 
@@ -418,17 +441,24 @@ struct block *compile(struct space *sp, uint64_t pc)
 	return block_find(sp, pc);
 }
 
-struct block *compile_behind_point(struct space *sp, uint64_t pc)
+struct block *compile_behind(struct space *sp,
+			     const struct compile_start *start)
 {
-	struct compiler c = { .sp = sp, .w.sp = sp, .budget = 1 };
+	struct compiler c = {
+		.sp = sp,
+		.w.sp = sp,
+		.budget = 1,
+		.at_point = start->at_point,
+		.done = start->puts,
+	};
 	uint32_t first;
 
 	code_init(&c.reader, sp);
 	c.has_points = process_has_points(sp);
-	if (!begin(&c, pc))
+	if (!begin(&c, start->pc))
 		return NULL;
 	first = c.w.rg->index << REF_SHIFT | c.w.rg->n_blocks;
-	write_chain(&c, pc, true);
+	write_chain(&c, start->pc, true);
 	finish(&c);
 	return block_at(sp, first);
 }

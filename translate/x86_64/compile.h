@@ -17,9 +17,17 @@ struct follow;
  */
 struct block *compile(struct space *sp, uint64_t pc);
 
-/* The same for a thread that is at a breakpoint at pc and is to run on: the
- * block begins behind it, and is found by nobody else. */
-struct block *compile_behind_point(struct space *sp, uint64_t pc);
+/*
+ * The same for a thread that is at pc and has done some of what comes before
+ * the instruction there: the block is found by nobody else.
+ */
+struct compile_start {
+	uint64_t pc;
+	bool at_point; /* it has met the breakpoint, and is to run on */
+	uint16_t puts; /* struct mark's */
+};
+struct block *compile_behind(struct space *sp,
+			     const struct compile_start *start);
 
 /* Where returns to b's pc (or indirect branches) may jump to: made if need
  * be, and found from then on. False: there is no room for it. */

@@ -27,8 +27,12 @@ struct compiler {
 	unsigned n_insns;
 	unsigned budget;  /* blocks */
 	bool has_points;  /* of the layer above */
+	bool at_point;	  /* the first block begins behind one */
 	bool excluded;	  /* the block that is written is a stub */
 	bool return_next; /* what comes next is a return address */
+	/* Of what is put before the instruction: how many there were, and how
+	 * many have been executed by whom the block is for. */
+	uint16_t seq, done;
 	uint64_t *todo;
 	size_t n_todo, cap_todo;
 	struct landing *landings;
@@ -44,6 +48,36 @@ uint64_t branch_write(struct compiler *c, const struct insn *i);
 
 /* ... that of a system call. */
 uint64_t syscall_write(struct compiler *c, const struct insn *i);
+
+/* A return to the caller, in place of the writer's instruction. */
+void return_write(struct compiler *c);
+
+/* Can it be executed as it is, anywhere? */
+bool insn_is_movable(const struct insn *i);
+
+/* As it is, or in its place what does the same. True: it ends the block, and
+ * *next is as branch_write() says. */
+bool insn_write(struct compiler *c, const struct insn *i, uint64_t *next);
+
+/* The instruction at pc is the next to be written. */
+static inline void insn_begin(struct compiler *c, uint64_t pc)
+{
+	w_at(&c->w, pc);
+	c->seq = c->done = 0;
+}
+
+/* The block's instructions as the layer above transforms them; as above. */
+bool transform_write(struct compiler *c, uint64_t *next);
+
+/* Something is put before the instruction. False: it has been executed. */
+bool put_begin(struct compiler *c);
+static inline void put_end(struct compiler *c)
+{
+	c->w.puts = c->seq;
+}
+
+/* The thread calls fn there. */
+void callout_write(struct compiler *c, callout_fn *fn, void *user);
 
 /* The instruction runs by itself, in the original code. */
 void native_write(struct writer *w);

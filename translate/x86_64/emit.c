@@ -6,7 +6,12 @@
 
 void w_mark(struct writer *w, unsigned rewind, int undo)
 {
-	stream_mark(w->s, w->pc, rewind, undo);
+	stream_mark(w->s, (struct mark){
+				  .pc = w->pc,
+				  .rewind = (uint8_t)rewind,
+				  .undo = (int8_t)undo,
+				  .puts = w->puts,
+			  });
 	w->rewind = rewind;
 	w->undo = undo;
 }
@@ -146,7 +151,7 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
 	if (!w_is_near(w, pc)) {
 		cold = w_cold(w);
 		w_jcc_at(w, condition, stream_at(cold.s));
-		cold.pc = pc;
+		w_at(&cold, pc);
 		w_mark(&cold, 0, 0);
 		jmp_literal(&cold, pc);
 		return;
@@ -172,6 +177,14 @@ void w_jcc_at(struct writer *w, unsigned condition, uint32_t at)
 
 	w_bytes(w, op, 2);
 	w_num(w, at - next, 4);
+}
+
+uint32_t w_stub(struct writer *w, const struct stub *stub)
+{
+	struct stub own = *stub;
+
+	own.puts = w->puts;
+	return region_stub(w->rg, &own);
 }
 
 struct writer w_cold(const struct writer *w)

@@ -22,7 +22,15 @@ struct writer {
 	unsigned rewind; /* of the last mark: padding repeats it */
 	int undo;
 	bool silent; /* of excluded code: nothing of it is recorded */
+	uint16_t puts; /* before the instruction: of which code was written */
 };
+
+/* What comes next is written for the instruction at pc. */
+static inline void w_at(struct writer *w, uint64_t pc)
+{
+	w->pc = pc;
+	w->puts = 0;
+}
 
 /* The code that comes next is a boundary: see struct mark. */
 void w_mark(struct writer *w, unsigned rewind, int undo);
@@ -60,6 +68,9 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc);
 /* ... to an offset of the same region. */
 void w_jmp_at(struct writer *w, uint32_t at);
 void w_jcc_at(struct writer *w, unsigned condition, uint32_t at);
+
+/* A stub of the instruction's, at the boundary that it says: an offset. */
+uint32_t w_stub(struct writer *w, const struct stub *stub);
 
 /* Condition codes of jcc. */
 enum { COND_E = 4, COND_NE = 5 };

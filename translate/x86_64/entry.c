@@ -83,7 +83,7 @@ static void bytes_write(struct compiler *c)
 		.rewind = REWIND_RCX,
 	};
 	unsigned length = gather(c, bytes), at = 0;
-	uint32_t stale = region_stub(w->rg, &stub);
+	uint32_t stale = w_stub(w, &stub);
 	struct piece p;
 
 	w_mark(w, 0, 0);
@@ -188,7 +188,7 @@ static void flags_write(struct writer *w, const struct entry *e)
 	};
 	uint32_t away_at, away;
 
-	away = away_write(w, region_stub(w->rg, &stub), &away_at);
+	away = away_write(w, w_stub(w, &stub), &away_at);
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
 	for (unsigned n = 0; n < e->n_flags; n++)

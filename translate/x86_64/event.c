@@ -43,7 +43,7 @@ static void advance(struct writer *w)
 	w_code(w, "\xeb\x05");
 	w_mark(w, REWIND_RCX, 0);
 	stub.arg = stream_at(w->s) + 5;
-	w_jmp_at(w, region_stub(w->rg, &stub));
+	w_jmp_at(w, w_stub(w, &stub));
 }
 
 static void number(struct writer *w, const struct event_site *site)

@@ -193,7 +193,7 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	/* A plain one that has no block yet could not be made quiet. */
 	dead = (b || (c->budget && region_has_room(w->rg))) &&
 	       flags_dead(&c->reader, pc, true);
-	w->pc = pc;
+	w_at(w, pc);
 	landing_write(w, pc, true, take_slot(c->sp, pc, true, dead));
 	note_landing(c, pc, at);
 	return true;

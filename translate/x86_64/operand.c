@@ -179,7 +179,7 @@ bool operand_replace(struct writer *w, const struct insn *i)
 		rip_address(w, i, reg, rewind);
 	w_mark(w, rewind, 0);
 	write_with(w, i, reg);
-	w->pc = insn_next(i);
+	w_at(w, insn_next(i));
 	w_mark(w, rewind, 0);
 	w_fill(w, reg, borrowed[n].slot);
 	return true;

@@ -185,6 +185,19 @@ uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc)
 	return insn_next(&i);
 }
 
+unsigned rewind_puts(const struct space *sp, uint64_t cpc)
+{
+	const unsigned elsewhere = REWIND_TARGET | REWIND_RETURN;
+	const struct trail *tl = trails_at(sp->trails, cpc);
+	uint32_t at = tl ? (uint32_t)(cpc - tl->addr) : 0;
+	const struct stub *stub = tl ? trail_stub(tl, at) : NULL;
+	const struct mark *m = tl && !stub ? trail_mark(tl, at) : NULL;
+
+	if (stub)
+		return stub->rewind & elsewhere ? 0 : stub->puts;
+	return m && !(m->rewind & elsewhere) ? m->puts : 0;
+}
+
 /* --- operands ------------------------------------------------------------ */
 
 static uint64_t displacement(const struct insn *i)

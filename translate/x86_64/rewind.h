@@ -80,6 +80,10 @@ bool rewind_excluded(const uint8_t *window, uint64_t *stack, uint64_t *pc);
  * boundary is of; 0: it may have led elsewhere, or is not known. */
 uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc);
 
+/* Of what was put before the instruction that a thread at that address of the
+ * cache is at: how much it has done. */
+unsigned rewind_puts(const struct space *sp, uint64_t cpc);
+
 struct insn;
 
 /* Of the memory operand, without a base of gs. */

@@ -130,7 +130,7 @@ static void look_up(struct writer *w, uint32_t direct, uint32_t all,
 	lands_here(w, free_pair);
 	restore(w);
 	w_mark(w, how, 0);
-	w_jmp_at(w, region_stub(w->rg, &stub));
+	w_jmp_at(w, w_stub(w, &stub));
 	lands_here(w, hit);
 	found(w, direct, all);
 }

@@ -18,7 +18,7 @@ static uint32_t write_orphanage(struct writer *w)
 	struct writer cold = w_cold(w);
 	uint32_t at = stream_at(cold.s);
 
-	cold.pc = w->pc;
+	w_at(&cold, w->pc);
 	w_called(&cold, "\x0f\xc9", 2);	    /* bswap %ecx */
 	w_called(&cold, "\x8d\x49\xff", 3); /* lea -1(%rcx), %ecx */
 	w_called(&cold, "\xe3\x04", 2);	    /* jrcxz, to the trap */
@@ -52,10 +52,10 @@ uint64_t syscall_write(struct compiler *c, const struct insn *i)
 	w_code(w, "\xe3\x05"); /* jrcxz */
 	w_mark(w, REWIND_RCX, 0);
 	stub.arg = stream_at(w->s) + 5;
-	w_jmp_at(w, region_stub(w->rg, &stub));
+	w_jmp_at(w, w_stub(w, &stub));
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\x05");
-	w->pc = insn_next(i);
+	w_at(w, insn_next(i));
 	w_mark(w, REWIND_CALLED, 0);
 	w_life(w);
 	w_called(w, "\xe3\x05", 2); /* jrcxz */

@@ -1,0 +1,80 @@
+#include "translate/callback.h"
+
+#include "base/mem.h"
+#include "translate/follow.h"
+#include "translate/layer.h"
+
+bool transforms(const struct space *sp)
+{
+	return sp->tr->transform && !sp->leaving;
+}
+
+void callback_transform(struct space *sp, struct transform *it)
+{
+	struct translator *tr = sp->tr;
+
+	tr->calling++;
+	tr->transform(tr->transform_user, it);
+	tr->calling--;
+}
+
+uint32_t callout_new(struct region *rg, const struct callout *k)
+{
+	if (rg->n_callouts == rg->cap_callouts) {
+		rg->cap_callouts = rg->cap_callouts ? 2 * rg->cap_callouts : 64;
+		rg->callouts =
+			xrealloc(rg->callouts, rg->cap_callouts * sizeof(*k));
+	}
+	rg->callouts[rg->n_callouts] = *k;
+	return rg->n_callouts++;
+}
+
+void callback_callout(struct translator *tr, struct thread *th,
+		      const struct callout *k)
+{
+	tr->calling++;
+	tr->stats.callouts++;
+	k->fn(k->user, &tr->t, th);
+	tr->calling--;
+	if (th->fresh | th->dirty)
+		target_regs_flush(&tr->t, th);
+}
+
+/* --- what is left for later ---------------------------------------------- */
+
+static void settle_process(struct translator *tr, struct process *p)
+{
+	struct space *sp = space_of(p);
+
+	if (!sp || list_empty(&p->threads))
+		return;
+	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
+	if (sp->leaving)
+		translate_unfollow(&tr->t, p);
+	else if (tr->transform_new)
+		process_drop_code(tr, sp);
+}
+
+void callbacks_settle(struct translator *tr)
+{
+	struct process *p;
+
+	while (tr->due && !tr->calling) {
+		tr->due = false;
+		translator_pause(tr);
+		list_each(p, &tr->t.processes, node)
+			settle_process(tr, p);
+		tr->transform_new = false;
+		translator_unpause(tr, NULL);
+	}
+}
+
+void translate_transform(struct target *t, transform_fn *fn, void *user)
+{
+	struct translator *tr = translator_of(t);
+
+	tr->transform = fn;
+	tr->transform_user = user;
+	tr->due = tr->transform_new = true;
+	callbacks_settle(tr);
+}
