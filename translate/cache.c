@@ -17,6 +17,7 @@
 #include "translate/gate.h"
 #include "translate/inject.h"
 #include "translate/layer.h"
+#include "translate/probes.h"
 #include "translate/ring.h"
 #include "translate/trail.h"
 #include "translate/x86_64/code.h"
@@ -361,6 +362,7 @@ void space_free(struct space *sp)
 	map_fini(&sp->section_ends);
 	map_fini(&sp->signed_ranges);
 	free(sp->waiting);
+	probes_free(sp);
 	free(sp->excluded);
 	map_fini(&sp->returns);
 	map_fini(&sp->anyway);

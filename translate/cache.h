@@ -242,6 +242,7 @@ struct slot_use {
 
 struct waiting;
 struct event_site;
+struct probe;
 
 struct space {
 	struct translator *tr;
@@ -289,6 +290,10 @@ struct space {
 	uint64_t rings_addr;
 	struct waiting *waiting; /* coverage.c */
 	uint32_t n_waiting, cap_waiting;
+	struct probe *probes; /* probe.c */
+	unsigned n_probes;
+	int last_probe;	   /* the number of the newest */
+	struct map probed; /* pc + 1 of those */
 	bool leaving;	  /* it is to be followed no more: callback.h */
 
 	/* The common tables, and the pool of threads' pages. */

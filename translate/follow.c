@@ -62,6 +62,13 @@ static bool is_at_stop(const struct space *sp, uint64_t pc)
 	return tl && trail_is_stopped(tl, pc);
 }
 
+/* Does a thread that has come to it leave the cache at that instruction? */
+static bool is_left(const struct stub *stub)
+{
+	return stub->kind != STUB_LEARN && stub->kind != STUB_DRAIN &&
+	       stub->kind != STUB_SECTION && stub->kind != STUB_CALLOUT;
+}
+
 const struct stub *follow_leave(struct translator *tr, struct thread *low,
 				struct follow *f, bool trapped)
 {
@@ -86,7 +93,7 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 		      *image_reg(image, IMAGE_RIP), r);
 	exclude_settle(tr, low, f);
 	*follow_special(low, tr->gs_base) = f->gs_base;
-	follow_note_puts(f, image, puts);
+	follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);
 	tr->stats.rewinds++;
 	return stub;
 }
@@ -425,7 +432,8 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
 	struct follow *f = follow_of(th);
 	struct thread *low = lower_thread(th);
-	bool waited = f->wait != WAIT_NONE;
+	enum follow_wait wait = f->wait;
+	bool waited = wait != WAIT_NONE;
 
 	if (tr_thread_of(th)->trap_owed && ev->kind == STOP_SIGNAL &&
 	    ev->code == SIGNAL_TRAP) {
@@ -442,6 +450,8 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	case STOP_STEP:
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return true;
+		if (wait != WAIT_SIGNAL)
+			follow_forget_puts(f, false);
 		follow_run_on(tr, low, f);
 		return false;
 	case STOP_WATCH:
@@ -480,7 +490,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		end_wait(tr, th, f);
 	if (act->kind != RESUME_CONT) {
 		follow_rewind(tr, th);
-		f->behind.puts = 0;
+		follow_forget_puts(f, true);
 		return target_resume(tr->lower, &own, 1);
 	}
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)

@@ -25,6 +25,14 @@ enum follow_wait {
 	WAIT_VFORK,    /* the rest of a vfork, until its child lets it */
 };
 
+/* Where it was stopped with some of struct mark's puts done; 0 of them:
+ * nowhere. It may come back from handlers within handlers. */
+#define BEHIND_MAX 8
+struct behind {
+	uint64_t pc, stack;
+	uint16_t puts;
+};
+
 struct follow {
 	struct space *space; /* counted */
 	int window;
@@ -37,11 +45,9 @@ struct follow {
 	struct watch watch;
 	struct section section;
 	struct resume asked; /* by the layer above */
-	struct {
-		uint64_t pc, stack;
-		uint16_t puts;
-	} behind; /* where it was stopped with some of struct mark's puts done;
-		   * 0 of them: nowhere */
+	struct behind behind[BEHIND_MAX];
+	unsigned n_behind;    /* as many were written, round and round */
+	struct behind *noted; /* where it is now; NULL: nothing was done */
 };
 
 /* The upper thread, which is stopped, is followed from its next resume on. What

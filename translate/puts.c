@@ -2,34 +2,58 @@
  * Threads that were stopped with some of what was put before an instruction
  * done: they do not do it again.
  */
+#include <string.h>
+
 #include "translate/block.h"
 #include "translate/trap.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
 
-static bool is_behind(const struct follow *f, uint8_t *image)
+static struct behind *find(struct follow *f, uint8_t *image)
 {
-	return f->behind.puts && f->behind.pc == *image_reg(image, IMAGE_RIP) &&
-	       f->behind.stack == *image_reg(image, IMAGE_RSP);
+	uint64_t pc = *image_reg(image, IMAGE_RIP);
+	uint64_t stack = *image_reg(image, IMAGE_RSP);
+
+	for (unsigned i = 0; i < BEHIND_MAX; i++) {
+		if (f->behind[i].puts && f->behind[i].pc == pc &&
+		    f->behind[i].stack == stack)
+			return &f->behind[i];
+	}
+	return NULL;
 }
 
-/* It may have to go elsewhere first, as to a signal's handler, and return. */
 void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts)
 {
-	if (!puts && !is_behind(f, image))
+	struct behind *b = find(f, image);
+
+	f->noted = NULL;
+	if (!b && !puts)
 		return;
-	f->behind.pc = *image_reg(image, IMAGE_RIP);
-	f->behind.stack = *image_reg(image, IMAGE_RSP);
-	f->behind.puts = (uint16_t)puts;
+	if (!b)
+		b = &f->behind[f->n_behind++ % BEHIND_MAX];
+	f->noted = b;
+	b->pc = *image_reg(image, IMAGE_RIP);
+	b->stack = *image_reg(image, IMAGE_RSP);
+	b->puts = (uint16_t)puts;
 }
 
 uint16_t follow_puts(struct follow *f, uint8_t *image)
 {
-	uint16_t puts = is_behind(f, image) ? f->behind.puts : 0;
+	struct behind *b = find(f, image);
+	uint16_t puts = b ? b->puts : 0;
 
-	if (puts)
-		f->behind.puts = 0;
+	if (b)
+		b->puts = 0;
 	return puts;
+}
+
+void follow_forget_puts(struct follow *f, bool all)
+{
+	if (all)
+		memset(f->behind, 0, sizeof(f->behind));
+	if (f->noted)
+		f->noted->puts = 0;
+	f->noted = NULL;
 }
 
 struct block *follow_block_behind(struct translator *tr, struct space *sp,
@@ -47,7 +71,7 @@ struct block *follow_block_for(struct translator *tr, struct follow *f,
 {
 	struct compile_start start = { .pc = *image_reg(image, IMAGE_RIP) };
 
-	if (!is_behind(f, image) || process_has_point(f->space, start.pc))
+	if (!find(f, image) || process_has_point(f->space, start.pc))
 		return follow_block(tr, f->space, start.pc);
 	start.puts = follow_puts(f, image);
 	return follow_block_behind(tr, f->space, &start);

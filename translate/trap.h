@@ -76,6 +76,9 @@ struct block *follow_block_for(struct translator *tr, struct follow *f,
 uint16_t follow_puts(struct follow *f, uint8_t *image);
 /* It has done so much of it. */
 void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts);
+/* The instruction at which it left the cache has been executed; or who knows
+ * what has, and all is to be forgotten. */
+void follow_forget_puts(struct follow *f, bool all);
 
 /* It runs excluded code until that returns. */
 void follow_run_excluded(struct translator *tr, struct thread *low,

@@ -13,6 +13,7 @@
 #include "translate/callback.h"
 #include "translate/exclude.h"
 #include "translate/layer.h"
+#include "translate/probes.h"
 #include "translate/ring.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/operand.h"
@@ -131,6 +132,8 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 	c->w.silent = !c->excluded && is_excluded(c->sp, pc);
 	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS && !c->excluded; i++) {
 		if (has_point(c, pc) && !(skip_point && !c->n_insns))
+			return;
+		if (c->n_insns && probe_is_at(c->sp, pc))
 			return;
 		c->n_insns++;
 		if (!code_read(&c->reader, pc, i) || i->in.kind != X86_PLAIN)
@@ -263,10 +266,11 @@ static void write_entry(struct compiler *c, uint64_t pc)
 
 	w_at(w, pc);
 	w->puts = c->done;
-	if (c->excluded)
-		return;
-	test_entry_write(c);
-	if (w->silent)
+	if (!c->excluded)
+		test_entry_write(c);
+	if (probe_is_at(c->sp, pc))
+		callout_write(c, probes_met, c->sp);
+	if (c->excluded || w->silent)
 		return;
 	/* What begins by leaving the cache is counted by what runs instead. */
 	if (!c->n_insns || !section_may_begin(&c->reader, &c->insns[0]))
