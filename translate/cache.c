@@ -363,6 +363,7 @@ void space_free(struct space *sp)
 	map_fini(&sp->signed_ranges);
 	free(sp->waiting);
 	probes_free(sp);
+	map_fini(&sp->redirects);
 	free(sp->excluded);
 	map_fini(&sp->returns);
 	map_fini(&sp->anyway);

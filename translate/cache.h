@@ -294,6 +294,7 @@ struct space {
 	unsigned n_probes;
 	int last_probe;	   /* the number of the newest */
 	struct map probed; /* pc + 1 of those */
+	struct map redirects; /* pc + 1 -> where it goes, + 1 */
 	bool leaving;	  /* it is to be followed no more: callback.h */
 
 	/* The common tables, and the pool of threads' pages. */

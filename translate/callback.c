@@ -51,7 +51,7 @@ static void settle_process(struct translator *tr, struct process *p)
 	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
 	if (sp->leaving)
 		translate_unfollow(&tr->t, p);
-	else if (tr->transform_new)
+	else if (sp->outdated)
 		process_drop_code(tr, sp);
 }
 
@@ -64,9 +64,20 @@ void callbacks_settle(struct translator *tr)
 		translator_pause(tr);
 		list_each(p, &tr->t.processes, node)
 			settle_process(tr, p);
-		tr->transform_new = false;
 		translator_unpause(tr, NULL);
 	}
+}
+
+void callbacks_outdate(struct translator *tr, struct space *sp)
+{
+	struct process *p;
+
+	list_each(p, &tr->t.processes, node) {
+		if (space_of(p) && (!sp || sp == space_of(p)))
+			space_of(p)->outdated = true;
+	}
+	tr->due = true;
+	callbacks_settle(tr);
 }
 
 void translate_transform(struct target *t, transform_fn *fn, void *user)
@@ -75,6 +86,5 @@ void translate_transform(struct target *t, transform_fn *fn, void *user)
 
 	tr->transform = fn;
 	tr->transform_user = user;
-	tr->due = tr->transform_new = true;
-	callbacks_settle(tr);
+	callbacks_outdate(tr, NULL);
 }

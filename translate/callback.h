@@ -24,6 +24,10 @@ uint32_t callout_new(struct region *rg, const struct callout *k);
 void callback_callout(struct translator *tr, struct thread *th,
 		      const struct callout *k);
 
+/* Code of the space (NULL: of all) was compiled by what holds no more: it is
+ * dropped as soon as can be. */
+void callbacks_outdate(struct translator *tr, struct space *sp);
+
 /* What was left for later: between events. */
 void callbacks_settle(struct translator *tr);
 

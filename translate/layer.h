@@ -24,6 +24,7 @@
 #include "target/target.h"
 #include "translate/events.h"
 #include "translate/record.h"
+#include "translate/redirect.h"
 #include "translate/sigtrap.h"
 #include "translate/transform.h"
 #include "translate/translate.h"
@@ -57,7 +58,8 @@ struct translator {
 	void *transform_user;
 	unsigned calling;   /* the layer above, from within something */
 	bool due;	    /* something was left for when that is over */
-	bool transform_new; /* it is another than code was compiled with */
+	translate_switch_fn *switch_fn; /* or NULL */
+	void *switch_user;
 	translate_end_fn *on_end;
 	void *on_end_user;
 };

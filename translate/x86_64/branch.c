@@ -46,6 +46,7 @@
 #include "base/mem.h"
 #include "target/target.h"
 #include "translate/layer.h"
+#include "translate/redirects.h"
 #include "translate/ring.h"
 #include "translate/x86_64/callee.h"
 #include "translate/x86_64/compile.h"
@@ -379,7 +380,7 @@ static enum flags_state flags_at_end(const struct compiler *c)
 {
 	struct x86_effects e;
 
-	if (c->sp->tr->transform)
+	if (c->sp->tr->transform || redirects(c->sp))
 		return FLAGS_UNKNOWN;
 	for (unsigned n = c->n_insns - 1; n-- > 0;) {
 		x86_effects(&c->insns[n].in, c->insns[n].bytes, &e);

@@ -10,6 +10,7 @@
 #include "target/target.h"
 #include "translate/gate.h"
 #include "translate/layer.h"
+#include "translate/redirects.h"
 #include "translate/x86_64/constant.h"
 
 #define PAGE 4096u
@@ -272,8 +273,9 @@ bool code_flags_dead(struct code_reader *r, uint64_t pc)
 	struct x86_effects e;
 	struct insn i;
 
-	/* Who knows what is kept of these instructions, and put there? */
-	if (r->sp->tr->transform)
+	/* Who knows what is kept of these instructions, and put there, or
+	 * executed in their place? */
+	if (r->sp->tr->transform || redirects(r->sp))
 		return false;
 	for (unsigned n = 0; n < LOOK_AHEAD; n++) {
 		if (!code_read(r, w.pc, &i))

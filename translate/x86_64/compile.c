@@ -14,6 +14,7 @@
 #include "translate/exclude.h"
 #include "translate/layer.h"
 #include "translate/probes.h"
+#include "translate/redirects.h"
 #include "translate/ring.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/operand.h"
@@ -133,7 +134,8 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS && !c->excluded; i++) {
 		if (has_point(c, pc) && !(skip_point && !c->n_insns))
 			return;
-		if (c->n_insns && probe_is_at(c->sp, pc))
+		if (c->n_insns &&
+		    (probe_is_at(c->sp, pc) || redirect_is_at(c->sp, pc)))
 			return;
 		c->n_insns++;
 		if (!code_read(&c->reader, pc, i) || i->in.kind != X86_PLAIN)
@@ -288,7 +290,6 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	length = original_length(c, pc);
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
-	c->seq = 0;
 	write_entry(c, pc);
 	next = write_insns(c);
 	c->done = 0;
@@ -305,20 +306,6 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	c->sp->tr->stats.blocks++;
 	c->sp->tr->stats.instructions += c->n_insns;
 	c->sp->tr->stats.original_bytes += length;
-	return next;
-}
-
-/* --- batches ------------------------------------------------------------- */
-
-/* A block of the chain, behind the landing at that offset (0: none). */
-static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
-			    bool own)
-{
-	uint64_t next;
-
-	c->budget--;
-	next = write_block(c, pc, own);
-	block_at(c->sp, c->w.block)->return_landing = landing;
 	return next;
 }
 
@@ -341,6 +328,61 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 	compiler_queue(c, pc);
 }
 
+/* --- redirections -------------------------------------------------------- */
+
+/* Where whoever is at pc goes; pc, or a thread that has come from there by a
+ * redirection: nowhere else. */
+static uint64_t leads_to(struct compiler *c, uint64_t pc, bool own)
+{
+	uint64_t to;
+
+	c->seq = 0;
+	if (!redirects(c->sp) || (has_point(c, pc) && !(own && c->at_point)))
+		return pc;
+	to = redirect_of(c->sp, pc);
+	return to != pc && put_begin(c) ? to : pc;
+}
+
+/* A block that is only a place to be at. */
+static uint64_t write_redirect(struct compiler *c, uint64_t pc, uint64_t to,
+			       bool own)
+{
+	struct writer *w = &c->w;
+
+	w->block = block_add(c->sp, w->rg, pc, !own);
+	w->block_pc = pc;
+	insn_begin(c, pc);
+	w_mark(w, 0, 0);
+	w_nop(w);
+	block_close(c->sp, w->block, 1);
+	c->redirected = redirect_of(c->sp, to) != to;
+	c->done = c->redirected;
+	return to;
+}
+
+/* --- batches ------------------------------------------------------------- */
+
+/* A block of the chain, behind the landing at that offset (0: none). */
+static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
+			    bool own)
+{
+	uint64_t next, to;
+
+	to = leads_to(c, pc, own);
+	c->budget -= c->budget > 0;
+	next = to == pc ? write_block(c, pc, own)
+			: write_redirect(c, pc, to, own);
+	block_at(c->sp, c->w.block)->return_landing = landing;
+	c->at_point = false;
+	return next;
+}
+
+/* Is there code for it, or better elsewhere or later? */
+static bool is_better_apart(const struct compiler *c, uint64_t pc)
+{
+	return block_find(c->sp, pc) || !c->budget || !region_has_room(c->w.rg);
+}
+
 /* A return there makes its own landing. */
 static void leave_for_far(struct compiler *c, uint64_t pc, bool lands)
 {
@@ -353,22 +395,22 @@ static void follow_chain(struct compiler *c, uint64_t pc, bool own)
 {
 	const uint64_t first = pc;
 
-	for (; pc; own = false) {
+	for (; pc; own = c->redirected) {
 		bool lands = c->return_next;
 		uint32_t landing = lands ? stream_at(c->w.s) : 0;
 
 		c->return_next = false;
-		if (pc != first && !w_is_near(&c->w, pc)) {
+		if (pc != first && !own && !w_is_near(&c->w, pc)) {
 			leave_for_far(c, pc, lands);
 			return;
 		}
 		if (lands && !landing_return(c, pc))
 			return;
-		if ((block_find(c->sp, pc) && !own) || !c->budget ||
-		    !region_has_room(c->w.rg)) {
+		if (!own && is_better_apart(c, pc)) {
 			leave_chain(c, pc, landing);
 			return;
 		}
+		c->redirected = false;
 		pc = chain_block(c, pc, landing, own);
 	}
 }

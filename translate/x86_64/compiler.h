@@ -30,6 +30,7 @@ struct compiler {
 	bool at_point;	  /* the first block begins behind one */
 	bool excluded;	  /* the block that is written is a stub */
 	bool return_next; /* what comes next is a return address */
+	bool redirected;  /* ... is for those alone who come by here */
 	/* Of what is put before the instruction: how many there were, and how
 	 * many have been executed by whom the block is for. */
 	uint16_t seq, done;
