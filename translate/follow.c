@@ -17,6 +17,7 @@
 #include "translate/exclude.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
+#include "translate/runs.h"
 #include "translate/siginfo.h"
 #include "translate/stop.h"
 #include "translate/x86_64/callee.h"
@@ -255,10 +256,16 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 {
 	uint8_t *image = follow_image(tr, low, false);
+	struct thread *th = upper_thread(tr, low);
 	uint64_t pc, cpc;
 
 	if (!image)
 		return;
+	if (th && run_returned(th, *image_reg(image, IMAGE_RIP))) {
+		if (!run_finish(tr, th) ||
+		    !(image = follow_image(tr, low, false)))
+			return;
+	}
 	f->space->by = low;
 	if (*image_flags(image) & FLAG_STEPS) {
 		run_stepping(tr, low, f, image);
@@ -354,6 +361,7 @@ static bool end_section(struct translator *tr, struct thread *th,
 	    point_find(th->proc, POINT_SW, pc, 0) ||
 	    f->asked.kind != RESUME_CONT)
 		return false;
+	run_prepare(tr, th);
 	follow_run_on(tr, low, f);
 	return true;
 }
@@ -468,6 +476,18 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	}
 }
 
+bool follow_settle(struct translator *tr, struct thread *th)
+{
+	struct follow *f = follow_of(th);
+	struct thread *low = lower_thread(th);
+
+	if (is_in_section(tr, low, f))
+		return false;
+	if (f->wait != WAIT_NONE)
+		end_wait(tr, th, f);
+	return true;
+}
+
 /* --- resuming ------------------------------------------------------------ */
 
 int follow_resume(struct translator *tr, struct thread *th,
@@ -486,8 +506,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		return target_resume(tr->lower, &own, 1);
 	/* What it was to do by itself was over, or is to begin again, when the
 	 * thread was halted. */
-	if (f->wait != WAIT_NONE && !is_in_section(tr, low, f))
-		end_wait(tr, th, f);
+	follow_settle(tr, th);
 	if (act->kind != RESUME_CONT) {
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);

@@ -30,6 +30,7 @@
 #include "translate/translate.h"
 
 struct follow;
+struct run;
 struct space;
 
 struct translator {
@@ -60,6 +61,8 @@ struct translator {
 	bool due;	    /* something was left for when that is over */
 	translate_switch_fn *switch_fn; /* or NULL */
 	void *switch_user;
+	struct stop *later; /* events to be told before others */
+	size_t n_later;
 	translate_end_fn *on_end;
 	void *on_end_user;
 };
@@ -72,6 +75,8 @@ struct tr_process {
 	bool follow_due; /* once it can be: it waits for its vfork child */
 	enum trace_mode due_mode;
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
+	unsigned runs;	    /* functions that threads of it run: runs.h */
+	uint64_t run_point; /* that is for them only; 0: there is none */
 };
 
 /* Behind an upper thread's priv. */
@@ -83,6 +88,7 @@ struct tr_thread {
 	struct resume asked;	  /* last, without its signal */
 	bool stop_due;	/* it was to stop, and has not: what it is interrupted
 			 * at may be no event for the layer above */
+	struct run *run; /* that it is to run, or runs: runs.h; NULL: none */
 	bool trap_owed; /* it met a trap of ours that was not told yet, and
 			 * has been rewound since */
 };
@@ -161,6 +167,13 @@ void mirror_options(struct translator *tr, struct thread *th);
 void translator_pause(struct translator *tr);
 void translator_unpause(struct translator *tr, const struct thread *but);
 
+/* One event of the lower target, for the layer above or not. */
+enum pump { PUMP_NONE, PUMP_TOLD, PUMP_SEEN_TO };
+enum pump translator_pump(struct translator *tr, struct stop *out,
+			  bool patient);
+/* One that is told by the next next_event(). */
+void translator_tell_later(struct translator *tr, const struct stop *ev);
+
 /*
  * --- interrupts.c: what was asked to stop -------------------------------
  *
@@ -219,6 +232,9 @@ void process_collect(struct translator *tr, struct space *sp);
 bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc);
 /* The same; all are stopped. */
 void process_drop_code(struct translator *tr, struct space *sp);
+
+/* The numbers of registers of such a thread. */
+void process_learn_registers(struct translator *tr, const struct arch *a);
 
 /* Counted; the last use frees it. */
 void space_unref(struct space *sp);

@@ -10,6 +10,7 @@
 #include "translate/blocked.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
+#include "translate/runs.h"
 #include "translate/stop.h"
 
 static struct process *upper_process(const struct translator *tr,
@@ -115,6 +116,7 @@ static void thread_gone(void *user, struct thread *lower)
 	struct thread *th = upper_thread(tr, lower);
 	struct tr_thread *tt = tr_thread_of(th);
 
+	run_lost(tr, th);
 	follow_end(tr, th);
 	list_drop(&tt->running_node);
 	free(tt);
@@ -132,10 +134,13 @@ static void process_execed_below(void *user, struct process *lower)
 	points_mirror(tr, up);
 	list_each(th, &up->threads, node) {
 		th->options = lower_thread(th)->options;
+		run_lost(tr, th);
 		th->handle = 0;
 		th->fresh = th->dirty = 0;
 		mirror_running(tr, th);
 	}
+	tr_process_of(up)->runs = 0;
+	tr_process_of(up)->run_point = 0;
 	process_execed(&tr->t, up);
 }
 

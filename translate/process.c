@@ -59,7 +59,7 @@ static int can_follow(struct translator *tr, struct process *p, struct err *e)
 	return 0;
 }
 
-static void learn_registers(struct translator *tr, const struct arch *a)
+void process_learn_registers(struct translator *tr, const struct arch *a)
 {
 	for (unsigned i = 0; i < a->n_regs; i++) {
 		if (!strcmp(a->regs[i].name, "fs_base"))
@@ -127,7 +127,7 @@ static int follow_process(struct translator *tr, struct process *p,
 
 	if (r < 0 || space_of(p))
 		return r;
-	learn_registers(tr, p->arch);
+	process_learn_registers(tr, p->arch);
 	by = caller_of(tr, p);
 	if (!by)
 		return err_set(e, -EBUSY, "it waits for its vfork child");

@@ -11,6 +11,7 @@
 #include "translate/gate.h"
 #include "translate/ring.h"
 #include "translate/x86_64/callee.h"
+#include "translate/runs.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
 
@@ -43,6 +44,10 @@ static void land(struct trap *t, bool is_return)
 	if (!image)
 		return;
 	pc = *image_reg(image, IMAGE_RIP);
+	if (run_returned(t->th, pc)) {
+		follow_run_on(t->tr, t->low, t->f);
+		return;
+	}
 	b = follow_block(t->tr, sp, pc);
 	if (b && !compile_landing(sp, b, is_return) &&
 	    process_make_room(t->tr, sp, pc)) {

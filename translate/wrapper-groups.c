@@ -8,6 +8,7 @@
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
+#include "translate/runs.h"
 
 /* --- registers ----------------------------------------------------------- */
 
@@ -130,8 +131,9 @@ static int point_remove(struct target *t, struct process *p, struct point *pt)
 	const struct space *sp = space_of(p);
 
 	follow_forget(p, pt->addr, 1);
-	/* An excluded call returns there. */
-	if (sp && pt->kind == POINT_SW && exclude_returns_to(sp, pt->addr))
+	/* An excluded call returns there, or a function that a thread runs. */
+	if (pt->kind == POINT_SW && ((sp && exclude_returns_to(sp, pt->addr)) ||
+				     runs_return_to(p, pt->addr)))
 		return target_point_set(translator_of(t)->lower,
 					lower_process(p), POINT_SW, pt->addr,
 					pt->size, NULL);

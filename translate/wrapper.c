@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "translate/callback.h"
@@ -12,6 +13,7 @@
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
+#include "translate/runs.h"
 #include "translate/translate.h"
 
 /* After an operation that may have stopped something. */
@@ -61,15 +63,15 @@ static int attach(struct target *t, pid_t pid, struct err *e)
 static int detach(struct target *t, struct process *p, int signo)
 {
 	struct translator *tr = translator_of(t);
-
 	int r;
 
 	mirror_wishes(tr);
 	mirror_registers(tr, p);
-	if (!space_of(p))
+	if (!space_of(p) && !runs_any(p))
 		return tr->lower->ops->detach(tr->lower, lower_process(p),
 					      signo);
 	translator_pause(tr);
+	runs_cancel(tr, p);
 	translate_unfollow(t, p);
 	r = tr->lower->ops->detach(tr->lower, lower_process(p), signo);
 	translator_unpause(tr, NULL);
@@ -113,6 +115,7 @@ static void translate_free(struct target *t)
 	all_registers(tr);
 	tr->lower->ops->free(tr->lower);
 	map_fini(&tr->processes);
+	free(tr->later);
 	exclude_fini(tr);
 	target_fini(t);
 	free(tr);
@@ -132,6 +135,8 @@ static void take_action(struct translator *tr, struct thread *th,
 		target_regs_flush(&tr->t, th);
 	tr_thread_of(th)->asked = *act;
 	tr_thread_of(th)->asked.signo = 0;
+	if (act->kind == RESUME_CONT)
+		run_prepare(tr, th);
 	if (follow_of(th))
 		follow_resume(tr, th, act);
 }
@@ -256,6 +261,8 @@ void translator_unpause(struct translator *tr, const struct thread *but)
 		if (tt->lower->running || tt->lower == but)
 			continue;
 		act.who = tt->th->id;
+		if (act.kind == RESUME_CONT)
+			run_prepare(tr, tt->th);
 		if (tt->follow)
 			follow_resume(tr, tt->th, &act);
 		else
@@ -272,6 +279,8 @@ static bool tell(struct translator *tr, struct stop *ev)
 
 	if (!th)
 		return true;
+	if (run_event(tr, th, ev))
+		return false;
 	if (!follow_of(th))
 		process_follow_late(tr, th, ev);
 	if (follow_of(th) ? !process_event(tr, th, ev)
@@ -285,22 +294,47 @@ static bool tell(struct translator *tr, struct stop *ev)
 	return true;
 }
 
+enum pump translator_pump(struct translator *tr, struct stop *out, bool patient)
+{
+	bool told;
+
+	if (tr->lower->ops->next_event(tr->lower, out, patient) <= 0)
+		return PUMP_NONE;
+	told = tell(tr, out);
+	if (!told)
+		interrupts_renew(tr, out->id.tid);
+	callbacks_settle(tr);
+	return told ? PUMP_TOLD : PUMP_SEEN_TO;
+}
+
+void translator_tell_later(struct translator *tr, const struct stop *ev)
+{
+	tr->later = xrealloc(tr->later, (tr->n_later + 1) * sizeof(*tr->later));
+	tr->later[tr->n_later++] = *ev;
+}
+
+static bool told_before(struct translator *tr, struct stop *out)
+{
+	if (!tr->n_later)
+		return false;
+	*out = tr->later[0];
+	memmove(tr->later, tr->later + 1, --tr->n_later * sizeof(*tr->later));
+	return true;
+}
+
 static int next_event(struct target *t, struct stop *out, bool patient)
 {
 	struct translator *tr = translator_of(t);
-	bool told;
-	int r;
+	enum pump r;
 
 	mirror_wishes(tr);
+	if (told_before(tr, out))
+		return 1;
 	do {
-		r = tr->lower->ops->next_event(tr->lower, out, patient);
-		told = r > 0 && tell(tr, out);
-		if (r > 0 && !told)
-			interrupts_renew(tr, out->id.tid);
-		callbacks_settle(tr);
-	} while (r > 0 && !told);
+		r = translator_pump(tr, out, patient);
+	} while (r == PUMP_SEEN_TO);
 	coverage_tick(tr);
-	return r;
+	return r == PUMP_TOLD;
 }
 
 /* The lower target sees to it that threads have the registers that the layer

@@ -22,6 +22,7 @@
 #include "translate/translate.h"
 
 #define V_MAX 16
+#define V_END 15 /* set when a child that goes on for long may end */
 
 /* A function of so many instructions, or with labels of its own, in assembler:
  * args in rdi and rsi. */
@@ -54,6 +55,7 @@ static inline void stalker_run_natively(struct stalker *s, traced_fn *fn)
 	pid_t pid = traced_fork(fn, shared);
 	int status;
 
+	shared->v[V_END] = 1;
 	shared->go = 1;
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -97,6 +99,7 @@ static inline void stalker_free(struct stalker *s)
 /* It runs to its end, which is the native one's. */
 static inline void stalker_ends(struct stalker *s)
 {
+	s->d->shared->v[V_END] = 1;
 	s->d->shared->go = 1;
 	traced_ends(s->d);
 }
