@@ -364,6 +364,7 @@ void space_free(struct space *sp)
 	free(sp->waiting);
 	probes_free(sp);
 	map_fini(&sp->redirects);
+	map_fini(&sp->sums);
 	free(sp->excluded);
 	map_fini(&sp->returns);
 	map_fini(&sp->anyway);

@@ -295,6 +295,10 @@ struct space {
 	int last_probe;	   /* the number of the newest */
 	struct map probed; /* pc + 1 of those */
 	struct map redirects; /* pc + 1 -> where it goes, + 1 */
+	/* activate.c: the program runs its original code; or is to, soon. */
+	bool inactive, to_be_inactive;
+	int reaching;	 /* the probe until which nothing is excluded; or 0 */
+	struct map sums; /* page number + 1 -> of what the page held */
 	bool leaving;	  /* it is to be followed no more: callback.h */
 
 	/* The common tables, and the pool of threads' pages. */

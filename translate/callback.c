@@ -49,10 +49,13 @@ static void settle_process(struct translator *tr, struct process *p)
 	if (!sp || list_empty(&p->threads))
 		return;
 	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
-	if (sp->leaving)
+	if (sp->leaving) {
 		translate_unfollow(&tr->t, p);
-	else if (sp->outdated)
+		return;
+	}
+	if (sp->outdated)
 		process_drop_code(tr, sp);
+	activation_settle(tr, p);
 }
 
 void callbacks_settle(struct translator *tr)

@@ -28,6 +28,9 @@ void callback_callout(struct translator *tr, struct thread *th,
  * dropped as soon as can be. */
 void callbacks_outdate(struct translator *tr, struct space *sp);
 
+/* activate.c: all are stopped. */
+void activation_settle(struct translator *tr, struct process *p);
+
 /* What was left for later: between events. */
 void callbacks_settle(struct translator *tr);
 

@@ -19,6 +19,8 @@ enum exclusion exclusion_of(struct space *sp, uint64_t pc)
 {
 	uint32_t module;
 
+	if (sp->reaching)
+		return INCLUDED;
 	for (unsigned i = sp->n_excluded; i--;) {
 		const struct excluded *x = &sp->excluded[i];
 

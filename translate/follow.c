@@ -266,6 +266,10 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 		    !(image = follow_image(tr, low, false)))
 			return;
 	}
+	if (f->space->inactive) {
+		follow_go(tr, low, RESUME_CONT, 0);
+		return;
+	}
 	f->space->by = low;
 	if (*image_flags(image) & FLAG_STEPS) {
 		run_stepping(tr, low, f, image);
@@ -507,7 +511,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 	/* What it was to do by itself was over, or is to begin again, when the
 	 * thread was halted. */
 	follow_settle(tr, th);
-	if (act->kind != RESUME_CONT) {
+	if (act->kind != RESUME_CONT || f->space->inactive) {
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
 		return target_resume(tr->lower, &own, 1);

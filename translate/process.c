@@ -255,6 +255,17 @@ static bool take_clone(struct translator *tr, struct thread *th,
 	return false;
 }
 
+/* As its parent, or the program before. */
+static int follow_so(struct translator *tr, struct process *p,
+		     enum trace_mode mode, bool inactive, struct err *e)
+{
+	int r = follow_process(tr, p, mode, false, e);
+
+	if (r == 0)
+		space_of(p)->inactive = space_of(p)->to_be_inactive = inactive;
+	return r;
+}
+
 /* The child's memory has breakpoints where its parent's excluded calls return
  * to, and records of them. */
 static void forget_returns(struct translator *tr, const struct space *sp,
@@ -285,7 +296,7 @@ static void take_child(struct translator *tr, struct thread *th,
 	if (!tr->follow_forks)
 		return;
 	if (!shares)
-		follow_process(tr, child, sp->mode, false, &e);
+		follow_so(tr, child, sp->mode, sp->inactive, &e);
 	else if (follow_in(tr, child, sp, low, &e) == 0)
 		sp->refs++;
 	if (e.text[0])
@@ -333,12 +344,13 @@ static bool take_exec(struct translator *tr, struct thread *th)
 {
 	struct process *p = th->proc;
 	enum trace_mode mode = space_of(p)->mode;
+	bool inactive = space_of(p)->inactive;
 	struct resume go = { th->id, RESUME_CONT, 0, 0, 0 };
 	struct err e = { 0 };
 
 	sections_end(space_of(p), lower_process(p));
 	process_forget(tr, p);
-	if (tr->follow_execs && follow_process(tr, p, mode, false, &e) < 0)
+	if (tr->follow_execs && follow_so(tr, p, mode, inactive, &e) < 0)
 		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
 	if (tr->t.report_exec)
 		return true;

@@ -37,6 +37,10 @@ void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
 {
 	struct thread *low = lower_thread(th);
 
+	if (f->space->inactive) {
+		follow_go(tr, low, RESUME_CONT, signo);
+		return;
+	}
 	if (take_in_cache(tr, low, f, signo)) {
 		tr->stats.signals++;
 		return;
