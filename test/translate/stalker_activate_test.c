@@ -49,13 +49,14 @@ static long round_of(volatile long *generated)
 /* v[10]: which code is to be generated; v[11]: which has been. */
 static void generate(struct traced_shared *s, uint8_t *code)
 {
-	const uint8_t bytes[] = { 0xb8, (uint8_t)s->v[10], 0, 0, 0, 0xc3 };
+	long which = s->v[10];
+	const uint8_t bytes[] = { 0xb8, (uint8_t)which, 0, 0, 0, 0xc3 };
 
-	if (s->v[10] == s->v[11])
+	if (which == s->v[11])
 		return;
 	memcpy(code, bytes, sizeof(bytes));
 	__builtin___clear_cache((char *)code, (char *)code + sizeof(bytes));
-	s->v[11] = s->v[10];
+	s->v[11] = which;
 }
 
 static void run_rounds(struct traced_shared *s)
