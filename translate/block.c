@@ -144,7 +144,8 @@ static void site_write(struct region *rg, const struct site *s, uint64_t cpc)
 
 /* Where sites of that region that aim at pc go: a list to be in. NULL: there is
  * no room for an exit. */
-static uint32_t *site_goal(struct space *sp, struct region *rg, uint64_t pc,
+static uint32_t *site_goal(struct space *sp, struct region *rg,
+			   enum slow_kind slow, uint64_t pc,
 			   uint64_t *cpc)
 {
 	struct block *b = block_find(sp, pc);
@@ -154,7 +155,7 @@ static uint32_t *site_goal(struct space *sp, struct region *rg, uint64_t pc,
 		*cpc = block_cpc(sp, b);
 		return &b->sites;
 	}
-	at = region_exit(rg, pc);
+	at = region_exit(rg, pc, slow);
 	*cpc = rg->addr + at;
 	return at ? &trail_stub(rg->trail, at)->sites : NULL;
 }
@@ -164,7 +165,7 @@ static bool site_link(struct space *sp, uint32_t ref, uint64_t pc)
 	struct region *rg = sp->regions[ref >> REF_SHIFT];
 	struct site *s = site_at(sp, ref);
 	uint64_t cpc;
-	uint32_t *list = site_goal(sp, rg, pc, &cpc);
+	uint32_t *list = site_goal(sp, rg, s->slow, pc, &cpc);
 
 	if (!list)
 		return false;
@@ -175,7 +176,7 @@ static bool site_link(struct space *sp, uint32_t ref, uint64_t pc)
 }
 
 void site_aim(struct space *sp, struct region *rg, uint32_t at,
-	      enum site_kind kind, uint64_t pc)
+	      enum site_kind kind, uint64_t pc, enum slow_kind slow)
 {
 	uint32_t n = rg->n_sites++;
 	bool linked;
@@ -187,7 +188,11 @@ void site_aim(struct space *sp, struct region *rg, uint32_t at,
 		rg->sites =
 			xrealloc(rg->sites, rg->cap_sites * sizeof(*rg->sites));
 	}
-	rg->sites[n] = (struct site){ .at = at, .kind = (uint8_t)kind };
+	rg->sites[n] = (struct site){
+		.at = at,
+		.kind = (uint8_t)kind,
+		.slow = (uint8_t)slow,
+	};
 	linked = site_link(sp, rg->index << REF_SHIFT | n, pc);
 	assert(linked);
 }
@@ -219,15 +224,19 @@ void sites_forget(struct space *sp, uint32_t *list, const struct region *rg)
 	}
 }
 
+static void exits_move(struct space *sp, const struct region *rg, uint64_t pc)
+{
+	struct stub *all = rg->trail->stubs;
+	uintptr_t n = (uintptr_t)map_find(&rg->exits, pc + 1);
+
+	for (; n; n = all[n - 1].arg)
+		sites_move(sp, &all[n - 1].sites, pc);
+}
+
 static void publish(struct space *sp, uint64_t pc)
 {
-	for (unsigned i = 0; i < sp->n_regions; i++) {
-		struct region *rg = sp->regions[i];
-		uintptr_t n = (uintptr_t)map_find(&rg->exits, pc + 1);
-
-		if (n)
-			sites_move(sp, &rg->trail->stubs[n - 1].sites, pc);
-	}
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		exits_move(sp, sp->regions[i], pc);
 }
 
 void blocks_publish(struct space *sp)
@@ -260,7 +269,7 @@ static void lead_on(struct space *sp, struct region *rg, const struct block *b)
 {
 	uint32_t always = layout_always(&rg->trail->layout) - (b->flag_at + 4);
 
-	site_aim(sp, rg, b->away_at, SITE_REL32, b->pc);
+	site_aim(sp, rg, b->away_at, SITE_REL32, b->pc, SLOW_CONTINUATION);
 	__atomic_store_n((uint32_t *)(void *)(rg->map + b->flag_at), always,
 			 __ATOMIC_RELEASE);
 }
@@ -302,7 +311,7 @@ void block_replace(struct space *sp, struct block *b, uint32_t at)
 	b->flags |= BLOCK_DEAD;
 	map_drop(&sp->by_pc, b->pc + 1);
 	sites_move(sp, &b->sites, b->pc);
-	site_aim(sp, rg, at, SITE_REL32, b->pc);
+	site_aim(sp, rg, at, SITE_REL32, b->pc, SLOW_CONTINUATION);
 }
 
 static bool drop_one(struct space *sp, struct block *b, uint64_t lo,

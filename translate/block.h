@@ -40,9 +40,10 @@ static inline uint64_t block_cpc(const struct space *sp, const struct block *b)
 /* Its entry is there from now on, an offset: sites that lead to it follow. */
 void block_enter_at(struct space *sp, struct block *b, uint32_t entry);
 
-/* The site leads to pc from now on: to its block, or to an exit stub. */
+/* The site leads to pc from now on: to its block, or to an exit stub for what
+ * comes so. */
 void site_aim(struct space *sp, struct region *rg, uint32_t at,
-	      enum site_kind kind, uint64_t pc);
+	      enum site_kind kind, uint64_t pc, enum slow_kind slow);
 
 /* The sites of the list lead to the code for pc from now on, as far as there is
  * room for exits; the others stay in the list. */

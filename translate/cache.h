@@ -79,12 +79,29 @@ enum stub_kind {
 	STUB_CALLOUT,  /* one of the layer above's: the region's number arg */
 };
 
+/* What brings a thread to the server, of a branch: see stats.def. */
+enum slow_kind {
+	SLOW_CONTINUATION, /* code goes on elsewhere, of no branch */
+	SLOW_CALL_IMM,
+	SLOW_CALL_REG,
+	SLOW_CALL_MEM,
+	SLOW_RET,
+	SLOW_JMP_IMM,
+	SLOW_JMP_REG,
+	SLOW_JMP_MEM,
+	SLOW_JMP_COND,
+	SLOW_JMP_COND_JCXZ,
+	SLOW_INDIRECT, /* a jump or a call: nobody wanted to know */
+	N_SLOW_KINDS
+};
+
 struct stub {
 	uint64_t pc;
 	uint32_t sites; /* exits: who waits for pc */
-	uint32_t arg;
+	uint32_t arg;  /* exits: the number + 1 of pc's next, of another kind */
 	uint8_t kind, rewind;
 	int8_t undo;
+	uint8_t slow;  /* enum slow_kind, of exits and what is learned */
 	uint16_t puts; /* as in a mark */
 };
 
@@ -167,7 +184,7 @@ struct region {
 	uint8_t *map;  /* here */
 	struct stream hot, cold;
 	struct trail *trail;
-	struct map exits; /* pc -> index of its STUB_EXIT, + 1 */
+	struct map exits; /* pc -> index of its first STUB_EXIT, + 1 */
 	uint32_t data_used;
 	bool worn; /* it has no stubs left for what is dropped */
 	struct block *blocks;
@@ -194,6 +211,7 @@ struct site {
 	uint32_t at;   /* offset into its region */
 	uint32_t next; /* a reference */
 	uint8_t kind;
+	uint8_t slow; /* of what comes by it */
 };
 
 enum {
@@ -229,6 +247,7 @@ struct branch_cache {
 	uint32_t generic;	   /* the way that is always right */
 	uint32_t miss; /* ... and where a comparison that fails goes on */
 	bool quiet;    /* the comparison goes through rcx, not flags */
+	uint8_t slow;
 	bool learned;
 };
 
@@ -412,8 +431,9 @@ bool region_has_cold(const struct region *rg);
 bool region_has_stubs(const struct region *rg, uint32_t n);
 /* Offset of the stub, for which there is room. */
 uint32_t region_stub(struct region *rg, const struct stub *stub);
-/* That of STUB_EXIT for pc; 0: there was none, and there is no room. */
-uint32_t region_exit(struct region *rg, uint64_t pc);
+/* That of STUB_EXIT for pc and what comes so; 0: there was none, and there is no
+ * room. */
+uint32_t region_exit(struct region *rg, uint64_t pc, enum slow_kind slow);
 /* The stub whose code holds the offset, or NULL. */
 struct stub *trail_stub(const struct trail *tl, uint32_t at);
 

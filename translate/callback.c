@@ -91,3 +91,13 @@ void translate_transform(struct target *t, transform_fn *fn, void *user)
 	tr->transform_user = user;
 	callbacks_outdate(tr, NULL);
 }
+
+void translate_observe(struct target *t, bool on)
+{
+	struct translator *tr = translator_of(t);
+
+	if (tr->observed == on)
+		return;
+	tr->observed = on;
+	callbacks_outdate(tr, NULL);
+}

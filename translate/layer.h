@@ -61,6 +61,7 @@ struct translator {
 	bool due;	    /* something was left for when that is over */
 	translate_switch_fn *switch_fn; /* or NULL */
 	void *switch_user;
+	bool observed; /* translated code tells slow kinds apart */
 	struct stop *later; /* events to be told before others */
 	size_t n_later;
 	translate_end_fn *on_end;

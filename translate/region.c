@@ -370,19 +370,30 @@ uint32_t region_stub(struct region *rg, const struct stub *stub)
 	return at;
 }
 
-uint32_t region_exit(struct region *rg, uint64_t pc)
+uint32_t region_exit(struct region *rg, uint64_t pc, enum slow_kind slow)
 {
-	uintptr_t known = (uintptr_t)map_find(&rg->exits, pc + 1);
-	struct stub stub = { .pc = pc, .kind = STUB_EXIT };
+	uint32_t first = (uint32_t)(uintptr_t)map_find(&rg->exits, pc + 1);
+	struct trail *tl = rg->trail;
+	struct stub *last = NULL;
+	struct stub stub = {
+		.pc = pc,
+		.kind = STUB_EXIT,
+		.slow = (uint8_t)slow,
+	};
 	uint32_t at;
 
-	if (known)
-		return rg->trail->layout.stubs +
-		       (uint32_t)(known - 1) * STUB_BYTES;
+	for (uint32_t n = first; n; n = last->arg) {
+		last = &tl->stubs[n - 1];
+		if (last->slow == slow)
+			return tl->layout.stubs + (n - 1) * STUB_BYTES;
+	}
 	if (!region_has_stubs(rg, 1))
 		return 0;
 	at = region_stub(rg, &stub);
-	map_set(&rg->exits, pc + 1, (void *)(uintptr_t)rg->trail->n_stubs);
+	if (last)
+		last->arg = tl->n_stubs;
+	else
+		map_set(&rg->exits, pc + 1, (void *)(uintptr_t)tl->n_stubs);
 	return at;
 }
 

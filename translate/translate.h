@@ -131,6 +131,13 @@ int translate_collect(struct target *t, struct process *p);
  */
 int translate_tick(struct target *t);
 
+/*
+ * Are the counters slow_* exact? At first not: indirect jumps and calls that
+ * find no code, but for their first time, are all in slow_indirect. It costs a
+ * store for each; what is translated is dropped.
+ */
+void translate_observe(struct target *t, bool on);
+
 const struct translate_stats *translate_stats(const struct target *t);
 /* Calls fn for each counter, in order. */
 void translate_stats_each(const struct target *t,

@@ -14,6 +14,7 @@
 #include "translate/runs.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
+#include "translate/x86_64/window.h"
 
 struct trap {
 	struct translator *tr;
@@ -26,8 +27,30 @@ struct trap {
 /* Returns true for what the layer above is to be told; *ev says what. */
 typedef bool trap_fn(struct trap *t, struct stop *ev);
 
+static void count_slow(struct translator *tr, unsigned kind)
+{
+	struct translate_stats *st = &tr->stats;
+	uint64_t *const counters[N_SLOW_KINDS] = {
+		[SLOW_CONTINUATION] = &st->slow_jmp_continuation,
+		[SLOW_CALL_IMM] = &st->slow_call_imm,
+		[SLOW_CALL_REG] = &st->slow_call_reg,
+		[SLOW_CALL_MEM] = &st->slow_call_mem,
+		[SLOW_RET] = &st->slow_ret,
+		[SLOW_JMP_IMM] = &st->slow_jmp_imm,
+		[SLOW_JMP_REG] = &st->slow_jmp_reg,
+		[SLOW_JMP_MEM] = &st->slow_jmp_mem,
+		[SLOW_JMP_COND] = &st->slow_jmp_cond,
+		[SLOW_JMP_COND_JCXZ] = &st->slow_jmp_cond_jcxz,
+		[SLOW_INDIRECT] = &st->slow_indirect,
+	};
+
+	st->slow++;
+	++*counters[kind < N_SLOW_KINDS ? kind : SLOW_INDIRECT];
+}
+
 static bool trap_exit(struct trap *t, struct stop *ev)
 {
+	count_slow(t->tr, t->stub.slow);
 	(void)ev;
 	t->tr->stats.exits++;
 	follow_run_on(t->tr, t->low, t->f);
@@ -61,8 +84,10 @@ static void land(struct trap *t, bool is_return)
 static bool trap_indirect(struct trap *t, struct stop *ev)
 {
 	uint8_t *image = follow_image(t->tr, t->low, false);
+	const uint8_t *window = window_page(t->f->space, t->f->window);
 
 	(void)ev;
+	count_slow(t->tr, t->tr->observed ? window[WIN_SLOW] : SLOW_INDIRECT);
 	t->tr->stats.indirect_misses++;
 	if (image)
 		callee_note(t->f->space, *image_reg(image, IMAGE_RIP));
@@ -74,6 +99,7 @@ static bool trap_return(struct trap *t, struct stop *ev)
 {
 	(void)ev;
 	t->tr->stats.return_misses++;
+	count_slow(t->tr, SLOW_RET);
 	land(t, true);
 	return false;
 }
@@ -88,6 +114,7 @@ static bool trap_learn(struct trap *t, struct stop *ev)
 
 	(void)ev;
 	t->tr->stats.learned++;
+	count_slow(t->tr, t->stub.slow);
 	if (!image)
 		return false;
 	branch_target(sp, image, *follow_special(t->low, t->tr->fs_base),
@@ -280,12 +307,12 @@ static bool trap_section(struct trap *t, struct stop *ev)
 }
 
 static trap_fn *const traps[] = {
-	[STUB_EXIT] = trap_exit,     [STUB_INDIRECT] = trap_indirect,
-	[STUB_RETURN] = trap_return, [STUB_LEARN] = trap_learn,
-	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
-	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
-	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
-	[STUB_GATE] = trap_gate,     [STUB_EXCLUDED] = trap_excluded,
+	[STUB_EXIT] = trap_exit,       [STUB_INDIRECT] = trap_indirect,
+	[STUB_RETURN] = trap_return,   [STUB_LEARN] = trap_learn,
+	[STUB_NATIVE] = trap_native,   [STUB_SYSCALL] = trap_syscall,
+	[STUB_STALE] = trap_stale,     [STUB_POINT] = trap_point,
+	[STUB_DRAIN] = trap_drain,     [STUB_SECTION] = trap_section,
+	[STUB_GATE] = trap_gate,       [STUB_EXCLUDED] = trap_excluded,
 	[STUB_CALLOUT] = trap_callout,
 };
 

@@ -90,6 +90,41 @@ static unsigned operand(const struct writer *w, const struct insn *i,
 	return n;
 }
 
+enum slow_kind branch_slow(const struct insn *i)
+{
+	bool is_reg = i->in.modrm >= 0xc0;
+
+	switch ((int)i->in.kind) {
+	case X86_JMP:
+		return SLOW_JMP_IMM;
+	case X86_JCC:
+		return SLOW_JMP_COND;
+	case X86_LOOP:
+		return SLOW_JMP_COND_JCXZ;
+	case X86_CALL:
+		return SLOW_CALL_IMM;
+	case X86_CALL_IND:
+		return is_reg ? SLOW_CALL_REG : SLOW_CALL_MEM;
+	case X86_JMP_IND:
+		return is_reg ? SLOW_JMP_REG : SLOW_JMP_MEM;
+	case X86_RET:
+		return SLOW_RET;
+	default:
+		return SLOW_CONTINUATION;
+	}
+}
+
+/* Whoever finds no landing for the target says what it was. */
+static void tell_slow(struct writer *w)
+{
+	if (!w->sp->tr->observed)
+		return;
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\xc6\x04\x25"); /* movb $slow, %gs:SLOW */
+	w_num(w, WIN_SLOW, 4);
+	w_num(w, w->slow, 1);
+}
+
 /* The branch's target to the window; rcx has it too, and is there itself. */
 static bool operand_write(struct writer *w, const struct insn *i)
 {
@@ -105,6 +140,7 @@ static bool operand_write(struct writer *w, const struct insn *i)
 	w_bytes(w, code, n);
 	w_mark(w, REWIND_RCX, 0);
 	w_spill(w, RCX, WIN_TARGET);
+	tell_slow(w);
 	return true;
 }
 
@@ -149,6 +185,7 @@ static void aim_to_learn(struct writer *w, struct branch_cache *k, bool is_call)
 	struct stub stub = {
 		.pc = w->pc,
 		.kind = STUB_LEARN,
+		.slow = k->slow,
 		.arg = cache_new(w->rg, k),
 		.rewind = k->quiet ? REWIND_RCX : 0,
 	};
@@ -237,6 +274,7 @@ static void then_write(struct compiler *c, const struct insn *i,
 	w_mark(w, 0, is_call ? 8 : 0);
 	if (known) {
 		w_jmp_pc(w, target);
+		w->slow = SLOW_CONTINUATION;
 		compiler_queue(c, target);
 		return;
 	}
@@ -248,7 +286,11 @@ static void then_write(struct compiler *c, const struct insn *i,
 
 static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 {
-	struct branch_cache k = { .pc = i->pc, .quiet = quiet };
+	struct branch_cache k = {
+		.pc = i->pc,
+		.quiet = quiet,
+		.slow = (uint8_t)branch_slow(i),
+	};
 	bool constant = false, known;
 	uint64_t target = 0;
 
@@ -296,7 +338,7 @@ uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 		put32(rg, k->else_at, k->miss - (k->else_at + 4));
 		return k->generic;
 	}
-	site_aim(sp, rg, k->then_at, SITE_REL32, target);
+	site_aim(sp, rg, k->then_at, SITE_REL32, target, k->slow);
 	put32(rg, k->else_at, k->miss - (k->else_at + 4));
 	put32(rg, k->value_at, k->quiet ? -value : value);
 	return k->generic;
@@ -362,6 +404,7 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 	callee_note(c->sp, to);
 	w_mark(&c->w, 0, 8);
 	w_jmp_pc(&c->w, to);
+	c->w.slow = SLOW_CONTINUATION;
 	compiler_queue(c, to);
 	c->return_next = true;
 	return insn_next(i);
@@ -441,6 +484,7 @@ static uint64_t write_ret_many(struct writer *w, const struct insn *i)
 	w_code(w, "\x48\x8b\x0c\x24"); /* mov (%rsp), %rcx */
 	w_mark(w, REWIND_RCX, 0);
 	w_spill(w, RCX, WIN_TARGET);
+	tell_slow(w);
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
 	w_mark(w, REWIND_RCX, 0);

@@ -219,6 +219,7 @@ bool insn_write(struct compiler *c, const struct insn *i, uint64_t *next)
 	}
 	event_write(w, EVENT_EXEC, 0);
 	if (i->ok && i->in.kind != X86_PLAIN) {
+		w->slow = (uint8_t)branch_slow(i);
 		*next = branch_write(c, i);
 		return true;
 	}
@@ -290,6 +291,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	length = original_length(c, pc);
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
+	w->slow = SLOW_CONTINUATION;
 	write_entry(c, pc);
 	next = write_insns(c);
 	c->done = 0;
@@ -351,6 +353,7 @@ static uint64_t write_redirect(struct compiler *c, uint64_t pc, uint64_t to,
 
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
+	w->slow = SLOW_CONTINUATION;
 	insn_begin(c, pc);
 	w_mark(w, 0, 0);
 	w_nop(w);

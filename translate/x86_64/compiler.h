@@ -47,6 +47,8 @@ void compiler_queue(struct compiler *c, uint64_t pc);
  * comes next in the stream continues; 0: nowhere. */
 uint64_t branch_write(struct compiler *c, const struct insn *i);
 
+/* What brings a thread to the server that comes by it. */
+enum slow_kind branch_slow(const struct insn *i);
 /* ... that of a system call. */
 uint64_t syscall_write(struct compiler *c, const struct insn *i);
 

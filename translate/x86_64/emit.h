@@ -23,6 +23,7 @@ struct writer {
 	int undo;
 	bool silent; /* of excluded code: nothing of it is recorded */
 	uint16_t puts; /* before the instruction: of which code was written */
+	uint8_t slow;  /* enum slow_kind, of jumps to code that is not there */
 };
 
 /* What comes next is written for the instruction at pc. */

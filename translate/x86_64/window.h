@@ -30,6 +30,7 @@ enum {
 	WIN_RETURNS = 0x80,  /* ... and what that is */
 	WIN_REWIND_END = 0x88, /* all that rewinding takes is before it */
 	WIN_THREAD = 0x88,     /* the thread's id as it sees it; 0: unknown */
+	WIN_SLOW = 0x90,       /* what has set the target: enum slow_kind */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_PAGE = 0x1000,
 };
