@@ -4,6 +4,7 @@
 #	make check-unit             one kind: unit proto server gdb decode fuzz
 #	                            layers headers doc
 #	make check-translate        programs natively and followed, MODES=none,count
+#	make check-stalker          the translator's C API
 #	make check-attach           some of them, followed in the middle
 #	make check-matrix           real programs, likewise; RUNS=100 to soak
 #	make check-cpython          CPython's own tests, natively and followed
