@@ -431,8 +431,8 @@ bool region_has_cold(const struct region *rg);
 bool region_has_stubs(const struct region *rg, uint32_t n);
 /* Offset of the stub, for which there is room. */
 uint32_t region_stub(struct region *rg, const struct stub *stub);
-/* That of STUB_EXIT for pc and what comes so; 0: there was none, and there is no
- * room. */
+/* That of STUB_EXIT for pc and what comes so; 0: there was none, and there is
+ * no room. */
 uint32_t region_exit(struct region *rg, uint64_t pc, enum slow_kind slow);
 /* The stub whose code holds the offset, or NULL. */
 struct stub *trail_stub(const struct trail *tl, uint32_t at);

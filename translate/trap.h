@@ -47,8 +47,8 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 		  uint64_t cpc);
 
-/* What the thread was to do by itself is over, or is to begin again, when it was
- * halted. False: it is in the midst of a restartable sequence. */
+/* What the thread was to do by itself is over, or is to begin again, when it
+ * was halted. False: it is in the midst of a restartable sequence. */
 bool follow_settle(struct translator *tr, struct thread *th);
 
 /* The original instruction runs by itself. */
