@@ -19,8 +19,8 @@
 /*
  * More than any block takes, with all that belongs to it: 128 instructions of
  * 15 bytes, each with an event and an operand that is replaced, all their bytes
- * compared, and what a transformer puts. Behind that, stubs for what is learned,
- * dropped and landed on later.
+ * compared, and what a transformer puts. Behind that, stubs for what is
+ * learned, dropped and landed on later.
  */
 #define HOT_ROOM   40960u
 #define COLD_ROOM  4096u
