@@ -44,6 +44,8 @@ struct translator {
 		struct ptid who;
 	} interrupt;
 	size_t n_followed;   /* threads */
+	int events_fd, more_fd; /* wrapper.c: lower's and ours */
+	bool more;		/* ours is readable: there may be more events */
 	size_t n_due;	     /* processes: see tr_process.follow_due */
 	struct list blocked; /* blocked.c: what is to be undone yet */
 	bool follow_new, follow_forks, follow_execs;

@@ -6,7 +6,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "translate/callback.h"
 #include "translate/coverage.h"
@@ -105,6 +109,32 @@ static void let_go_of_all(struct translator *tr)
 	}
 }
 
+/*
+ * Events that are not for the layer above can come without an end, where many
+ * threads meet a breakpoint whose condition is false. It is to look at its
+ * client between: after some the descriptor is readable, be there more or not.
+ */
+#define QUIET_MOST 256
+
+static void events_init(struct translator *tr)
+{
+	struct epoll_event in = { .events = EPOLLIN };
+	struct target *lower = tr->lower;
+
+	tr->events_fd = epoll_create1(EPOLL_CLOEXEC);
+	tr->more_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (epoll_ctl(tr->events_fd, EPOLL_CTL_ADD,
+		      lower->ops->event_fd(lower), &in) < 0 ||
+	    epoll_ctl(tr->events_fd, EPOLL_CTL_ADD, tr->more_fd, &in) < 0)
+		die("cannot wait for events");
+}
+
+static void events_fini(struct translator *tr)
+{
+	close(tr->events_fd);
+	close(tr->more_fd);
+}
+
 static void translate_free(struct target *t)
 {
 	struct translator *tr = translator_of(t);
@@ -113,6 +143,7 @@ static void translate_free(struct target *t)
 	translator_pause(tr);
 	let_go_of_all(tr);
 	all_registers(tr);
+	events_fini(tr);
 	tr->lower->ops->free(tr->lower);
 	map_fini(&tr->processes);
 	free(tr->later);
@@ -237,11 +268,21 @@ static bool only_steps(struct target *t)
 
 /* --- events -------------------------------------------------------------- */
 
+static void set_more(struct translator *tr, bool more)
+{
+	uint64_t one = 1;
+
+	if (tr->more == more)
+		return;
+	tr->more = more;
+	if ((more ? write(tr->more_fd, &one, sizeof(one))
+		  : read(tr->more_fd, &one, sizeof(one))) < 0)
+		debug(EVENT, "eventfd: errno %d", errno);
+}
+
 static int event_fd(struct target *t)
 {
-	struct target *lower = translator_of(t)->lower;
-
-	return lower->ops->event_fd(lower);
+	return translator_of(t)->events_fd;
 }
 
 /* --- pauses -------------------------------------------------------------- */
@@ -325,6 +366,7 @@ static bool told_before(struct translator *tr, struct stop *out)
 static int next_event(struct target *t, struct stop *out, bool patient)
 {
 	struct translator *tr = translator_of(t);
+	unsigned quiet = 0;
 	enum pump r;
 
 	mirror_wishes(tr);
@@ -332,7 +374,8 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 		return 1;
 	do {
 		r = translator_pump(tr, out, patient);
-	} while (r == PUMP_SEEN_TO);
+	} while (r == PUMP_SEEN_TO && ++quiet < QUIET_MOST);
+	set_more(tr, quiet == QUIET_MOST);
 	coverage_tick(tr);
 	return r == PUMP_TOLD;
 }
@@ -431,5 +474,6 @@ struct target *translate_new(struct target *lower)
 	tr->follow_execs = true;
 	tr->cache_size = CACHE_DEFAULT;
 	mirror_start(tr);
+	events_init(tr);
 	return &tr->t;
 }

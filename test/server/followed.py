@@ -15,7 +15,7 @@ import sys
 import time
 
 
-from rsp import (Program, Session, case, check, equal, inferior, main,
+from rsp import (FALSE, Program, Session, case, check, equal, inferior, main,
                  task_state, until)
 
 COUNT = int(os.environ.get("COUNT", "0"))
@@ -382,6 +382,20 @@ def nothing_is_called_behind_a_filter():
                 check(refused(s, p.pid), "followed behind a filter")
         finally:
             p.kill()
+
+
+@case(peer="it does not translate", seconds=60)
+def asked_while_a_condition_is_false_all_the_time():
+    """The client is listened to between hits that are none of its business."""
+    with Session("following", str(THREADS), options=["--follow"]) as s:
+        begin(s)
+        for name in "add", "turn", "lap":
+            s.point(0, name, rest=FALSE)
+        for _ in range(20):
+            s.start()
+            s.quiet(0.02)
+            stop = s.interrupt(30)
+            equal(stop.number, 2, stop)
 
 
 @case(peer="it does not translate")
