@@ -1,5 +1,7 @@
 #include "base/mem.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -8,6 +10,10 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 static void *checked(void *p)
 {
@@ -72,6 +78,25 @@ void *huge_alloc(size_t n)
 	munmap(p + skip + size, HUGE_PAGE - skip);
 	madvise(p + skip, size, MADV_HUGEPAGE);
 	return p + skip;
+}
+
+static void *collapse(void *p)
+{
+	madvise(p, HUGE_PAGE, MADV_COLLAPSE);
+	return NULL;
+}
+
+/* Signals are for the main thread. */
+void huge_collapse(void *p)
+{
+	sigset_t all, old;
+	pthread_t thread;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	if (pthread_create(&thread, NULL, collapse, p) == 0)
+		pthread_detach(thread);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void huge_free(void *p, size_t n)

@@ -26,10 +26,6 @@
 #include "translate/x86_64/watch.h"
 #include "translate/x86_64/window.h"
 
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25 /* Linux 6.1 */
-#endif
-
 /* Slots and pages that were read. */
 #define SCRATCH_SIZE                            \
 	(TAB_DIRECT * sizeof(struct slot_use) + \
@@ -102,9 +98,6 @@ void tables_reset(struct space *sp)
 	uint64_t *kept = (uint64_t *)(void *)(sp->tables + TAB_KEPT - WIN_PAGE);
 	const struct region *rg = sp->regions[0];
 
-	/* All of it is written, and most of it read at random. */
-	*sp->tables = 0;
-	madvise(sp->tables, HUGE_PAGE, MADV_COLLAPSE);
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
 	watch_files(sp, gates_watch_files(sp));
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
@@ -324,6 +317,8 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 		return NULL;
 	}
 	tables_reset(sp);
+	/* All of them has been written, and most is read at random. */
+	huge_collapse(sp->tables);
 	return sp;
 }
 

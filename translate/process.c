@@ -108,10 +108,12 @@ static struct thread *caller_of(struct translator *tr, struct process *p)
 {
 	static const uint64_t none[6];
 	struct thread *th;
+	int64_t r;
 
 	list_each(th, &p->threads, node) {
-		if (tr->lower->ops->inject->call(tr->lower, lower_thread(th),
-						 SYS_getpid, none) != -EBUSY)
+		r = tr->lower->ops->inject->call(tr->lower, lower_thread(th),
+						 SYS_getpid, none);
+		if (r != -EBUSY && r != -ESRCH)
 			return lower_thread(th);
 	}
 	return NULL;

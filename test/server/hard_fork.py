@@ -158,7 +158,7 @@ while True:
 """
 
 
-@case
+@case(seconds=60)
 def attach_while_it_forks():
     p = subprocess.Popen([sys.executable, "-c", FORKER],
                          stdout=subprocess.PIPE)
