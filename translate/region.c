@@ -25,7 +25,11 @@
 #define HOT_ROOM   40960u
 #define COLD_ROOM  4096u
 #define STUBS_ROOM 768u
+#ifdef HOSTILE
+#define STUBS_KEPT 0u
+#else
 #define STUBS_KEPT 512u
+#endif
 #define DATA_ROOM  1024u
 
 /* --- layout -------------------------------------------------------------- */
