@@ -1,7 +1,5 @@
 #include "base/mem.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,10 +8,6 @@
 #include <sys/mman.h>
 
 #include "base/err.h"
-
-#ifndef MADV_COLLAPSE
-#define MADV_COLLAPSE 25
-#endif
 
 static void *checked(void *p)
 {
@@ -59,6 +53,8 @@ char *xasprintf(const char *fmt, ...)
 	return checked(s);
 }
 
+#define HUGE_PAGE ((size_t)2 << 20)
+
 static size_t huge_size(size_t n)
 {
 	return (n + HUGE_PAGE - 1) & -HUGE_PAGE;
@@ -78,25 +74,6 @@ void *huge_alloc(size_t n)
 	munmap(p + skip + size, HUGE_PAGE - skip);
 	madvise(p + skip, size, MADV_HUGEPAGE);
 	return p + skip;
-}
-
-static void *collapse(void *p)
-{
-	madvise(p, HUGE_PAGE, MADV_COLLAPSE);
-	return NULL;
-}
-
-/* Signals are for the main thread. */
-void huge_collapse(void *p)
-{
-	sigset_t all, old;
-	pthread_t thread;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	if (pthread_create(&thread, NULL, collapse, p) == 0)
-		pthread_detach(thread);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
 void huge_free(void *p, size_t n)

@@ -14,17 +14,8 @@ char *xasprintf(const char *fmt, ...)
 
 /* Zeroed memory for tables of which most will be used: in huge pages, where the
  * kernel has them for who asks (madvise(2)). Freed by huge_free(). */
-#define HUGE_PAGE ((size_t)2 << 20)
 void *huge_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void huge_free(void *p, size_t n);
-
-/*
- * Of shared memory, HUGE_PAGE bytes from p on become one such page, by and by:
- * before it does so the kernel waits for each processor (lru_add_drain_all()
- * for MADV_COLLAPSE, Linux 6.1), seconds where they have much to do. The memory
- * may be unmapped meanwhile.
- */
-void huge_collapse(void *p);
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

@@ -30,20 +30,22 @@
 #define SCRATCH_SIZE                            \
 	(TAB_DIRECT * sizeof(struct slot_use) + \
 	 CODE_PAGES * sizeof(struct code_page))
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 #define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
 
 /* --- memory in common ---------------------------------------------------- */
 
 /* A hint for mmap(2): below the first region, so that what the program maps
- * lies where it would without us; and so that huge pages of a file may begin
- * that many bytes behind it. */
-static uint64_t out_of_the_way(struct space *sp, uint64_t len, uint64_t skip)
+ * lies where it would without us. */
+static uint64_t out_of_the_way(struct space *sp, uint64_t len)
 {
 	if (!sp->low)
 		sp->low = sp->regions[0]->addr;
 	if (sp->low <= len + (UINT64_C(1) << 32))
 		return 0;
-	sp->low = ((sp->low - len + skip) & -(uint64_t)HUGE_PAGE) - skip;
+	sp->low -= (len + 4095) & ~UINT64_C(4095);
 	return sp->low;
 }
 
@@ -51,7 +53,7 @@ static uint64_t out_of_the_way(struct space *sp, uint64_t len, uint64_t skip)
 static uint64_t place(struct space *sp, uint64_t size, uint64_t align)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align, 0),
+	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align),
 				size + align, PROT_NONE, reserve, -1, 0);
 	uint64_t lo = (uint64_t)r, at = (lo + align - 1) & -align;
 
@@ -126,10 +128,10 @@ static bool tables_map(struct space *sp, struct err *e)
 	if (!sp->tables)
 		return false;
 	sp->pool = sp->tables + TAB_SIZE;
-	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE, 0), TAB_SIZE,
-			     prot, MAP_SHARED, remote, 0);
-	pool = inject_mmap(sp, out_of_the_way(sp, POOL_SIZE, 0), POOL_SIZE,
-			   prot, MAP_SHARED, remote, TAB_SIZE);
+	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE), TAB_SIZE, prot,
+			     MAP_SHARED, remote, 0);
+	pool = inject_mmap(sp, out_of_the_way(sp, POOL_SIZE), POOL_SIZE, prot,
+			   MAP_SHARED, remote, TAB_SIZE);
 	inject_call(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	sp->tables_addr = inject_failed(tables) ? 0 : (uint64_t)tables;
 	sp->trails->tables_addr = sp->tables_addr;
@@ -169,8 +171,8 @@ static uint64_t window_map(struct space *sp, int n)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
 	uint64_t page = sp->pool_addr + (uint64_t)n * WIN_PAGE;
-	int64_t at = inject_mmap(sp, out_of_the_way(sp, TAB_END, WIN_PAGE),
-				 TAB_END, PROT_NONE, reserve, -1, 0);
+	int64_t at = inject_mmap(sp, out_of_the_way(sp, TAB_END), TAB_END,
+				 PROT_NONE, reserve, -1, 0);
 
 	if (inject_failed(at))
 		return 0;
@@ -316,9 +318,9 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 		space_free(sp);
 		return NULL;
 	}
+	/* All of the direct-mapped ones is written at once. */
+	madvise(sp->tables, TAB_RETURNS_ALL - WIN_PAGE, MADV_POPULATE_WRITE);
 	tables_reset(sp);
-	/* All of them has been written, and most is read at random. */
-	huge_collapse(sp->tables);
 	return sp;
 }
 

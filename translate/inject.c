@@ -36,19 +36,6 @@ void inject_withhold(struct space *sp, uint64_t addr, uint64_t len)
 	inject_call(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTDUMP });
 }
 
-/* A hint for mmap(2) here: where memory of that size could be huge pages. */
-static void *huge_place(uint64_t size)
-{
-	uint8_t *free =
-		mmap(NULL, size + HUGE_PAGE, PROT_NONE,
-		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (free == MAP_FAILED)
-		return NULL;
-	munmap(free, size + HUGE_PAGE);
-	return free + (-(uintptr_t)free & (HUGE_PAGE - 1));
-}
-
 uint8_t *inject_share(struct space *sp, const char *name, uint64_t size,
 		      int *remote, struct err *e)
 {
@@ -58,8 +45,7 @@ uint8_t *inject_share(struct space *sp, const char *name, uint64_t size,
 
 	if (fd < 0)
 		return NULL;
-	map = mmap(huge_place(size), size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		   fd, 0);
+	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	close(fd);
 	if (map != MAP_FAILED)
 		return map;
