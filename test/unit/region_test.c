@@ -57,17 +57,18 @@ static int teardown(void **state)
 
 static void test_exits(void **state)
 {
-	uint32_t first = region_exit(&rg, PC);
+	uint32_t first = region_exit(&rg, PC, SLOW_JMP_IMM);
 
 	(void)state;
 	assert_int_equal(first, 8192);
-	assert_int_equal(region_exit(&rg, PC + 1), 8192 + STUB_BYTES);
+	assert_int_equal(region_exit(&rg, PC + 1, SLOW_JMP_IMM),
+			 8192 + STUB_BYTES);
 	assert_true(region_has_stubs(&rg, 1));
 	assert_false(region_has_stubs(&rg, 2));
-	assert_int_not_equal(region_exit(&rg, PC + 2), 0);
+	assert_int_not_equal(region_exit(&rg, PC + 2, SLOW_JMP_IMM), 0);
 	assert_false(region_has_stubs(&rg, 1));
-	assert_int_equal(region_exit(&rg, PC + 3), 0);
-	assert_int_equal(region_exit(&rg, PC), first);
+	assert_int_equal(region_exit(&rg, PC + 3, SLOW_JMP_IMM), 0);
+	assert_int_equal(region_exit(&rg, PC, SLOW_JMP_IMM), first);
 	assert_int_equal(memory[DATA], 0x90);
 	assert_int_equal(tr.stats.stub_bytes, 3 * STUB_BYTES);
 }
@@ -94,7 +95,7 @@ static void test_drop(void **state)
 	struct block *b = add_block();
 
 	(void)state;
-	site_aim(&sp, &rg, DATA + 16, SITE_LITERAL, PC);
+	site_aim(&sp, &rg, DATA + 16, SITE_LITERAL, PC, SLOW_JMP_IMM);
 	assert_int_equal(literal(DATA + 16), AT);
 	block_drop(&sp, b);
 	assert_int_equal(literal(DATA + 16), AT + 8192);
@@ -110,10 +111,10 @@ static void test_drop_without_room(void **state)
 	uint32_t left;
 
 	(void)state;
-	site_aim(&sp, &rg, DATA + 16, SITE_LITERAL, PC);
-	site_aim(&sp, &rg, DATA + 24, SITE_LITERAL, PC);
+	site_aim(&sp, &rg, DATA + 16, SITE_LITERAL, PC, SLOW_JMP_IMM);
+	site_aim(&sp, &rg, DATA + 24, SITE_LITERAL, PC, SLOW_JMP_IMM);
 	for (unsigned n = 1; region_has_stubs(&rg, 1); n++)
-		region_exit(&rg, PC + n);
+		region_exit(&rg, PC + n, SLOW_JMP_IMM);
 	block_drop(&sp, b);
 	assert_true(rg.worn && sp.worn);
 	assert_null(block_find(&sp, PC));
@@ -138,7 +139,7 @@ static void test_drop_of_a_gate(void **state)
 	b->flag_at = 8;
 	b->away_at = 16;
 	for (unsigned n = 1; region_has_stubs(&rg, 1); n++)
-		region_exit(&rg, PC + n);
+		region_exit(&rg, PC + n, SLOW_JMP_IMM);
 	block_drop(&sp, b);
 	assert_int_equal(memory[0], 0xcc);
 	assert_int_equal(memory[8], 0x90);
@@ -150,7 +151,7 @@ static void test_forgotten(void **state)
 	struct block *b = add_block();
 
 	(void)state;
-	site_aim(&sp, &rg, DATA + 16, SITE_LITERAL, PC);
+	site_aim(&sp, &rg, DATA + 16, SITE_LITERAL, PC, SLOW_JMP_IMM);
 	sites_forget(&sp, &b->sites, &rg);
 	assert_int_equal(b->sites, 0);
 }
