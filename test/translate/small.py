@@ -15,7 +15,7 @@ import programs
 import traced
 
 # Of which cache: what of it they need otherwise is several times as much.
-CACHES = {"python": "2M", "perl": "1M", "sqlite3": "1M", "cc1-O0": "8M",
+CACHES = {"python": "2M", "perl": "1M", "sqlite3": "1M", "cc1-O0": "7M",
           "bash": "1M", "java-int": "2M"}
 MODES = {"python": "count", "perl": "coverage"}
 

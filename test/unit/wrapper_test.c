@@ -276,10 +276,11 @@ static void wishes_go_down(void **state)
 
 static void optional_groups_are_those_of_the_lower(void **state)
 {
-	static const struct target_ops bare = { .name = "bare" };
 	struct rig *g = *state;
 	struct fake *f = fake_new(&tiny);
 	const struct target_ops *own = fake_target(f)->ops;
+	const struct target_ops bare = { .name = "bare",
+					 .event_fd = own->event_fd };
 	struct target *t;
 
 	assert_non_null(g->t->ops->point);
