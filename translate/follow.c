@@ -103,19 +103,20 @@ void follow_rewind(struct translator *tr, struct thread *th)
 {
 	struct follow *f = follow_of(th);
 	struct thread *low = lower_thread(th);
-	bool trapped;
-
+	struct tr_thread *tt = tr_thread_of(th);
 	uint8_t *image;
+	bool trapped;
 
 	if (!f || !f->in_cache)
 		return;
 	image = follow_image(tr, low, false);
-	/* Excluded code, in the cheap form, has traps of its own. */
-	trapped = image &&
-		  space_region_at(f->space, *image_reg(image, IMAGE_RIP)) &&
-		  siginfo_trapped(tr, low);
+	/* One that is owed a trap has been rewound from it, and has not run
+	 * since. Excluded code, in the cheap form, has traps of its own. */
+	trapped = image && !tt->trap_owed &&
+		  siginfo_trapped(tr, low, f->space,
+				  *image_reg(image, IMAGE_RIP));
 	follow_leave(tr, low, f, trapped);
-	tr_thread_of(th)->trap_owed = trapped;
+	tt->trap_owed |= trapped;
 }
 
 void follow_await_vfork(struct translator *tr, struct thread *th)

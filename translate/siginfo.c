@@ -16,13 +16,18 @@ static bool siginfo_read(struct translator *tr, struct thread *low,
 				      sizeof(*si)) == sizeof(*si);
 }
 
-bool siginfo_trapped(struct translator *tr, struct thread *low)
+bool siginfo_trapped(struct translator *tr, struct thread *low,
+		     const struct space *sp, uint64_t pc)
 {
+	const struct trail *tl = trails_at(sp->trails, pc - 1);
 	siginfo_t si;
 
-	return siginfo_read(tr, low, &si) &&
-	       ((si.si_signo == SIGTRAP && si.si_code == SI_KERNEL) ||
-		(si.si_signo == SIGSTOP && si.si_code <= 0));
+	if (!tl || !siginfo_read(tr, low, &si))
+		return false;
+	if (si.si_signo == SIGSTOP && si.si_code <= 0)
+		return trail_is_stopped(tl, pc);
+	return si.si_signo == SIGTRAP && si.si_code == SI_KERNEL &&
+	       trail_knows(tl, pc - 1);
 }
 
 void siginfo_mend_call(struct translator *tr, struct thread *low,

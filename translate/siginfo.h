@@ -12,9 +12,12 @@ struct follow;
 /*
  * The image's pc is in the cache. A thread that is behind the first byte of a
  * block that was dropped may have met the trap there, or have executed an
- * instruction that is one byte long: the stop says which.
+ * instruction that is one byte long: the stop says which. What it says may be
+ * of an earlier place, if the thread has been sent on and not run yet; so there
+ * has to be a boundary right before the pc, too.
  */
-bool siginfo_trapped(struct translator *tr, struct thread *low);
+bool siginfo_trapped(struct translator *tr, struct thread *low,
+		     const struct space *sp, uint64_t pc);
 
 /* A filter's SIGSYS tells where the call was: right before the pc. The thread
  * has been rewound. */

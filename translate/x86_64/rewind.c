@@ -110,6 +110,13 @@ static const struct stub *stub_at(const struct trail *tl, uint32_t at,
 	return n < tl->n_stubs ? &tl->stubs[n] : NULL;
 }
 
+bool trail_knows(const struct trail *tl, uint64_t cpc)
+{
+	uint32_t at = (uint32_t)(cpc - tl->addr);
+
+	return is_at_stop(tl, at) || trail_stub(tl, at) || trail_mark(tl, at);
+}
+
 bool trail_is_stopped(const struct trail *tl, uint64_t pc)
 {
 	return pc == tl->addr + tl->layout.cold + STOPPED_AT;

@@ -56,6 +56,9 @@ int trail_rewind(const struct trail *tl, const uint8_t *window, uint8_t *image,
 		 bool trapped, const struct orphan_memory *m,
 		 const struct stub **stub);
 
+/* Is there a boundary at that address? */
+bool trail_knows(const struct trail *tl, uint64_t cpc);
+
 /* Is the thread at that pc stopped by a stub's signal? It is in no system call
  * that the kernel is to restart. */
 bool trail_is_stopped(const struct trail *tl, uint64_t pc);
