@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/size.h"
 #include "trace/events.h"
 #include "trace/hits.h"
+#include "trace/progress.h"
 #include "translate/translate.h"
 
 #define EXIT_OURS 125
@@ -35,6 +37,7 @@ struct command {
 	struct hits hits;
 	double duration; /* seconds; 0: until it ends */
 	bool follow_forks, keep_aslr;
+	struct progress progress;
 	int status; /* of the program that was started */
 };
 
@@ -337,18 +340,21 @@ static bool asked_to_end(struct command *c)
 	return !c->argv || si.ssi_signo != SIGINT;
 }
 
-/* True: there may be more events; false: it is over. */
-/* In ms, for poll(2): to what comes first of the end and the next tick. */
+/* In ms, for poll(2): to what comes first of the end and the next ticks. */
 static int time_left(struct command *c, int64_t until)
 {
+	const int ticks[] = { translate_tick(c->t),
+			      progress_tick(&c->progress, c->t) };
 	int64_t left = until ? until - now_ms() : INT_MAX;
-	int tick = translate_tick(c->t);
 
-	if (tick >= 0 && tick < left)
-		return tick;
-	return until ? (int)left : -1;
+	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++) {
+		if (ticks[i] >= 0 && ticks[i] < left)
+			left = ticks[i];
+	}
+	return left == INT_MAX ? -1 : (int)left;
 }
 
+/* True: there may be more events; false: it is over. */
 static bool wait_for_more(struct command *c, int64_t until)
 {
 	struct pollfd fds[2] = {
@@ -371,6 +377,7 @@ static void run(struct command *c)
 	sigfillset(&c->t->pass_signals);
 	sigfillset(&c->t->program_signals);
 	resume_first(c);
+	progress_begin(&c->progress, c->argv);
 	do {
 		while (c->t->ops->next_event(c->t, &ev, true) > 0) {
 			if (!take_event(c, &ev))
@@ -519,6 +526,7 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 		c.pid = list_entry(t->processes.next, struct process, node)
 				->pid;
 	run(&c);
+	progress_end(&c.progress);
 	let_go(&c);
 	write_files(&c);
 	hits_fini(&c.hits);

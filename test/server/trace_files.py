@@ -2,11 +2,12 @@
 """What `tracestub trace` records: coverage and counts, against single steps."""
 import collections
 import os
+import pty
 import re
 import subprocess
 import tempfile
 
-from rsp import case, check, equal, inferior, main
+from rsp import OPTIONS, case, check, equal, inferior, main
 from traced import counts, drcov, events, stepped, trace, traced
 
 OURS = "the translator's"
@@ -280,6 +281,32 @@ def mistakes_are_told_before_the_program_runs():
     status, out, err = trace(["--stats=/dev/full"], "covered", "plain")
     equal(status, 3, "of the program")
     check("writing /dev/full failed: No space left on device" in err, err)
+
+
+def on_a_terminal(own_output):
+    """What is on it in the end, of a program that sleeps for a while."""
+    ours, its = pty.openpty()
+    with subprocess.Popen([OPTIONS.server, "trace", "--", "sleep", "3"],
+                          stdout=its if own_output else subprocess.DEVNULL,
+                          stderr=its) as p:
+        os.close(its)
+        shown = b""
+        try:
+            while True:
+                shown += os.read(ours, 4096)
+        except OSError:     # the other end is closed
+            pass
+        equal(p.wait(), 0, "exit status")
+    os.close(ours)
+    return shown
+
+
+@case(peer=OURS)
+def progress_is_shown_where_it_disturbs_nobody():
+    shown = on_a_terminal(False)
+    check(re.search(rb"\d+ blocks translated", shown), shown)
+    check(shown.endswith(b"\r\x1b[K"), "it is not taken away", shown)
+    equal(on_a_terminal(True), b"", "beside the program's own output")
 
 
 if __name__ == "__main__":

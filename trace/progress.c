@@ -1,0 +1,57 @@
+#include "trace/progress.h"
+
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "translate/translate.h"
+
+#define FIRST_MS 2000 /* what is over sooner needs none */
+#define EVERY_MS 500
+
+/* Back to the line's beginning, and nothing in it: ECMA-48, EL. */
+#define CLEAR "\r\033[K"
+
+static int64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
+}
+
+void progress_begin(struct progress *p, bool own_output)
+{
+	p->wanted =
+		isatty(STDERR_FILENO) && !(own_output && isatty(STDOUT_FILENO));
+	p->begun = now_ms();
+	p->due = p->begun + FIRST_MS;
+}
+
+int progress_tick(struct progress *p, const struct target *t)
+{
+	const struct translate_stats *s = translate_stats(t);
+	int64_t now;
+
+	if (!p->wanted)
+		return -1;
+	now = now_ms();
+	if (now >= p->due) {
+		fprintf(stderr,
+			CLEAR "tracestub: %ld s, %lu threads followed, "
+			      "%lu blocks translated, %lu stops",
+			(long)(now - p->begun) / 1000, s->threads, s->blocks,
+			s->stops);
+		fflush(stderr);
+		p->shown = true;
+		p->due = now + EVERY_MS;
+	}
+	return (int)(p->due - now);
+}
+
+void progress_end(struct progress *p)
+{
+	if (p->shown)
+		fputs(CLEAR, stderr);
+	p->shown = false;
+}
