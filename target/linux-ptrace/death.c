@@ -88,6 +88,9 @@ void zombie_leaders_hide(struct linux_target *lt)
 		    p->threads.next == p->threads.prev ||
 		    !is_zombie_leader(lwp))
 			continue;
+		/* Killed, and all others with it: the end comes. */
+		if (WIFSIGNALED(proc_task_status(p->pid, p->pid)))
+			continue;
 		running = lwp->th->running;
 		if (running && tells_exit(lt, lwp)) {
 			lwp_set_pending(lt, lwp, STOP_THREAD_EXIT);

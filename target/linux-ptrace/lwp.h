@@ -267,6 +267,9 @@ int linux_thread_name(struct target *t, struct thread *th, char *buf,
 int64_t coarse_ms(void);
 /* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
 char proc_task_state(pid_t pid, pid_t tid);
+/* The status of a zombie, in the form of waitpid(2); 0 if there is no telling:
+ * proc_pid_stat(5), exit_code. */
+int proc_task_status(pid_t pid, pid_t tid);
 pid_t linux_own_id(struct target *t, const struct thread *th);
 bool linux_sigcont_waits(struct target *t, const struct thread *th);
 enum signal_action linux_signal_action(struct target *t,

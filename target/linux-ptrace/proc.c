@@ -28,6 +28,19 @@ char proc_task_state(pid_t pid, pid_t tid)
 	return *after_command(stat);
 }
 
+/* The last field. */
+int proc_task_status(pid_t pid, pid_t tid)
+{
+	char stat[1024];
+	const char *last;
+
+	if (file_peek(stat, sizeof(stat), "/proc/%d/task/%d/stat", pid, tid) <=
+	    0)
+		return 0;
+	last = strrchr(stat, ' ');
+	return last ? atoi(last) : 0;
+}
+
 /* --- threads, as lists and stop replies show them ------------------------ */
 
 /*
