@@ -10,6 +10,7 @@
 #include <ucontext.h>
 
 #define THREADS 4
+#define TURNS	25000 /* each takes two stops, of up to 60 us on two processors */
 
 static unsigned long counts[4096][8];
 
@@ -104,7 +105,7 @@ static void *add_thread(void *arg)
 	r.rdi = area();
 	r.rsi = (unsigned long)&add_section;
 	r.rdx = (unsigned long)counts;
-	r.rcx = 100000;
+	r.rcx = TURNS;
 	tr_run(&r, add);
 	return (void *)r.rbx;
 }
@@ -124,7 +125,7 @@ static void counted(void)
 		pthread_join(t[i], NULL);
 	for (int i = 0; i < 4096; i++)
 		sum += counts[i][0];
-	EXPECT(sum, THREADS * 100000);
+	EXPECT(sum, THREADS * TURNS);
 }
 
 /* The number of the processor that the kernel keeps there is right. */
