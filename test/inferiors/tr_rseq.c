@@ -10,7 +10,6 @@
 #include <ucontext.h>
 
 #define THREADS 4
-#define TURNS	25000 /* each takes two stops, of up to 60 us on two processors */
 
 static unsigned long counts[4096][8];
 
@@ -105,7 +104,7 @@ static void *add_thread(void *arg)
 	r.rdi = area();
 	r.rsi = (unsigned long)&add_section;
 	r.rdx = (unsigned long)counts;
-	r.rcx = TURNS;
+	r.rcx = 100000;
 	tr_run(&r, add);
 	return (void *)r.rbx;
 }
@@ -125,7 +124,7 @@ static void counted(void)
 		pthread_join(t[i], NULL);
 	for (int i = 0; i < 4096; i++)
 		sum += counts[i][0];
-	EXPECT(sum, THREADS * TURNS);
+	EXPECT(sum, THREADS * 100000);
 }
 
 /* The number of the processor that the kernel keeps there is right. */
