@@ -35,7 +35,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 		p->gate = gate_prepare(sp, addr, range);
 	if (p->gate && p->gate->state != GATE_HOT)
 		memcpy(p->bytes, p->gate->bytes, (size_t)(p->size = PAGE));
-	else if (p->flags & (RANGE_X | RANGE_R))
+	else if (p->flags & RANGE_X)
 		p->size = target_read(sp->tr->lower, sp->by->proc, addr,
 				      p->bytes, PAGE);
 }
@@ -56,17 +56,6 @@ static struct code_page *page_at(struct code_reader *r, uint64_t addr)
 	if (p->addr != page || !is_good(r->sp, p))
 		page_read(r->sp, p, page);
 	return p;
-}
-
-bool code_pointer(struct code_reader *r, uint64_t at, uint64_t *value)
-{
-	const struct code_page *p = page_at(r, at);
-	size_t off = at % PAGE;
-
-	if (p->size < (ssize_t)(off + sizeof(*value)))
-		return false;
-	memcpy(value, p->bytes + off, sizeof(*value));
-	return true;
 }
 
 unsigned code_flags(struct code_reader *r, uint64_t pc)
@@ -97,8 +86,7 @@ static size_t fetch(struct code_reader *r, uint64_t pc, uint8_t *out)
 	while (n < X86_INSN_MAX) {
 		const struct code_page *p = page_at(r, pc + n);
 		size_t off = (pc + n) % PAGE;
-		ssize_t size = p->flags & RANGE_X ? p->size : 0;
-		size_t have = size > (ssize_t)off ? size - off : 0;
+		size_t have = p->size > (ssize_t)off ? p->size - off : 0;
 		size_t want = X86_INSN_MAX - n;
 
 		memcpy(out + n, p->bytes + off, have < want ? have : want);

@@ -44,9 +44,6 @@ void code_init(struct code_reader *r, struct space *sp);
  * be copied. */
 bool code_read(struct code_reader *r, uint64_t pc, struct insn *i);
 
-/* Eight bytes of data, on one page, as they were in this batch. */
-bool code_pointer(struct code_reader *r, uint64_t at, uint64_t *value);
-
 /* Of the page that holds pc: RANGE_* bits, and its gate or NULL. */
 unsigned code_flags(struct code_reader *r, uint64_t pc);
 struct gate *code_gate(struct code_reader *r, uint64_t pc);
