@@ -1,7 +1,7 @@
 /*
  * What a long run is doing, in one line of the terminal that goes again: on
- * stderr, and only where nothing of the program's own output is on a terminal
- * that it would disturb.
+ * stderr, and only where the program's own stdout is on no terminal. Its stderr
+ * is the same as ours, and comes in between.
  */
 #ifndef TRACE_PROGRESS_H
 #define TRACE_PROGRESS_H
