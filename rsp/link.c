@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "rsp/frame.h"
@@ -145,21 +145,13 @@ static int flush(struct link *l)
 	return l->gone ? -EPIPE : 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 static void linger(struct link *l)
 {
-	int64_t end = now_ms() + LINGER_MS, left = LINGER_MS;
+	int64_t end = clock_ms() + LINGER_MS, left = LINGER_MS;
 
 	while (!flush(l) && unsent(l) && left > 0 &&
 	       ready(l->out, POLLOUT, (int)left))
-		left = end - now_ms();
+		left = end - clock_ms();
 }
 
 void link_free(struct link *l)

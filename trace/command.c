@@ -1,3 +1,4 @@
+#include "base/clock.h"
 #include "trace/trace.h"
 
 #include <errno.h>
@@ -9,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -321,14 +321,6 @@ static bool take_event(struct command *c, const struct stop *ev)
 	return !list_empty(&c->t->processes);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
-
 /* A signal that asks us to end is the program's to take when it runs in our
  * terminal. */
 static bool asked_to_end(struct command *c)
@@ -345,7 +337,7 @@ static int time_left(struct command *c, int64_t until)
 {
 	const int ticks[] = { translate_tick(c->t),
 			      progress_tick(&c->progress, c->t) };
-	int64_t left = until ? until - now_ms() : INT_MAX;
+	int64_t left = until ? until - clock_ms() : INT_MAX;
 
 	for (size_t i = 0; i < ARRAY_SIZE(ticks); i++) {
 		if (ticks[i] >= 0 && ticks[i] < left)
@@ -362,7 +354,7 @@ static bool wait_for_more(struct command *c, int64_t until)
 		{ c->t->ops->event_fd(c->t), POLLIN, 0 },
 	};
 
-	if (until && until <= now_ms())
+	if (until && until <= clock_ms())
 		return false;
 	poll(fds, 2, time_left(c, until));
 	return !(fds[0].revents && asked_to_end(c));
@@ -371,7 +363,7 @@ static bool wait_for_more(struct command *c, int64_t until)
 static void run(struct command *c)
 {
 	int64_t until =
-		c->duration ? now_ms() + (int64_t)(c->duration * 1000) : 0;
+		c->duration ? clock_ms() + (int64_t)(c->duration * 1000) : 0;
 	struct stop ev;
 
 	sigfillset(&c->t->pass_signals);

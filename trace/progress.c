@@ -1,9 +1,9 @@
 #include "trace/progress.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "translate/translate.h"
 
 #define FIRST_MS 2000 /* what is over sooner needs none */
@@ -12,19 +12,11 @@
 /* Back to the line's beginning, and nothing in it: ECMA-48, EL. */
 #define CLEAR "\r\033[K"
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
-
 void progress_begin(struct progress *p, bool own_output)
 {
 	p->wanted =
 		isatty(STDERR_FILENO) && !(own_output && isatty(STDOUT_FILENO));
-	p->begun = now_ms();
+	p->begun = clock_ms();
 	p->due = p->begun + FIRST_MS;
 }
 
@@ -35,7 +27,7 @@ int progress_tick(struct progress *p, const struct target *t)
 
 	if (!p->wanted)
 		return -1;
-	now = now_ms();
+	now = clock_ms();
 	if (now >= p->due) {
 		fprintf(stderr,
 			CLEAR "tracestub: %ld s, %lu threads followed, "

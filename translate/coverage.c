@@ -10,8 +10,8 @@
  */
 #include "translate/coverage.h"
 
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/layer.h"
@@ -22,14 +22,6 @@
 #define SHORTEST   (10 * NS_PER_MS)
 #define LONGEST	   (640 * NS_PER_MS)
 #define COST_SHARE 50 /* of the time, in sweeps: one part in so many */
-
-static int64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000 * NS_PER_MS + ts.tv_nsec;
-}
 
 void coverage_wait(struct space *sp, const struct waiting *w)
 {
@@ -83,7 +75,7 @@ static uint32_t sweep(struct space *sp)
 
 void coverage_begin(struct translator *tr)
 {
-	tr->sweep_at = now_ns() + FIRST_MS * NS_PER_MS;
+	tr->sweep_at = clock_ns() + FIRST_MS * NS_PER_MS;
 	tr->sweep_every = SHORTEST;
 }
 
@@ -108,7 +100,7 @@ static void sweep_all(struct translator *tr, int64_t now)
 		found += sweep(space_of(p));
 		waiting += space_of(p)->n_waiting;
 	}
-	cost = (now_ns() - now) * COST_SHARE;
+	cost = (clock_ns() - now) * COST_SHARE;
 	tr->sweep_every =
 		has_grown(tr) || found ? SHORTEST : 2 * tr->sweep_every;
 	if (tr->sweep_every > LONGEST)
@@ -123,7 +115,7 @@ int coverage_tick(struct translator *tr)
 
 	if (!tr->sweep_at)
 		return -1;
-	now = now_ns();
+	now = clock_ns();
 	if (now >= tr->sweep_at)
 		sweep_all(tr, now);
 	return (int)((tr->sweep_at - now) / NS_PER_MS) + 1;

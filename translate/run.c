@@ -6,8 +6,8 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "translate/callback.h"
 #include "translate/ring.h"
@@ -335,21 +335,13 @@ static void note_end(void *user, struct target *t, struct ptid who, int r,
 	w->value = value;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
-
 /* False: time is up. */
 static bool wait_more(const struct waiter *w)
 {
 	struct target *lower = w->tr->lower;
 	struct pollfd pfd = { .fd = lower->ops->event_fd(lower),
 			      .events = POLLIN };
-	int64_t left = w->until < 0 ? 1000 : w->until - now_ms();
+	int64_t left = w->until < 0 ? 1000 : w->until - clock_ms();
 
 	if (left <= 0)
 		return false;
@@ -438,7 +430,7 @@ int translate_run_sync(struct target *t, struct thread *th,
 	struct waiter w = {
 		.tr = tr,
 		.id = th->id,
-		.until = timeout_ms < 0 ? -1 : now_ms() + timeout_ms,
+		.until = timeout_ms < 0 ? -1 : clock_ms() + timeout_ms,
 		.stopped = !th->running,
 		.asked = tr_thread_of(th)->asked,
 		.last = th->last,
