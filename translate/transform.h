@@ -91,7 +91,4 @@ int transform_callout(struct transform *it, callout_fn *fn, void *user);
  * jump to what would return. It ends the block. */
 int transform_return(struct transform *it);
 
-/* Of which process. */
-pid_t transform_pid(const struct transform *it);
-
 #endif

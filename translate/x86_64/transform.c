@@ -140,11 +140,6 @@ void transform_keep(struct transform *it)
 	it->now = NULL;
 }
 
-pid_t transform_pid(const struct transform *it)
-{
-	return it->c->sp->by->proc->pid;
-}
-
 bool transform_write(struct compiler *c, uint64_t *next)
 {
 	struct transform it = { .c = c };
