@@ -212,10 +212,6 @@ bool process_wants(struct translator *tr, struct thread *th,
 void process_follow_late(struct translator *tr, struct thread *th,
 			 const struct stop *ev);
 
-/* The process, with its threads, is let go of if it is ours alone: the layer
- * above knows nothing of it. */
-bool process_let_go(struct translator *tr, struct process *p);
-
 /* Nothing of the process is followed any more; its threads have been rewound,
  * or are gone. */
 void process_forget(struct translator *tr, struct process *p);
@@ -227,6 +223,20 @@ bool process_has_point(const struct space *sp, uint64_t pc);
  * layer above set it; or NULL. */
 const struct point *process_point(const struct process *p, uint64_t pc);
 
+/* The numbers of registers of such a thread. */
+void process_learn_registers(struct translator *tr, const struct arch *a);
+
+/* Counted; the last use frees it. */
+void space_unref(struct space *sp);
+
+/* --- births.c ------------------------------------------------------------ */
+
+/* The process, with its threads, is let go of if it is ours alone: the layer
+ * above knows nothing of it. */
+bool process_let_go(struct translator *tr, struct process *p);
+
+/* --- clear.c ------------------------------------------------------------- */
+
 /* The cache is dropped, for all threads. */
 void process_flush(struct translator *tr, struct space *sp);
 /* Regions of it in which nothing is used any more are empty. */
@@ -235,12 +245,6 @@ void process_collect(struct translator *tr, struct space *sp);
 bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc);
 /* The same; all are stopped. */
 void process_drop_code(struct translator *tr, struct space *sp);
-
-/* The numbers of registers of such a thread. */
-void process_learn_registers(struct translator *tr, const struct arch *a);
-
-/* Counted; the last use frees it. */
-void space_unref(struct space *sp);
 
 /* --- wrapper-*.c: operations that forward -------------------------------- */
 

@@ -1,20 +1,19 @@
 /* Processes whose threads are followed: how that begins, spreads and ends. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "base/log.h"
-#include "translate/block.h"
+#include "translate/births.h"
 #include "translate/blocked.h"
 #include "translate/coverage.h"
 #include "translate/evict.h"
 #include "translate/exclude.h"
-#include "translate/follow.h"
 #include "translate/ring.h"
 #include "translate/stop.h"
 #include "translate/sweep.h"
 #include "translate/trail.h"
+#include "translate/trap.h"
 
 void space_unref(struct space *sp)
 {
@@ -31,11 +30,6 @@ static int refuse(struct translator *tr, struct err *e, const char *why)
 {
 	tr->stats.refused++;
 	return err_set(e, -EOPNOTSUPP, "%s", why);
-}
-
-static struct thread *first_thread(struct process *p)
-{
-	return list_entry(p->threads.next, struct thread, node);
 }
 
 static unsigned n_threads(const struct process *p)
@@ -83,9 +77,8 @@ static void threads_end(struct translator *tr, struct process *p)
 		follow_end(tr, th);
 }
 
-/* The space is counted once for the process. */
-static int follow_in(struct translator *tr, struct process *p, struct space *sp,
-		     struct thread *by, struct err *e)
+int process_follow_in(struct translator *tr, struct process *p,
+		      struct space *sp, struct thread *by, struct err *e)
 {
 	struct thread *th;
 
@@ -119,9 +112,8 @@ static struct thread *caller_of(struct translator *tr, struct process *p)
 	return NULL;
 }
 
-/* sweeps: there may be leftovers in it. */
-static int follow_process(struct translator *tr, struct process *p,
-			  enum trace_mode mode, bool sweeps, struct err *e)
+int process_follow(struct translator *tr, struct process *p,
+		   enum trace_mode mode, bool fresh, struct err *e)
 {
 	struct thread *by;
 	struct space *sp;
@@ -133,7 +125,7 @@ static int follow_process(struct translator *tr, struct process *p,
 	by = caller_of(tr, p);
 	if (!by)
 		return err_set(e, -EBUSY, "it waits for its vfork child");
-	if (p->attached && sweeps)
+	if (p->attached && !fresh)
 		sweep_leftovers(tr, p, by);
 	sp = space_new(tr, by, e);
 	if (!sp) {
@@ -144,7 +136,7 @@ static int follow_process(struct translator *tr, struct process *p,
 	if (p->caught)
 		space_use_traps(sp);
 	if ((mode != MODE_TRACE || rings_map(sp, e) == 0) &&
-	    follow_in(tr, p, sp, by, e) == 0) {
+	    process_follow_in(tr, p, sp, by, e) == 0) {
 		sp->pid = p->pid;
 		if (mode == MODE_COVERAGE)
 			coverage_begin(tr);
@@ -158,7 +150,7 @@ static int follow_process(struct translator *tr, struct process *p,
 int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		     struct err *e)
 {
-	return follow_process(translator_of(t), p, mode, true, e);
+	return process_follow(translator_of(t), p, mode, false, e);
 }
 
 int translate_follow_soon(struct target *t, struct process *p,
@@ -217,152 +209,6 @@ void process_forget(struct translator *tr, struct process *p)
 	space_unref(sp);
 }
 
-/* --- births -------------------------------------------------------------- */
-
-static void resume_low(struct translator *tr, struct thread *low)
-{
-	struct resume act = { .who = low->id, .kind = RESUME_CONT };
-
-	target_resume(tr->lower, &act, 1);
-}
-
-/* Both are stopped; the child's record is there. */
-static bool take_clone(struct translator *tr, struct thread *th,
-		       struct stop *ev)
-{
-	struct follow *f = follow_of(th);
-	struct thread *child = thread_find(&tr->t, ev->child.tid);
-	struct thread *low = child ? lower_thread(child) : NULL;
-	struct resume go = { .kind = RESUME_CONT };
-
-	if (!child)
-		return false;
-	follow_rewind_child(tr, f, low);
-	if (follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0)
-		follow_of(child)->gs_base = f->gs_base;
-	if (th->options & THREAD_TELL_CLONE)
-		return true;
-	go.who = th->id;
-	follow_resume(tr, th, &f->asked);
-	if (tr->t.report_threads) {
-		*ev = (struct stop){ .id = child->id, .kind = STOP_CREATED };
-		return true;
-	}
-	go.who = child->id;
-	if (follow_of(child))
-		follow_resume(tr, child, &go);
-	else
-		resume_low(tr, low);
-	mirror_running(tr, child);
-	return false;
-}
-
-/* As its parent, or the program before. */
-static int follow_so(struct translator *tr, struct process *p,
-		     enum trace_mode mode, bool inactive, struct err *e)
-{
-	int r = follow_process(tr, p, mode, false, e);
-
-	if (r == 0)
-		space_of(p)->inactive = space_of(p)->to_be_inactive = inactive;
-	return r;
-}
-
-/* The child's memory has breakpoints where its parent's excluded calls return
- * to, and records of them. */
-static void forget_returns(struct translator *tr, const struct space *sp,
-			   const struct process *parent, struct process *child)
-{
-	const struct map *m = &sp->returns;
-
-	for (size_t i = 0; m->slots && i <= m->mask; i++) {
-		uint64_t pc = m->slots[i].key - 1;
-
-		if (m->slots[i].key && !point_find(parent, POINT_SW, pc, 1))
-			target_point_clear(&tr->t, child, POINT_SW, pc, 1);
-	}
-}
-
-/* Of a vfork child the memory is its parent's; another has no cache. */
-static void take_child(struct translator *tr, struct thread *th,
-		       struct process *child, bool shares)
-{
-	struct follow *f = follow_of(th);
-	struct space *sp = f->space;
-	struct thread *low = lower_thread(first_thread(child));
-	struct err e = { 0 };
-
-	follow_rewind_child(tr, f, low);
-	if (!shares)
-		forget_returns(tr, sp, th->proc, child);
-	if (!tr->follow_forks)
-		return;
-	if (!shares)
-		follow_so(tr, child, sp->mode, sp->inactive, &e);
-	else if (follow_in(tr, child, sp, low, &e) == 0)
-		sp->refs++;
-	if (e.text[0])
-		debug(SESSION, "%d: not followed: %s", child->pid, e.text);
-}
-
-static bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
-{
-	struct process *child = process_find(&tr->t, ev->child.pid);
-	bool vfork = ev->kind == STOP_VFORK;
-
-	if (!child)
-		return false;
-	take_child(tr, th, child, vfork);
-	if (vfork)
-		follow_await_vfork(tr, th);
-	if (vfork ? tr->t.report_vfork : tr->t.report_fork)
-		return true;
-	if (space_of(child)) {
-		struct thread *first = first_thread(child);
-		struct resume go = { first->id, RESUME_CONT, 0, 0, 0 };
-
-		tr_process_of(child)->is_ours = true;
-		follow_resume(tr, first, &go);
-		mirror_running(tr, first);
-	} else {
-		tr->lower->ops->detach(tr->lower, lower_process(child), 0);
-	}
-	follow_resume(tr, th, &follow_of(th)->asked);
-	return false;
-}
-
-bool process_let_go(struct translator *tr, struct process *p)
-{
-	if (!tr_process_of(p)->is_ours)
-		return false;
-	tr->stats.let_go++;
-	debug(SESSION, "%d: let go of", p->pid);
-	tr->t.ops->detach(&tr->t, p, 0);
-	return true;
-}
-
-/* The process has a new memory, in which nothing of ours is. */
-static bool take_exec(struct translator *tr, struct thread *th)
-{
-	struct process *p = th->proc;
-	enum trace_mode mode = space_of(p)->mode;
-	bool inactive = space_of(p)->inactive;
-	struct resume go = { th->id, RESUME_CONT, 0, 0, 0 };
-	struct err e = { 0 };
-
-	sections_end(space_of(p), lower_process(p));
-	process_forget(tr, p);
-	if (tr->follow_execs && follow_so(tr, p, mode, inactive, &e) < 0)
-		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
-	if (tr->t.report_exec)
-		return true;
-	if (follow_of(th))
-		follow_resume(tr, th, &go);
-	else
-		resume_low(tr, lower_thread(th));
-	return false;
-}
-
 bool process_event(struct translator *tr, struct thread *th, struct stop *ev)
 {
 	blocked_settle(tr, lower_thread(th));
@@ -394,7 +240,7 @@ static void let_child_run(struct translator *tr, const struct stop *ev)
 	struct thread *th = thread_find(&tr->t, ev->child.tid);
 
 	if (ev->kind == STOP_CLONED && th)
-		resume_low(tr, lower_thread(th));
+		follow_go(tr, lower_thread(th), RESUME_CONT, 0);
 	else if ((ev->kind == STOP_FORK || ev->kind == STOP_VFORK) && p)
 		tr->lower->ops->detach(tr->lower, lower_process(p), 0);
 }
@@ -493,95 +339,6 @@ bool process_has_point(const struct space *sp, uint64_t pc)
 	const struct process *p = upper_of(sp);
 
 	return p && process_point(p, pc);
-}
-
-/* --- the cache is full --------------------------------------------------- */
-
-/* Out of the cache, in the kernel's eyes too: when we die now, nobody could
- * find the way back. */
-static void take_out(struct translator *tr, struct thread *th)
-{
-	follow_rewind(tr, th);
-	if (!lower_thread(th)->blocked)
-		target_regs_flush(tr->lower, lower_thread(th));
-	ring_drain(tr, th, true);
-}
-
-/* Nobody is in the cache then; all are stopped. */
-static void take_all_out(struct translator *tr, struct space *sp)
-{
-	struct process *p;
-	struct thread *th;
-
-	list_each(p, &tr->t.processes, node) {
-		if (space_of(p) != sp)
-			continue;
-		follow_rewind_unborn(tr, p);
-		list_each(th, &p->threads, node) {
-			if (follow_of(th) && follow_of(th)->space == sp)
-				take_out(tr, th);
-		}
-	}
-}
-
-void process_drop_code(struct translator *tr, struct space *sp)
-{
-	struct thread *by = sp->by;
-
-	take_all_out(tr, sp);
-	sp->by = by;
-	records_end(sp);
-	space_flush(sp);
-}
-
-/* Returns the thread that is not to run on when that is over. */
-static struct thread *clear_cache(struct translator *tr, struct space *sp)
-{
-	struct thread *by = sp->by;
-
-	translator_pause(tr);
-	take_all_out(tr, sp);
-	sp->by = by;
-	return by;
-}
-
-static void run_on(struct translator *tr, struct space *sp, struct thread *by)
-{
-	translator_unpause(tr, by);
-	sp->by = by;
-}
-
-/* Rare: it is when what code was translated by holds no more. */
-void process_flush(struct translator *tr, struct space *sp)
-{
-	struct thread *by = clear_cache(tr, sp);
-
-	space_measure(sp);
-	records_end(sp);
-	space_flush(sp);
-	run_on(tr, sp, by);
-}
-
-void process_collect(struct translator *tr, struct space *sp)
-{
-	struct thread *by = clear_cache(tr, sp);
-
-	space_collect(sp);
-	run_on(tr, sp, by);
-}
-
-/* Rare, too: it is when megabytes of code have been translated. */
-bool process_make_room(struct translator *tr, struct space *sp, uint64_t pc)
-{
-	struct thread *by;
-	bool done;
-
-	if (!space_can_evict(sp, pc))
-		return false;
-	by = clear_cache(tr, sp);
-	done = space_evict(sp, pc);
-	run_on(tr, sp, by);
-	return done;
 }
 
 /* --- what is asked of it ------------------------------------------------- */

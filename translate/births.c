@@ -1,0 +1,141 @@
+/* What followed threads make: threads, processes, programs. */
+#include "translate/births.h"
+
+#include "base/log.h"
+#include "translate/trap.h"
+
+/* Both are stopped; the child's record is there. */
+bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
+{
+	struct follow *f = follow_of(th);
+	struct thread *child = thread_find(&tr->t, ev->child.tid);
+	struct thread *low = child ? lower_thread(child) : NULL;
+	struct resume go = { .kind = RESUME_CONT };
+
+	if (!child)
+		return false;
+	follow_rewind_child(tr, f, low);
+	if (follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0)
+		follow_of(child)->gs_base = f->gs_base;
+	if (th->options & THREAD_TELL_CLONE)
+		return true;
+	go.who = th->id;
+	follow_resume(tr, th, &f->asked);
+	if (tr->t.report_threads) {
+		*ev = (struct stop){ .id = child->id, .kind = STOP_CREATED };
+		return true;
+	}
+	go.who = child->id;
+	if (follow_of(child))
+		follow_resume(tr, child, &go);
+	else
+		follow_go(tr, low, RESUME_CONT, 0);
+	mirror_running(tr, child);
+	return false;
+}
+
+/* As its parent, or the program before. */
+static int follow_so(struct translator *tr, struct process *p,
+		     enum trace_mode mode, bool inactive, struct err *e)
+{
+	int r = process_follow(tr, p, mode, true, e);
+
+	if (r == 0)
+		space_of(p)->inactive = space_of(p)->to_be_inactive = inactive;
+	return r;
+}
+
+/* The child's memory has breakpoints where its parent's excluded calls return
+ * to, and records of them. */
+static void forget_returns(struct translator *tr, const struct space *sp,
+			   const struct process *parent, struct process *child)
+{
+	const struct map *m = &sp->returns;
+
+	for (size_t i = 0; m->slots && i <= m->mask; i++) {
+		uint64_t pc = m->slots[i].key - 1;
+
+		if (m->slots[i].key && !point_find(parent, POINT_SW, pc, 1))
+			target_point_clear(&tr->t, child, POINT_SW, pc, 1);
+	}
+}
+
+/* Of a vfork child the memory is its parent's; another has no cache. */
+static void take_child(struct translator *tr, struct thread *th,
+		       struct process *child, bool shares)
+{
+	struct follow *f = follow_of(th);
+	struct space *sp = f->space;
+	struct thread *low = lower_thread(first_thread(child));
+	struct err e = { 0 };
+
+	follow_rewind_child(tr, f, low);
+	if (!shares)
+		forget_returns(tr, sp, th->proc, child);
+	if (!tr->follow_forks)
+		return;
+	if (!shares)
+		follow_so(tr, child, sp->mode, sp->inactive, &e);
+	else if (process_follow_in(tr, child, sp, low, &e) == 0)
+		sp->refs++;
+	if (e.text[0])
+		debug(SESSION, "%d: not followed: %s", child->pid, e.text);
+}
+
+bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
+{
+	struct process *child = process_find(&tr->t, ev->child.pid);
+	bool vfork = ev->kind == STOP_VFORK;
+
+	if (!child)
+		return false;
+	take_child(tr, th, child, vfork);
+	if (vfork)
+		follow_await_vfork(tr, th);
+	if (vfork ? tr->t.report_vfork : tr->t.report_fork)
+		return true;
+	if (space_of(child)) {
+		struct thread *first = first_thread(child);
+		struct resume go = { first->id, RESUME_CONT, 0, 0, 0 };
+
+		tr_process_of(child)->is_ours = true;
+		follow_resume(tr, first, &go);
+		mirror_running(tr, first);
+	} else {
+		tr->lower->ops->detach(tr->lower, lower_process(child), 0);
+	}
+	follow_resume(tr, th, &follow_of(th)->asked);
+	return false;
+}
+
+bool process_let_go(struct translator *tr, struct process *p)
+{
+	if (!tr_process_of(p)->is_ours)
+		return false;
+	tr->stats.let_go++;
+	debug(SESSION, "%d: let go of", p->pid);
+	tr->t.ops->detach(&tr->t, p, 0);
+	return true;
+}
+
+/* The process has a new memory, in which nothing of ours is. */
+bool take_exec(struct translator *tr, struct thread *th)
+{
+	struct process *p = th->proc;
+	enum trace_mode mode = space_of(p)->mode;
+	bool inactive = space_of(p)->inactive;
+	struct resume go = { th->id, RESUME_CONT, 0, 0, 0 };
+	struct err e = { 0 };
+
+	sections_end(space_of(p), lower_process(p));
+	process_forget(tr, p);
+	if (tr->follow_execs && follow_so(tr, p, mode, inactive, &e) < 0)
+		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
+	if (tr->t.report_exec)
+		return true;
+	if (follow_of(th))
+		follow_resume(tr, th, &go);
+	else
+		follow_go(tr, lower_thread(th), RESUME_CONT, 0);
+	return false;
+}
