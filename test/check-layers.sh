@@ -12,7 +12,7 @@ xml                     base
 target                  base arch agent
 target/linux-ptrace     base arch agent target <sys/ptrace.h
 translate               base arch agent target <capstone/
-trace                   base target translate
+trace                   base arch target translate <capstone/
 server                  base rsp arch agent xml target
 server/qtrace.c         base rsp arch agent xml target translate trace server
 doc                     base rsp arch agent xml target server

@@ -1,0 +1,289 @@
+#include "trace/calls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* Returns that match no call are rare, but in programs that make them often the
+ * search for one should not be long. */
+#define SEARCHED 65536
+
+void calls_init(struct calls *c, const struct run *r,
+		const struct calls_listener *to)
+{
+	*c = (struct calls){ .run = r, .to = *to };
+}
+
+static const struct run_block *block_at(const struct calls *c, uint32_t block)
+{
+	return &c->run->blocks[block];
+}
+
+/* --- the stack ------------------------------------------------------------ */
+
+static void push(struct calls *c, const struct call *call)
+{
+	if (c->n == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 64;
+		c->stack = xrealloc(c->stack, c->cap * sizeof(*c->stack));
+	}
+	c->stack[c->n++] = *call;
+	calls_top(c)->since = c->now;
+	c->function = call->function;
+	if (c->to.enter)
+		c->to.enter(c->to.user, c, calls_top(c));
+}
+
+/* Those from that one on are over. */
+static void pop_to(struct calls *c, uint32_t n)
+{
+	while (c->n > n) {
+		if (c->to.leave)
+			c->to.leave(c->to.user, c, calls_top(c));
+		c->n--;
+	}
+}
+
+/* All but the bottom may go: what is executed is a part of something. */
+static uint32_t leave_for(struct calls *c, uint32_t i, uint32_t function)
+{
+	uint32_t site = c->stack[i].site;
+
+	pop_to(c, i);
+	c->function = function;
+	return site;
+}
+
+void calls_end(struct calls *c)
+{
+	pop_to(c, 0);
+	free(c->stack);
+	c->stack = NULL;
+	c->cap = 0;
+}
+
+static uint32_t caller(const struct calls *c, const struct call *call)
+{
+	return c->run->steps[call->site].function;
+}
+
+/* --- jumps to other functions --------------------------------------------- */
+
+static void push_tail(struct calls *c, uint32_t site, uint32_t function)
+{
+	push(c, &(struct call){
+			.kind = CALL_TAIL,
+			.site = site,
+			.function = function,
+		});
+}
+
+/* The linker's own part is not between a stub and what it is linked to. */
+static uint32_t leave_linker(struct calls *c, uint32_t site)
+{
+	while (calls_top(c)->kind == CALL_TAIL &&
+	       c->run->functions[calls_top(c)->function].flags &
+		       FUNCTION_LINK) {
+		site = calls_top(c)->site;
+		pop_to(c, c->n - 1);
+	}
+	return site;
+}
+
+/* Back to what has jumped here: a function whose parts lie apart. */
+static bool jump_back(struct calls *c, uint32_t function)
+{
+	for (uint32_t i = c->n; i-- > 1;) {
+		if (c->stack[i].kind != CALL_TAIL)
+			return false;
+		if (caller(c, &c->stack[i]) == function) {
+			leave_for(c, i, function);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Into the middle of a function that waits for a call of its own. */
+static bool unwind(struct calls *c, uint32_t function)
+{
+	for (uint32_t i = c->n; i-- > 1;) {
+		if (caller(c, &c->stack[i]) == function) {
+			leave_for(c, i, function);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A function that is in the chain of tail calls already begins anew: two that
+ * go on in each other for ever do not pile up. */
+static void drop_repeated(struct calls *c, uint32_t function)
+{
+	for (uint32_t i = c->n; i-- > 1 && c->stack[i].kind == CALL_TAIL;) {
+		if (c->stack[i].function == function) {
+			pop_to(c, i);
+			return;
+		}
+	}
+}
+
+static uint32_t jump(struct calls *c, uint32_t prev, uint32_t block)
+{
+	const struct run_block *b = block_at(c, block);
+	const struct run_step *from = &c->run->steps[prev];
+	bool computed = from->end == END_JUMP_IND || from->end == END_RET;
+
+	if (b->function == c->function)
+		return prev;
+	if (b->begin != c->run->functions[b->function].begin) {
+		if (jump_back(c, b->function))
+			return prev;
+		if (computed && unwind(c, b->function))
+			return 0;
+	}
+	if (from->flags & FUNCTION_LINK)
+		prev = leave_linker(c, prev);
+	drop_repeated(c, b->function);
+	push_tail(c, prev, b->function);
+	return 0;
+}
+
+/* --- calls, returns, signals ---------------------------------------------- */
+
+static uint64_t behind(const struct run_block *b)
+{
+	return b->begin + b->bytes;
+}
+
+static uint32_t call(struct calls *c, uint32_t prev, uint32_t block)
+{
+	const struct run_block *b = block_at(c, block);
+	uint64_t back = behind(block_at(c, prev));
+
+	/* How position-independent code asks where it is. */
+	if (b->begin == back && b->function == c->function)
+		return prev;
+	push(c, &(struct call){
+			.kind = CALL_REAL,
+			.back = back,
+			.site = prev,
+			.function = b->function,
+		});
+	return 0;
+}
+
+static uint32_t ret(struct calls *c, uint32_t prev, uint32_t block)
+{
+	const struct run_block *b = block_at(c, block);
+	uint32_t least = c->n > SEARCHED ? c->n - SEARCHED : 0;
+
+	for (uint32_t i = c->n; i-- > least;) {
+		if (c->stack[i].back == b->begin)
+			return leave_for(c, i, b->function);
+	}
+	return jump(c, prev, block);
+}
+
+static bool is_within(const struct run_block *b, uint64_t place)
+{
+	return place - b->begin <= b->bytes;
+}
+
+/* A handler that goes elsewhere than to what was interrupted has changed its
+ * frame. */
+static uint32_t sigreturn(struct calls *c, uint32_t prev, uint32_t block)
+{
+	const struct run_block *b = block_at(c, block);
+	uint32_t latest = 0;
+
+	for (uint32_t i = c->n; i-- > 1;) {
+		if (c->stack[i].kind != CALL_SIGNAL)
+			continue;
+		if (is_within(block_at(c, c->stack[i].site), b->begin))
+			return leave_for(c, i, b->function);
+		latest = latest ? latest : i;
+	}
+	if (!latest)
+		return jump(c, prev, block);
+	prev = leave_for(c, latest,
+			 c->run->steps[c->stack[latest].site].function);
+	return jump(c, prev, block);
+}
+
+/* A system call that is restarted is executed again. */
+static uint32_t behind_syscall(struct calls *c, uint32_t prev, uint32_t block)
+{
+	uint64_t place = block_at(c, block)->begin;
+
+	if (is_within(block_at(c, prev), place))
+		return jump(c, prev, block);
+	return sigreturn(c, prev, block);
+}
+
+static uint32_t signal_handler(struct calls *c, uint32_t prev, uint32_t block)
+{
+	const struct run_block *b = block_at(c, block);
+
+	c->interrupted = false;
+	if (is_within(block_at(c, prev), b->begin))
+		return prev;
+	push(c, &(struct call){
+			.kind = CALL_SIGNAL,
+			.site = prev,
+			.function = b->function,
+		});
+	return 0;
+}
+
+/* The first block, or the first that is known again. */
+static uint32_t begin(struct calls *c, uint32_t block)
+{
+	uint32_t function = c->run->blocks[block].function;
+
+	if (c->n) {
+		if (function != c->function && !unwind(c, function))
+			push_tail(c, 0, function);
+		return 0;
+	}
+	push(c, &(struct call){ .kind = CALL_ENTRY, .function = function });
+	return 0;
+}
+
+uint32_t calls_move(struct calls *c, uint32_t block)
+{
+	uint32_t prev = c->prev;
+
+	if (!prev)
+		return begin(c, block);
+	if (c->interrupted)
+		return signal_handler(c, prev, block);
+	switch (c->run->steps[prev].end) {
+	case END_CALL:
+	case END_CALL_IND:
+		return call(c, prev, block);
+	case END_RET:
+		return ret(c, prev, block);
+	case END_SYSCALL:
+		return behind_syscall(c, prev, block);
+	default:
+		return jump(c, prev, block);
+	}
+}
+
+void calls_cut(struct calls *c, uint32_t instructions)
+{
+	if (!c->prev)
+		return;
+	c->now -= c->run->steps[c->prev].instructions - instructions;
+	c->straight = false;
+	c->interrupted = true;
+}
+
+void calls_lost(struct calls *c)
+{
+	c->prev = 0;
+	c->straight = false;
+	c->interrupted = false;
+}

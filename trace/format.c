@@ -1,0 +1,24 @@
+#include "trace/format.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+
+static const struct format *const formats[] = {
+	&format_callgrind,
+	&format_folded,
+};
+
+const struct format *format_at(size_t n)
+{
+	return n < ARRAY_SIZE(formats) ? formats[n] : NULL;
+}
+
+const struct format *format_find(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(formats); i++) {
+		if (!strcmp(formats[i]->name, name))
+			return formats[i];
+	}
+	return NULL;
+}

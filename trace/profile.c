@@ -1,0 +1,301 @@
+#include "trace/profile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* One more of an array, whose index it returns; [0] is none. */
+#define ADD(array, n, cap)                                                     \
+	({                                                                     \
+		if ((n) + 2 > (cap)) {                                         \
+			(cap) = (cap) ? 2 * (cap) : 1024;                      \
+			(array) = xrealloc((array), (cap) * sizeof(*(array))); \
+		}                                                              \
+		++(n);                                                         \
+	})
+
+struct thread_profile {
+	struct profile *p;
+	struct calls calls;
+	uint32_t node;
+	uint64_t told; /* calls.now when the node's cost was added last */
+};
+
+/* --- blocks --------------------------------------------------------------- */
+
+static void *grown(void *array, uint32_t from, uint32_t to, size_t size)
+{
+	array = xrealloc(array, to * size);
+	memset((char *)array + from * size, 0, (to - from) * size);
+	return array;
+}
+
+static void take_block(void *user, uint32_t block)
+{
+	struct profile *p = user;
+	uint32_t cap = p->cap_blocks;
+
+	if (block < cap)
+		return;
+	p->cap_blocks = cap ? 2 * cap : 8192;
+	p->counts = grown(p->counts, cap, p->cap_blocks, sizeof(*p->counts));
+	p->first_call = grown(p->first_call, cap, p->cap_blocks,
+			      sizeof(*p->first_call));
+	p->first_flow = grown(p->first_flow, cap, p->cap_blocks,
+			      sizeof(*p->first_flow));
+}
+
+/* --- calls ---------------------------------------------------------------- */
+
+static uint32_t call_of(struct profile *p, uint32_t site, uint32_t function)
+{
+	uint32_t i;
+
+	for (i = p->first_call[site]; i; i = p->calls[i].next) {
+		if (p->calls[i].function == function)
+			return i;
+	}
+	i = ADD(p->calls, p->n_calls, p->cap_calls);
+	p->calls[i] = (struct profile_call){
+		.site = site,
+		.function = function,
+		.next = p->first_call[site],
+	};
+	p->first_call[site] = i;
+	return i;
+}
+
+static uint32_t node_of(struct profile *p, uint32_t parent, uint32_t function)
+{
+	uint64_t key = ((uint64_t)parent + 1) << 32 | function;
+	uintptr_t known = (uintptr_t)map_find(&p->node_of, key);
+	uint32_t i;
+
+	if (known)
+		return (uint32_t)known;
+	i = ADD(p->nodes, p->n_nodes, p->cap_nodes);
+	p->nodes[i] = (struct profile_node){ parent, function, 0 };
+	map_set(&p->node_of, key, (void *)(uintptr_t)i);
+	return i;
+}
+
+static void add_cost(struct thread_profile *t)
+{
+	if (t->node)
+		t->p->nodes[t->node].cost += t->calls.now - t->told;
+	t->told = t->calls.now;
+}
+
+static void enter(void *user, struct calls *c, struct call *top)
+{
+	struct thread_profile *t = user;
+	struct profile *p = t->p;
+
+	(void)c;
+	if (top->site) {
+		top->edge = call_of(p, top->site, top->function);
+		p->calls[top->edge].count++;
+	}
+	if (!(p->wants & PROFILE_TREE))
+		return;
+	add_cost(t);
+	t->node = top->node = node_of(p, t->node, top->function);
+}
+
+static void leave(void *user, struct calls *c, struct call *top)
+{
+	struct thread_profile *t = user;
+
+	if (top->edge)
+		t->p->calls[top->edge].cost += c->now - top->since;
+	if (!(t->p->wants & PROFILE_TREE))
+		return;
+	add_cost(t);
+	t->node = t->p->nodes[top->node].parent;
+}
+
+/* --- which block followed which ------------------------------------------- */
+
+static void count_flow(struct profile *p, uint32_t from, uint32_t to)
+{
+	uint32_t i;
+
+	for (i = p->first_flow[to]; i; i = p->flows[i].next) {
+		if (p->flows[i].from == from) {
+			p->flows[i].count++;
+			return;
+		}
+	}
+	i = ADD(p->flows, p->n_flows, p->cap_flows);
+	p->flows[i] = (struct profile_flow){ from, to, p->first_flow[to], 1 };
+	p->first_flow[to] = i;
+}
+
+/* --- the sink ------------------------------------------------------------- */
+
+static struct thread_profile *profile_of(struct profile *p,
+					 struct run_thread *th)
+{
+	static const struct calls_listener listener = { .enter = enter,
+							.leave = leave };
+	struct thread_profile *t = th->of[p->slot];
+	struct calls_listener mine = listener;
+
+	if (t)
+		return t;
+	t = xcalloc(1, sizeof(*t));
+	t->p = p;
+	mine.user = t;
+	calls_init(&t->calls, p->run, &mine);
+	th->of[p->slot] = t;
+	return t;
+}
+
+static void take_path(void *user, struct run_thread *th, const uint32_t *blocks,
+		      size_t n)
+{
+	struct profile *p = user;
+	struct calls *c = &profile_of(p, th)->calls;
+	uint64_t *counts = p->counts;
+	uint32_t before;
+
+	if (p->wants & PROFILE_FLOWS) {
+		for (size_t i = 0; i < n; i++) {
+			counts[blocks[i]]++;
+			before = calls_step(c, blocks[i]);
+			count_flow(p, before, blocks[i]);
+		}
+	} else if (p->wants) {
+		for (size_t i = 0; i < n; i++) {
+			counts[blocks[i]]++;
+			calls_step(c, blocks[i]);
+		}
+	} else {
+		for (size_t i = 0; i < n; i++)
+			counts[blocks[i]]++;
+		c->prev = n ? blocks[n - 1] : c->prev;
+	}
+}
+
+static void count_part(struct profile *p, uint32_t block, uint32_t instructions)
+{
+	struct profile_part *part;
+
+	for (uint32_t i = 0; i < p->n_parts; i++) {
+		part = &p->parts[i + 1];
+		if (part->block == block &&
+		    part->instructions == instructions) {
+			part->count++;
+			return;
+		}
+	}
+	part = &p->parts[ADD(p->parts, p->n_parts, p->cap_parts)];
+	*part = (struct profile_part){ block, instructions, 1 };
+}
+
+static void take_cut(void *user, struct run_thread *th, uint32_t instructions)
+{
+	struct profile *p = user;
+	struct thread_profile *t = profile_of(p, th);
+
+	if (t->calls.prev)
+		count_part(p, t->calls.prev, instructions);
+	calls_cut(&t->calls, instructions);
+}
+
+static void take_lost(void *user, struct run_thread *th, uint64_t count)
+{
+	struct profile *p = user;
+
+	p->lost += count;
+	calls_lost(&profile_of(p, th)->calls);
+}
+
+static void take_end(void *user, struct run_thread *th)
+{
+	struct profile *p = user;
+	struct thread_profile *t = th->of[p->slot];
+
+	if (!t)
+		return;
+	calls_end(&t->calls);
+	free(t);
+	th->of[p->slot] = NULL;
+}
+
+struct profile *profile_new(struct run *r, unsigned wants)
+{
+	struct profile *p = xcalloc(1, sizeof(*p));
+
+	p->run = r;
+	p->wants = wants & PROFILE_TREE ? wants | PROFILE_CALLS : wants;
+	if (wants)
+		run_functions(r);
+	take_block(p, 0);
+	p->slot = run_add_sink(r, &(struct run_sink){
+					  .block = take_block,
+					  .path = take_path,
+					  .cut = take_cut,
+					  .lost = take_lost,
+					  .end = take_end,
+					  .user = p,
+				  });
+	return p;
+}
+
+void profile_free(struct profile *p)
+{
+	free(p->counts);
+	free(p->first_call);
+	free(p->first_flow);
+	free(p->calls);
+	free(p->nodes);
+	free(p->parts);
+	free(p->flows);
+	map_fini(&p->node_of);
+	free(p);
+}
+
+static void settle(struct thread_profile *t)
+{
+	struct calls *c = &t->calls;
+
+	add_cost(t);
+	for (uint32_t i = 0; i < c->n; i++) {
+		struct call *call = &c->stack[i];
+
+		if (call->edge)
+			t->p->calls[call->edge].cost += c->now - call->since;
+		call->since = c->now;
+	}
+}
+
+void profile_settle(struct profile *p)
+{
+	const struct map *threads = &p->run->threads;
+
+	for (size_t i = 0; threads->count && i <= threads->mask; i++) {
+		const struct run_thread *th = threads->slots[i].value;
+
+		if (threads->slots[i].key && th->of[p->slot])
+			settle(th->of[p->slot]);
+	}
+}
+
+uint64_t *profile_costs(const struct profile *p)
+{
+	uint64_t *costs = xcalloc(p->run->n_blocks + 1, sizeof(*costs));
+
+	for (uint32_t i = 1; i <= p->run->n_blocks; i++)
+		costs[i] = p->counts[i] * p->run->blocks[i].instructions;
+	for (uint32_t i = 1; i <= p->n_parts; i++) {
+		const struct profile_part *part = &p->parts[i];
+
+		costs[part->block] -=
+			part->count *
+			(p->run->blocks[part->block].instructions -
+			 part->instructions);
+	}
+	return costs;
+}

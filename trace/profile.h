@@ -1,0 +1,75 @@
+/*
+ * A run added up: how often each block was executed, which followed which, who
+ * called whom and what that cost, in which contexts. Costs are instructions;
+ * those of a call include what it calls in turn. A call that never returned is
+ * over when its thread ends.
+ */
+#ifndef TRACE_PROFILE_H
+#define TRACE_PROFILE_H
+
+#include "trace/calls.h"
+#include "trace/run.h"
+
+enum {
+	PROFILE_CALLS = 1 << 0, /* calls: edges between functions */
+	PROFILE_TREE = 1 << 1,	/* ... and contexts */
+	PROFILE_FLOWS = 1 << 2, /* which block followed which in a frame */
+};
+
+/* Calls from one block to one function. */
+struct profile_call {
+	uint32_t site, function;
+	uint32_t next; /* of that site; 0: the last */
+	uint64_t count, cost;
+};
+
+/* A function in one context: what its callers were. 0 is the root. */
+struct profile_node {
+	uint32_t parent, function;
+	uint64_t cost; /* its own alone */
+};
+
+/* A block that was left before its end: count times after so many. */
+struct profile_part {
+	uint32_t block, instructions;
+	uint64_t count;
+};
+
+/* from -> to within a frame; from is 0 where a call begins. */
+struct profile_flow {
+	uint32_t from, to;
+	uint32_t next; /* of that `to` */
+	uint64_t count;
+};
+
+struct profile {
+	struct run *run;
+	unsigned wants; /* PROFILE_* */
+	unsigned slot;
+	uint64_t *counts;     /* by block: how often it was begun */
+	uint32_t *first_call; /* by block: of its calls; 0: none */
+	uint32_t *first_flow; /* by block: of those to it */
+	uint32_t cap_blocks;
+	struct profile_call *calls; /* [0] is not used */
+	uint32_t n_calls, cap_calls;
+	struct profile_node *nodes;
+	uint32_t n_nodes, cap_nodes;
+	struct map node_of; /* parent and function -> node */
+	struct profile_part *parts;
+	uint32_t n_parts, cap_parts;
+	struct profile_flow *flows; /* [0] is not used */
+	uint32_t n_flows, cap_flows;
+	uint64_t instructions, lost;
+};
+
+/* A sink of the run; nothing was told yet. */
+struct profile *profile_new(struct run *r, unsigned wants);
+void profile_free(struct profile *p);
+
+/* Calls that are not over have their costs so far, too. */
+void profile_settle(struct profile *p);
+
+/* What each block cost, in all: the caller frees it. */
+uint64_t *profile_costs(const struct profile *p);
+
+#endif

@@ -1,0 +1,362 @@
+#include "trace/run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "trace/lines.h"
+#include "trace/symbols.h"
+
+/* Room for one more of an array whose element 0 is not used. */
+#define GROW(array, n, cap)                                                    \
+	do {                                                                   \
+		if ((n) + 1 >= (cap)) {                                        \
+			(cap) = (cap) ? 2 * (cap) : 64;                        \
+			(array) = xrealloc((array), (cap) * sizeof(*(array))); \
+		}                                                              \
+	} while (0)
+
+struct run *run_new(void)
+{
+	struct run *r = xcalloc(1, sizeof(*r));
+
+	GROW(r->objects, r->n_objects, r->cap_objects);
+	r->objects[0] = (struct run_object){ .path = xstrdup("") };
+	GROW(r->functions, r->n_functions, r->cap_functions);
+	r->functions[0] = (struct run_function){ .name = "???" };
+	GROW(r->images, r->n_images, r->cap_images);
+	r->images[0] = (struct run_image){ 0 };
+	r->cap_blocks = 4096;
+	r->blocks = xcalloc(r->cap_blocks, sizeof(*r->blocks));
+	r->steps = xcalloc(r->cap_blocks, sizeof(*r->steps));
+	return r;
+}
+
+void run_free(struct run *r)
+{
+	for (uint32_t i = 0; i <= r->n_objects; i++) {
+		free(r->objects[i].path);
+		free(r->objects[i].functions);
+		lines_free(r->objects[i].lines);
+		symbols_free(r->objects[i].symbols);
+	}
+	for (uint32_t i = 1; i <= r->n_blocks; i++)
+		free(r->blocks[i].code);
+	for (uint32_t i = 0; i <= r->n_images; i++) {
+		free(r->images[i].mappings);
+		free(r->images[i].blocks);
+	}
+	free(r->objects);
+	free(r->functions);
+	free(r->images);
+	free(r->blocks);
+	free(r->steps);
+	free(r->command);
+	map_fini(&r->threads);
+	map_fini(&r->image_of);
+	map_fini(&r->block_at);
+	free(r);
+}
+
+unsigned run_add_sink(struct run *r, const struct run_sink *s)
+{
+	if (r->n_sinks == RUN_SINKS_MAX)
+		die("more than %d sinks", RUN_SINKS_MAX);
+	r->sinks[r->n_sinks] = *s;
+	return r->n_sinks++;
+}
+
+/* --- objects and functions ------------------------------------------------ */
+
+uint32_t run_object(struct run *r, const char *path, uint64_t base,
+		    uint64_t size, uint64_t offset)
+{
+	for (uint32_t i = 0; i <= r->n_objects; i++) {
+		if (strcmp(r->objects[i].path, path) != 0)
+			continue;
+		if (r->objects[i].size < size)
+			r->objects[i].size = size;
+		return i;
+	}
+	if (r->n_objects == UINT16_MAX)
+		return 0;
+	GROW(r->objects, r->n_objects, r->cap_objects);
+	r->objects[++r->n_objects] = (struct run_object){
+		.path = xstrdup(path),
+		.base = base,
+		.size = size,
+		.offset = offset,
+	};
+	return r->n_objects;
+}
+
+const char *run_object_name(const struct run *r, uint32_t object)
+{
+	return object ? r->objects[object].path : "[code of no file]";
+}
+
+static uint32_t function_add(struct run *r, const struct run_function *f)
+{
+	GROW(r->functions, r->n_functions, r->cap_functions);
+	r->functions[++r->n_functions] = *f;
+	return r->n_functions;
+}
+
+/* Of code that no symbol covers. */
+static uint32_t other_function(struct run *r, uint32_t object)
+{
+	struct run_object *o = &r->objects[object];
+
+	if (!o->other)
+		o->other = function_add(
+			r, &(struct run_function){
+				   .name = "???",
+				   .object = object,
+				   .begin = (uint64_t)object << PLACE_SHIFT,
+			   });
+	return o->other;
+}
+
+static uint32_t function_at(struct run *r, uint64_t place)
+{
+	uint32_t object = place_object(place);
+	struct run_object *o = &r->objects[object];
+	const struct symbol *s;
+	uint32_t *known;
+
+	if (!object)
+		return other_function(r, 0);
+	s = symbols_find(run_symbols(r, object), place_offset(place));
+	if (!s)
+		return other_function(r, object);
+	if (!o->functions)
+		o->functions = xcalloc(symbols_count(o->symbols),
+				       sizeof(*o->functions));
+	known = &o->functions[symbols_index(o->symbols, s)];
+	if (!*known)
+		*known = function_add(
+			r, &(struct run_function){
+				   .name = s->name,
+				   .object = object,
+				   .begin = ((uint64_t)object << PLACE_SHIFT) +
+					    s->begin,
+				   .flags = s->flags,
+			   });
+	return *known;
+}
+
+static void resolve(struct run *r, uint32_t block)
+{
+	struct run_block *b = &r->blocks[block];
+
+	b->function = function_at(r, b->begin);
+	r->steps[block].function = b->function;
+	r->steps[block].flags = r->functions[b->function].flags;
+}
+
+void run_functions(struct run *r)
+{
+	if (r->wants_functions)
+		return;
+	r->wants_functions = true;
+	for (uint32_t i = 1; i <= r->n_blocks; i++)
+		resolve(r, i);
+}
+
+/* --- images --------------------------------------------------------------- */
+
+uint32_t run_image(struct run *r, pid_t pid)
+{
+	uintptr_t known = (uintptr_t)map_find(&r->image_of, (uint64_t)pid);
+
+	if (known)
+		return (uint32_t)known;
+	GROW(r->images, r->n_images, r->cap_images);
+	r->images[++r->n_images] = (struct run_image){ .pid = pid };
+	map_set(&r->image_of, (uint64_t)pid, (void *)(uintptr_t)r->n_images);
+	return r->n_images;
+}
+
+void run_map(struct run *r, uint32_t image, const struct run_mapping *m)
+{
+	struct run_image *im = &r->images[image];
+
+	for (uint32_t i = 0; i < im->n_mappings; i++) {
+		if (!memcmp(&im->mappings[i], m, sizeof(*m)))
+			return;
+	}
+	GROW(im->mappings, im->n_mappings, im->cap_mappings);
+	im->mappings[im->n_mappings++] = *m;
+	for (unsigned i = 0; i < r->n_sinks; i++) {
+		if (r->sinks[i].mapping)
+			r->sinks[i].mapping(r->sinks[i].user, image, m);
+	}
+}
+
+uint64_t run_place(const struct run *r, uint32_t image, uint64_t addr)
+{
+	const struct run_image *im = &r->images[image];
+	const struct run_mapping *m;
+
+	for (uint32_t i = im->n_mappings; i-- > 0;) {
+		m = &im->mappings[i];
+		if (addr - m->base < m->size)
+			return ((uint64_t)m->object << PLACE_SHIFT) +
+			       (addr - m->base);
+	}
+	return addr & PLACE_OFFSET;
+}
+
+uint64_t run_address(const struct run *r, uint32_t image, uint64_t place)
+{
+	const struct run_image *im = &r->images[image];
+
+	if (!place_object(place))
+		return place;
+	for (uint32_t i = im->n_mappings; i-- > 0;) {
+		if (im->mappings[i].object == place_object(place))
+			return im->mappings[i].base + place_offset(place);
+	}
+	return 0;
+}
+
+/* --- blocks --------------------------------------------------------------- */
+
+static bool same_block(const struct run_block *a, const struct run_block *b)
+{
+	return a->bytes == b->bytes && a->instructions == b->instructions &&
+	       a->end == b->end && a->image == b->image &&
+	       (!a->code || !b->code || !memcmp(a->code, b->code, b->bytes));
+}
+
+static uint32_t block_add(struct run *r, const struct run_block *b)
+{
+	struct run_step *step;
+	uint32_t n = ++r->n_blocks;
+
+	if (n == r->cap_blocks) {
+		r->cap_blocks *= 2;
+		r->blocks =
+			xrealloc(r->blocks, r->cap_blocks * sizeof(*r->blocks));
+		r->steps =
+			xrealloc(r->steps, r->cap_blocks * sizeof(*r->steps));
+	}
+	r->blocks[n] = *b;
+	step = &r->steps[n];
+	*step = (struct run_step){ 0 };
+	step->instructions = (uint16_t)b->instructions;
+	step->end = b->end;
+	if (r->wants_functions)
+		resolve(r, n);
+	for (unsigned i = 0; i < r->n_sinks; i++) {
+		if (r->sinks[i].block)
+			r->sinks[i].block(r->sinks[i].user, n);
+	}
+	return n;
+}
+
+uint32_t run_block(struct run *r, uint32_t image, const struct run_block *b)
+{
+	struct run_block mine = *b;
+	uint32_t first, i;
+
+	first = (uint32_t)(uintptr_t)map_find(&r->block_at, b->begin + 1);
+	mine.function = 0;
+	mine.image = place_object(b->begin) ? 0 : image;
+	for (i = first; i; i = r->blocks[i].same) {
+		if (same_block(&r->blocks[i], &mine))
+			return i;
+	}
+	mine.same = first;
+	if (b->code)
+		mine.code = memcpy(xmalloc(b->bytes), b->code, b->bytes);
+	i = block_add(r, &mine);
+	map_set(&r->block_at, b->begin + 1, (void *)(uintptr_t)i);
+	return i;
+}
+
+/* --- threads -------------------------------------------------------------- */
+
+struct run_thread *run_thread(struct run *r, struct ptid who)
+{
+	struct run_thread *th = map_find(&r->threads, (uint64_t)who.tid);
+
+	if (th)
+		return th;
+	th = xcalloc(1, sizeof(*th));
+	th->id = who;
+	th->number = ++r->n_threads;
+	th->image = run_image(r, who.pid);
+	th->from = th->until = r->now;
+	map_set(&r->threads, (uint64_t)who.tid, th);
+	return th;
+}
+
+void run_time(struct run *r, struct run_thread *th, int64_t now)
+{
+	th->from = th->until ? th->until : now;
+	th->until = now;
+	r->now = now;
+}
+
+#define TELL(r, what, ...)                                                   \
+	do {                                                                 \
+		for (unsigned slot = 0; slot < (r)->n_sinks; slot++) {       \
+			if ((r)->sinks[slot].what)                           \
+				(r)->sinks[slot].what((r)->sinks[slot].user, \
+						      __VA_ARGS__);          \
+		}                                                            \
+	} while (0)
+
+void run_path(struct run *r, struct run_thread *th, const uint32_t *blocks,
+	      size_t n)
+{
+	TELL(r, path, th, blocks, n);
+}
+
+void run_cut(struct run *r, struct run_thread *th, uint32_t instructions)
+{
+	TELL(r, cut, th, instructions);
+}
+
+void run_lost(struct run *r, struct run_thread *th, uint64_t count)
+{
+	TELL(r, lost, th, count);
+}
+
+void run_thread_end(struct run *r, struct run_thread *th)
+{
+	TELL(r, end, th);
+	map_drop(&r->threads, (uint64_t)th->id.tid);
+	free(th);
+}
+
+/* pid 0: of all. Dropping moves what is in the map: one at a time. */
+static struct run_thread *some_thread(struct run *r, pid_t pid)
+{
+	for (size_t i = 0; r->threads.count && i <= r->threads.mask; i++) {
+		struct run_thread *th = r->threads.slots[i].value;
+
+		if (r->threads.slots[i].key && (!pid || th->id.pid == pid))
+			return th;
+	}
+	return NULL;
+}
+
+void run_image_end(struct run *r, pid_t pid)
+{
+	struct run_thread *th;
+
+	while ((th = some_thread(r, pid)))
+		run_thread_end(r, th);
+	map_drop(&r->image_of, (uint64_t)pid);
+}
+
+void run_finish(struct run *r)
+{
+	struct run_thread *th;
+
+	while ((th = some_thread(r, 0)))
+		run_thread_end(r, th);
+}

@@ -1,0 +1,221 @@
+/*
+ * What ran, for whoever makes a file of it: objects (files that code was of),
+ * functions, blocks, and the blocks that each thread executed, in order. It
+ * comes from a program that is followed (trace/feed.h) or from a trace file
+ * (trace/reader.h), and goes to sinks.
+ *
+ * A place is an object's number in the upper 16 bits and an offset from where
+ * the object is mapped in the lower 48, so that processes and runs can be
+ * merged: the same code of the same file is the same block wherever it lies.
+ * Object 0 is code of no file; its offsets are addresses, and blocks of it are
+ * only the same within an image: a process until it executes another program.
+ *
+ * All calls come from one thread at a time. Numbers are dense, from 1; 0 is
+ * none. Pointers into the arrays hold until something is added.
+ */
+#ifndef TRACE_RUN_H
+#define TRACE_RUN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/map.h"
+#include "base/ptid.h"
+
+#define PLACE_SHIFT  48
+#define PLACE_OFFSET ((UINT64_C(1) << PLACE_SHIFT) - 1)
+
+static inline uint32_t place_object(uint64_t place)
+{
+	return (uint32_t)(place >> PLACE_SHIFT);
+}
+
+static inline uint64_t place_offset(uint64_t place)
+{
+	return place & PLACE_OFFSET;
+}
+
+/* How control leaves a block. */
+enum run_end {
+	END_FALLS, /* into the next block, or by a branch to where it is known
+		    */
+	END_CALL,
+	END_CALL_IND,
+	END_RET,
+	END_JUMP_IND,
+	END_SYSCALL,
+	N_ENDS
+};
+
+struct run_object {
+	char *path;
+	uint64_t base, size, offset; /* as it was mapped first; in the file */
+	struct symbols *symbols;     /* NULL: not looked at yet */
+	struct lines *lines;	     /* the same */
+	uint32_t *functions;	     /* by symbol; 0: it has none yet */
+	uint32_t other;		     /* function of what has no symbol, or 0 */
+};
+
+enum {
+	FUNCTION_PLT = 1 << 0,	/* a stub that jumps to where it is linked to */
+	FUNCTION_LINK = 1 << 1, /* the dynamic linker's, behind such a stub */
+};
+
+struct run_function {
+	const char *name;
+	uint32_t object;
+	uint64_t begin; /* its place */
+	uint8_t flags;	/* FUNCTION_* */
+};
+
+struct run_block {
+	uint64_t begin, last; /* places: first instruction, last one itself */
+	uint32_t bytes, instructions;
+	uint32_t function; /* 0: see run_functions() */
+	uint32_t image;	   /* of object 0: which one's */
+	uint32_t same;	   /* another one that begins there */
+	uint8_t end;	   /* enum run_end */
+	uint8_t *code;	   /* of object 0: its bytes, or NULL */
+};
+
+/* What who goes through all blocks that ran wants of each, together. */
+struct run_step {
+	uint32_t function;
+	uint16_t instructions;
+	uint8_t end;
+	uint8_t flags; /* its function's */
+};
+
+/* An object is mapped from base on in that image. */
+struct run_mapping {
+	uint32_t object;
+	uint64_t base, size;
+};
+
+struct run_image {
+	pid_t pid;
+	struct run_mapping *mappings; /* the latest first where they overlap */
+	uint32_t n_mappings, cap_mappings;
+	uint32_t *blocks; /* by the feed's numbers */
+	uint32_t cap_blocks;
+};
+
+#define RUN_SINKS_MAX 16
+
+struct run_thread {
+	struct ptid id;
+	uint32_t number; /* in the order of their first blocks */
+	uint32_t image;
+	/* When the blocks that are being told were executed, in ns of
+	 * CLOCK_MONOTONIC. */
+	int64_t from, until;
+	int signal;		 /* it died of; 0: not that is known */
+	void *of[RUN_SINKS_MAX]; /* the sinks', by slot */
+};
+
+struct run;
+
+/* Each may be NULL. */
+struct run_sink {
+	/* Before the first path with it. */
+	void (*block)(void *user, uint32_t block);
+	void (*mapping)(void *user, uint32_t image,
+			const struct run_mapping *m);
+	/* Executed by the thread one after the other. */
+	void (*path)(void *user, struct run_thread *th, const uint32_t *blocks,
+		     size_t n);
+	/* The last block told was left after so many of its instructions: by
+	 * a signal, a fault, a stop. */
+	void (*cut)(void *user, struct run_thread *th, uint32_t instructions);
+	/* Blocks of the thread are missing: count, 0: nobody knows. */
+	void (*lost)(void *user, struct run_thread *th, uint64_t count);
+	/* No more comes of the thread. Its of[slot] is the sink's to free. */
+	void (*end)(void *user, struct run_thread *th);
+	void *user;
+};
+
+struct run {
+	struct run_object *objects; /* [0]: no file */
+	uint32_t n_objects, cap_objects;
+	struct run_function *functions; /* [0]: unused, as are the following */
+	uint32_t n_functions, cap_functions;
+	struct run_block *blocks;
+	struct run_step *steps;
+	uint32_t n_blocks, cap_blocks;
+	struct run_image *images;
+	uint32_t n_images, cap_images;
+	uint32_t n_threads;  /* ever */
+	struct map threads;  /* tid -> struct run_thread */
+	struct map image_of; /* pid -> number of its image */
+	struct map block_at; /* place -> first block there */
+	struct run_sink sinks[RUN_SINKS_MAX];
+	unsigned n_sinks;
+	bool wants_functions;
+	int64_t now;
+	char *command; /* what was run, or NULL */
+};
+
+struct run *run_new(void);
+/* All threads have ended (run_finish()). */
+void run_free(struct run *r);
+
+/* Copied; returns its slot. All are added before anything is told. */
+unsigned run_add_sink(struct run *r, const struct run_sink *s);
+
+/* Blocks have functions from now on, and steps theirs. Those there are too. */
+void run_functions(struct run *r);
+
+/* --- what it is made of --------------------------------------------------- */
+
+/* The object of that path, a new one if there is none. "": 0. */
+uint32_t run_object(struct run *r, const char *path, uint64_t base,
+		    uint64_t size, uint64_t offset);
+/* The process's image, a new one if it has none. */
+uint32_t run_image(struct run *r, pid_t pid);
+void run_map(struct run *r, uint32_t image, const struct run_mapping *m);
+/* Where an address of that image is. */
+uint64_t run_place(const struct run *r, uint32_t image, uint64_t addr);
+/* ... and back; 0: the object is not mapped there. */
+uint64_t run_address(const struct run *r, uint32_t image, uint64_t place);
+/* The block that this is; function, image and same are filled in by it, code is
+ * copied. */
+uint32_t run_block(struct run *r, uint32_t image, const struct run_block *b);
+
+/* Of an object that is not 0. */
+struct symbols *run_symbols(struct run *r, uint32_t object);
+struct lines *run_lines(struct run *r, uint32_t object);
+
+/* The block's bytes; NULL: nobody knows them, or they are others by now. */
+const uint8_t *run_code(struct run *r, uint32_t block);
+/* Fills in where its instructions begin, or but the first if that is all that
+ * can be told; returns how many that are. */
+#define RUN_PLACES_MAX 1024
+size_t run_places(struct run *r, uint32_t block,
+		  uint64_t places[RUN_PLACES_MAX]);
+/* Its own address in its file, as the tools for those count. */
+uint64_t run_vaddr(struct run *r, uint64_t place);
+
+/* A name for who reads it; borrowed. */
+const char *run_object_name(const struct run *r, uint32_t object);
+
+/* --- what happens --------------------------------------------------------- */
+
+/* The thread, a new one if it is not known. */
+struct run_thread *run_thread(struct run *r, struct ptid who);
+/* now is in ns; blocks that come next were executed between the last such call
+ * for the thread and this one. */
+void run_time(struct run *r, struct run_thread *th, int64_t now);
+void run_path(struct run *r, struct run_thread *th, const uint32_t *blocks,
+	      size_t n);
+void run_cut(struct run *r, struct run_thread *th, uint32_t instructions);
+void run_lost(struct run *r, struct run_thread *th, uint64_t count);
+/* It is freed. */
+void run_thread_end(struct run *r, struct run_thread *th);
+/* The process has ended, or executes another program. */
+void run_image_end(struct run *r, pid_t pid);
+/* All that are left. */
+void run_finish(struct run *r);
+
+#endif

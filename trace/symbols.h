@@ -1,0 +1,48 @@
+/*
+ * Functions of an ELF file, as far as they can be told: from its symbol tables
+ * and those of its separate debug file, stubs of its PLT by what they are
+ * linked to, and what is left from .eh_frame, which stripped files keep. By
+ * libdwfl of elfutils.
+ *
+ * Offsets count from where the file's lowest segment is mapped, as those of
+ * trace/run.h do.
+ */
+#ifndef TRACE_SYMBOLS_H
+#define TRACE_SYMBOLS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct Dwfl_Module;
+
+struct symbol {
+	uint64_t begin, end; /* end is behind it */
+	char *name;
+	uint8_t flags; /* FUNCTION_* of trace/run.h */
+	uint8_t rank;  /* which of two at one place is meant: the larger */
+};
+
+/* offset: of the lowest segment in the file. Never NULL; a file that cannot be
+ * read has none. */
+struct symbols *symbols_new(const char *path, uint64_t offset);
+void symbols_free(struct symbols *s);
+
+size_t symbols_count(const struct symbols *s);
+size_t symbols_index(const struct symbols *s, const struct symbol *of);
+/* The function that covers it, or NULL. The cold parts of a function that the
+ * compiler has put elsewhere are that function. */
+const struct symbol *symbols_find(const struct symbols *s, uint64_t offset);
+
+/* An offset is that address of the file's own. */
+uint64_t symbols_vaddr(const struct symbols *s, uint64_t offset);
+
+/* The file's bytes of there, as they are loaded; NULL: it has none, or not so
+ * many. Borrowed. */
+const uint8_t *symbols_bytes(const struct symbols *s, uint64_t offset,
+			     size_t n);
+
+/* For who wants more of the file, as lines; NULL: it cannot be read. *bias is
+ * what libdwfl's addresses have in excess of offsets. */
+struct Dwfl_Module *symbols_module(const struct symbols *s, uint64_t *bias);
+
+#endif
