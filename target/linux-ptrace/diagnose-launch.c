@@ -115,8 +115,10 @@ static bool mode_explain(const struct launch *l, const struct stat *st)
 	if (!S_ISREG(st->st_mode))
 		return say(l, "%s is not a regular file", named(l));
 	if (!(st->st_mode & 0111))
-		return say(l, "%s is not executable: chmod +x %s", named(l),
-			   l->file);
+		return say(l,
+			   "%s is not executable (Cannot exec: Permission "
+			   "denied): chmod +x %s",
+			   named(l), l->file);
 	if (!statvfs(l->file, &fs) && fs.f_flag & ST_NOEXEC)
 		return say(l,
 			   "%s is on a file system that is mounted noexec: "

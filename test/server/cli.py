@@ -246,7 +246,8 @@ def program_cannot_start(t):
                  "no-such-program"),
                 ("cannot start /no/x: .*no directory /no", "/no/x"),
                 ("cannot start /tmp: it is a directory", "/tmp"),
-                ("not executable: chmod \\+x", "./mode"),
+                (r"not executable \(Cannot exec: Permission denied\): "
+                 r"chmod \+x \S+/mode", "./mode"),
                 ("neither an ELF program nor a script", "./text")):
             one_line(t, regex, *more, ":0", name)
     one_line(t, "its interpreter /no/such/shell",
