@@ -102,6 +102,12 @@ static bool row_is_disabled(const struct session *s,
 	       (!strcmp(d->name, "vCont?") && packet_is_disabled(s, "vCont"));
 }
 
+bool packet_is_known(const struct session *s, const struct packet_def *d)
+{
+	return !row_is_disabled(s, d) &&
+	       (!(d->needs & NEED_BRANCHES) || s->target->ops->branch);
+}
+
 static int check_needs(struct session *s, const struct packet_def *d)
 {
 	if ((d->needs & NEED_EXTENDED) && !s->extended && !s->multi)
@@ -139,7 +145,7 @@ int packet_handle(struct session *s, const char *pkt, size_t len,
 
 	s->err.text[0] = '\0';
 	d = len ? packet_find(pkt, len, &args) : NULL;
-	if (!d || row_is_disabled(s, d))
+	if (!d || !packet_is_known(s, d))
 		return REPLY_NOW;
 	r = handle(s, d, &args, out);
 	if (r >= 0)

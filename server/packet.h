@@ -34,6 +34,8 @@ enum {
 	/* No need: its errors are E.text only to a client that has said
 	 * error-message, as older ones take that for data. */
 	PLAIN_ERRORS = 1 << 4,
+	/* A target that keeps branches: to others the packet is unknown. */
+	NEED_BRANCHES = 1 << 5,
 };
 
 #define PACKET(name, stops, needs, fn, feature, help) packet_fn fn;
@@ -63,6 +65,9 @@ int packet_handle(struct session *s, const char *pkt, size_t len,
 /* By --disable-packet: a name of the table, or "qXfer:OBJECT", or what
  * gdbserver has: "T", "Tthread", "threads". */
 bool packet_is_disabled(const struct session *s, const char *name);
+
+/* Is the row one that is answered? */
+bool packet_is_known(const struct session *s, const struct packet_def *d);
 
 /* Every name of such a list is one that can be disabled. */
 bool packets_are_known(const char *list);

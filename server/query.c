@@ -82,8 +82,7 @@ int pk_supported(struct session *s, struct args *a, struct buf *out)
 	buf_printf(out, "PacketSize=%x", RSP_PACKET_MAX);
 	put_shared_features(s, out);
 	for (size_t i = 0; i < n_packets; i++) {
-		if (packets[i].feature &&
-		    !packet_is_disabled(s, packets[i].name))
+		if (packets[i].feature && packet_is_known(s, &packets[i]))
 			buf_printf(out, ";%s", packets[i].feature);
 	}
 	xfer_put_features(s, out);

@@ -60,6 +60,7 @@ struct session {
 	pid_t begun;	       /* the process started or attached to last */
 
 	struct err err; /* of the packet being handled */
+	uint64_t branch_bytes; /* Qbtrace-conf:bts:size; 0: not said */
 	struct hostio hostio;
 	struct document document;
 	struct buf reply, scratch;

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "rsp/binary.h"
 #include "rsp/frame.h"
+#include "server/btrace.h"
 #include "server/osdata.h"
 #include "server/packet.h"
 #include "server/session.h"
@@ -195,28 +196,46 @@ static int write_siginfo(struct session *s, uint64_t off,
 
 /* --- the table ----------------------------------------------------------- */
 
+static bool has_branches(const struct session *s)
+{
+	return s->target->ops->branch;
+}
+
 static const struct xfer_object {
 	const char *name, *feature;
 	int (*make)(struct session *s, const char *annex, struct buf *out);
 	int (*write)(struct session *s, uint64_t off, const struct args *data);
 	const char *help; /* for doc/packets.md */
+	bool (*is_there)(const struct session *s); /* NULL: it always is */
 } objects[] = {
 	{ "features", "qXfer:features:read+", make_features, NULL,
-	  "the target description: `target.xml`" },
+	  "the target description: `target.xml`",
+	  NULL },
 	{ "auxv", "qXfer:auxv:read+", make_auxv, NULL,
-	  "the kernel's auxiliary vector" },
+	  "the kernel's auxiliary vector",
+	  NULL },
 	{ "exec-file", "qXfer:exec-file:read+", make_exec_file, NULL,
-	  "the program's path; the annex is a process" },
+	  "the program's path; the annex is a process",
+	  NULL },
 	{ "threads", "qXfer:threads:read+", make_threads, NULL,
-	  "threads with their names and cores" },
+	  "threads with their names and cores",
+	  NULL },
 	{ "libraries-svr4",
 	  "qXfer:libraries-svr4:read+;augmented-libraries-svr4-read+",
 	  make_libraries, NULL,
-	  "shared libraries; the annex may name where to go on" },
+	  "shared libraries; the annex may name where to go on",
+	  NULL },
 	{ "siginfo", "qXfer:siginfo:read+;qXfer:siginfo:write+", make_siginfo,
-	  write_siginfo, "the signal that the thread stopped with" },
+	  write_siginfo, "the signal that the thread stopped with",
+	  NULL },
 	{ "osdata", "qXfer:osdata:read+", make_osdata, NULL,
-	  "the tables of `info os`" },
+	  "the tables of `info os`",
+	  NULL },
+	{ "btrace", "qXfer:btrace:read+", make_btrace, NULL,
+	  "the thread's last branches: `all`, `new`, or `delta`",
+	  has_branches },
+	{ "btrace-conf", "qXfer:btrace-conf:read+", make_btrace_conf, NULL,
+	  "how many of them are kept", has_branches },
 };
 
 #define PREFIX "qXfer:"
@@ -238,6 +257,8 @@ static bool is_disabled(const struct session *s, const struct xfer_object *o)
 {
 	char name[32];
 
+	if (o->is_there && !o->is_there(s))
+		return true;
 	snprintf(name, sizeof(name), PREFIX "%s", o->name);
 	return packet_is_disabled(s, "qXfer") || packet_is_disabled(s, name);
 }

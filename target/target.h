@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/branch.h"
 #include "base/err.h"
 #include "base/list.h"
 #include "base/map.h"
@@ -227,6 +228,35 @@ struct target_core_ops {
 		    struct core_result *out, struct err *e);
 };
 
+/*
+ * What a thread has executed last, as gdb's manual has it of Branch Trace
+ * Store. The threads are stopped.
+ */
+struct target_branch_ops {
+	/* Is kept from now on: the last max blocks, or so many as the target
+	 * keeps at most or at least. An error has a reason. */
+	int (*enable)(struct target *t, struct thread *th, size_t max,
+		      struct err *e);
+	/* ... and no more, which forgets it. */
+	void (*disable)(struct target *t, struct thread *th);
+	/* How many blocks are kept; 0: it is not enabled. */
+	size_t (*kept)(struct target *t, struct thread *th);
+	/*
+	 * What there is, newest first, to *out, which the caller frees: how
+	 * many. The newest block ends with the thread's pc, which it has yet to
+	 * execute.
+	 *
+	 *	all	what is kept
+	 *	new	the same; nothing at all if the thread has not run since
+	 *		it was read last
+	 *	delta	since then: the oldest block has gone on from there, and
+	 *		says 0 for its begin. -EOVERFLOW: some of it is gone, or
+	 *		the thread went on from elsewhere; it counts as not read
+	 */
+	int64_t (*read)(struct target *t, struct thread *th,
+			enum branch_read what, struct branch **out);
+};
+
 struct target_ops {
 	const char *name;
 	void (*free)(struct target *t);
@@ -316,6 +346,7 @@ struct target_ops {
 	const struct target_share_ops *share;
 	const struct target_guard_ops *guard;
 	const struct target_protect_ops *protect;
+	const struct target_branch_ops *branch;
 };
 
 /*

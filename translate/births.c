@@ -2,6 +2,7 @@
 #include "translate/births.h"
 
 #include "base/log.h"
+#include "translate/history.h"
 #include "translate/trap.h"
 
 /* Both are stopped; the child's record is there. */
@@ -131,6 +132,7 @@ bool take_exec(struct translator *tr, struct thread *th)
 	process_forget(tr, p);
 	if (tr->follow_execs && follow_so(tr, p, mode, inactive, &e) < 0)
 		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
+	history_execed(th);
 	if (tr->t.report_exec)
 		return true;
 	if (follow_of(th))

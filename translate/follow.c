@@ -16,6 +16,7 @@
 #include "translate/callback.h"
 #include "translate/exclude.h"
 #include "translate/gate.h"
+#include "translate/history.h"
 #include "translate/ring.h"
 #include "translate/runs.h"
 #include "translate/siginfo.h"
@@ -48,7 +49,10 @@ int follow_go(struct translator *tr, struct thread *low, enum resume_kind kind,
 	      int signo)
 {
 	struct resume act = { .who = low->id, .kind = kind, .signo = signo };
+	struct thread *th = tr->n_followed ? upper_thread(tr, low) : NULL;
 
+	if (th && follow_of(th))
+		history_goes(tr, low, follow_of(th), kind, signo);
 	return target_resume(tr->lower, &act, 1);
 }
 
@@ -76,13 +80,15 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	uint8_t *image = follow_image(tr, low, true);
 	const struct stub *stub = NULL;
 	unsigned puts;
+	uint64_t cpc;
 	int r = 0;
 
 	f->in_cache = false;
 	if (!image)
 		return NULL;
 	f->space->by = low;
-	puts = rewind_puts(f->space, *image_reg(image, IMAGE_RIP) - trapped);
+	cpc = *image_reg(image, IMAGE_RIP) - trapped;
+	puts = rewind_puts(f->space, cpc);
 	if (is_at_stop(f->space, *image_reg(image, IMAGE_RIP)))
 		*follow_special(low, tr->orig_rax) = UINT64_MAX;
 	/* In an excluded call, with its registers. */
@@ -95,6 +101,7 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	exclude_settle(tr, low, f);
 	*follow_special(low, tr->gs_base) = f->gs_base;
 	follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);
+	history_left(tr, low, f, rewind_begun(f->space, cpc, stub));
 	tr->stats.rewinds++;
 	return stub;
 }
@@ -140,6 +147,7 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 	memcpy(window_page(f->space, f->window) + WIN_GS, &f->gs_base,
 	       sizeof(f->gs_base));
 	*follow_special(low, tr->gs_base) = window_addr(f->space, f->window);
+	history_entered(tr, low, f, rewind_begun(f->space, cpc, NULL));
 	*image_reg(image, IMAGE_RIP) = cpc;
 	f->in_cache = true;
 	f->excluded = false;
@@ -433,6 +441,7 @@ static bool watch_again(struct translator *tr, struct thread *low,
 		return false;
 	within = trail_is_within(tl, (uint32_t)(cpc - tl->addr));
 	behind = rewind_behind(f->space, tl, cpc);
+	history_leaves_at(f->history, within ? 0 : behind);
 	follow_leave(tr, low, f, false);
 	if (within)
 		follow_step(tr, low, f, WAIT_NATIVE);
@@ -448,6 +457,8 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	enum follow_wait wait = f->wait;
 	bool waited = wait != WAIT_NONE;
 
+	if (!f->in_cache)
+		history_stopped(tr, th, ev->kind == STOP_STEP);
 	if (tr_thread_of(th)->trap_owed && ev->kind == STOP_SIGNAL &&
 	    ev->code == SIGNAL_TRAP) {
 		swallow_trap(tr, th, f);
@@ -462,7 +473,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		return follow_take_signal(tr, th, f, ev);
 	case STOP_STEP:
 		if (!waited || f->asked.kind != RESUME_CONT)
-			return true;
+			return !history_steps_on(tr, th);
 		if (wait != WAIT_SIGNAL)
 			follow_forget_puts(f, false);
 		follow_run_on(tr, low, f);
@@ -515,6 +526,8 @@ int follow_resume(struct translator *tr, struct thread *th,
 	if (act->kind != RESUME_CONT || f->space->inactive) {
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
+		own.kind = history_kind(f, act->kind);
+		history_goes(tr, low, f, own.kind, act->signo);
 		return target_resume(tr->lower, &own, 1);
 	}
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)
@@ -545,6 +558,8 @@ int follow_begin(struct translator *tr, struct thread *th, struct space *sp,
 	sp->refs++;
 	stop_prepare(tr, lower_thread(th), window_page(sp, f->window));
 	f->asked = tr_thread_of(th)->asked;
+	history_begin(th, sp);
+	f->history = tr_thread_of(th)->history;
 	mirror_follow(tr, th, f);
 	tr->stats.threads++;
 	return 0;

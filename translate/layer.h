@@ -30,6 +30,7 @@
 #include "translate/translate.h"
 
 struct follow;
+struct history;
 struct run;
 struct space;
 
@@ -77,6 +78,10 @@ struct tr_process {
 	bool is_ours;	 /* a child that is followed, and was told to nobody */
 	bool follow_due; /* once it can be: it waits for its vfork child */
 	enum trace_mode due_mode;
+	/* Its history is kept: whether it was followed before that, and how
+	 * many blocks were asked for last. */
+	bool was_followed;
+	size_t history_max;
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 	unsigned runs;	    /* functions that threads of it run: runs.h */
 	uint64_t run_point; /* that is for them only; 0: there is none */
@@ -91,6 +96,7 @@ struct tr_thread {
 	struct resume asked;	  /* last, without its signal */
 	bool stop_due;	/* it was to stop, and has not: what it is interrupted
 			 * at may be no event for the layer above */
+	struct history *history; /* owned; NULL: none. See history.h */
 	struct run *run; /* that it is to run, or runs: runs.h; NULL: none */
 	bool trap_owed; /* it met a trap of ours that was not told yet, and
 			 * has been rewound since */

@@ -9,6 +9,7 @@
 #include "target/syscalls.h"
 #include "translate/blocked.h"
 #include "translate/follow.h"
+#include "translate/history.h"
 #include "translate/layer.h"
 #include "translate/runs.h"
 #include "translate/stop.h"
@@ -118,6 +119,7 @@ static void thread_gone(void *user, struct thread *lower)
 
 	run_lost(tr, th);
 	follow_end(tr, th);
+	history_free(tt);
 	list_drop(&tt->running_node);
 	free(tt);
 	thread_free(&tr->t, th);

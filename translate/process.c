@@ -112,6 +112,11 @@ static struct thread *caller_of(struct translator *tr, struct process *p)
 	return NULL;
 }
 
+static bool has_rings(enum trace_mode mode)
+{
+	return mode == MODE_TRACE || mode == MODE_HISTORY;
+}
+
 int process_follow(struct translator *tr, struct process *p,
 		   enum trace_mode mode, bool fresh, struct err *e)
 {
@@ -135,7 +140,7 @@ int process_follow(struct translator *tr, struct process *p,
 	sp->mode = mode;
 	if (p->caught)
 		space_use_traps(sp);
-	if ((mode != MODE_TRACE || rings_map(sp, e) == 0) &&
+	if ((!has_rings(mode) || rings_map(sp, e) == 0) &&
 	    process_follow_in(tr, p, sp, by, e) == 0) {
 		sp->pid = p->pid;
 		if (mode == MODE_COVERAGE)

@@ -18,6 +18,7 @@ enum trace_mode {
 	MODE_COVERAGE, /* which blocks were run: costs nothing in the end */
 	MODE_COUNT,    /* how often each was */
 	MODE_TRACE,    /* events: see events.h */
+	MODE_HISTORY,  /* the last branches of each thread: see history.h */
 };
 
 struct translate_stats {

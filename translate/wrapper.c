@@ -16,6 +16,7 @@
 #include "translate/coverage.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
+#include "translate/history.h"
 #include "translate/layer.h"
 #include "translate/runs.h"
 #include "translate/translate.h"
@@ -460,6 +461,7 @@ static void choose_groups(struct target_ops *ops,
 	ops->object = lower->object ? &wrap_object_ops : NULL;
 	ops->syscall = lower->syscall ? &wrap_syscall_ops : NULL;
 	ops->core = lower->core ? &wrap_core_ops : NULL;
+	ops->branch = lower->inject && lower->share ? &history_ops : NULL;
 }
 
 struct target *translate_new(struct target *lower)

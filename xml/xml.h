@@ -2,7 +2,7 @@
  * The documents that gdb reads, appended to a buffer that the caller owns.
  * Formats: gdb's manual, appendices "Target Descriptions", "Thread List
  * Format", "Library List Format for SVR4 Targets", "Operating System
- * Information".
+ * Information", "Branch Trace Format", "Branch Trace Configuration Format".
  *
  * Strings are whatever bytes a debuggee put into them, up to the zero: the
  * documents are well-formed all the same. What XML cannot hold (control
@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/branch.h"
 #include "base/buf.h"
 #include "base/regdesc.h"
 
@@ -77,5 +78,10 @@ void xml_osdata_begin(struct buf *out, const char *type);
 void xml_osdata_add(struct buf *out, const char *const *columns,
 		    const char *const *values, size_t n);
 void xml_osdata_end(struct buf *out);
+
+/* Branches, newest first: as short as can be, as gdb has 4 KiB a packet. */
+void xml_btrace_put(struct buf *out, const struct branch *all, size_t n);
+/* ... of which so many bytes are kept. */
+void xml_btrace_conf_put(struct buf *out, uint64_t size);
 
 #endif

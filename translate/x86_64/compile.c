@@ -291,6 +291,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	length = original_length(c, pc);
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
+	w->begun = false;
 	w->slow = SLOW_CONTINUATION;
 	write_entry(c, pc);
 	next = write_insns(c);
@@ -321,6 +322,7 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 {
 	struct block *b = block_find(c->sp, pc);
 
+	c->w.begun = false;
 	if (b && landing && is_near(c, b))
 		b->return_landing =
 			landing_at(c->sp, b, c->w.rg->addr + landing);
@@ -353,6 +355,7 @@ static uint64_t write_redirect(struct compiler *c, uint64_t pc, uint64_t to,
 
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
+	w->begun = false;
 	w->slow = SLOW_CONTINUATION;
 	insn_begin(c, pc);
 	w_mark(w, 0, 0);

@@ -10,7 +10,8 @@ void w_mark(struct writer *w, unsigned rewind, int undo)
 				  .pc = w->pc,
 				  .rewind = (uint8_t)rewind,
 				  .undo = (int8_t)undo,
-				  .puts = w->puts,
+				  .puts = w->puts & PUTS_BITS,
+				  .begun = w->begun,
 			  });
 	w->rewind = rewind;
 	w->undo = undo;
@@ -183,7 +184,8 @@ uint32_t w_stub(struct writer *w, const struct stub *stub)
 {
 	struct stub own = *stub;
 
-	own.puts = w->puts;
+	own.puts = w->puts & PUTS_BITS;
+	own.begun = w->begun;
 	return region_stub(w->rg, &own);
 }
 
