@@ -3,6 +3,9 @@
  * "Callgrind Format Specification", version 1. Positions are an instruction's
  * address in its file and its line; costs are instructions.
  *
+ * A function that is called while it is being called already is another one,
+ * `NAME'2`, as callgrind has it: so inclusive costs of NAME are right.
+ *
  * A function's lines are in order, and those of code that was inlined into it
  * name the file that they are of (fi, fe). Names are written once and have
  * numbers then.
@@ -19,13 +22,13 @@
 /* A line of cost, or of calls if call is not 0. */
 struct row {
 	uint64_t place, cost;
-	uint32_t function;
+	uint32_t function; /* as level_of() numbers them */
 	uint32_t call;
 };
 
 struct writing {
 	struct profile *p;
-	struct run *run;
+	struct story *run;
 	FILE *out;
 	struct row *rows;
 	size_t n, cap;
@@ -51,49 +54,66 @@ static void add(struct writing *w, const struct row *row)
 	w->rows[w->n++] = *row;
 }
 
-static void add_block(struct writing *w, uint32_t block, uint64_t *left)
+/* A function at a level has a number of its own. */
+static uint32_t at_level(uint32_t function, unsigned level)
 {
-	uint64_t places[RUN_PLACES_MAX], count = w->p->counts[block];
-	const struct run_block *b = &w->run->blocks[block];
-	size_t n = run_places(w->run, block, places);
+	return function * LEVELS + level;
+}
 
+static void add_block(struct writing *w, uint32_t block, unsigned level)
+{
+	uint64_t places[STORY_PLACES_MAX], count;
+	const struct story_block *b = &w->run->blocks[block];
+	uint32_t function = at_level(b->function, level);
+	size_t n;
+
+	count = w->p->counts[level][block];
 	if (!count)
 		return;
-	if (n != b->instructions) { /* all at its beginning */
-		add(w, &(struct row){ places[0], *left, b->function, 0 });
-		return;
-	}
-	for (size_t i = 0; i < n; i++)
-		add(w, &(struct row){ places[i], count, b->function, 0 });
+	n = story_places(w->run, block, places);
+	if (n != b->instructions) /* all at its beginning */
+		add(w, &(struct row){ places[0], count * b->instructions,
+				      function, 0 });
+	for (size_t i = 0; n == b->instructions && i < n; i++)
+		add(w, &(struct row){ places[i], count, function, 0 });
 }
 
 /* What was not executed of blocks that were left before their end. */
 static void take_back(struct writing *w, const struct profile_part *part)
 {
-	uint64_t places[RUN_PLACES_MAX];
-	const struct run_block *b = &w->run->blocks[part->block];
-	size_t n = run_places(w->run, part->block, places);
+	uint64_t places[STORY_PLACES_MAX];
+	const struct story_block *b = &w->run->blocks[part->block];
+	uint32_t function = at_level(b->function, part->level);
+	size_t n = story_places(w->run, part->block, places);
 
+	if (n != b->instructions)
+		add(w, &(struct row){ places[0],
+				      -part->count * (b->instructions -
+						      part->instructions),
+				      function, 0 });
 	for (size_t i = part->instructions; n == b->instructions && i < n; i++)
-		add(w,
-		    &(struct row){ places[i], -part->count, b->function, 0 });
+		add(w, &(struct row){ places[i], -part->count, function, 0 });
+}
+
+static void add_call(struct writing *w, uint32_t call)
+{
+	const struct profile_call *c = &w->p->calls[call];
+	const struct story_block *b = &w->run->blocks[c->site];
+
+	add(w, &(struct row){ b->last, c->cost,
+			      at_level(b->function, c->site_level), call });
 }
 
 static void collect(struct writing *w)
 {
-	uint64_t *costs = profile_costs(w->p);
-
-	for (uint32_t i = 1; i <= w->run->n_blocks; i++)
-		add_block(w, i, &costs[i]);
+	for (unsigned level = 0; level < LEVELS; level++) {
+		for (uint32_t i = 1; i <= w->run->n_blocks; i++)
+			add_block(w, i, level);
+	}
 	for (uint32_t i = 1; i <= w->p->n_parts; i++)
 		take_back(w, &w->p->parts[i]);
-	for (uint32_t i = 1; i <= w->p->n_calls; i++) {
-		const struct profile_call *c = &w->p->calls[i];
-		const struct run_block *b = &w->run->blocks[c->site];
-
-		add(w, &(struct row){ b->last, c->cost, b->function, i });
-	}
-	free(costs);
+	for (uint32_t i = 1; i <= w->p->n_calls; i++)
+		add_call(w, i);
 }
 
 static int in_order(const void *a, const void *b)
@@ -139,21 +159,29 @@ static void put_named(struct writing *w, const char *what, struct names *names,
 		name);
 }
 
+static const struct story_function *function_of(const struct writing *w,
+						uint32_t function)
+{
+	return &w->run->functions[function / LEVELS];
+}
+
 /* A number is enough the second time. */
 static void put_function(struct writing *w, const char *what, uint32_t function)
 {
-	if (w->named[function])
-		fprintf(w->out, "%s=(%u)\n", what, function);
-	else
-		fprintf(w->out, "%s=(%u) %s\n", what, function,
-			w->run->functions[function].name);
+	fprintf(w->out, "%s=(%u)", what, function);
+	if (!w->named[function]) {
+		fprintf(w->out, " %s", function_of(w, function)->name);
+		if (function % LEVELS)
+			fprintf(w->out, "'%u", function % LEVELS + 1);
+	}
+	fputc('\n', w->out);
 	w->named[function] = 1;
 }
 
 static struct place place_of(struct writing *w, uint64_t at)
 {
 	uint32_t object = place_object(at);
-	struct lines *l = object ? run_lines(w->run, object) : NULL;
+	struct lines *l = object ? story_lines(w->run, object) : NULL;
 	const struct line_row *row = l ? lines_find(l, place_offset(at)) : NULL;
 
 	if (!row)
@@ -165,12 +193,12 @@ static struct place place_of(struct writing *w, uint64_t at)
 
 static void begin_function(struct writing *w, uint32_t function)
 {
-	const struct run_function *f = &w->run->functions[function];
+	const struct story_function *f = function_of(w, function);
 
 	fputc('\n', w->out);
 	if (w->object != f->object || !w->function)
 		put_named(w, "ob", &w->objects,
-			  run_object_name(w->run, f->object));
+			  story_object_name(w->run, f->object));
 	w->object = f->object;
 	w->file = place_of(w, f->begin).file;
 	put_named(w, "fl", &w->files, w->file);
@@ -180,7 +208,7 @@ static void begin_function(struct writing *w, uint32_t function)
 
 static void put_position(struct writing *w, uint64_t at, uint32_t line)
 {
-	fprintf(w->out, "0x%lx %u ", run_vaddr(w->run, at), line);
+	fprintf(w->out, "0x%lx %u ", story_vaddr(w->run, at), line);
 }
 
 /* Code without a line is that of the function's own file. */
@@ -191,7 +219,7 @@ static uint32_t enter_file(struct writing *w, uint64_t at)
 
 	if (!p.line || !strcmp(p.file, w->file))
 		return p.line;
-	own = place_of(w, w->run->functions[w->function].begin).file;
+	own = place_of(w, function_of(w, w->function)->begin).file;
 	put_named(w, strcmp(p.file, own) ? "fi" : "fe", &w->files, p.file);
 	w->file = p.file;
 	return p.line;
@@ -200,14 +228,14 @@ static uint32_t enter_file(struct writing *w, uint64_t at)
 static void put_call(struct writing *w, const struct row *row, uint32_t line)
 {
 	const struct profile_call *c = &w->p->calls[row->call];
-	const struct run_function *f = &w->run->functions[c->function];
+	const struct story_function *f = &w->run->functions[c->function];
 	struct place p = place_of(w, f->begin);
 
 	if (f->object != w->object)
 		put_named(w, "cob", &w->objects,
-			  run_object_name(w->run, f->object));
+			  story_object_name(w->run, f->object));
 	put_named(w, "cfi", &w->files, p.file);
-	put_function(w, "cfn", c->function);
+	put_function(w, "cfn", at_level(c->function, c->level));
 	fprintf(w->out, "calls=%lu ", c->count);
 	put_position(w, f->begin, p.line);
 	fputc('\n', w->out);
@@ -236,7 +264,7 @@ static void put_row(struct writing *w, const struct row *row)
 
 static void put_head(struct writing *w, uint64_t total)
 {
-	const struct run *r = w->run;
+	const struct story *r = w->run;
 
 	fputs("# callgrind format\nversion: 1\ncreator: tracestub " VERSION
 	      "\n",
@@ -262,7 +290,7 @@ static void write_callgrind(void *state, FILE *out)
 	merge(&w);
 	for (size_t i = 0; i < w.n; i++)
 		total += w.rows[i].call ? 0 : w.rows[i].cost;
-	w.named = xcalloc(w.run->n_functions + 1, 1);
+	w.named = xcalloc(w.run->n_functions + 1, LEVELS);
 	put_head(&w, total);
 	for (size_t i = 0; i < w.n; i++)
 		put_row(&w, &w.rows[i]);
@@ -273,9 +301,11 @@ static void write_callgrind(void *state, FILE *out)
 	free(w.rows);
 }
 
-static void *begin(struct run *r, const struct format_args *args)
+static void *begin(struct story *r, const struct format_args *args,
+		   struct err *e)
 {
 	(void)args;
+	(void)e;
 	return profile_new(r, PROFILE_CALLS);
 }
 

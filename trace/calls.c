@@ -9,13 +9,13 @@
  * search for one should not be long. */
 #define SEARCHED 65536
 
-void calls_init(struct calls *c, const struct run *r,
+void calls_init(struct calls *c, const struct story *r,
 		const struct calls_listener *to)
 {
 	*c = (struct calls){ .run = r, .to = *to };
 }
 
-static const struct run_block *block_at(const struct calls *c, uint32_t block)
+static const struct story_block *block_at(const struct calls *c, uint32_t block)
 {
 	return &c->run->blocks[block];
 }
@@ -131,8 +131,8 @@ static void drop_repeated(struct calls *c, uint32_t function)
 
 static uint32_t jump(struct calls *c, uint32_t prev, uint32_t block)
 {
-	const struct run_block *b = block_at(c, block);
-	const struct run_step *from = &c->run->steps[prev];
+	const struct story_block *b = block_at(c, block);
+	const struct story_step *from = &c->run->steps[prev];
 	bool computed = from->end == END_JUMP_IND || from->end == END_RET;
 
 	if (b->function == c->function)
@@ -152,14 +152,14 @@ static uint32_t jump(struct calls *c, uint32_t prev, uint32_t block)
 
 /* --- calls, returns, signals ---------------------------------------------- */
 
-static uint64_t behind(const struct run_block *b)
+static uint64_t behind(const struct story_block *b)
 {
 	return b->begin + b->bytes;
 }
 
 static uint32_t call(struct calls *c, uint32_t prev, uint32_t block)
 {
-	const struct run_block *b = block_at(c, block);
+	const struct story_block *b = block_at(c, block);
 	uint64_t back = behind(block_at(c, prev));
 
 	/* How position-independent code asks where it is. */
@@ -176,7 +176,7 @@ static uint32_t call(struct calls *c, uint32_t prev, uint32_t block)
 
 static uint32_t ret(struct calls *c, uint32_t prev, uint32_t block)
 {
-	const struct run_block *b = block_at(c, block);
+	const struct story_block *b = block_at(c, block);
 	uint32_t least = c->n > SEARCHED ? c->n - SEARCHED : 0;
 
 	for (uint32_t i = c->n; i-- > least;) {
@@ -186,7 +186,7 @@ static uint32_t ret(struct calls *c, uint32_t prev, uint32_t block)
 	return jump(c, prev, block);
 }
 
-static bool is_within(const struct run_block *b, uint64_t place)
+static bool is_within(const struct story_block *b, uint64_t place)
 {
 	return place - b->begin <= b->bytes;
 }
@@ -195,7 +195,7 @@ static bool is_within(const struct run_block *b, uint64_t place)
  * frame. */
 static uint32_t sigreturn(struct calls *c, uint32_t prev, uint32_t block)
 {
-	const struct run_block *b = block_at(c, block);
+	const struct story_block *b = block_at(c, block);
 	uint32_t latest = 0;
 
 	for (uint32_t i = c->n; i-- > 1;) {
@@ -224,7 +224,7 @@ static uint32_t behind_syscall(struct calls *c, uint32_t prev, uint32_t block)
 
 static uint32_t signal_handler(struct calls *c, uint32_t prev, uint32_t block)
 {
-	const struct run_block *b = block_at(c, block);
+	const struct story_block *b = block_at(c, block);
 
 	c->interrupted = false;
 	if (is_within(block_at(c, prev), b->begin))

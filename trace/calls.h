@@ -19,7 +19,7 @@
 #ifndef TRACE_CALLS_H
 #define TRACE_CALLS_H
 
-#include "trace/run.h"
+#include "trace/story.h"
 
 enum call_kind {
 	CALL_REAL,
@@ -33,8 +33,9 @@ struct call {
 	uint64_t since;	     /* instructions of the thread when it began */
 	uint32_t site;	     /* block that called it; 0: none */
 	uint32_t function;   /* that was called */
-	uint32_t edge, node; /* the listener's */
-	uint8_t kind;	     /* enum call_kind */
+	uint32_t edge, node; /* the listener's, as is level */
+	uint8_t level;
+	uint8_t kind; /* enum call_kind */
 };
 
 struct calls;
@@ -49,7 +50,7 @@ struct calls_listener {
 
 /* Of one thread. */
 struct calls {
-	const struct run *run;
+	const struct story *run;
 	struct calls_listener to;
 	struct call *stack; /* [0] is the bottom, if there is one */
 	uint32_t n, cap;
@@ -60,8 +61,8 @@ struct calls {
 	uint64_t now;	   /* instructions before what comes next */
 };
 
-/* run_functions() has been called. Zeroed by it; run is borrowed. */
-void calls_init(struct calls *c, const struct run *r,
+/* story_functions() has been called. Zeroed by it; run is borrowed. */
+void calls_init(struct calls *c, const struct story *r,
 		const struct calls_listener *to);
 /* What is pending is left, and its memory given back. */
 void calls_end(struct calls *c);
@@ -80,7 +81,7 @@ uint32_t calls_move(struct calls *c, uint32_t block);
  */
 static inline uint32_t calls_step(struct calls *c, uint32_t block)
 {
-	const struct run_step *s = &c->run->steps[block];
+	const struct story_step *s = &c->run->steps[block];
 	uint32_t before = c->prev;
 
 	if (!c->straight || s->function != c->function)

@@ -16,9 +16,11 @@
 
 #define DEPTH_MAX 4096 /* frames of a line: what is deeper is cut off there */
 
-static void *begin(struct run *r, const struct format_args *args)
+static void *begin(struct story *r, const struct format_args *args,
+		   struct err *e)
 {
 	(void)args;
+	(void)e;
 	return profile_new(r, PROFILE_TREE);
 }
 
@@ -37,10 +39,10 @@ static uint32_t shown(const struct profile *p, uint32_t node)
 }
 
 /* Semicolons and line ends part frames and lines. */
-static void put_name(const struct run *r, uint32_t function, FILE *out)
+static void put_name(const struct story *r, uint32_t function, FILE *out)
 {
-	const struct run_function *f = &r->functions[function];
-	const char *object = run_object_name(r, f->object), *p;
+	const struct story_function *f = &r->functions[function];
+	const char *object = story_object_name(r, f->object), *p;
 
 	for (p = f->name; *p; p++)
 		fputc(*p == ';' || *p == '\n' ? ':' : *p, out);

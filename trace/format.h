@@ -1,12 +1,12 @@
 /*
  * The files that a run can be made into: one row a format, one file of trace/
- * for each. A format is a sink of the run (trace/run.h): it is begun before
+ * for each. A format is a sink of the run (trace/story.h): it is begun before
  * anything is told, and written when somebody wants it.
  *
  *	state = f->begin(run, &args);
  *	... the run is told what happens ...
  *	f->write(state, out);		as often as it is wanted
- *	run_finish(run);
+ *	story_finish(run);
  *	f->write(state, out);
  *	f->free(state);
  *
@@ -19,12 +19,12 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/err.h"
 #include "trace/hits.h"
-#include "trace/run.h"
+#include "trace/story.h"
 
 struct format_args {
 	const struct globs *globs; /* modules that are wanted; or NULL: all */
-	const char *text;	   /* of the format's own option; or NULL */
 	FILE *out;		   /* of a stream; stays the caller's */
 };
 
@@ -32,9 +32,10 @@ struct format {
 	const char *name; /* --format=NAME, --NAME=FILE */
 	const char *help; /* one line for --help */
 	bool stream;
-	/* NULL: it cannot be, which has been said on stderr. All that it is
-	 * given is borrowed until free(). */
-	void *(*begin)(struct run *r, const struct format_args *args);
+	/* NULL: it cannot be, for that reason. All that it is given is borrowed
+	 * until free(). */
+	void *(*begin)(struct story *r, const struct format_args *args,
+		       struct err *e);
 	/* Errors are the FILE's. */
 	void (*write)(void *state, FILE *out);
 	void (*free)(void *state);

@@ -5,7 +5,7 @@
 
 #include "base/map.h"
 #include "base/mem.h"
-#include "trace/run.h"
+#include "trace/story.h"
 
 /* --- sections ------------------------------------------------------------ */
 

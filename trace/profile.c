@@ -18,6 +18,9 @@
 struct thread_profile {
 	struct profile *p;
 	struct calls calls;
+	uint32_t *depth; /* by function: how often it is being called */
+	uint32_t cap_depth;
+	uint8_t level;
 	uint32_t node;
 	uint64_t told; /* calls.now when the node's cost was added last */
 };
@@ -39,7 +42,9 @@ static void take_block(void *user, uint32_t block)
 	if (block < cap)
 		return;
 	p->cap_blocks = cap ? 2 * cap : 8192;
-	p->counts = grown(p->counts, cap, p->cap_blocks, sizeof(*p->counts));
+	for (int i = 0; i < LEVELS; i++)
+		p->counts[i] = grown(p->counts[i], cap, p->cap_blocks,
+				     sizeof(*p->counts[i]));
 	p->first_call = grown(p->first_call, cap, p->cap_blocks,
 			      sizeof(*p->first_call));
 	p->first_flow = grown(p->first_flow, cap, p->cap_blocks,
@@ -48,21 +53,20 @@ static void take_block(void *user, uint32_t block)
 
 /* --- calls ---------------------------------------------------------------- */
 
-static uint32_t call_of(struct profile *p, uint32_t site, uint32_t function)
+static uint32_t call_of(struct profile *p, const struct profile_call *c)
 {
 	uint32_t i;
 
-	for (i = p->first_call[site]; i; i = p->calls[i].next) {
-		if (p->calls[i].function == function)
+	for (i = p->first_call[c->site]; i; i = p->calls[i].next) {
+		if (p->calls[i].function == c->function &&
+		    p->calls[i].level == c->level &&
+		    p->calls[i].site_level == c->site_level)
 			return i;
 	}
 	i = ADD(p->calls, p->n_calls, p->cap_calls);
-	p->calls[i] = (struct profile_call){
-		.site = site,
-		.function = function,
-		.next = p->first_call[site],
-	};
-	p->first_call[site] = i;
+	p->calls[i] = *c;
+	p->calls[i].next = p->first_call[c->site];
+	p->first_call[c->site] = i;
 	return i;
 }
 
@@ -87,14 +91,33 @@ static void add_cost(struct thread_profile *t)
 	t->told = t->calls.now;
 }
 
+static uint32_t *depth_of(struct thread_profile *t, uint32_t function)
+{
+	uint32_t cap = t->cap_depth;
+
+	if (function >= cap) {
+		t->cap_depth = 2 * function + 256;
+		t->depth =
+			grown(t->depth, cap, t->cap_depth, sizeof(*t->depth));
+	}
+	return &t->depth[function];
+}
+
 static void enter(void *user, struct calls *c, struct call *top)
 {
 	struct thread_profile *t = user;
 	struct profile *p = t->p;
+	uint8_t before = t->level;
 
+	t->level = top->level = (*depth_of(t, top->function))++ > 0;
 	(void)c;
 	if (top->site) {
-		top->edge = call_of(p, top->site, top->function);
+		top->edge = call_of(p, &(struct profile_call){
+					       .site = top->site,
+					       .site_level = before,
+					       .function = top->function,
+					       .level = top->level,
+				       });
 		p->calls[top->edge].count++;
 	}
 	if (!(p->wants & PROFILE_TREE))
@@ -107,6 +130,8 @@ static void leave(void *user, struct calls *c, struct call *top)
 {
 	struct thread_profile *t = user;
 
+	t->depth[top->function]--;
+	t->level = c->n > 1 ? top[-1].level : 0;
 	if (top->edge)
 		t->p->calls[top->edge].cost += c->now - top->since;
 	if (!(t->p->wants & PROFILE_TREE))
@@ -135,7 +160,7 @@ static void count_flow(struct profile *p, uint32_t from, uint32_t to)
 /* --- the sink ------------------------------------------------------------- */
 
 static struct thread_profile *profile_of(struct profile *p,
-					 struct run_thread *th)
+					 struct story_thread *th)
 {
 	static const struct calls_listener listener = { .enter = enter,
 							.leave = leave };
@@ -152,67 +177,72 @@ static struct thread_profile *profile_of(struct profile *p,
 	return t;
 }
 
-static void take_path(void *user, struct run_thread *th, const uint32_t *blocks,
-		      size_t n)
+static void take_path(void *user, struct story_thread *th,
+		      const uint32_t *blocks, size_t n)
 {
 	struct profile *p = user;
-	struct calls *c = &profile_of(p, th)->calls;
-	uint64_t *counts = p->counts;
+	struct thread_profile *t = profile_of(p, th);
+	struct calls *c = &t->calls;
 	uint32_t before;
 
 	if (p->wants & PROFILE_FLOWS) {
 		for (size_t i = 0; i < n; i++) {
-			counts[blocks[i]]++;
 			before = calls_step(c, blocks[i]);
+			p->counts[t->level][blocks[i]]++;
 			count_flow(p, before, blocks[i]);
 		}
 	} else if (p->wants) {
 		for (size_t i = 0; i < n; i++) {
-			counts[blocks[i]]++;
 			calls_step(c, blocks[i]);
+			p->counts[t->level][blocks[i]]++;
 		}
 	} else {
 		for (size_t i = 0; i < n; i++)
-			counts[blocks[i]]++;
+			p->counts[0][blocks[i]]++;
 		c->prev = n ? blocks[n - 1] : c->prev;
 	}
 }
 
-static void count_part(struct profile *p, uint32_t block, uint32_t instructions)
+static void count_part(struct profile *p, const struct profile_part *part)
 {
-	struct profile_part *part;
+	uint32_t i;
 
-	for (uint32_t i = 0; i < p->n_parts; i++) {
-		part = &p->parts[i + 1];
-		if (part->block == block &&
-		    part->instructions == instructions) {
-			part->count++;
+	for (i = 1; i <= p->n_parts; i++) {
+		if (p->parts[i].block == part->block &&
+		    p->parts[i].instructions == part->instructions &&
+		    p->parts[i].level == part->level) {
+			p->parts[i].count++;
 			return;
 		}
 	}
-	part = &p->parts[ADD(p->parts, p->n_parts, p->cap_parts)];
-	*part = (struct profile_part){ block, instructions, 1 };
+	i = ADD(p->parts, p->n_parts, p->cap_parts);
+	p->parts[i] = *part;
 }
 
-static void take_cut(void *user, struct run_thread *th, uint32_t instructions)
+static void take_cut(void *user, struct story_thread *th, uint32_t instructions)
 {
 	struct profile *p = user;
 	struct thread_profile *t = profile_of(p, th);
 
 	if (t->calls.prev)
-		count_part(p, t->calls.prev, instructions);
+		count_part(p, &(struct profile_part){
+				      .block = t->calls.prev,
+				      .instructions = instructions,
+				      .level = t->level,
+				      .count = 1,
+			      });
 	calls_cut(&t->calls, instructions);
 }
 
-static void take_lost(void *user, struct run_thread *th, uint64_t count)
+static void take_lost(void *user, struct story_thread *th)
 {
 	struct profile *p = user;
 
-	p->lost += count;
+	p->lost++;
 	calls_lost(&profile_of(p, th)->calls);
 }
 
-static void take_end(void *user, struct run_thread *th)
+static void take_end(void *user, struct story_thread *th)
 {
 	struct profile *p = user;
 	struct thread_profile *t = th->of[p->slot];
@@ -220,33 +250,35 @@ static void take_end(void *user, struct run_thread *th)
 	if (!t)
 		return;
 	calls_end(&t->calls);
+	free(t->depth);
 	free(t);
 	th->of[p->slot] = NULL;
 }
 
-struct profile *profile_new(struct run *r, unsigned wants)
+struct profile *profile_new(struct story *r, unsigned wants)
 {
 	struct profile *p = xcalloc(1, sizeof(*p));
 
 	p->run = r;
 	p->wants = wants & PROFILE_TREE ? wants | PROFILE_CALLS : wants;
 	if (wants)
-		run_functions(r);
+		story_functions(r);
 	take_block(p, 0);
-	p->slot = run_add_sink(r, &(struct run_sink){
-					  .block = take_block,
-					  .path = take_path,
-					  .cut = take_cut,
-					  .lost = take_lost,
-					  .end = take_end,
-					  .user = p,
-				  });
+	p->slot = story_add_sink(r, &(struct story_sink){
+					    .block = take_block,
+					    .path = take_path,
+					    .cut = take_cut,
+					    .lost = take_lost,
+					    .end = take_end,
+					    .user = p,
+				    });
 	return p;
 }
 
 void profile_free(struct profile *p)
 {
-	free(p->counts);
+	free(p->counts[0]);
+	free(p->counts[1]);
 	free(p->first_call);
 	free(p->first_flow);
 	free(p->calls);
@@ -276,7 +308,7 @@ void profile_settle(struct profile *p)
 	const struct map *threads = &p->run->threads;
 
 	for (size_t i = 0; threads->count && i <= threads->mask; i++) {
-		const struct run_thread *th = threads->slots[i].value;
+		const struct story_thread *th = threads->slots[i].value;
 
 		if (threads->slots[i].key && th->of[p->slot])
 			settle(th->of[p->slot]);
@@ -288,7 +320,7 @@ uint64_t *profile_costs(const struct profile *p)
 	uint64_t *costs = xcalloc(p->run->n_blocks + 1, sizeof(*costs));
 
 	for (uint32_t i = 1; i <= p->run->n_blocks; i++)
-		costs[i] = p->counts[i] * p->run->blocks[i].instructions;
+		costs[i] = profile_count(p, i) * p->run->blocks[i].instructions;
 	for (uint32_t i = 1; i <= p->n_parts; i++) {
 		const struct profile_part *part = &p->parts[i];
 

@@ -3,12 +3,16 @@
  * called whom and what that cost, in which contexts. Costs are instructions;
  * those of a call include what it calls in turn. A call that never returned is
  * over when its thread ends.
+ *
+ * A function that is being called already has a second level, at which blocks
+ * and calls are counted apart: so the cost of the first level's calls is that
+ * of the function, with all that it calls, itself included, counted once.
  */
 #ifndef TRACE_PROFILE_H
 #define TRACE_PROFILE_H
 
 #include "trace/calls.h"
-#include "trace/run.h"
+#include "trace/story.h"
 
 enum {
 	PROFILE_CALLS = 1 << 0, /* calls: edges between functions */
@@ -16,9 +20,12 @@ enum {
 	PROFILE_FLOWS = 1 << 2, /* which block followed which in a frame */
 };
 
-/* Calls from one block to one function. */
+#define LEVELS 2
+
+/* Calls from one block, at its level, to one function. */
 struct profile_call {
 	uint32_t site, function;
+	uint8_t site_level, level;
 	uint32_t next; /* of that site; 0: the last */
 	uint64_t count, cost;
 };
@@ -32,6 +39,7 @@ struct profile_node {
 /* A block that was left before its end: count times after so many. */
 struct profile_part {
 	uint32_t block, instructions;
+	uint8_t level;
 	uint64_t count;
 };
 
@@ -43,12 +51,12 @@ struct profile_flow {
 };
 
 struct profile {
-	struct run *run;
+	struct story *run;
 	unsigned wants; /* PROFILE_* */
 	unsigned slot;
-	uint64_t *counts;     /* by block: how often it was begun */
-	uint32_t *first_call; /* by block: of its calls; 0: none */
-	uint32_t *first_flow; /* by block: of those to it */
+	uint64_t *counts[LEVELS]; /* by block: how often it was begun */
+	uint32_t *first_call;	  /* by block: of its calls; 0: none */
+	uint32_t *first_flow;	  /* by block: of those to it */
 	uint32_t cap_blocks;
 	struct profile_call *calls; /* [0] is not used */
 	uint32_t n_calls, cap_calls;
@@ -59,15 +67,20 @@ struct profile {
 	uint32_t n_parts, cap_parts;
 	struct profile_flow *flows; /* [0] is not used */
 	uint32_t n_flows, cap_flows;
-	uint64_t instructions, lost;
+	uint64_t lost; /* how often something is missing */
 };
 
 /* A sink of the run; nothing was told yet. */
-struct profile *profile_new(struct run *r, unsigned wants);
+struct profile *profile_new(struct story *r, unsigned wants);
 void profile_free(struct profile *p);
 
 /* Calls that are not over have their costs so far, too. */
 void profile_settle(struct profile *p);
+
+static inline uint64_t profile_count(const struct profile *p, uint32_t block)
+{
+	return p->counts[0][block] + p->counts[1][block];
+}
 
 /* What each block cost, in all: the caller frees it. */
 uint64_t *profile_costs(const struct profile *p);

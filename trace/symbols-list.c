@@ -40,11 +40,11 @@ static void drop_doubles(struct symbol_list *l)
 		struct symbol *s = &l->all[i];
 
 		if ((n && l->all[n - 1].begin == s->begin) ||
-		    (s->rank == SYMBOL_FRAME && s->begin < covered)) {
+		    (s->rank <= SYMBOL_LABEL && s->begin < covered)) {
 			free(s->name);
 			continue;
 		}
-		if (s->rank != SYMBOL_FRAME && s->end > covered)
+		if (s->rank > SYMBOL_LABEL && s->end > covered)
 			covered = s->end;
 		l->all[n++] = *s;
 	}

@@ -8,7 +8,8 @@
 /* Ranks: of those of one place, and of those that lie within another. */
 enum {
 	SYMBOL_FRAME = 1,  /* only its unwinding data is there */
-	SYMBOL_STUB = 2,   /* of the PLT */
+	SYMBOL_LABEL = 2,  /* nobody says that it is a function */
+	SYMBOL_STUB = 3,   /* of the PLT */
 	SYMBOL_NAMED = 16, /* and above: of a symbol table */
 };
 

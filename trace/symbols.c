@@ -6,7 +6,7 @@
 #include "base/mem.h"
 #include "trace/lazy.h"
 #include "trace/plt.h"
-#include "trace/run.h"
+#include "trace/story.h"
 #include "trace/symbols-list.h"
 
 struct symbols {
@@ -71,6 +71,29 @@ static uint8_t rank_of(const GElf_Sym *sym, const char *name)
 	return (uint8_t)(rank ^ 15);
 }
 
+static bool section_has_code(const struct symbols *s, GElf_Word section)
+{
+	GElf_Addr bias;
+	GElf_Shdr sh;
+	Elf_Scn *scn = s->u->elf_getscn(
+		s->u->dwfl_module_getelf(s->module, &bias), section);
+
+	return scn && s->u->gelf_getshdr(scn, &sh) &&
+	       sh.sh_flags & SHF_EXECINSTR;
+}
+
+/* The version, which is of no interest. */
+static char *name_of(const char *name)
+{
+	return xstrndup(name, strcspn(name, "@"));
+}
+
+static bool is_code(int type)
+{
+	return type == STT_FUNC || type == STT_GNU_IFUNC || type == STT_NOTYPE;
+}
+
+/* Labels without a type, in assembly, count where nothing else covers them. */
 static void add_symbol(struct symbols *s, int i)
 {
 	GElf_Word section;
@@ -80,16 +103,17 @@ static void add_symbol(struct symbols *s, int i)
 		s->module, i, &sym, &addr, &section, NULL, NULL);
 	int type = GELF_ST_TYPE(sym.st_info);
 
-	if (!name || !*name || sym.st_shndx == SHN_UNDEF ||
-	    (type != STT_FUNC && type != STT_GNU_IFUNC))
+	if (!name || !*name || *name == '@' || !section_has_code(s, section) ||
+	    !is_code(type))
 		return;
 	symbol_list_add(
 		&s->list,
 		&(struct symbol){
 			.begin = addr - s->bias,
 			.end = addr - s->bias + sym.st_size,
-			.name = xstrdup(name),
-			.rank = rank_of(&sym, name),
+			.name = name_of(name),
+			.rank = type == STT_NOTYPE ? SYMBOL_LABEL
+						   : rank_of(&sym, name),
 			.flags = strncmp(name, "_dl_runtime_resolve", 19)
 					 ? 0
 					 : FUNCTION_LINK,

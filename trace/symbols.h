@@ -5,7 +5,7 @@
  * libdwfl of elfutils.
  *
  * Offsets count from where the file's lowest segment is mapped, as those of
- * trace/run.h do.
+ * trace/story.h do.
  */
 #ifndef TRACE_SYMBOLS_H
 #define TRACE_SYMBOLS_H
@@ -18,7 +18,7 @@ struct Dwfl_Module;
 struct symbol {
 	uint64_t begin, end; /* end is behind it */
 	char *name;
-	uint8_t flags; /* FUNCTION_* of trace/run.h */
+	uint8_t flags; /* FUNCTION_* of trace/story.h */
 	uint8_t rank;  /* which of two at one place is meant: the larger */
 };
 

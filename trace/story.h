@@ -13,8 +13,8 @@
  * All calls come from one thread at a time. Numbers are dense, from 1; 0 is
  * none. Pointers into the arrays hold until something is added.
  */
-#ifndef TRACE_RUN_H
-#define TRACE_RUN_H
+#ifndef TRACE_STORY_H
+#define TRACE_STORY_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +38,7 @@ static inline uint64_t place_offset(uint64_t place)
 }
 
 /* How control leaves a block. */
-enum run_end {
+enum story_end {
 	END_FALLS, /* into the next block, or by a branch to where it is known
 		    */
 	END_CALL,
@@ -49,7 +49,7 @@ enum run_end {
 	N_ENDS
 };
 
-struct run_object {
+struct story_object {
 	char *path;
 	uint64_t base, size, offset; /* as it was mapped first; in the file */
 	struct symbols *symbols;     /* NULL: not looked at yet */
@@ -63,25 +63,25 @@ enum {
 	FUNCTION_LINK = 1 << 1, /* the dynamic linker's, behind such a stub */
 };
 
-struct run_function {
+struct story_function {
 	const char *name;
 	uint32_t object;
 	uint64_t begin; /* its place */
 	uint8_t flags;	/* FUNCTION_* */
 };
 
-struct run_block {
+struct story_block {
 	uint64_t begin, last; /* places: first instruction, last one itself */
 	uint32_t bytes, instructions;
-	uint32_t function; /* 0: see run_functions() */
+	uint32_t function; /* 0: see story_functions() */
 	uint32_t image;	   /* of object 0: which one's */
 	uint32_t same;	   /* another one that begins there */
-	uint8_t end;	   /* enum run_end */
+	uint8_t end;	   /* enum story_end */
 	uint8_t *code;	   /* of object 0: its bytes, or NULL */
 };
 
 /* What who goes through all blocks that ran wants of each, together. */
-struct run_step {
+struct story_step {
 	uint32_t function;
 	uint16_t instructions;
 	uint8_t end;
@@ -89,133 +89,139 @@ struct run_step {
 };
 
 /* An object is mapped from base on in that image. */
-struct run_mapping {
+struct story_mapping {
 	uint32_t object;
 	uint64_t base, size;
 };
 
-struct run_image {
+struct story_image {
 	pid_t pid;
-	struct run_mapping *mappings; /* the latest first where they overlap */
+	struct story_mapping
+		*mappings; /* the latest first where they overlap */
 	uint32_t n_mappings, cap_mappings;
 	uint32_t *blocks; /* by the feed's numbers */
 	uint32_t cap_blocks;
 };
 
-#define RUN_SINKS_MAX 16
+#define STORY_SINKS_MAX 16
 
-struct run_thread {
+struct story_thread {
 	struct ptid id;
 	uint32_t number; /* in the order of their first blocks */
 	uint32_t image;
 	/* When the blocks that are being told were executed, in ns of
 	 * CLOCK_MONOTONIC. */
 	int64_t from, until;
-	int signal;		 /* it died of; 0: not that is known */
-	void *of[RUN_SINKS_MAX]; /* the sinks', by slot */
+	int signal;		   /* it died of; 0: not that is known */
+	void *of[STORY_SINKS_MAX]; /* the sinks', by slot */
 };
 
-struct run;
+struct story;
 
 /* Each may be NULL. */
-struct run_sink {
+struct story_sink {
 	/* Before the first path with it. */
 	void (*block)(void *user, uint32_t block);
 	void (*mapping)(void *user, uint32_t image,
-			const struct run_mapping *m);
+			const struct story_mapping *m);
 	/* Executed by the thread one after the other. */
-	void (*path)(void *user, struct run_thread *th, const uint32_t *blocks,
-		     size_t n);
+	void (*path)(void *user, struct story_thread *th,
+		     const uint32_t *blocks, size_t n);
 	/* The last block told was left after so many of its instructions: by
 	 * a signal, a fault, a stop. */
-	void (*cut)(void *user, struct run_thread *th, uint32_t instructions);
-	/* Blocks of the thread are missing: count, 0: nobody knows. */
-	void (*lost)(void *user, struct run_thread *th, uint64_t count);
+	void (*cut)(void *user, struct story_thread *th, uint32_t instructions);
+	/* Some of what the thread has executed is not told. */
+	void (*lost)(void *user, struct story_thread *th);
 	/* No more comes of the thread. Its of[slot] is the sink's to free. */
-	void (*end)(void *user, struct run_thread *th);
+	void (*end)(void *user, struct story_thread *th);
 	void *user;
 };
 
-struct run {
-	struct run_object *objects; /* [0]: no file */
+struct story {
+	struct story_object *objects; /* [0]: no file */
 	uint32_t n_objects, cap_objects;
-	struct run_function *functions; /* [0]: unused, as are the following */
+	struct story_function
+		*functions; /* [0]: unused, as are the following */
 	uint32_t n_functions, cap_functions;
-	struct run_block *blocks;
-	struct run_step *steps;
+	struct story_block *blocks;
+	struct story_step *steps;
 	uint32_t n_blocks, cap_blocks;
-	struct run_image *images;
+	struct story_image *images;
 	uint32_t n_images, cap_images;
 	uint32_t n_threads;  /* ever */
-	struct map threads;  /* tid -> struct run_thread */
+	struct map threads;  /* tid -> struct story_thread */
 	struct map image_of; /* pid -> number of its image */
 	struct map block_at; /* place -> first block there */
-	struct run_sink sinks[RUN_SINKS_MAX];
+	struct story_sink sinks[STORY_SINKS_MAX];
 	unsigned n_sinks;
 	bool wants_functions;
 	int64_t now;
-	char *command; /* what was run, or NULL */
+	char *command; /* what was run; NULL: not known */
 };
 
-struct run *run_new(void);
-/* All threads have ended (run_finish()). */
-void run_free(struct run *r);
+struct story *story_new(void);
+/* All threads have ended (story_finish()). */
+void story_free(struct story *r);
 
 /* Copied; returns its slot. All are added before anything is told. */
-unsigned run_add_sink(struct run *r, const struct run_sink *s);
+unsigned story_add_sink(struct story *r, const struct story_sink *s);
 
 /* Blocks have functions from now on, and steps theirs. Those there are too. */
-void run_functions(struct run *r);
+void story_functions(struct story *r);
 
 /* --- what it is made of --------------------------------------------------- */
 
 /* The object of that path, a new one if there is none. "": 0. */
-uint32_t run_object(struct run *r, const char *path, uint64_t base,
-		    uint64_t size, uint64_t offset);
-/* The process's image, a new one if it has none. */
-uint32_t run_image(struct run *r, pid_t pid);
-void run_map(struct run *r, uint32_t image, const struct run_mapping *m);
+uint32_t story_object(struct story *r, const char *path, uint64_t base,
+		      uint64_t size, uint64_t offset);
+/* A new image, whose process is that of its first thread. */
+uint32_t story_image_add(struct story *r);
+void story_map(struct story *r, uint32_t image, const struct story_mapping *m);
 /* Where an address of that image is. */
-uint64_t run_place(const struct run *r, uint32_t image, uint64_t addr);
+uint64_t story_place(const struct story *r, uint32_t image, uint64_t addr);
 /* ... and back; 0: the object is not mapped there. */
-uint64_t run_address(const struct run *r, uint32_t image, uint64_t place);
+uint64_t story_address(const struct story *r, uint32_t image, uint64_t place);
 /* The block that this is; function, image and same are filled in by it, code is
  * copied. */
-uint32_t run_block(struct run *r, uint32_t image, const struct run_block *b);
+uint32_t story_block(struct story *r, uint32_t image,
+		     const struct story_block *b);
 
 /* Of an object that is not 0. */
-struct symbols *run_symbols(struct run *r, uint32_t object);
-struct lines *run_lines(struct run *r, uint32_t object);
+struct symbols *story_symbols(struct story *r, uint32_t object);
+struct lines *story_lines(struct story *r, uint32_t object);
 
 /* The block's bytes; NULL: nobody knows them, or they are others by now. */
-const uint8_t *run_code(struct run *r, uint32_t block);
+const uint8_t *story_code(struct story *r, uint32_t block);
 /* Fills in where its instructions begin, or but the first if that is all that
  * can be told; returns how many that are. */
-#define RUN_PLACES_MAX 1024
-size_t run_places(struct run *r, uint32_t block,
-		  uint64_t places[RUN_PLACES_MAX]);
+#define STORY_PLACES_MAX 1024
+size_t story_places(struct story *r, uint32_t block,
+		    uint64_t places[STORY_PLACES_MAX]);
 /* Its own address in its file, as the tools for those count. */
-uint64_t run_vaddr(struct run *r, uint64_t place);
+uint64_t story_vaddr(struct story *r, uint64_t place);
 
 /* A name for who reads it; borrowed. */
-const char *run_object_name(const struct run *r, uint32_t object);
+const char *story_object_name(const struct story *r, uint32_t object);
 
 /* --- what happens --------------------------------------------------------- */
 
-/* The thread, a new one if it is not known. */
-struct run_thread *run_thread(struct run *r, struct ptid who);
-/* now is in ns; blocks that come next were executed between the last such call
- * for the thread and this one. */
-void run_time(struct run *r, struct run_thread *th, int64_t now);
-void run_path(struct run *r, struct run_thread *th, const uint32_t *blocks,
-	      size_t n);
-void run_cut(struct run *r, struct run_thread *th, uint32_t instructions);
-void run_lost(struct run *r, struct run_thread *th, uint64_t count);
+/* The thread that is alive, or NULL. */
+struct story_thread *story_thread_find(const struct story *r, struct ptid who);
+/* There is none. */
+struct story_thread *story_thread_add(struct story *r, uint32_t image,
+				      struct ptid who);
+/* What comes next was executed between the last such call for the thread and
+ * this one; now is in ns. */
+void story_time(struct story *r, struct story_thread *th, int64_t now);
+void story_path(struct story *r, struct story_thread *th,
+		const uint32_t *blocks, size_t n);
+void story_cut(struct story *r, struct story_thread *th, uint32_t instructions);
+void story_lost(struct story *r, struct story_thread *th);
 /* It is freed. */
-void run_thread_end(struct run *r, struct run_thread *th);
-/* The process has ended, or executes another program. */
-void run_image_end(struct run *r, pid_t pid);
+void story_thread_end(struct story *r, struct story_thread *th);
+/* So do all of its threads. */
+void story_image_end(struct story *r, uint32_t image);
 /* All that are left. */
-void run_finish(struct run *r);
+void story_finish(struct story *r);
 
 #endif

@@ -1,4 +1,4 @@
-#include "trace/run.h"
+#include "trace/story.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,23 +17,23 @@
 		}                                                              \
 	} while (0)
 
-struct run *run_new(void)
+struct story *story_new(void)
 {
-	struct run *r = xcalloc(1, sizeof(*r));
+	struct story *r = xcalloc(1, sizeof(*r));
 
 	GROW(r->objects, r->n_objects, r->cap_objects);
-	r->objects[0] = (struct run_object){ .path = xstrdup("") };
+	r->objects[0] = (struct story_object){ .path = xstrdup("") };
 	GROW(r->functions, r->n_functions, r->cap_functions);
-	r->functions[0] = (struct run_function){ .name = "???" };
+	r->functions[0] = (struct story_function){ .name = "???" };
 	GROW(r->images, r->n_images, r->cap_images);
-	r->images[0] = (struct run_image){ 0 };
+	r->images[0] = (struct story_image){ 0 };
 	r->cap_blocks = 4096;
 	r->blocks = xcalloc(r->cap_blocks, sizeof(*r->blocks));
 	r->steps = xcalloc(r->cap_blocks, sizeof(*r->steps));
 	return r;
 }
 
-void run_free(struct run *r)
+void story_free(struct story *r)
 {
 	for (uint32_t i = 0; i <= r->n_objects; i++) {
 		free(r->objects[i].path);
@@ -54,23 +54,22 @@ void run_free(struct run *r)
 	free(r->steps);
 	free(r->command);
 	map_fini(&r->threads);
-	map_fini(&r->image_of);
 	map_fini(&r->block_at);
 	free(r);
 }
 
-unsigned run_add_sink(struct run *r, const struct run_sink *s)
+unsigned story_add_sink(struct story *r, const struct story_sink *s)
 {
-	if (r->n_sinks == RUN_SINKS_MAX)
-		die("more than %d sinks", RUN_SINKS_MAX);
+	if (r->n_sinks == STORY_SINKS_MAX)
+		die("more than %d sinks", STORY_SINKS_MAX);
 	r->sinks[r->n_sinks] = *s;
 	return r->n_sinks++;
 }
 
 /* --- objects and functions ------------------------------------------------ */
 
-uint32_t run_object(struct run *r, const char *path, uint64_t base,
-		    uint64_t size, uint64_t offset)
+uint32_t story_object(struct story *r, const char *path, uint64_t base,
+		      uint64_t size, uint64_t offset)
 {
 	for (uint32_t i = 0; i <= r->n_objects; i++) {
 		if (strcmp(r->objects[i].path, path) != 0)
@@ -82,7 +81,7 @@ uint32_t run_object(struct run *r, const char *path, uint64_t base,
 	if (r->n_objects == UINT16_MAX)
 		return 0;
 	GROW(r->objects, r->n_objects, r->cap_objects);
-	r->objects[++r->n_objects] = (struct run_object){
+	r->objects[++r->n_objects] = (struct story_object){
 		.path = xstrdup(path),
 		.base = base,
 		.size = size,
@@ -91,12 +90,12 @@ uint32_t run_object(struct run *r, const char *path, uint64_t base,
 	return r->n_objects;
 }
 
-const char *run_object_name(const struct run *r, uint32_t object)
+const char *story_object_name(const struct story *r, uint32_t object)
 {
 	return object ? r->objects[object].path : "[code of no file]";
 }
 
-static uint32_t function_add(struct run *r, const struct run_function *f)
+static uint32_t function_add(struct story *r, const struct story_function *f)
 {
 	GROW(r->functions, r->n_functions, r->cap_functions);
 	r->functions[++r->n_functions] = *f;
@@ -104,13 +103,13 @@ static uint32_t function_add(struct run *r, const struct run_function *f)
 }
 
 /* Of code that no symbol covers. */
-static uint32_t other_function(struct run *r, uint32_t object)
+static uint32_t other_function(struct story *r, uint32_t object)
 {
-	struct run_object *o = &r->objects[object];
+	struct story_object *o = &r->objects[object];
 
 	if (!o->other)
 		o->other = function_add(
-			r, &(struct run_function){
+			r, &(struct story_function){
 				   .name = "???",
 				   .object = object,
 				   .begin = (uint64_t)object << PLACE_SHIFT,
@@ -118,16 +117,16 @@ static uint32_t other_function(struct run *r, uint32_t object)
 	return o->other;
 }
 
-static uint32_t function_at(struct run *r, uint64_t place)
+static uint32_t function_at(struct story *r, uint64_t place)
 {
 	uint32_t object = place_object(place);
-	struct run_object *o = &r->objects[object];
+	struct story_object *o = &r->objects[object];
 	const struct symbol *s;
 	uint32_t *known;
 
 	if (!object)
 		return other_function(r, 0);
-	s = symbols_find(run_symbols(r, object), place_offset(place));
+	s = symbols_find(story_symbols(r, object), place_offset(place));
 	if (!s)
 		return other_function(r, object);
 	if (!o->functions)
@@ -136,7 +135,7 @@ static uint32_t function_at(struct run *r, uint64_t place)
 	known = &o->functions[symbols_index(o->symbols, s)];
 	if (!*known)
 		*known = function_add(
-			r, &(struct run_function){
+			r, &(struct story_function){
 				   .name = s->name,
 				   .object = object,
 				   .begin = ((uint64_t)object << PLACE_SHIFT) +
@@ -146,16 +145,16 @@ static uint32_t function_at(struct run *r, uint64_t place)
 	return *known;
 }
 
-static void resolve(struct run *r, uint32_t block)
+static void resolve(struct story *r, uint32_t block)
 {
-	struct run_block *b = &r->blocks[block];
+	struct story_block *b = &r->blocks[block];
 
 	b->function = function_at(r, b->begin);
 	r->steps[block].function = b->function;
 	r->steps[block].flags = r->functions[b->function].flags;
 }
 
-void run_functions(struct run *r)
+void story_functions(struct story *r)
 {
 	if (r->wants_functions)
 		return;
@@ -166,21 +165,16 @@ void run_functions(struct run *r)
 
 /* --- images --------------------------------------------------------------- */
 
-uint32_t run_image(struct run *r, pid_t pid)
+uint32_t story_image_add(struct story *r)
 {
-	uintptr_t known = (uintptr_t)map_find(&r->image_of, (uint64_t)pid);
-
-	if (known)
-		return (uint32_t)known;
 	GROW(r->images, r->n_images, r->cap_images);
-	r->images[++r->n_images] = (struct run_image){ .pid = pid };
-	map_set(&r->image_of, (uint64_t)pid, (void *)(uintptr_t)r->n_images);
+	r->images[++r->n_images] = (struct story_image){ 0 };
 	return r->n_images;
 }
 
-void run_map(struct run *r, uint32_t image, const struct run_mapping *m)
+void story_map(struct story *r, uint32_t image, const struct story_mapping *m)
 {
-	struct run_image *im = &r->images[image];
+	struct story_image *im = &r->images[image];
 
 	for (uint32_t i = 0; i < im->n_mappings; i++) {
 		if (!memcmp(&im->mappings[i], m, sizeof(*m)))
@@ -194,10 +188,10 @@ void run_map(struct run *r, uint32_t image, const struct run_mapping *m)
 	}
 }
 
-uint64_t run_place(const struct run *r, uint32_t image, uint64_t addr)
+uint64_t story_place(const struct story *r, uint32_t image, uint64_t addr)
 {
-	const struct run_image *im = &r->images[image];
-	const struct run_mapping *m;
+	const struct story_image *im = &r->images[image];
+	const struct story_mapping *m;
 
 	for (uint32_t i = im->n_mappings; i-- > 0;) {
 		m = &im->mappings[i];
@@ -208,9 +202,9 @@ uint64_t run_place(const struct run *r, uint32_t image, uint64_t addr)
 	return addr & PLACE_OFFSET;
 }
 
-uint64_t run_address(const struct run *r, uint32_t image, uint64_t place)
+uint64_t story_address(const struct story *r, uint32_t image, uint64_t place)
 {
-	const struct run_image *im = &r->images[image];
+	const struct story_image *im = &r->images[image];
 
 	if (!place_object(place))
 		return place;
@@ -223,16 +217,16 @@ uint64_t run_address(const struct run *r, uint32_t image, uint64_t place)
 
 /* --- blocks --------------------------------------------------------------- */
 
-static bool same_block(const struct run_block *a, const struct run_block *b)
+static bool same_block(const struct story_block *a, const struct story_block *b)
 {
 	return a->bytes == b->bytes && a->instructions == b->instructions &&
 	       a->end == b->end && a->image == b->image &&
 	       (!a->code || !b->code || !memcmp(a->code, b->code, b->bytes));
 }
 
-static uint32_t block_add(struct run *r, const struct run_block *b)
+static uint32_t block_add(struct story *r, const struct story_block *b)
 {
-	struct run_step *step;
+	struct story_step *step;
 	uint32_t n = ++r->n_blocks;
 
 	if (n == r->cap_blocks) {
@@ -244,7 +238,7 @@ static uint32_t block_add(struct run *r, const struct run_block *b)
 	}
 	r->blocks[n] = *b;
 	step = &r->steps[n];
-	*step = (struct run_step){ 0 };
+	*step = (struct story_step){ 0 };
 	step->instructions = (uint16_t)b->instructions;
 	step->end = b->end;
 	if (r->wants_functions)
@@ -256,9 +250,10 @@ static uint32_t block_add(struct run *r, const struct run_block *b)
 	return n;
 }
 
-uint32_t run_block(struct run *r, uint32_t image, const struct run_block *b)
+uint32_t story_block(struct story *r, uint32_t image,
+		     const struct story_block *b)
 {
-	struct run_block mine = *b;
+	struct story_block mine = *b;
 	uint32_t first, i;
 
 	first = (uint32_t)(uintptr_t)map_find(&r->block_at, b->begin + 1);
@@ -278,22 +273,27 @@ uint32_t run_block(struct run *r, uint32_t image, const struct run_block *b)
 
 /* --- threads -------------------------------------------------------------- */
 
-struct run_thread *run_thread(struct run *r, struct ptid who)
+struct story_thread *story_thread_find(const struct story *r, struct ptid who)
 {
-	struct run_thread *th = map_find(&r->threads, (uint64_t)who.tid);
+	return map_find(&r->threads, (uint64_t)who.tid);
+}
 
-	if (th)
-		return th;
-	th = xcalloc(1, sizeof(*th));
+struct story_thread *story_thread_add(struct story *r, uint32_t image,
+				      struct ptid who)
+{
+	struct story_thread *th = xcalloc(1, sizeof(*th));
+
 	th->id = who;
 	th->number = ++r->n_threads;
-	th->image = run_image(r, who.pid);
+	th->image = image;
 	th->from = th->until = r->now;
+	if (!r->images[image].pid)
+		r->images[image].pid = who.pid;
 	map_set(&r->threads, (uint64_t)who.tid, th);
 	return th;
 }
 
-void run_time(struct run *r, struct run_thread *th, int64_t now)
+void story_time(struct story *r, struct story_thread *th, int64_t now)
 {
 	th->from = th->until ? th->until : now;
 	th->until = now;
@@ -309,54 +309,50 @@ void run_time(struct run *r, struct run_thread *th, int64_t now)
 		}                                                            \
 	} while (0)
 
-void run_path(struct run *r, struct run_thread *th, const uint32_t *blocks,
-	      size_t n)
+void story_path(struct story *r, struct story_thread *th,
+		const uint32_t *blocks, size_t n)
 {
 	TELL(r, path, th, blocks, n);
 }
 
-void run_cut(struct run *r, struct run_thread *th, uint32_t instructions)
+void story_cut(struct story *r, struct story_thread *th, uint32_t instructions)
 {
 	TELL(r, cut, th, instructions);
 }
 
-void run_lost(struct run *r, struct run_thread *th, uint64_t count)
+void story_lost(struct story *r, struct story_thread *th)
 {
-	TELL(r, lost, th, count);
+	TELL(r, lost, th);
 }
 
-void run_thread_end(struct run *r, struct run_thread *th)
+void story_thread_end(struct story *r, struct story_thread *th)
 {
 	TELL(r, end, th);
 	map_drop(&r->threads, (uint64_t)th->id.tid);
 	free(th);
 }
 
-/* pid 0: of all. Dropping moves what is in the map: one at a time. */
-static struct run_thread *some_thread(struct run *r, pid_t pid)
+/* image 0: of any. Dropping moves what is in the map: one at a time. */
+static struct story_thread *some_thread(struct story *r, uint32_t image)
 {
 	for (size_t i = 0; r->threads.count && i <= r->threads.mask; i++) {
-		struct run_thread *th = r->threads.slots[i].value;
+		struct story_thread *th = r->threads.slots[i].value;
 
-		if (r->threads.slots[i].key && (!pid || th->id.pid == pid))
+		if (r->threads.slots[i].key && (!image || th->image == image))
 			return th;
 	}
 	return NULL;
 }
 
-void run_image_end(struct run *r, pid_t pid)
+void story_image_end(struct story *r, uint32_t image)
 {
-	struct run_thread *th;
+	struct story_thread *th;
 
-	while ((th = some_thread(r, pid)))
-		run_thread_end(r, th);
-	map_drop(&r->image_of, (uint64_t)pid);
+	while ((th = some_thread(r, image)))
+		story_thread_end(r, th);
 }
 
-void run_finish(struct run *r)
+void story_finish(struct story *r)
 {
-	struct run_thread *th;
-
-	while ((th = some_thread(r, 0)))
-		run_thread_end(r, th);
+	story_image_end(r, 0);
 }
