@@ -76,8 +76,13 @@ bool packets_are_known(const char *list);
 void packets_print(struct buf *out);
 void monitor_print(struct buf *out);
 
-/* `monitor trace`: qtrace.c. line is what follows. */
+/* The translator: qtrace.h, which only qtrace*.c know. `monitor trace`, of
+ * which line is what follows; an object of qXfer; and its part of a session: a
+ * program begins, and what was recorded of those before it goes; the end. */
 int monitor_trace(struct session *s, const char *line);
+int make_trace(struct session *s, const char *annex, struct buf *out);
+void qtrace_begun(struct session *s);
+void qtrace_free(struct session *s);
 
 /* Text for a cell of a Markdown table. */
 void put_cell(struct buf *out, const char *text);

@@ -27,6 +27,7 @@ void session_fini(struct session *s)
 {
 	if (s->link)
 		session_disconnect(s);
+	qtrace_free(s);
 	nonstop_fini(&s->nonstop);
 	start_fini(&s->start);
 	free(s->document.key);
@@ -331,6 +332,7 @@ void session_interrupt_late(struct session *s)
 
 void session_begun(struct session *s, pid_t pid)
 {
+	qtrace_begun(s);
 	s->begun = pid;
 	s->interrupted = false;
 }

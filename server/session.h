@@ -61,6 +61,8 @@ struct session {
 
 	struct err err; /* of the packet being handled */
 	uint64_t branch_bytes; /* Qbtrace-conf:bts:size; 0: not said */
+	struct qtrace *trace; /* owned; what the translator has recorded: NULL
+			       * until it is asked about */
 	struct hostio hostio;
 	struct document document;
 	struct buf reply, scratch;

@@ -236,6 +236,9 @@ static const struct xfer_object {
 	  has_branches },
 	{ "btrace-conf", "qXfer:btrace-conf:read+", make_btrace_conf, NULL,
 	  "how many of them are kept", has_branches },
+	{ "qtrace", "qXfer:qtrace:read+", make_trace, NULL,
+	  "what the translator has recorded: see doc/qtrace.md",
+	  NULL },
 };
 
 #define PREFIX "qXfer:"

@@ -89,10 +89,10 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
 # What a small client of our own sees of the server, case by case; with
 # FOLLOW=1 of programs that run translated, as far as the test knows --follow.
-SERVER_TEST := $(filter-out rsp traced cores cli_client extended_client steady \
-	wire kills_followed,\
+SERVER_TEST := $(filter-out rsp traced qtracing cores cli_client \
+	extended_client steady wire kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
-FOLLOWED := $(if $(FOLLOW),$(filter-out followed lockstep,$(shell grep -l \
+FOLLOWED := $(if $(FOLLOW),$(filter-out followed lockstep qtrace_%,$(shell grep -l \
 	'raise SystemExit(main())' test/server/*.py | \
 	sed 's|.*/||; s|\.py$$||')))
 TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \

@@ -101,28 +101,51 @@ static uint32_t module_of(struct taking *t, const struct translate_block *b)
 }
 
 /* Blocks are shorter than 32 KiB, modules than 4 GiB and fewer than 2^16. */
+static void add_block(struct hits *h, const struct hits_block *more)
+{
+	struct hits_block *mine;
+
+	mine = block_find(h, ((uint64_t)(more->module + 1) << 48) |
+				     ((uint64_t)more->length << 32) |
+				     more->offset);
+	mine->module = more->module;
+	mine->offset = more->offset;
+	mine->length = more->length;
+	mine->instructions = more->instructions;
+	mine->hits += more->hits;
+}
+
 static void take_block(void *user, const struct translate_block *b)
 {
 	struct taking *t = user;
-	struct hits_block *mine;
-	uint32_t module, offset;
+	struct hits_block more = {
+		.length = (uint16_t)b->length,
+		.instructions = (uint16_t)b->instructions,
+		.hits = b->hits,
+	};
 	uint64_t base;
 
 	if (!b->hits)
 		return;
-	module = module_of(t, b);
-	if (!t->h->modules[module].wanted)
+	more.module = module_of(t, b);
+	if (!t->h->modules[more.module].wanted)
 		return;
-	base = b->module ? b->module->base : t->h->modules[module].base;
-	offset = (uint32_t)(b->pc - base);
-	mine = block_find(t->h, ((uint64_t)(module + 1) << 48) |
-					((uint64_t)(b->length & 0xffff) << 32) |
-					offset);
-	mine->module = module;
-	mine->offset = offset;
-	mine->length = (uint16_t)b->length;
-	mine->instructions = (uint16_t)b->instructions;
-	mine->hits += b->hits;
+	base = b->module ? b->module->base : t->h->modules[more.module].base;
+	more.offset = (uint32_t)(b->pc - base);
+	add_block(t->h, &more);
+}
+
+void hits_add(struct hits *h, const struct hits *more)
+{
+	for (uint32_t i = 0; i < more->n_blocks; i++) {
+		struct hits_block b = more->blocks[i];
+		const struct hits_module *from = &more->modules[b.module];
+
+		b.module = module_find(h, from->path, from->base);
+		if (h->modules[b.module].size < from->size)
+			h->modules[b.module].size = from->size;
+		add_block(h, &b);
+	}
 }
 
 void hits_take(struct hits *h, const struct space *sp)

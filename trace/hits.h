@@ -51,6 +51,9 @@ void hits_fini(struct hits *h);
 /* Adds what ran of the space's blocks. */
 void hits_take(struct hits *h, const struct space *sp);
 
+/* Adds all that another has, which wants the same modules. */
+void hits_add(struct hits *h, const struct hits *more);
+
 /*
  * drcov version 2, as Lighthouse, bncov and Cartographer all read it: module
  * table version 5 with one row a module, blocks in binary. Code of no file is

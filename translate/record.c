@@ -144,6 +144,11 @@ const struct space *translate_space(const struct process *p)
 	return space_of(p);
 }
 
+enum trace_mode translate_mode(const struct space *sp)
+{
+	return sp->mode;
+}
+
 void translate_on_end(struct target *t, translate_end_fn *fn, void *user)
 {
 	translator_of(t)->on_end = fn;

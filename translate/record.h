@@ -39,6 +39,9 @@ typedef void translate_block_fn(void *user, const struct translate_block *b);
 /* The code of a followed process; NULL: it is not followed. */
 const struct space *translate_space(const struct process *p);
 
+/* What it was followed for. */
+enum trace_mode translate_mode(const struct space *sp);
+
 /* Calls fn for each block, in no particular order. Those that never ran are
  * among them, and one pc may be there again. All that fn gets is borrowed until
  * it returns. */
