@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "rsp/binary.h"
 
 static const struct verb {
 	const char *name, *args, *help;
@@ -69,25 +70,53 @@ static const struct verb *take_verb(struct args *a, char sep)
 int pk_trace(struct session *s, struct args *a, struct buf *out)
 {
 	const struct verb *v = take_verb(a, ':');
-	int r = v ? v->fn(s, a, out) : -ENOTSUP;
+	struct buf text = { 0 };
+	int r = v ? v->fn(s, a, &text) : -ENOTSUP;
 
 	/* Only a verb that is not known is answered by nothing. */
 	if (v && r == -ENOTSUP)
 		r = -EPERM;
 	if (v && r == -EPROTO && !s->err.text[0])
 		r = err_set(&s->err, r, "%s takes no arguments", v->name);
+	buf_put_escaped(out, text.data, text.len);
+	buf_fini(&text);
 	return r < 0 ? r : REPLY_NOW;
 }
 
-static void print_help(struct session *s)
+/* Of one verb; NULL: of all. */
+static void print_help(struct session *s, const struct verb *of)
 {
 	struct buf text = { 0 };
 
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		buf_printf(&text, "  monitor trace %s %s\n    %s\n",
-			   verbs[i].name, verbs[i].args, verbs[i].help);
+	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
+		if (!of || of == &verbs[i])
+			buf_printf(&text, "  monitor trace %s %s\n    %s\n",
+				   verbs[i].name, verbs[i].args, verbs[i].help);
+	}
 	session_print(s, buf_str(&text));
 	buf_fini(&text);
+}
+
+static bool take_word_help(struct args *a)
+{
+	struct args at = *a;
+
+	if (!take_name(&at, "help") || (!take_end(&at) && !take_char(&at, ' ')))
+		return false;
+	*a = at;
+	return true;
+}
+
+/* "", "help", "help VERB" and "VERB help". */
+static bool take_help(struct session *s, struct args a)
+{
+	bool first = take_end(&a) || take_word_help(&a);
+	const struct verb *v = take_verb(&a, ' ');
+
+	if (!first && (!v || !take_word_help(&a)))
+		return false;
+	print_help(s, v);
+	return true;
 }
 
 /* A pair a line is what a person reads. */
@@ -104,17 +133,18 @@ static void print_pairs(struct session *s, struct buf *text)
 int monitor_trace(struct session *s, const char *line)
 {
 	struct args a = args_of(line, strlen(line));
-	const struct verb *v = take_verb(&a, ' ');
+	const struct verb *v;
 	struct buf text = { 0 };
-	int r = 0;
+	int r;
 
-	if (!v) {
-		print_help(s);
-		return !*line || !strcmp(line, "help")
-			       ? 0
-			       : err_set(&s->err, -EINVAL,
-					 "no such verb of trace: %s", line);
-	}
+	if (take_help(s, a))
+		return 0;
+	v = take_verb(&a, ' ');
+	if (!v)
+		return err_set(&s->err, -EINVAL,
+			       "no such verb of trace: %s; see monitor trace "
+			       "help",
+			       line);
 	r = v->fn(s, &a, &text);
 	if (r == -EPROTO)
 		r = err_set(&s->err, -EINVAL, "%s takes no arguments", v->name);

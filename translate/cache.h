@@ -396,6 +396,9 @@ const struct map_range *space_find(struct space *sp, uint64_t addr);
  * of the space. */
 uint32_t module_at(struct space *sp, uint64_t pc);
 void modules_free(struct space *sp);
+/* What the block has recorded; borrows of the space. */
+void block_record(const struct space *sp, const struct block *b,
+		  struct translate_block *out);
 /* What its blocks have recorded is about to go. */
 void records_end(struct space *sp);
 

@@ -110,22 +110,25 @@ static uint64_t hits(const struct space *sp, const struct block *b)
 	return n;
 }
 
+void block_record(const struct space *sp, const struct block *b,
+		  struct translate_block *out)
+{
+	*out = (struct translate_block){
+		.pc = b->pc,
+		.length = b->length,
+		.instructions = b->instructions,
+		.hits = hits(sp, b),
+		.module = b->module ? &sp->modules[b->module - 1] : NULL,
+	};
+}
+
 static void region_each(const struct space *sp, const struct region *rg,
 			translate_block_fn *fn, void *user)
 {
 	struct translate_block out;
 
 	for (uint32_t i = 1; i < rg->n_blocks; i++) {
-		const struct block *b = &rg->blocks[i];
-
-		out = (struct translate_block){
-			.pc = b->pc,
-			.length = b->length,
-			.instructions = b->instructions,
-			.hits = hits(sp, b),
-			.module =
-				b->module ? &sp->modules[b->module - 1] : NULL,
-		};
+		block_record(sp, &rg->blocks[i], &out);
 		fn(user, &out);
 	}
 }

@@ -293,6 +293,11 @@ def monitor_has_the_same_verbs():
         for verb in re.search("verbs=([^;]*)", s.packet("qTrace:features")
                               )[1].split(","):
             check("  monitor trace %s " % verb in out, verb, out)
+        for text in "help stats", "stats help":
+            equal(monitor(text), ("OK", "  monitor trace stats \n    every "
+                                  "counter of the translator\n"), text)
+        reply, out = monitor("statistics")
+        check(reply[:1] == "E" and "no such verb" in out + reply, reply, out)
         reply, out = monitor("follow -1;mode=loud")
         check(reply[:1] == "E" and "mode is none" in out + reply, reply, out)
 

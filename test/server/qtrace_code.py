@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""qTrace about code: what a block has become of, all blocks, threads; where
+control goes instead, and functions that threads are made to run."""
+import re
+import subprocess
+
+from qtracing import followed, refused, stats, trace
+from rsp import Session, case, check, equal, main
+
+OURS = "it does not translate"
+
+
+class Block:
+    """The answer to qTrace:block."""
+
+    def __init__(self, s, where):
+        self.text = s.packet("qTrace:block:%x" % s.addr(where))
+        check(self.text[:2] != "E.", self.text)
+        head, _, rest = self.text.partition("\n")
+        self.head = dict(x.split("=", 1) for x in head.split(";") if x)
+        rest, _, translated = rest.partition("translated:\n")
+        self.original = self.lines(rest.removeprefix("original:\n"))
+        self.translated = self.lines(translated)
+
+    @staticmethod
+    def lines(text):
+        """[(address, bytes, text)]"""
+        words = [x.split(" ", 2) for x in text.splitlines()]
+        return [(int(w[0], 16), bytes.fromhex(w[1]), w[2]) for w in words]
+
+    def num(self, key):
+        return int(self.head[key], 16)
+
+
+def objdump(s, lo, n):
+    """Addresses of instructions."""
+    base = s.addr("main") - s.elf.symbols["main"]
+    text = subprocess.run(
+        ["objdump", "-d", "--start-address=%#x" % (lo - base),
+         "--stop-address=%#x" % (lo - base + n), s.path],
+        capture_output=True, check=True).stdout.decode()
+    return [int(m[1], 16) + base
+            for m in re.finditer(r"^ +([0-9a-f]+):\t[0-9a-f]{2} .*\t", text,
+                                 re.M)]
+
+
+@case(peer=OURS)
+def a_block_is_shown():
+    with followed("calls", "3", how=";mode=count") as s:
+        s.run_to("done")
+        b = Block(s, "middle")
+        middle, leaf = s.addr("middle"), s.addr("leaf")
+        equal(b.num("pc"), middle, "pc")
+        equal(b.num("hits"), 3, "hits")
+        equal(b.head["end"], "call", "end")
+        equal(b.head["flags"], "", "flags")
+        equal(b.head["module"], s.path, "module")
+        equal(b.num("offset"), s.elf.symbols["middle"], "offset")
+        length = b.num("length")
+        equal([int(x, 16) for x in b.head["successors"].split(",")],
+              [leaf, middle + length], "successors")
+        equal(b"".join(x[1] for x in b.original), s.read(middle, length),
+              "bytes")
+        equal([x[0] for x in b.original], objdump(s, middle, length),
+              "instructions")
+        equal(len(b.original), b.num("instructions"), "instructions")
+        check(b.original[0][2].startswith("push"), b.original)
+        check(b.original[-1][2].startswith("call"), b.original)
+        equal(b.translated[0][0], b.num("cache"), "where it is")
+        equal(sum(len(x[1]) for x in b.translated), b.num("cache-length"),
+              "bytes")
+        # The call becomes a push of the original return address.
+        check(any("push" in x[2] for x in b.translated), b.translated)
+
+
+@case(peer=OURS)
+def a_block_of_a_return_has_no_successor():
+    with followed("calls", "3", how=";mode=count") as s:
+        s.run_to("done")
+        b = Block(s, "leaf")
+        equal((b.head["end"], b.head["successors"]), ("return", ""), "end")
+
+
+@case(peer=OURS)
+def an_address_within_a_block_is_found():
+    with followed("calls", "3") as s:
+        s.run_to("done")
+        b = Block(s, s.addr("leaf") + 1)
+        equal(b.num("pc"), s.addr("leaf"), "pc")
+        check("hits" not in b.head, "nothing is counted")
+
+
+@case(peer=OURS)
+def what_was_not_translated_is_not_shown():
+    with Session("calls", "3") as s:
+        refused(s, "block:1000", "not followed")
+        refused(s, "blocks", "not followed")
+        s.run_to("main")
+        trace(s, "follow:-1")
+        refused(s, "block:%x" % s.addr("leaf"), "prefetch it")
+        refused(s, "block:zz", "ADDR in hex")
+        trace(s, "prefetch:%x" % s.addr("leaf"))
+        equal(Block(s, "leaf").num("pc"), s.addr("leaf"), "pc")
+
+
+@case(peer=OURS)
+def blocks_are_listed():
+    with followed("calls", "3", how=";mode=count") as s:
+        s.run_to("done")
+        lo, n = s.addr("leaf"), s.elf.sizes["leaf"]
+        text = s.packet("qTrace:blocks:%x,%x" % (lo, n))
+        equal(text, "blocks=1;%x,%x,%x,3;" % (
+            lo, n, len(objdump(s, lo, n))), "blocks")
+        words = s.packet("qTrace:blocks").rstrip(";").split(";")
+        equal(int(words[0].removeprefix("blocks="), 16), len(words) - 1, "all")
+        check("%x" % lo in [w.split(",")[0] for w in words[1:]], words)
+        refused(s, "blocks:1", "ADDR,LEN in hex")
+
+
+@case(peer=OURS)
+def threads_are_listed():
+    with Session("threads", "2") as s:
+        s.run_to("all_there")
+        name = s.name(s.pid)
+        check(name + ",not-followed;" in s.packet("qTrace:threads"), "before")
+        trace(s, "follow:-1;events=call,ret")
+        text = s.packet("qTrace:threads")
+        found = re.findall(r"p[0-9a-f]+\.[0-9a-f]+,followed,trace,original,"
+                           r"depth=0;", text)
+        equal(len(found), 3, text)
+        refused(s, "threads:1", "takes no arguments")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
