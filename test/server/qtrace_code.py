@@ -131,5 +131,101 @@ def threads_are_listed():
         refused(s, "threads:1", "takes no arguments")
 
 
+@case(peer=OURS)
+def control_is_redirected():
+    with followed("calls", "3") as s:
+        leaf, factorial = s.addr("leaf"), s.addr("factorial")
+        trace(s, "redirect:%x,%x" % (leaf, factorial))
+        s.run_to("middle")
+        check("redirected" not in Block(s, "main").head["flags"], "main")
+        stop = s.run_to("done")
+        trace(s, "redirect:%x,%x" % (leaf, leaf))
+        equal(s.var("total", 8), 0, "leaf was not called")
+        refused(s, "redirect:%x" % leaf, "FROM,TO")
+        refused(s, "redirect:%x,0" % leaf, "FROM,TO")
+        check(stop, "done")
+
+
+@case(peer=OURS)
+def what_is_not_followed_is_not_redirected():
+    with Session("calls") as s:
+        for text in "redirect:1,2", "activate", "deactivate":
+            refused(s, text, "not followed")
+
+
+def leaf_called(s, name, how=""):
+    """qTrace:run of leaf(5): it adds 5 to total and returns 10."""
+    before = s.var("total", 8)
+    regs = s.all_regs()
+    trace(s, "run:%s;%x,5" % (name, s.addr("leaf")), "value=a;")
+    equal(s.var("total", 8) - before, 5, "total" + how)
+    equal(s.all_regs(), regs, "registers" + how)
+
+
+@case(peer=OURS)
+def a_thread_runs_a_function():
+    with Session("calls", "3") as s:
+        s.run_to("main")
+        leaf_called(s, s.name(s.pid), ", natively")
+        trace(s, "follow:-1")
+        leaf_called(s, s.name(s.pid), ", followed")
+        leaf_called(s, "0", ", by 0")
+        s.run_to("done")
+        s.finish()
+        # 1 + 11 + 21 of the program's own.
+        check(s.printed().startswith("total 48 "), s.printed())
+
+
+@case(peer=OURS)
+def what_cannot_be_run_says_so():
+    with Session("calls", "3") as s:
+        s.run_to("main")
+        for text, why in (("run:-1;1000", "which thread"),
+                          ("run:7fffffff;1000", "no such thread"),
+                          ("run:0", "which function"),
+                          ("run:0;1000,1,2,3,4,5,6,7", "up to 6")):
+            refused(s, text, why)
+
+
+@case(peer=OURS)
+def a_function_that_is_stopped_comes_back():
+    with followed("calls", "3") as s:
+        s.point(0, "leaf")
+        refused(s, "run:0;%x,5" % s.addr("leaf"), "stopped in the function")
+        equal(s.packet("?")[:3], "T05", "?")
+        equal(hex(s.pc()), hex(s.addr("leaf")), "pc")
+        s.clear(0, "leaf")
+        s.run_to("done")
+        equal(s.var("total", 8), 33 + 5, "total")
+        s.finish()
+
+
+@case(peer=OURS)
+def a_function_that_does_not_end_is_given_up():
+    with followed("calls", "3") as s:
+        before = s.all_regs()
+        spin = s.addr("done")
+        code = s.read(spin, 2)
+        s.write(spin, b"\xeb\xfe")
+        reply = s.packet("qTrace:run:0;%x" % spin, 20)
+        check("not within 10 seconds" in reply, reply)
+        s.write(spin, code)
+        equal(s.all_regs(), before, "registers")
+        s.finish()
+
+
+@case(peer=OURS)
+def translated_code_is_left_and_entered_again():
+    with followed("calls", "3", how=";mode=count") as s:
+        s.run_to("work")
+        trace(s, "deactivate")
+        before = stats(s)["entries"]
+        s.run_to("done")
+        equal(stats(s)["entries"], before, "entries while it is not active")
+        trace(s, "activate")
+        s.finish()
+        check(stats(s)["entries"] > before, "entries")
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
