@@ -16,6 +16,7 @@
 #include "server/serve.h"
 #include "target/linux-ptrace/linux.h"
 #include "target/linux-ptrace/selftest.h"
+#include "trace/report.h"
 #include "trace/trace.h"
 #include "translate/translate.h"
 
@@ -549,6 +550,8 @@ int main(int argc, char **argv)
 	const char *comm;
 
 	(void)argc;
+	if (argv[1] && !strcmp(argv[1], "report"))
+		return report_main(argv + 1);
 	o.serve.signal_fd = ending_signals();
 	target = translate_new(linux_target_new());
 	session_init(&o.session, target);

@@ -6,7 +6,10 @@
 
 static const struct format *const formats[] = {
 	&format_callgrind,
+	&format_counts,
+	&format_drcov,
 	&format_folded,
+	&format_record,
 };
 
 const struct format *format_at(size_t n)

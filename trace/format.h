@@ -45,6 +45,7 @@ struct format {
 const struct format *format_at(size_t n);
 const struct format *format_find(const char *name);
 
-extern const struct format format_callgrind, format_folded;
+extern const struct format format_callgrind, format_counts, format_drcov,
+	format_folded, format_record;
 
 #endif

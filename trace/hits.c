@@ -148,6 +148,13 @@ void hits_add(struct hits *h, const struct hits *more)
 	}
 }
 
+void hits_add(struct hits *h, const struct translate_block *b)
+{
+	struct taking t = { .h = h };
+
+	take_block(&t, b);
+}
+
 void hits_take(struct hits *h, const struct space *sp)
 {
 	struct taking t = { .h = h };

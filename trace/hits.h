@@ -48,6 +48,9 @@ struct hits {
 
 void hits_fini(struct hits *h);
 
+/* Adds a block, if it ran. */
+void hits_add(struct hits *h, const struct translate_block *b);
+
 /* Adds what ran of the space's blocks. */
 void hits_take(struct hits *h, const struct space *sp);
 

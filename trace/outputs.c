@@ -13,15 +13,27 @@ int outputs_add(struct outputs *o, const struct format *f, const char *path)
 	return 0;
 }
 
+static FILE *open_path(const char *path)
+{
+	if (!path)
+		return stdout;
+	return strcmp(path, "-") ? fopen(path, "we") : stderr;
+}
+
+static bool is_standard(const FILE *f)
+{
+	return f == stdout || f == stderr;
+}
+
 static int open_one(struct output *out, const struct format_args *all,
 		    struct story *r, struct err *e)
 {
 	struct format_args args = *all;
 
-	out->file = strcmp(out->path, "-") ? fopen(out->path, "we") : stderr;
+	out->file = open_path(out->path);
 	if (!out->file)
 		return err_set(e, -errno, "cannot write %s: %m", out->path);
-	if (out->file != stderr)
+	if (!is_standard(out->file))
 		setvbuf(out->file, NULL, _IOFBF, BUFFER);
 	args.out = out->file;
 	out->state = out->format->begin(r, &args, e);
@@ -50,11 +62,10 @@ static bool close_one(struct output *out)
 	if (!out->file)
 		return true;
 	bad = ferror(out->file);
-	if (out->file != stderr)
-		bad |= fclose(out->file) != 0;
+	bad |= (is_standard(out->file) ? fflush : fclose)(out->file) != 0;
 	if (bad)
 		fprintf(stderr, "tracestub: writing %s failed: %m\n",
-			out->path);
+			out->path ? out->path : "to standard output");
 	return !bad;
 }
 

@@ -11,7 +11,7 @@
 struct outputs {
 	struct output {
 		const struct format *format;
-		const char *path; /* borrowed; "-" is stderr */
+		const char *path; /* borrowed; "-": stderr; NULL: stdout */
 		FILE *file;	  /* NULL: not open */
 		void *state;	  /* NULL: not begun */
 	} all[OUTPUTS_MAX];

@@ -1,0 +1,114 @@
+/*
+ * Our own trace file: doc/trace-file.md is its description. Numbers of the
+ * head and of frames are little-endian; within frames they are varints: seven
+ * bits a byte, the low ones first, the high bit set on all but the last byte.
+ */
+#ifndef TRACE_TRACEFILE_H
+#define TRACE_TRACEFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define TRACEFILE_MAGIC	  "tracestub trace\n" /* without the zero */
+#define TRACEFILE_VERSION 1
+
+struct tracefile_head {
+	char magic[16];
+	uint32_t version;
+	uint32_t reserved; /* 0 */
+};
+
+enum frame_kind {
+	FRAME_COMMAND = 1, /* what was run */
+	FRAME_OBJECT,
+	FRAME_MAPPING,
+	FRAME_BLOCKS,
+	FRAME_THREAD,
+	FRAME_PATH,
+	FRAME_END, /* of a thread */
+};
+
+struct frame_head {
+	uint32_t kind;
+	uint32_t stored; /* bytes that follow */
+	uint32_t raw;	 /* ... once decompressed; 0: they are not compressed */
+	uint32_t thread; /* of PATH and END */
+};
+
+#define FRAME_MAX (1u << 24) /* bytes, raw and stored */
+
+/* What stands in a path where a miss would. */
+enum path_escape {
+	ESCAPE_TIME, /* ns since the last one of the frame follow */
+	ESCAPE_CUT,  /* instructions follow */
+	ESCAPE_LOST,
+};
+
+/*
+ * A path is runs of hits, each followed by a miss: the predictor's block was
+ * wrong. It foretells what came after the two blocks before, the last time.
+ * Writer and reader have one for each thread.
+ */
+#define PREDICTOR_BITS 16
+
+struct predictor {
+	uint32_t next[1 << PREDICTOR_BITS];
+	uint32_t before, last;
+};
+
+static inline uint32_t *predictor_slot(struct predictor *p)
+{
+	uint32_t hash = p->last * 0x9e3779b1u ^ p->before * 0x85ebca6bu;
+
+	return &p->next[hash >> (32 - PREDICTOR_BITS)];
+}
+
+static inline void predictor_move(struct predictor *p, uint32_t block)
+{
+	p->before = p->last;
+	p->last = block;
+}
+
+static inline uint64_t zigzag(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+
+static inline int64_t unzigzag(uint64_t v)
+{
+	return (int64_t)(v >> 1) ^ -(int64_t)(v & 1);
+}
+
+static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
+{
+	for (; v >= 0x80; v >>= 7)
+		*p++ = (uint8_t)(v | 0x80);
+	*p++ = (uint8_t)v;
+	return p;
+}
+
+#define VARINT_MAX 10 /* bytes of one */
+
+/* Bytes that are being read; those of a file may be anything. */
+struct span_reader {
+	const uint8_t *at, *end;
+	bool bad; /* it was at its end, or is no number */
+};
+
+static inline uint64_t take_varint(struct span_reader *r)
+{
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; shift < 64 && r->at < r->end; shift += 7) {
+		uint8_t byte = *r->at++;
+
+		v |= (uint64_t)(byte & 0x7f) << shift;
+		if (byte < 0x80)
+			return v;
+	}
+	r->bad = true;
+	return 0;
+}
+
+#endif
