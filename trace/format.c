@@ -5,11 +5,8 @@
 #include "base/mem.h"
 
 static const struct format *const formats[] = {
-	&format_callgrind,
-	&format_counts,
-	&format_drcov,
-	&format_folded,
-	&format_record,
+	&format_callgrind, &format_counts,   &format_drcov, &format_folded,
+	&format_lcov,	   &format_perfetto, &format_fxt,   &format_record,
 };
 
 const struct format *format_at(size_t n)

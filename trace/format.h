@@ -46,6 +46,6 @@ const struct format *format_at(size_t n);
 const struct format *format_find(const char *name);
 
 extern const struct format format_callgrind, format_counts, format_drcov,
-	format_folded, format_record;
+	format_folded, format_fxt, format_lcov, format_perfetto, format_record;
 
 #endif
