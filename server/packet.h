@@ -84,6 +84,11 @@ int make_trace(struct session *s, const char *annex, struct buf *out);
 void qtrace_begun(struct session *s);
 void qtrace_free(struct session *s);
 
+/* "LEN,HEX", an agent expression: a program for the caller to ax_free(). An
+ * error has its text in s->err, or is -EPROTO. */
+struct ax_program;
+int take_expression(struct session *s, struct args *a, struct ax_program **out);
+
 /* Text for a cell of a Markdown table. */
 void put_cell(struct buf *out, const char *text);
 

@@ -12,8 +12,7 @@
 #include "server/packet.h"
 #include "server/session.h"
 
-static int take_expression(struct session *s, struct args *a,
-			   struct ax_program **out)
+int take_expression(struct session *s, struct args *a, struct ax_program **out)
 {
 	uint8_t *code;
 	uint64_t len;

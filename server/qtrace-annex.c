@@ -81,13 +81,37 @@ static int write_drcov(struct session *s, FILE *f)
 	return write_hits(s, f, as_drcov);
 }
 
+static void write_values(void *user, const struct values *v)
+{
+	FILE *f = user;
+
+	fprintf(f, "%x %d %lx", (unsigned)v->rule, v->who.tid, v->pc);
+	for (uint32_t i = 0; i < v->n; i++) {
+		if (v->failed & 1u << i)
+			fputs(" ?", f);
+		else
+			fprintf(f, " %lx", (unsigned long)v->all[i]);
+	}
+	fputc('\n', f);
+}
+
+static int write_probes(struct session *s, FILE *f)
+{
+	const struct collected *c = &qtrace_of(s)->values;
+
+	if (c->lost)
+		fprintf(f, "# lost %lu\n", c->lost);
+	collected_each(c, write_values, f);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	annex_fn *write;
 } annexes[] = {
 	{ "events", write_events }, { "blocks", write_blocks },
 	{ "stats", write_stats },   { "coverage.drcov", write_drcov },
-	{ "maps", write_maps },
+	{ "probes", write_probes }, { "maps", write_maps },
 };
 
 void put_annexes(struct buf *out)

@@ -182,8 +182,8 @@ static void set_trace(struct session *s, const struct wish *w)
 
 	q->mask = w->events;
 	if (w->buffer)
-		q->events.per_thread = w->buffer;
-	q->events.stops = w->stops;
+		q->events.per_thread = q->values.most = w->buffer;
+	q->events.stops = q->values.stops = w->stops;
 	translate_set_sink(s->target, &sink);
 }
 

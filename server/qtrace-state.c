@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/disassemble.h"
 
 static void take_end_of(void *user, pid_t pid, const struct space *sp)
 {
@@ -25,6 +26,8 @@ struct qtrace *qtrace_of(struct session *s)
 	q->target = s->target;
 	q->ended.globs = &q->all;
 	q->events.per_thread = KEPT_DEFAULT;
+	q->values.most = KEPT_DEFAULT;
+	list_init(&q->rules);
 	translate_on_end(s->target, take_end_of, q);
 	return q;
 }
@@ -32,6 +35,7 @@ struct qtrace *qtrace_of(struct session *s)
 static void forget(struct qtrace *q)
 {
 	kept_clear(&q->events);
+	collected_clear(&q->values);
 	hits_fini(&q->ended);
 	q->ended = (struct hits){ .globs = &q->all };
 }
@@ -40,8 +44,10 @@ void qtrace_begun(struct session *s)
 {
 	struct list *all = &s->target->processes;
 
-	if (s->trace && all->next == all->prev)
-		forget(s->trace);
+	if (!s->trace || all->next != all->prev)
+		return;
+	rules_end(s->trace, false);
+	forget(s->trace);
 }
 
 void qtrace_free(struct session *s)
@@ -52,7 +58,9 @@ void qtrace_free(struct session *s)
 		return;
 	translate_on_end(s->target, NULL, NULL);
 	translate_set_sink(s->target, &nobody);
+	rules_end(s->trace, true);
 	forget(s->trace);
+	disassembler_free(s->trace->disassembler);
 	free(s->trace);
 	s->trace = NULL;
 }

@@ -12,6 +12,7 @@
 
 #include "server/packet.h"
 #include "server/session.h"
+#include "trace/collected.h"
 #include "trace/hits.h"
 #include "trace/kept.h"
 #include "translate/translate.h"
@@ -34,9 +35,13 @@ typedef int verb_fn(struct session *s, struct args *args, struct buf *out);
 struct qtrace {
 	struct target *target; /* borrowed */
 	struct kept events;
-	unsigned mask;	   /* EVENT_* that they are of */
-	struct globs all;  /* none: everything */
-	struct hits ended; /* of code that is followed no more */
+	unsigned mask;		 /* EVENT_* that they are of */
+	struct globs all;	 /* none: everything */
+	struct hits ended;	 /* of code that is followed no more */
+	struct list rules;	 /* struct rule: qtrace-rules.h */
+	int last_rule;		 /* the newest one's number */
+	struct collected values; /* that they told */
+	struct disassembler *disassembler; /* NULL: not needed yet */
 };
 
 /* --- qtrace-state.c ------------------------------------------------------ */
@@ -49,6 +54,11 @@ void qtrace_hits(struct qtrace *q, struct hits *h);
 
 /* Events and modules that are yet to be read. */
 void qtrace_catch_up(struct qtrace *q);
+
+/* --- qtrace-rules.c ------------------------------------------------------ */
+
+/* Those of addresses go, or all. */
+void rules_end(struct qtrace *q, bool all);
 
 /* --- qtrace-annex.c ------------------------------------------------------ */
 

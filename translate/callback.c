@@ -29,15 +29,22 @@ uint32_t callout_new(struct region *rg, const struct callout *k)
 	return rg->n_callouts++;
 }
 
-void callback_callout(struct translator *tr, struct thread *th,
+bool callback_callout(struct translator *tr, struct thread *th,
 		      const struct callout *k)
 {
+	tr->callout_stops = false;
 	tr->calling++;
 	tr->stats.callouts++;
 	k->fn(k->user, &tr->t, th);
 	tr->calling--;
 	if (th->fresh | th->dirty)
 		target_regs_flush(&tr->t, th);
+	return tr->callout_stops;
+}
+
+void translate_callout_stop(struct target *t)
+{
+	translator_of(t)->callout_stops = true;
 }
 
 /* --- what is left for later ---------------------------------------------- */

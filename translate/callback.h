@@ -20,8 +20,8 @@ void callback_transform(struct space *sp, struct transform *it);
 /* A number for the callout, in the region. */
 uint32_t callout_new(struct region *rg, const struct callout *k);
 /* The upper thread is there, rewound. The registers that it gets are written
- * back. */
-void callback_callout(struct translator *tr, struct thread *th,
+ * back. True: it is to stop. */
+bool callback_callout(struct translator *tr, struct thread *th,
 		      const struct callout *k);
 
 /* Code of the space (NULL: of all) was compiled by what holds no more: it is

@@ -62,6 +62,7 @@ struct translator {
 	void *transform_user;
 	unsigned calling;   /* the layer above, from within something */
 	bool due;	    /* something was left for when that is over */
+	bool callout_stops; /* the callout wants its thread to stop */
 	translate_switch_fn *switch_fn; /* or NULL */
 	void *switch_user;
 	bool observed; /* translated code tells slow kinds apart */

@@ -47,6 +47,10 @@ struct x86_instr;
  */
 typedef void callout_fn(void *user, struct target *t, struct thread *th);
 
+/* Within a callout: the thread stops behind it, for the layer above, as by a
+ * SIGTRAP of its own. What it has done of what was put is not done again. */
+void translate_callout_stop(struct target *t);
+
 /* Of a block that is compiled. The same holds as for callouts. */
 typedef void transform_fn(void *user, struct transform *it);
 
@@ -66,6 +70,9 @@ struct transform_insn {
 	const struct x86_instr *in; /* borrowed until fn returns */
 	bool ok; /* false: it cannot be read or decoded, and will fault */
 };
+
+/* The process whose code it is. */
+pid_t transform_pid(const struct transform *it);
 
 /* The next instruction is the current one. False: there is none. Those that
  * are never asked for are kept. */

@@ -5,6 +5,8 @@
  */
 #include "translate/trap.h"
 
+#include <signal.h>
+
 #include "translate/block.h"
 #include "translate/callback.h"
 #include "translate/exclude.h"
@@ -268,17 +270,35 @@ static void go_on_behind(struct trap *t, const struct region *rg, uint64_t born,
 	}
 }
 
+/* It goes on behind it once it is resumed. */
+static bool stop_behind(struct trap *t, struct stop *ev)
+{
+	uint8_t *image = follow_image(t->tr, t->low, false);
+
+	if (image && *image_reg(image, IMAGE_RIP) == t->stub.pc)
+		follow_note_puts(t->f, image, t->stub.puts + 1u);
+	*ev = (struct stop){
+		.id = t->th->id,
+		.kind = STOP_SIGNAL,
+		.signo = SIGTRAP,
+		.code = SIGNAL_TRAP,
+	};
+	return true;
+}
+
 static bool trap_callout(struct trap *t, struct stop *ev)
 {
 	const struct region *rg = space_region_at(t->f->space, t->cpc);
 	const struct callout k = rg->callouts[t->stub.arg];
 	struct ptid id = t->th->id;
 	uint64_t born = rg->born;
+	bool stops = callback_callout(t->tr, t->th, &k);
 
-	(void)ev;
-	callback_callout(t->tr, t->th, &k);
-	if (thread_find(&t->tr->t, id.tid))
-		go_on_behind(t, rg, born, k.at);
+	if (!thread_find(&t->tr->t, id.tid))
+		return false;
+	if (stops)
+		return stop_behind(t, ev);
+	go_on_behind(t, rg, born, k.at);
 	return false;
 }
 

@@ -118,6 +118,11 @@ static void leave(struct transform *it)
 	it->now = NULL;
 }
 
+pid_t transform_pid(const struct transform *it)
+{
+	return it->c->sp->by->proc->pid;
+}
+
 bool transform_next(struct transform *it, struct transform_insn *out)
 {
 	leave(it);

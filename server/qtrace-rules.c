@@ -1,0 +1,219 @@
+/* Rules at work: what a transformer makes of them, and what their callouts do.
+ */
+#include "server/qtrace-rules.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "arch/x86_64/decode.h"
+#include "translate/disassemble.h"
+#include "translate/transform.h"
+
+/* --- which instructions -------------------------------------------------- */
+
+struct looking {
+	struct qtrace *q;
+	struct transform_insn insn;
+	struct disassembled text;
+	bool has_text;
+};
+
+static const struct disassembled *text_of(struct looking *l)
+{
+	if (!l->has_text)
+		disassemble(l->q->disassembler, l->insn.bytes,
+			    l->insn.in->length, l->insn.pc, &l->text);
+	l->has_text = true;
+	return &l->text;
+}
+
+static bool applies(struct looking *l, const struct rule *r, pid_t pid)
+{
+	if (r->pid && r->pid != pid)
+		return false;
+	if (r->hi && (l->insn.pc < r->lo || l->insn.pc >= r->hi))
+		return false;
+	if (r->mnemonic[0] && strcmp(text_of(l)->mnemonic, r->mnemonic))
+		return false;
+	return !r->group[0] ||
+	       disassembled_is(l->q->disassembler, text_of(l), r->group);
+}
+
+/* What every one of the instructions gets of all rules. */
+static void transform(void *user, struct transform *it)
+{
+	struct looking l = { .q = user };
+	pid_t pid = transform_pid(it);
+	struct rule *r;
+
+	while (transform_next(it, &l.insn)) {
+		bool keeps = true;
+
+		l.has_text = false;
+		list_each(r, &l.q->rules, node) {
+			if (!l.insn.ok || !applies(&l, r, pid))
+				continue;
+			transform_callout(it, rule_met, r);
+			keeps &= r->action != ACTION_SKIP || r->when;
+		}
+		if (keeps)
+			transform_keep(it);
+	}
+}
+
+static void rules_changed(struct qtrace *q)
+{
+	bool any = !list_empty(&q->rules);
+
+	if (any && !q->disassembler)
+		q->disassembler = disassembler_new();
+	translate_transform(q->target, any ? transform : NULL, q);
+}
+
+void rules_add(struct qtrace *q, struct rule *r)
+{
+	r->q = q;
+	r->id = ++q->last_rule;
+	list_add(&q->rules, &r->node);
+	rules_changed(q);
+}
+
+void rule_free(struct rule *r)
+{
+	ax_free(r->when);
+	for (unsigned i = 0; i < r->n_values; i++)
+		ax_free(r->values[i]);
+	free(r);
+}
+
+int rules_drop(struct qtrace *q, int id, bool is_probe)
+{
+	struct rule *r;
+
+	list_each(r, &q->rules, node) {
+		if (r->id != id || r->is_probe != is_probe)
+			continue;
+		list_drop(&r->node);
+		rules_changed(q);
+		rule_free(r);
+		return 0;
+	}
+	return -ENOENT;
+}
+
+void rules_end(struct qtrace *q, bool all)
+{
+	struct rule *r, *next;
+	struct list old;
+
+	list_init(&old);
+	list_each_safe(r, next, &q->rules, node) {
+		if (!all && !r->pid)
+			continue;
+		list_drop(&r->node);
+		list_add(&old, &r->node);
+	}
+	if (list_empty(&old))
+		return;
+	rules_changed(q);
+	list_each_safe(r, next, &old, node)
+		rule_free(r);
+}
+
+/* --- where a thread has come to one -------------------------------------- */
+
+struct here {
+	struct target *t;
+	struct thread *th;
+};
+
+static int here_reg(void *user, unsigned regno, uint64_t *v)
+{
+	struct here *h = user;
+
+	return target_reg_u64(h->t, h->th, regno, v);
+}
+
+static int here_mem(void *user, uint64_t addr, void *buf, size_t len)
+{
+	struct here *h = user;
+
+	return target_read_all(h->t, h->th->proc, addr, buf, len);
+}
+
+/* What cannot be evaluated does not hold. */
+static bool holds(struct rule *r, const struct ax_env *env)
+{
+	int64_t v;
+
+	if (!r->when)
+		return true;
+	if (ax_eval(r->when, env, &v) == 0)
+		return v;
+	r->failed++;
+	return false;
+}
+
+static void collect(struct rule *r, const struct here *h,
+		    const struct ax_env *env)
+{
+	struct values v = { .who = h->th->id, .rule = r->id, .n = r->n_values };
+
+	target_reg_u64(h->t, h->th, h->th->proc->arch->pc, &v.pc);
+	for (unsigned i = 0; i < r->n_values; i++) {
+		if (ax_eval(r->values[i], env, &v.all[i]) < 0)
+			v.failed |= 1u << i;
+	}
+	r->failed += v.failed != 0;
+	collected_put(&r->q->values, &v);
+}
+
+static void set(struct rule *r, const struct here *h, const struct ax_env *env)
+{
+	int64_t v;
+
+	if (ax_eval(r->values[0], env, &v) < 0)
+		r->failed++;
+	else
+		target_reg_write(h->t, h->th, r->reg, (const uint8_t *)&v);
+}
+
+/* One that depends on something is in the code, and is passed by. */
+static void skip(const struct rule *r, const struct here *h)
+{
+	const struct arch *a = h->th->proc->arch;
+	struct disassembled insn;
+	uint8_t code[16];
+	uint64_t pc;
+
+	if (!r->when || target_reg_u64(h->t, h->th, a->pc, &pc) < 0 ||
+	    target_read_all(h->t, h->th->proc, pc, code, sizeof(code)) < 0)
+		return;
+	disassemble(r->q->disassembler, code, sizeof(code), pc, &insn);
+	pc += insn.length;
+	target_reg_write(h->t, h->th, a->pc, (const uint8_t *)&pc);
+}
+
+void rule_met(void *user, struct target *t, struct thread *th)
+{
+	struct rule *r = user;
+	struct here here = { t, th };
+	const struct ax_env env = {
+		.reg = here_reg,
+		.mem = here_mem,
+		.user = &here,
+	};
+
+	if (!holds(r, &env))
+		return;
+	r->hits++;
+	if (r->action == ACTION_COLLECT)
+		collect(r, &here, &env);
+	else if (r->action == ACTION_SET)
+		set(r, &here, &env);
+	else if (r->action == ACTION_SKIP)
+		skip(r, &here);
+	else if (r->action == ACTION_STOP)
+		translate_callout_stop(t);
+}
