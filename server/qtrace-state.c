@@ -83,7 +83,7 @@ void qtrace_hits(struct qtrace *q, struct hits *h)
 	struct process *p;
 
 	h->globs = &q->all;
-	hits_add(h, &q->ended);
+	hits_merge(h, &q->ended);
 	list_each(p, &q->target->processes, node) {
 		const struct space *sp = translate_space(p);
 		enum trace_mode mode = sp ? translate_mode(sp) : MODE_NONE;

@@ -135,7 +135,7 @@ static void take_block(void *user, const struct translate_block *b)
 	add_block(t->h, &more);
 }
 
-void hits_add(struct hits *h, const struct hits *more)
+void hits_merge(struct hits *h, const struct hits *more)
 {
 	for (uint32_t i = 0; i < more->n_blocks; i++) {
 		struct hits_block b = more->blocks[i];

@@ -55,7 +55,7 @@ void hits_add(struct hits *h, const struct translate_block *b);
 void hits_take(struct hits *h, const struct space *sp);
 
 /* Adds all that another has, which wants the same modules. */
-void hits_add(struct hits *h, const struct hits *more);
+void hits_merge(struct hits *h, const struct hits *more);
 
 /*
  * drcov version 2, as Lighthouse, bncov and Cartographer all read it: module
