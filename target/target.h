@@ -45,6 +45,8 @@ struct resume {
 	struct ptid who; /* a pattern */
 	enum resume_kind kind;
 	int signo; /* to deliver, the host's number; 0 none */
+	bool over; /* a breakpoint in memory at its pc does not stop it there;
+		    * not with a signo, whose handler comes first */
 	uint64_t lo, hi;
 };
 

@@ -97,7 +97,7 @@ bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
 		return true;
 	if (space_of(child)) {
 		struct thread *first = first_thread(child);
-		struct resume go = { first->id, RESUME_CONT, 0, 0, 0 };
+		struct resume go = { .who = first->id };
 
 		tr_process_of(child)->is_ours = true;
 		follow_resume(tr, first, &go);
@@ -125,7 +125,7 @@ bool take_exec(struct translator *tr, struct thread *th)
 	struct process *p = th->proc;
 	enum trace_mode mode = space_of(p)->mode;
 	bool inactive = space_of(p)->inactive;
-	struct resume go = { th->id, RESUME_CONT, 0, 0, 0 };
+	struct resume go = { .who = th->id };
 	struct err e = { 0 };
 
 	sections_end(space_of(p), lower_process(p));

@@ -154,19 +154,6 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 	tr->stats.entries++;
 }
 
-static enum resume_kind step_kind(const struct follow *f)
-{
-	return f->wait == WAIT_CALL ? RESUME_CALL : RESUME_STEP;
-}
-
-void follow_step(struct translator *tr, struct thread *low, struct follow *f,
-		 enum follow_wait why)
-{
-	f->wait = why;
-	tr->stats.native_steps++;
-	follow_go(tr, low, step_kind(f), 0);
-}
-
 /* The kernel is to make the call before the pc again, or a signal's handler
  * comes first: both go by a pc behind the instruction. */
 bool follow_restarts_call(const struct translator *tr, struct thread *low,
@@ -206,33 +193,6 @@ static uint64_t behind_call(struct translator *tr, struct space *sp,
 			return tl->addr + at;
 	}
 	return 0;
-}
-
-/*
- * The program has asked for a trap after each instruction: they are its own
- * ones. The processor sees to it; what a call changes is seen to here.
- */
-static void run_stepping(struct translator *tr, struct thread *low,
-			 struct follow *f, uint8_t *image)
-{
-	uint8_t code[2];
-
-	if (target_read_all(tr->lower, low->proc, *image_reg(image, IMAGE_RIP),
-			    code, 2) == 0 &&
-	    code[0] == 0x0f && code[1] == 0x05) {
-		f->watch = watch_call(f->space, image);
-		f->wait = WAIT_CALL;
-	}
-	tr->stats.native_steps++;
-	follow_go(tr, low, RESUME_CONT, 0);
-}
-
-void follow_run_excluded(struct translator *tr, struct thread *low,
-			 struct follow *f)
-{
-	f->excluded = true;
-	f->wait = WAIT_EXCLUDED;
-	follow_go(tr, low, RESUME_CONT, 0);
 }
 
 static bool has_hw_point(struct translator *tr, const struct thread *low,
@@ -276,12 +236,12 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 			return;
 	}
 	if (f->space->inactive) {
-		follow_go(tr, low, RESUME_CONT, 0);
+		follow_run_natively(tr, low);
 		return;
 	}
 	f->space->by = low;
 	if (*image_flags(image) & FLAG_STEPS) {
-		run_stepping(tr, low, f, image);
+		follow_run_stepping(tr, low, f, image);
 		return;
 	}
 	pc = *image_reg(image, IMAGE_RIP);
@@ -355,10 +315,9 @@ static void swallow_trap(struct translator *tr, struct thread *th,
 	struct resume act = f->asked;
 
 	tr_thread_of(th)->trap_owed = false;
-	act.who = th->id;
 	if (f->wait != WAIT_NONE)
-		act.kind = step_kind(f);
-	target_resume(tr->lower, &act, 1);
+		act.kind = follow_step_kind(f);
+	follow_go_natively(tr, lower_thread(th), &act);
 }
 
 /* At a breakpoint of ours and of nobody else's. */
@@ -527,8 +486,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
 		own.kind = history_kind(f, act->kind);
-		history_goes(tr, low, f, own.kind, act->signo);
-		return target_resume(tr->lower, &own, 1);
+		return follow_go_natively(tr, low, &own);
 	}
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)
 		return follow_go(tr, low, RESUME_CONT, 0);

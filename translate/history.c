@@ -190,7 +190,7 @@ bool history_steps_on(struct translator *tr, struct thread *th)
 	if (!f->history || f->asked.kind != RESUME_RANGE ||
 	    f->history->pc < f->asked.lo || f->history->pc >= f->asked.hi)
 		return false;
-	follow_go(tr, low, RESUME_STEP, 0);
+	follow_go_natively(tr, low, &(struct resume){ .kind = RESUME_STEP });
 	return true;
 }
 

@@ -51,9 +51,32 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
  * was halted. False: it is in the midst of a restartable sequence. */
 bool follow_settle(struct translator *tr, struct thread *th);
 
+/*
+ * --- native.c -----------------------------------------------------------
+ *
+ * Sets the rewound thread going in its original code, as how says. A breakpoint
+ * at its pc that is ours alone does not stop it there.
+ */
+int follow_go_natively(struct translator *tr, struct thread *low,
+		       const struct resume *how);
+void follow_run_natively(struct translator *tr, struct thread *low);
+
+/* How it is stepped, by its wait. */
+enum resume_kind follow_step_kind(const struct follow *f);
+
+/* It runs with the program's own trap flag. */
+void follow_run_stepping(struct translator *tr, struct thread *low,
+			 struct follow *f, uint8_t *image);
+
 /* The original instruction runs by itself. */
 void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 		 enum follow_wait why);
+
+/* It runs excluded code until that returns. */
+void follow_run_excluded(struct translator *tr, struct thread *low,
+			 struct follow *f);
+
+/* --- follow.c ------------------------------------------------------------ */
 
 /* The code for pc; if the cache is full room is made. NULL: no region can be
  * near the pc. */
@@ -83,10 +106,6 @@ void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts);
 /* The instruction at which it left the cache has been executed; or who knows
  * what has, and all is to be forgotten. */
 void follow_forget_puts(struct follow *f, bool all);
-
-/* It runs excluded code until that returns. */
-void follow_run_excluded(struct translator *tr, struct thread *low,
-			 struct follow *f);
 
 /* A rewound thread goes on in the cache; native steps and excluded code
  * apart. */

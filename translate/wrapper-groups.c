@@ -128,14 +128,21 @@ static int point_put(struct target *t, struct process *p, struct point *pt)
 				pt->kind, pt->addr, pt->size, pt->code);
 }
 
-static int point_remove(struct target *t, struct process *p, struct point *pt)
+/* An excluded call returns there, or a function that a thread runs, or a
+ * restartable section ends. */
+static bool is_wanted_by_us(const struct process *p, uint64_t pc)
 {
 	const struct space *sp = space_of(p);
 
+	return (sp &&
+		(exclude_returns_to(sp, pc) || section_ends_at(sp, pc))) ||
+	       runs_return_to(p, pc);
+}
+
+static int point_remove(struct target *t, struct process *p, struct point *pt)
+{
 	follow_forget(p, pt->addr, 1);
-	/* An excluded call returns there, or a function that a thread runs. */
-	if (pt->kind == POINT_SW && ((sp && exclude_returns_to(sp, pt->addr)) ||
-				     runs_return_to(p, pt->addr)))
+	if (pt->kind == POINT_SW && is_wanted_by_us(p, pt->addr))
 		return target_point_set(translator_of(t)->lower,
 					lower_process(p), POINT_SW, pt->addr,
 					pt->size, NULL);

@@ -70,6 +70,7 @@ struct lwp {
 	/* What the layer above asked for at the last resume. */
 	enum resume_kind kind;
 	uint64_t lo, hi;
+	bool over;    /* the breakpoint that it is at, in its next run */
 	int signo;    /* to be delivered when it next runs; 0 none */
 	int injected; /* a signal we sent on the client's behalf */
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */

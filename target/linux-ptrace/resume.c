@@ -112,9 +112,30 @@ void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
 		lwp_interrupt(lwp);
 }
 
+/* The breakpoint that it is to go over; or NULL. */
+static const struct point *point_to_pass(struct linux_target *lt,
+					 struct lwp *lwp)
+{
+	const struct point *pt = NULL;
+
+	if (lwp->over && !lwp->in_slot) {
+		flush_registers(lt, lwp);
+		pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
+	}
+	lwp->over = false;
+	return pt && pt->inserted ? pt : NULL;
+}
+
 void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
 {
-	if (lwp->stopped && !lwp->dead && lwp->pending.kind == STOP_NONE)
+	const struct point *pt;
+
+	if (!lwp->stopped || lwp->dead || lwp->pending.kind != STOP_NONE)
+		return;
+	pt = point_to_pass(lt, lwp);
+	if (pt)
+		slot_step_over(lt, lwp, pt);
+	else
 		lwp_run(lt, lwp, lwp->in_slot || lwp->kind != RESUME_CONT);
 }
 
@@ -166,6 +187,7 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 			   th->last.kind == STOP_NONE;
 	lwp->lo = act->lo;
 	lwp->hi = act->hi;
+	lwp->over = act->over;
 	if (act->signo)
 		lwp->signo = act->signo;
 	th->last.kind = STOP_NONE;

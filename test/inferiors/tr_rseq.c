@@ -23,6 +23,13 @@ PIECE(spin, "	xor %eax,%eax\n	xor %ebx,%ebx\n"
 	    "	je spin_start\nspin_end:	movq $0,8(%rdi)\n	ret\n"
 	    "	.long 0x53053053\n"
 	    "spin_abort:	inc %rbx\n	cmpl $0,(%rdx)\n	je 1b");
+/* The same, but who is aborted only arms the section again. */
+PIECE(retry, "	xor %eax,%eax\n	xor %ebx,%ebx\n	jmp retry_abort\n"
+	     "	.long 0x53053053\n"
+	     "	.globl retry_start, retry_end, retry_abort\n"
+	     "retry_abort:	mov %rsi,8(%rdi)\n"
+	     "retry_start:	inc %rax\n	cmpl $0,(%rdx)\n"
+	     "	je retry_start\nretry_end:	movq $0,8(%rdi)");
 /* rdi: the area, rsi: the descriptor, rdx: counts, ecx: how often to add.
  * Between load and store lies a while; a call and a jump are in it, too. */
 PIECE(add, "	xor %ebx,%ebx\n"
@@ -38,9 +45,11 @@ PIECE(add, "	xor %ebx,%ebx\n"
 	   "add_abort:	inc %rbx\n	jmp 1b");
 /* clang-format on */
 extern char spin_start[], spin_end[], spin_abort[];
+extern char retry_start[], retry_end[], retry_abort[];
 extern char add_start[], add_end[], add_abort[];
 
 static struct rseq_cs spin_section __attribute__((aligned(32)));
+static struct rseq_cs retry_section __attribute__((aligned(32)));
 static struct rseq_cs add_section __attribute__((aligned(32)));
 
 static void describe(struct rseq_cs *cs, char *start, char *end, char *abort_)
@@ -68,31 +77,82 @@ static void on_alarm(int signo, siginfo_t *info, void *context)
 	(void)signo;
 	(void)info;
 	inside += rip >= spin_start && rip < spin_end;
+	inside += rip >= retry_start && rip < retry_end;
 	if (++caught == 20)
 		flag = 1;
 }
 
-static void interrupted(void)
+/* Runs a piece that spins in its section, until 20 signals have come. */
+static void run_alarmed(struct tr_regs *r, void *piece, struct rseq_cs *cs,
+			long microseconds)
 {
-	struct itimerval timer = { { 0, 2000 }, { 0, 2000 } }, none = { 0 };
+	struct itimerval timer = { { 0, microseconds }, { 0, microseconds } };
+	struct itimerval none = { 0 };
 	struct sigaction act = { .sa_sigaction = on_alarm,
 				 .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGALRM, &act, NULL);
+	caught = inside = flag = 0;
+	tr_fill(r);
+	r->rdi = area();
+	r->rsi = (unsigned long)cs;
+	r->rdx = (unsigned long)&flag;
+	setitimer(ITIMER_REAL, &timer, NULL);
+	tr_run(r, piece);
+	setitimer(ITIMER_REAL, &none, NULL);
+	EXPECT(inside, 0);
+}
+
+static void interrupted(void)
+{
 	struct tr_regs r;
 
 	if (__rseq_size == 0)
 		return;
 	describe(&spin_section, spin_start, spin_end, spin_abort);
-	sigaction(SIGALRM, &act, NULL);
-	caught = inside = flag = 0;
-	tr_fill(&r);
-	r.rdi = area();
-	r.rsi = (unsigned long)&spin_section;
-	r.rdx = (unsigned long)&flag;
-	setitimer(ITIMER_REAL, &timer, NULL);
-	tr_run(&r, spin);
-	setitimer(ITIMER_REAL, &none, NULL);
-	EXPECT(inside, 0);
+	run_alarmed(&r, spin, &spin_section, 2000);
 	CHECK(r.rbx >= 10);
+}
+
+/* As fast as a follower may be, or faster. */
+static void quickly(void)
+{
+	struct tr_regs r;
+
+	if (__rseq_size == 0)
+		return;
+	describe(&spin_section, spin_start, spin_end, spin_abort);
+	run_alarmed(&r, spin, &spin_section, 200);
+}
+
+static void retried(void)
+{
+	struct tr_regs r;
+
+	if (__rseq_size == 0)
+		return;
+	describe(&retry_section, retry_start, retry_end, retry_abort);
+	run_alarmed(&r, retry, &retry_section, 2000);
+}
+
+/* Who comes to a section's end by itself goes on behind it: here by an
+ * instruction that a follower may well have to look at. */
+static void committed(void)
+{
+	struct tr_regs r;
+
+	if (__rseq_size == 0)
+		return;
+	describe(&spin_section, spin_start, spin_end, spin_abort);
+	flag = 1;
+	for (int i = 0; i < 100; i++) {
+		tr_fill(&r);
+		r.rdi = area();
+		r.rsi = (unsigned long)&spin_section;
+		r.rdx = (unsigned long)&flag;
+		tr_run(&r, spin);
+		EXPECT(r.rax + r.rbx >= 1, 1);
+	}
 }
 
 static void *add_thread(void *arg)
@@ -152,6 +212,8 @@ int main(int argc, char **argv)
 {
 	static const struct tr_case cases[] = {
 		{ "interrupted", interrupted },
+		{ "quickly", quickly },	 { "retried", retried },
+		{ "committed", committed },
 		{ "counted", counted },
 		{ "processor", processor },
 	};

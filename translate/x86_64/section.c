@@ -128,6 +128,20 @@ static bool end_at(struct space *sp, uint64_t pc)
 	return true;
 }
 
+/*
+ * The instruction arms a section, and must be executed where it is, where the
+ * kernel knows it. Who comes there from another section, or an abort, arms this
+ * one by itself, and is followed from its end.
+ */
+static void end_not_at(struct space *sp, struct process *p, uint64_t pc)
+{
+	if (map_find(&sp->section_ends, pc + 1) != p ||
+	    process_has_point(sp, pc))
+		return;
+	map_drop(&sp->section_ends, pc + 1);
+	target_point_clear(sp->tr->lower, p, POINT_SW, pc, 1);
+}
+
 /* Branches leave it early. */
 static void end_at_targets(struct space *sp, uint64_t lo, uint64_t hi)
 {
@@ -207,6 +221,7 @@ enum section_store section_begin(struct space *sp, struct thread *low,
 			    sizeof(cs)) < 0 ||
 	    !end_all(sp, &cs))
 		return SECTION_OTHER;
+	end_not_at(sp, low->proc, pc);
 	*out = (struct section){ cs.start_ip,
 				 cs.start_ip + cs.post_commit_offset };
 	if (pc < out->lo && out->lo - pc < SECTION_MAX)

@@ -13,6 +13,10 @@
  * if it was one to the field of the thread's area. Other programs pay for one
  * search of their executable mappings.
  *
+ * A thread that comes to such a breakpoint otherwise, or is to execute what is
+ * there, goes over it (native.c). One that is to arm a section there does not:
+ * the kernel goes by where the store is. Its breakpoint is taken out.
+ *
  * A section that is left by an indirect branch is right too, but the thread is
  * not followed again before something else stops it.
  */

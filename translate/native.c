@@ -1,0 +1,84 @@
+/*
+ * Original code that a followed thread runs: an instruction, or more.
+ *
+ * There are breakpoints of ours in it, for threads that come from such code
+ * back to us. One that is told to go on from there has been told of, or comes
+ * from the cache, which knows nothing of them: it would meet it for ever.
+ */
+#include "translate/history.h"
+#include "translate/trap.h"
+#include "translate/x86_64/rewind.h"
+
+/* Is the rewound thread at a breakpoint of ours, and of nobody else's? */
+static bool is_at_own_point(struct translator *tr, struct thread *low)
+{
+	const struct thread *th = upper_thread(tr, low);
+	uint8_t *image;
+	uint64_t pc;
+
+	if (!low->proc->points->sw.count || !th)
+		return false;
+	image = follow_image(tr, low, false);
+	pc = image ? *image_reg(image, IMAGE_RIP) : 0;
+	return point_find(low->proc, POINT_SW, pc, 0) &&
+	       !point_find(th->proc, POINT_SW, pc, 0);
+}
+
+int follow_go_natively(struct translator *tr, struct thread *low,
+		       const struct resume *how)
+{
+	const struct thread *th = upper_thread(tr, low);
+	struct resume act = *how;
+
+	act.who = low->id;
+	act.over = is_at_own_point(tr, low);
+	if (th && follow_of(th))
+		history_goes(tr, low, follow_of(th), act.kind, act.signo);
+	return target_resume(tr->lower, &act, 1);
+}
+
+void follow_run_natively(struct translator *tr, struct thread *low)
+{
+	follow_go_natively(tr, low, &(struct resume){ .kind = RESUME_CONT });
+}
+
+enum resume_kind follow_step_kind(const struct follow *f)
+{
+	return f->wait == WAIT_CALL ? RESUME_CALL : RESUME_STEP;
+}
+
+void follow_step(struct translator *tr, struct thread *low, struct follow *f,
+		 enum follow_wait why)
+{
+	f->wait = why;
+	tr->stats.native_steps++;
+	follow_go_natively(tr, low,
+			   &(struct resume){ .kind = follow_step_kind(f) });
+}
+
+/*
+ * The program has asked for a trap after each instruction: they are its own
+ * ones. The processor sees to it; what a call changes is seen to here.
+ */
+void follow_run_stepping(struct translator *tr, struct thread *low,
+			 struct follow *f, uint8_t *image)
+{
+	uint8_t code[2];
+
+	if (target_read_all(tr->lower, low->proc, *image_reg(image, IMAGE_RIP),
+			    code, 2) == 0 &&
+	    code[0] == 0x0f && code[1] == 0x05) {
+		f->watch = watch_call(f->space, image);
+		f->wait = WAIT_CALL;
+	}
+	tr->stats.native_steps++;
+	follow_run_natively(tr, low);
+}
+
+void follow_run_excluded(struct translator *tr, struct thread *low,
+			 struct follow *f)
+{
+	f->excluded = true;
+	f->wait = WAIT_EXCLUDED;
+	follow_run_natively(tr, low);
+}
