@@ -28,9 +28,7 @@
  * server dies, so that the server has not waited for its stop yet, or before
  * the guardian has run, is given the SIGTRAP, and the program dies of it. So
  * does one in the middle of a step. A signal of the program's that the client
- * was told of and has not passed on is lost. A child of clone3() in code of the
- * layer above that does not share memory, and comes after the traced threads
- * were let go, is one that nobody puts back.
+ * was told of and has not passed on is lost.
  *
  * All functions accept a NULL guardian, and then do nothing.
  */

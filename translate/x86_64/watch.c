@@ -189,6 +189,17 @@ static struct watch on_clone(const struct call *c)
 	return (struct watch){ .way = shares ? WATCH_PLAIN : WATCH_FORK };
 }
 
+/* The flags are the first word of struct clone_args: clone(2). */
+static struct watch on_clone3(const struct call *c)
+{
+	uint64_t flags;
+	bool is_fork = target_read_all(c->sp->tr->lower, c->sp->by->proc,
+				       c->arg[0], &flags, 8) == 0 &&
+		       !(flags & CLONE_VM);
+
+	return (struct watch){ .way = is_fork ? WATCH_FORK : WATCH_PLAIN };
+}
+
 static struct watch on_sigaction(const struct call *c)
 {
 	struct watch w = { .way = WATCH_PLAIN };
@@ -272,6 +283,7 @@ static const struct watched watched[] = {
 	{ SYS_ptrace, on_ptrace },
 	{ SYS_fork, on_fork },
 	{ SYS_clone, on_clone },
+	{ SYS_clone3, on_clone3 },
 };
 
 /* Watched at times: see gate.h. */
