@@ -361,6 +361,7 @@ static const struct target_ops fake_ops = {
 	.point = &fake_point_ops,
 	.object = &object_ops,
 	.syscall = &syscall_ops,
+	.branch = &fake_branch_ops,
 };
 
 struct fake *fake_new(const struct arch *arch)

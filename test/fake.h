@@ -56,6 +56,7 @@ void fake_arrive(struct fake *f, struct ptid id, uint64_t pc);
  *	memory PID ADDR HEX...		zeros PID ADDR LEN
  *	reg TID NAME VALUE		auxv HEX...
  *	arrive PID.TID ADDR
+ *	branches TID BEGIN-END...	(newest first; none: they overflow)
  *	stop PID.TID signal NUMBER	(0: interrupted)
  *	stop PID.TID step | created | vfork-done
  *	stop PID.TID break | hbreak ADDR

@@ -13,10 +13,15 @@ struct fake_range {
 	uint8_t *data;
 };
 
+#define FAKE_BRANCHES 8
+
 struct fake_thread {
 	struct list node;
 	pid_t tid;
 	uint8_t *regs; /* all of them, as in the g packet */
+	size_t branches_kept; /* as asked for; 0: none */
+	struct branch branches[FAKE_BRANCHES];
+	int64_t n_branches; /* or the error that reading them is */
 };
 
 struct fake_process {
@@ -59,6 +64,9 @@ ssize_t fake_write_mem(struct target *t, struct process *p, uint64_t addr,
 /* What fork does: the child has all that the parent has, traps included. */
 void fake_memory_copy(struct fake *f, pid_t from, pid_t to);
 extern const struct target_point_ops fake_point_ops;
+
+/* fake_branch.c */
+extern const struct target_branch_ops fake_branch_ops;
 
 /* fake_run.c */
 int fake_resume(struct target *t, const struct resume *acts, size_t n);

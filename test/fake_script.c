@@ -99,6 +99,29 @@ static int script_auxv(struct fake *f, const char *args)
 	return err;
 }
 
+static int script_branches(struct fake *f, const char *args)
+{
+	struct fake_thread *th;
+	struct branch *b;
+	unsigned tid;
+	int n;
+
+	if (sscanf(args, "%x%n", &tid, &n) != 1 ||
+	    !(th = fake_thread_find(f, (pid_t)tid)))
+		return -EINVAL;
+	th->n_branches = 0;
+	for (args += n; *args; args += n, th->n_branches++) {
+		b = &th->branches[th->n_branches];
+		if (th->n_branches == FAKE_BRANCHES ||
+		    sscanf(args, " %" SCNx64 "-%" SCNx64 "%n", &b->begin,
+			   &b->end, &n) != 2)
+			return -EINVAL;
+	}
+	if (!th->n_branches)
+		th->n_branches = -EOVERFLOW;
+	return 0;
+}
+
 static int script_arrive(struct fake *f, const char *args)
 {
 	unsigned pid, tid;
@@ -215,6 +238,7 @@ int fake_script(struct fake *f, const char *line)
 		{ "memory", script_memory },   { "zeros", script_zeros },
 		{ "reg", script_reg },	       { "auxv", script_auxv },
 		{ "arrive", script_arrive },   { "stop", script_stop },
+		{ "branches", script_branches },
 	};
 	size_t len = strcspn(line, " ");
 

@@ -214,3 +214,42 @@ static int dump(struct target *t, struct thread *first, const char *path,
 }
 
 const struct target_core_ops wrap_core_ops = { .dump = dump };
+
+/* --- branches that the lower target keeps -------------------------------- */
+
+static int branch_enable(struct target *t, struct thread *th, size_t max,
+			 struct err *e)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->branch->enable(lower, lower_thread(th), max, e);
+}
+
+static void branch_disable(struct target *t, struct thread *th)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	lower->ops->branch->disable(lower, lower_thread(th));
+}
+
+static size_t branch_kept(struct target *t, struct thread *th)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->branch->kept(lower, lower_thread(th));
+}
+
+static int64_t branch_read(struct target *t, struct thread *th,
+			   enum branch_read what, struct branch **out)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->branch->read(lower, lower_thread(th), what, out);
+}
+
+const struct target_branch_ops wrap_branch_ops = {
+	.enable = branch_enable,
+	.disable = branch_disable,
+	.kept = branch_kept,
+	.read = branch_read,
+};

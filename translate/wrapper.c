@@ -461,7 +461,9 @@ static void choose_groups(struct target_ops *ops,
 	ops->object = lower->object ? &wrap_object_ops : NULL;
 	ops->syscall = lower->syscall ? &wrap_syscall_ops : NULL;
 	ops->core = lower->core ? &wrap_core_ops : NULL;
-	ops->branch = lower->inject && lower->share ? &history_ops : NULL;
+	ops->branch = lower->inject && lower->share ? &history_ops
+		      : lower->branch		    ? &wrap_branch_ops
+						    : NULL;
 }
 
 struct target *translate_new(struct target *lower)

@@ -286,6 +286,7 @@ static void optional_groups_are_those_of_the_lower(void **state)
 	assert_non_null(g->t->ops->point);
 	assert_non_null(g->t->ops->object);
 	assert_non_null(g->t->ops->syscall);
+	assert_non_null(g->t->ops->branch);
 	assert_null(g->t->ops->core);
 	assert_null(g->t->ops->idle);
 	fake_target(f)->ops = &bare;
@@ -294,6 +295,7 @@ static void optional_groups_are_those_of_the_lower(void **state)
 	assert_null(t->ops->point);
 	assert_null(t->ops->object);
 	assert_null(t->ops->syscall);
+	assert_null(t->ops->branch);
 	t->ops->free(t);
 }
 
