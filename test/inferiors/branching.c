@@ -12,6 +12,9 @@
  *	fork		... in a child too
  *	exec		... and then in another program
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>

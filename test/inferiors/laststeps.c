@@ -6,6 +6,9 @@
  * last and behind it where that would have returned to; a repeated one (rep)
  * counts once. All signals have handlers. FILE.maps is how often it has written, and what was mapped.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
