@@ -58,6 +58,9 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(XCFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# It has the page in it.
+$(BUILD)/trace/html.o: trace/page.html
+
 clean:
 	rm -rf build
 

@@ -9,6 +9,7 @@
 struct blocks {
 	struct profile *p;
 	struct globs all, *globs;
+	unsigned version;
 };
 
 static void *begin(struct story *s, const struct format_args *args,
@@ -18,6 +19,7 @@ static void *begin(struct story *s, const struct format_args *args,
 
 	(void)e;
 	b->p = profile_new(s, 0);
+	b->version = args->drcov_version;
 	b->globs = args->globs ? (struct globs *)args->globs : &b->all;
 	return b;
 }
@@ -50,14 +52,21 @@ static void write_hits(void *state, FILE *out, write_fn *fn)
 	hits_fini(&h);
 }
 
-static void drcov(struct hits *h, FILE *out)
+static void drcov2(struct hits *h, FILE *out)
 {
 	hits_write_drcov(h, out);
 }
 
+static void drcov3(struct hits *h, FILE *out)
+{
+	hits_write_drcov3(h, out);
+}
+
 static void write_drcov(void *state, FILE *out)
 {
-	write_hits(state, out, drcov);
+	const struct blocks *b = state;
+
+	write_hits(state, out, b->version == 3 ? drcov3 : drcov2);
 }
 
 static void write_counts(void *state, FILE *out)
@@ -75,7 +84,7 @@ static void free_blocks(void *state)
 
 const struct format format_drcov = {
 	.name = "drcov",
-	.help = "coverage as drcov, version 2",
+	.help = "coverage as drcov: --coverage is cheaper",
 	.begin = begin,
 	.write = write_drcov,
 	.free = free_blocks,

@@ -112,9 +112,8 @@ static void take_block(struct drcov *d, uint32_t offset, uint32_t size,
 	block = story_block(d->story, d->th->image,
 			    &(struct story_block){
 				    .begin = begin,
-				    .last = begin + size - 1,
+				    .last = begin,
 				    .bytes = size,
-				    .instructions = 1,
 			    });
 	story_lost(d->story, d->th);
 	story_path(d->story, d->th, &block, 1);

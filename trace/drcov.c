@@ -25,7 +25,7 @@ static uint32_t number_modules(const struct hits *h, uint32_t *rows)
 	return n;
 }
 
-static void write_path(const char *path, FILE *f)
+void drcov_put_path(const char *path, FILE *f)
 {
 	for (const char *p = path; *p; p++)
 		fputc(*p == ' ' && p > path && p[-1] == ',' ? '_' : *p, f);
@@ -49,7 +49,7 @@ static void write_modules(const struct hits *h, uint32_t n, FILE *f)
 			"%3u, %3u, 0x%016lx, 0x%016lx, 0x%016lx, %016x, "
 			"0x%016lx,  ",
 			row, row, m->base, m->base + m->size, 0ul, 0, 0ul);
-		write_path(m->path, f);
+		drcov_put_path(m->path, f);
 		row++;
 	}
 }
@@ -81,4 +81,15 @@ void hits_write_drcov(const struct hits *h, FILE *f)
 				    f);
 	}
 	free(rows);
+}
+
+bool drcov_take_version(const char *text, unsigned *version)
+{
+	*version =
+		text[0] == '2' || text[0] == '3' ? (unsigned)text[0] - '0' : 0;
+	if (*version && !text[1])
+		return true;
+	fprintf(stderr, "tracestub: drcov has versions 2 and 3, not %s\n",
+		text);
+	return false;
 }

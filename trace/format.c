@@ -5,8 +5,9 @@
 #include "base/mem.h"
 
 static const struct format *const formats[] = {
-	&format_callgrind, &format_counts,   &format_drcov, &format_folded,
-	&format_lcov,	   &format_perfetto, &format_fxt,   &format_record,
+	&format_record, &format_callgrind, &format_folded, &format_lcov,
+	&format_html,	&format_perfetto,  &format_fxt,	   &format_drcov,
+	&format_counts, &format_branches,  &format_afl,	   &format_tenet,
 };
 
 const struct format *format_at(size_t n)

@@ -25,6 +25,7 @@
 
 struct format_args {
 	const struct globs *globs; /* modules that are wanted; or NULL: all */
+	unsigned drcov_version;	   /* 2, or 3; 0 is 2 */
 	FILE *out;		   /* of a stream; stays the caller's */
 };
 
@@ -45,7 +46,8 @@ struct format {
 const struct format *format_at(size_t n);
 const struct format *format_find(const char *name);
 
-extern const struct format format_callgrind, format_counts, format_drcov,
-	format_folded, format_fxt, format_lcov, format_perfetto, format_record;
+extern const struct format format_afl, format_branches, format_callgrind,
+	format_counts, format_drcov, format_folded, format_fxt, format_html,
+	format_lcov, format_perfetto, format_record, format_tenet;
 
 #endif

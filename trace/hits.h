@@ -64,6 +64,18 @@ void hits_merge(struct hits *h, const struct hits *more);
  */
 void hits_write_drcov(const struct hits *h, FILE *f);
 
+/*
+ * drcov version 3, as drcov2lcov wants it: one row for each segment, from whose
+ * start blocks count. What the segments are is read from the files.
+ */
+void hits_write_drcov3(const struct hits *h, FILE *f);
+
+/* As its readers can take it, and the end of the line. */
+void drcov_put_path(const char *path, FILE *f);
+
+/* 2 or 3, or it is said on stderr that it is neither. */
+bool drcov_take_version(const char *text, unsigned *version);
+
 /* A table, the most frequent first; its head says what the columns are. */
 void hits_write_counts(struct hits *h, FILE *f);
 

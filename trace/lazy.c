@@ -55,3 +55,24 @@ const struct zstd *zstd(void)
 		state = load("libzstd.so.1", all, ARRAY_SIZE(all)) ? 1 : -1;
 	return state > 0 ? &table : NULL;
 }
+
+#define TEXT(x)	  #x
+#define NUMBER(x) TEXT(x)
+
+const struct capstone *capstone(void)
+{
+	static struct capstone table;
+	static int state;
+	static const struct function all[] = {
+#define FUNCTION(name) { #name, &table.name },
+#include "trace/capstone.def"
+#undef FUNCTION
+	};
+
+	if (!state)
+		state = load("libcapstone.so." NUMBER(CS_API_MAJOR), all,
+			     ARRAY_SIZE(all))
+				? 1
+				: -1;
+	return state > 0 ? &table : NULL;
+}

@@ -4,21 +4,8 @@
  */
 #include <inttypes.h>
 
+#include "trace/json.h"
 #include "trace/timeline.h"
-
-static void put_string(const char *text, FILE *out)
-{
-	fputc('"', out);
-	for (const uint8_t *p = (const uint8_t *)text; *p; p++) {
-		if (*p == '"' || *p == '\\')
-			fprintf(out, "\\%c", *p);
-		else if (*p < 0x20 || *p >= 0x7f)
-			fprintf(out, "\\u%04x", *p);
-		else
-			fputc(*p, out);
-	}
-	fputc('"', out);
-}
 
 static void head(struct timeline *t)
 {
@@ -40,7 +27,7 @@ static void put_name(struct timeline *t, const struct story_thread *th,
 		"{\"ph\":\"M\",\"pid\":%d,\"tid\":%d,\"name\":\"%s\","
 		"\"args\":{\"name\":",
 		th->id.pid, th->id.tid, what);
-	put_string(name, t->out);
+	json_put_string(name, t->out);
 	fputs("}}", t->out);
 }
 
@@ -69,7 +56,7 @@ static void begin_call(struct timeline *t, const struct story_thread *th,
 {
 	put_event(t, th, 'B', ns);
 	fputs(",\"name\":", t->out);
-	put_string(t->story->functions[function].name, t->out);
+	json_put_string(t->story->functions[function].name, t->out);
 	fputc('}', t->out);
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "trace/compare.h"
 #include "trace/outputs.h"
 #include "trace/reader.h"
 
@@ -17,7 +18,8 @@ struct report {
 	const char *out; /* NULL: stdout */
 	struct globs globs;
 	char **files;
-	bool merge;
+	bool merge, compare;
+	unsigned drcov_version;
 };
 
 /* --- the command line ----------------------------------------------------- */
@@ -25,6 +27,7 @@ struct report {
 static const char usage[] =
 	"usage: tracestub report [OPTIONS] FILE\n"
 	"       tracestub report --merge [OPTIONS] FILE...\n"
+	"       tracestub report --compare [OPTIONS] BEFORE AFTER\n"
 	"\n"
 	"Makes another file of what `tracestub trace --record=FILE` has "
 	"written, or\n"
@@ -32,6 +35,8 @@ static const char usage[] =
 	"  --format=NAME       what of: see below\n"
 	"  -o, --output=FILE   where to, not to stdout\n"
 	"  --merge             several files become one\n"
+	"  --compare           functions whose calls or instructions differ\n"
+	"  --drcov-version=N   2, which most read, or 3, for drcov2lcov\n"
 	"  --include=GLOB      modules whose path or name matches\n"
 	"  --exclude=GLOB      ... but not these\n"
 	"  --help              this text\n"
@@ -41,6 +46,8 @@ static const struct option options[] = {
 	{ "format", required_argument, NULL, 'f' },
 	{ "output", required_argument, NULL, 'o' },
 	{ "merge", no_argument, NULL, 'm' },
+	{ "compare", no_argument, NULL, 'c' },
+	{ "drcov-version", required_argument, NULL, 'v' },
 	{ "include", required_argument, NULL, 'i' },
 	{ "exclude", required_argument, NULL, 'x' },
 	{ "help", no_argument, NULL, 'h' },
@@ -75,6 +82,11 @@ static bool take_option(struct report *r, int opt, char *const *argv)
 	case 'm':
 		r->merge = true;
 		return true;
+	case 'c':
+		r->compare = true;
+		return true;
+	case 'v':
+		return drcov_take_version(optarg, &r->drcov_version);
 	case 'i':
 		globs_add(&r->globs.include, &r->globs.n_include, optarg);
 		return true;
@@ -88,9 +100,21 @@ static bool take_option(struct report *r, int opt, char *const *argv)
 	}
 }
 
+static bool has_two(char *const *files)
+{
+	if (files[0] && files[1] && !files[2])
+		return true;
+	fputs("tracestub: --compare takes two files\n", stderr);
+	return false;
+}
+
 static bool is_complete(const struct report *r)
 {
-	if (!r->format)
+	if (r->compare && (r->format || r->merge))
+		fputs("tracestub: --compare has a format of its own\n", stderr);
+	else if (r->compare)
+		return has_two(r->files);
+	else if (!r->format)
 		fputs("tracestub: which --format?\n", stderr);
 	else if (!r->files[0])
 		fputs("tracestub: which file?\n", stderr);
@@ -126,28 +150,61 @@ wrong:
 
 /* --- the work ------------------------------------------------------------- */
 
-static int read_files(struct story *s, char *const *files)
+static int read_file(struct story *s, const char *file)
 {
 	struct err e = { "" };
 	uint64_t lost;
+	int err = story_read(s, file, &lost, &e);
 
-	for (; *files; files++) {
-		if (story_read(s, *files, &lost, &e) < 0) {
-			fprintf(stderr, "tracestub: %s: %s\n", *files, e.text);
-			return -EINVAL;
-		}
-		if (lost)
-			fprintf(stderr,
-				"tracestub: %s: its end is missing; all up to "
-				"there was read\n",
-				*files);
+	if (err < 0)
+		fprintf(stderr, "tracestub: %s: %s\n", file, e.text);
+	else if (lost)
+		fprintf(stderr,
+			"tracestub: %s: its end is missing; all up to there "
+			"was read\n",
+			file);
+	return err;
+}
+
+static int read_files(struct story *s, char *const *files)
+{
+	int err = 0;
+
+	for (; *files && err == 0; files++)
+		err = read_file(s, *files);
+	return err;
+}
+
+static int compare_files(const struct report *r)
+{
+	struct story *s[2] = { story_new(), story_new() };
+	struct profile *p[2];
+	FILE *out = r->out ? fopen(r->out, "we") : stdout;
+	int err = 0;
+
+	for (int i = 0; i < 2; i++) {
+		p[i] = profile_new(s[i], PROFILE_TREE);
+		err = err ? err : read_file(s[i], r->files[i]);
 	}
-	return 0;
+	if (!out)
+		fprintf(stderr, "tracestub: cannot write %s: %m\n", r->out);
+	else if (err == 0)
+		compare_write(p[0], p[1], &r->globs, out);
+	if (out && (out == stdout ? fflush(out) : fclose(out)))
+		err = -errno;
+	for (int i = 0; i < 2; i++) {
+		profile_free(p[i]);
+		story_free(s[i]);
+	}
+	return err || !out ? EXIT_OURS : 0;
 }
 
 static int report(struct report *r, struct story *s)
 {
-	struct outputs o = { .args.globs = &r->globs };
+	struct outputs o = {
+		.args = { .globs = &r->globs,
+			  .drcov_version = r->drcov_version },
+	};
 	struct err e = { "" };
 	int status = 0;
 
@@ -174,9 +231,13 @@ int report_main(char **argv)
 		globs_fini(&r.globs);
 		return status - 1;
 	}
-	s = story_new();
-	status = report(&r, s);
-	story_free(s);
+	if (r.compare) {
+		status = compare_files(&r);
+	} else {
+		s = story_new();
+		status = report(&r, s);
+		story_free(s);
+	}
 	globs_fini(&r.globs);
 	return status;
 }

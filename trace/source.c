@@ -46,6 +46,8 @@ static size_t decode(const struct story_block *b, const uint8_t *code,
 		places[n++] = b->begin + at;
 		at += in.length;
 	}
+	if (!b->instructions)
+		return n;
 	return n == b->instructions && places[n - 1] == b->last ? n : 0;
 }
 

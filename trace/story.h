@@ -72,12 +72,13 @@ struct story_function {
 
 struct story_block {
 	uint64_t begin, last; /* places: first instruction, last one itself */
-	uint32_t bytes, instructions;
-	uint32_t function; /* 0: see story_functions() */
-	uint32_t image;	   /* of object 0: which one's */
-	uint32_t same;	   /* another one that begins there */
-	uint8_t end;	   /* enum story_end */
-	uint8_t *code;	   /* of object 0: its bytes, or NULL */
+	uint32_t bytes;
+	uint32_t instructions; /* 0: not known, nor is the last one */
+	uint32_t function;     /* 0: see story_functions() */
+	uint32_t image;	       /* of object 0: which one's */
+	uint32_t same;	       /* another one that begins there */
+	uint8_t end;	       /* enum story_end */
+	uint8_t *code;	       /* of object 0: its bytes, or NULL */
 };
 
 /* What who goes through all blocks that ran wants of each, together. */

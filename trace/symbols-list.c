@@ -24,8 +24,8 @@ static int in_order(const void *a, const void *b)
 		return x->begin < y->begin ? -1 : 1;
 	if (x->rank != y->rank)
 		return x->rank > y->rank ? -1 : 1;
-	if ((x->end == x->begin) != (y->end == y->begin))
-		return x->end == x->begin ? 1 : -1;
+	if (x->open != y->open)
+		return x->open ? 1 : -1;
 	return strcmp(x->name, y->name);
 }
 
@@ -44,21 +44,18 @@ static void drop_doubles(struct symbol_list *l)
 			free(s->name);
 			continue;
 		}
-		if (s->rank > SYMBOL_LABEL && s->end > covered)
+		if (s->rank > SYMBOL_LABEL && !s->open && s->end > covered)
 			covered = s->end;
 		l->all[n++] = *s;
 	}
 	l->n = n;
 }
 
-/* Assembly often gives none: up to the next one. */
-static void give_sizes(struct symbol_list *l)
+static void end_open(struct symbol_list *l)
 {
-	for (size_t i = 0; i < l->n; i++) {
-		struct symbol *s = &l->all[i];
-
-		if (s->end <= s->begin)
-			s->end = i + 1 < l->n ? s[1].begin : s->begin + 4096;
+	for (size_t i = 0; i + 1 < l->n; i++) {
+		if (l->all[i].open && l->all[i].end > l->all[i + 1].begin)
+			l->all[i].end = l->all[i + 1].begin;
 	}
 }
 
@@ -92,7 +89,7 @@ void symbol_list_close(struct symbol_list *l)
 	if (l->n)
 		qsort(l->all, l->n, sizeof(*l->all), in_order);
 	drop_doubles(l);
-	give_sizes(l);
+	end_open(l);
 	join_cold_parts(l);
 }
 

@@ -71,15 +71,18 @@ static uint8_t rank_of(const GElf_Sym *sym, const char *name)
 	return (uint8_t)(rank ^ 15);
 }
 
-static bool section_has_code(const struct symbols *s, GElf_Word section)
+/* Where the code of that section ends; 0: it is none. */
+static uint64_t code_end(const struct symbols *s, GElf_Word section)
 {
 	GElf_Addr bias;
 	GElf_Shdr sh;
 	Elf_Scn *scn = s->u->elf_getscn(
 		s->u->dwfl_module_getelf(s->module, &bias), section);
 
-	return scn && s->u->gelf_getshdr(scn, &sh) &&
-	       sh.sh_flags & SHF_EXECINSTR;
+	if (!scn || !s->u->gelf_getshdr(scn, &sh) ||
+	    !(sh.sh_flags & SHF_EXECINSTR))
+		return 0;
+	return sh.sh_addr + sh.sh_size - s->vaddr;
 }
 
 /* The version, which is of no interest. */
@@ -102,15 +105,19 @@ static void add_symbol(struct symbols *s, int i)
 	const char *name = s->u->dwfl_module_getsym_info(
 		s->module, i, &sym, &addr, &section, NULL, NULL);
 	int type = GELF_ST_TYPE(sym.st_info);
+	uint64_t end;
 
-	if (!name || !*name || *name == '@' || !section_has_code(s, section) ||
-	    !is_code(type))
+	if (!name || !*name || *name == '@' || !is_code(type))
+		return;
+	end = code_end(s, section);
+	if (!end)
 		return;
 	symbol_list_add(
 		&s->list,
 		&(struct symbol){
 			.begin = addr - s->bias,
-			.end = addr - s->bias + sym.st_size,
+			.end = sym.st_size ? addr - s->bias + sym.st_size : end,
+			.open = !sym.st_size,
 			.name = name_of(name),
 			.rank = type == STT_NOTYPE ? SYMBOL_LABEL
 						   : rank_of(&sym, name),
@@ -167,6 +174,11 @@ size_t symbols_count(const struct symbols *s)
 	return s->list.n;
 }
 
+const struct symbol *symbols_at(const struct symbols *s, size_t index)
+{
+	return &s->list.all[index];
+}
+
 size_t symbols_index(const struct symbols *s, const struct symbol *of)
 {
 	return (size_t)(of - s->list.all);
@@ -211,4 +223,32 @@ const uint8_t *symbols_bytes(const struct symbols *s, uint64_t offset, size_t n)
 		       (vaddr - ph.p_vaddr);
 	}
 	return NULL;
+}
+
+#define PAGE_MASK UINT64_C(4095)
+
+size_t symbols_segments(const struct symbols *s, struct symbols_segment *out,
+			size_t most)
+{
+	size_t n = 0, n_headers = 0;
+	GElf_Addr bias;
+	GElf_Phdr ph;
+	Elf *elf;
+
+	elf = s->module ? s->u->dwfl_module_getelf(s->module, &bias) : NULL;
+	if (!elf || s->u->elf_getphdrnum(elf, &n_headers) < 0)
+		return 0;
+	for (size_t i = 0; i < n_headers && n < most; i++) {
+		if (!s->u->gelf_getphdr(elf, (int)i, &ph) ||
+		    ph.p_type != PT_LOAD)
+			continue;
+		out[n++] = (struct symbols_segment){
+			.begin = (ph.p_vaddr & ~PAGE_MASK) - s->vaddr,
+			.end = ((ph.p_vaddr + ph.p_memsz + PAGE_MASK) &
+				~PAGE_MASK) -
+			       s->vaddr,
+			.file = ph.p_offset & ~PAGE_MASK,
+		};
+	}
+	return n;
 }

@@ -10,6 +10,7 @@
 #ifndef TRACE_SYMBOLS_H
 #define TRACE_SYMBOLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@ struct symbol {
 	uint64_t begin, end; /* end is behind it */
 	char *name;
 	uint8_t flags; /* FUNCTION_* of trace/story.h */
+	bool open;     /* it has no size: it ends at the next one, at most */
 	uint8_t rank;  /* which of two at one place is meant: the larger */
 };
 
@@ -28,6 +30,8 @@ struct symbols *symbols_new(const char *path, uint64_t offset);
 void symbols_free(struct symbols *s);
 
 size_t symbols_count(const struct symbols *s);
+/* Those are sorted by place. */
+const struct symbol *symbols_at(const struct symbols *s, size_t index);
 size_t symbols_index(const struct symbols *s, const struct symbol *of);
 /* The function that covers it, or NULL. The cold parts of a function that the
  * compiler has put elsewhere are that function. */
@@ -40,6 +44,13 @@ uint64_t symbols_vaddr(const struct symbols *s, uint64_t offset);
  * many. Borrowed. */
 const uint8_t *symbols_bytes(const struct symbols *s, uint64_t offset,
 			     size_t n);
+
+/* Its segments, in order: offsets of their pages, and of those in the file. */
+struct symbols_segment {
+	uint64_t begin, end, file;
+};
+size_t symbols_segments(const struct symbols *s, struct symbols_segment *out,
+			size_t most);
 
 /* For who wants more of the file, as lines; NULL: it cannot be read. *bias is
  * what libdwfl's addresses have in excess of offsets. */
