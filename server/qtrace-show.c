@@ -71,7 +71,7 @@ static void put_end(struct shown *x)
 static void put_flags(struct buf *out, unsigned flags)
 {
 	static const char *const words[] = { "checked", "gated", "excluded",
-					     "probed", "redirected" };
+					     "redirected" };
 	const char *between = "";
 
 	buf_puts(out, "flags=");

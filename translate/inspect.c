@@ -6,7 +6,6 @@
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
-#include "translate/probes.h"
 #include "translate/redirects.h"
 
 static const struct block *block_with(const struct space *sp, uint64_t pc)
@@ -51,7 +50,6 @@ static unsigned flags_of(struct space *sp, const struct block *b)
 	return (b->flags & BLOCK_CHECKED ? CODE_CHECKED : 0u) |
 	       (b->flag_at ? CODE_GATED : 0u) |
 	       (is_excluded(sp, b->pc) ? CODE_EXCLUDED : 0u) |
-	       (probe_is_at(sp, b->pc) ? CODE_PROBED : 0u) |
 	       (redirect_is_at(sp, b->pc) ? CODE_REDIRECTED : 0u);
 }
 

@@ -13,8 +13,7 @@ enum {
 	CODE_CHECKED = 1 << 0,	/* compares its bytes at each entry */
 	CODE_GATED = 1 << 1,	/* looks whether its page was written to */
 	CODE_EXCLUDED = 1 << 2, /* nothing of it is recorded */
-	CODE_PROBED = 1 << 3,	/* there is a call probe */
-	CODE_REDIRECTED = 1 << 4,
+	CODE_REDIRECTED = 1 << 3,
 };
 
 /* The live block that is run by who comes to pc, or one that has it within. */
