@@ -54,6 +54,17 @@ $(BUILD)/core.a: $(call OBJ,$(CORE))
 	@rm -f $@
 	$(AR) rcs $@ $^
 
+# The debuggers' scripts: one file each, which the server has in itself too.
+# lldb takes no dash in a module's name.
+$(BUILD)/client/tracestub-%.py $(BUILD)/client/tracestub_%.py: \
+		client/common.py client/%.py
+	@mkdir -p $(@D)
+	cat $^ > $@
+
+$(BUILD)/server/scripts.o: XCFLAGS += -DCLIENT='"$(BUILD)/client"'
+$(BUILD)/server/scripts.o: $(BUILD)/client/tracestub-gdb.py \
+		$(BUILD)/client/tracestub_lldb.py
+
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(XCFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<

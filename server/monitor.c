@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/packet.h"
+#include "server/scripts.h"
 #include "server/session.h"
 
 typedef int command_fn(struct session *s, const char *args);
@@ -17,7 +18,8 @@ struct command {
 };
 
 static command_fn cmd_help, cmd_debug, cmd_remote_debug, cmd_debug_format,
-	cmd_exit, cmd_version, cmd_info, cmd_gcore, cmd_trace;
+	cmd_exit, cmd_version, cmd_info, cmd_gcore, cmd_trace, cmd_gdb_script,
+	cmd_lldb_script;
 
 static const struct command commands[] = {
 	{ "help", "", "this list", cmd_help },
@@ -31,11 +33,17 @@ static const struct command commands[] = {
 	{ "info", "", "what is being debugged, and how", cmd_info },
 	{ "gcore", "[FILE]",
 	  "write a core of the program to FILE, or core.PID, on the server's "
-	  "machine", cmd_gcore },
+	  "machine",
+	  cmd_gcore },
 	{ "trace", "VERB...",
 	  "run the program translated, and what that tells: see `monitor trace "
 	  "help`",
 	  cmd_trace },
+	{ "gdb-script", "",
+	  "the commands `qtrace` for gdb: python exec(gdb.execute('monitor "
+	  "gdb-script', to_string=True))",
+	  cmd_gdb_script },
+	{ "lldb-script", "", "the same for lldb", cmd_lldb_script },
 	{ "version", "", "the server's version", cmd_version },
 	{ "exit", "", "end the server: programs it started are killed",
 	  cmd_exit },
@@ -168,7 +176,8 @@ static int cmd_gcore(struct session *s, const char *args)
 	int r;
 
 	if (!th)
-		return err_set(&s->err, -ESRCH, "no program to write a core of");
+		return err_set(&s->err, -ESRCH,
+			       "no program to write a core of");
 	if (!s->target->ops->core)
 		return err_set(&s->err, -EOPNOTSUPP,
 			       "cores cannot be written here");
@@ -186,6 +195,37 @@ static int cmd_gcore(struct session *s, const char *args)
 static int cmd_trace(struct session *s, const char *args)
 {
 	return monitor_trace(s, args);
+}
+
+/* Line by line: clients have room for so much of a packet. */
+static int print_script(struct session *s, const char *text)
+{
+	char piece[1024];
+	size_t n;
+
+	for (; *text; text += n) {
+		const char *end = strchr(text, '\n');
+
+		n = end ? (size_t)(end - text) + 1 : strlen(text);
+		if (n >= sizeof(piece))
+			n = sizeof(piece) - 1;
+		memcpy(piece, text, n);
+		piece[n] = '\0';
+		session_print(s, piece);
+	}
+	return 0;
+}
+
+static int cmd_gdb_script(struct session *s, const char *args)
+{
+	(void)args;
+	return print_script(s, script_gdb);
+}
+
+static int cmd_lldb_script(struct session *s, const char *args)
+{
+	(void)args;
+	return print_script(s, script_lldb);
 }
 
 void monitor_print(struct buf *out)

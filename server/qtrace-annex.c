@@ -10,6 +10,8 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "rsp/frame.h"
+#include "server/xfer.h"
 
 /* Writes the document to f, or returns an error, with its text in s->err. */
 typedef int annex_fn(struct session *s, FILE *f);
@@ -118,6 +120,31 @@ void put_annexes(struct buf *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(annexes); i++)
 		buf_printf(out, "%s%s", i ? "," : "", annexes[i].name);
+}
+
+int verb_read(struct session *s, struct args *a, struct buf *out)
+{
+	struct args annex;
+	uint64_t off, len;
+	int r;
+
+	if (!take_word(a, ";", &annex) || !take_char(a, ';') ||
+	    !take_hex(a, &off) || !take_char(a, ',') || !take_hex(a, &len) ||
+	    !take_end(a))
+		return err_set(&s->err, -EINVAL,
+			       "what, and what of it? ANNEX;OFFSET,LENGTH");
+	r = xfer_document(s, "qtrace", &annex, off);
+	if (r < 0)
+		return r;
+	if (off > s->document.text.len)
+		off = s->document.text.len;
+	if (len > s->document.text.len - off)
+		len = s->document.text.len - off;
+	if (len > RSP_PACKET_MAX / 4)
+		len = RSP_PACKET_MAX / 4;
+	buf_putc(out, off + len < s->document.text.len ? 'm' : 'l');
+	buf_put_hex(out, s->document.text.data + off, len);
+	return 0;
 }
 
 static annex_fn *find(struct session *s, const char *name)

@@ -80,8 +80,7 @@ static int make_threads(struct session *s, const char *annex, struct buf *out)
 	return 0;
 }
 
-static int make_libraries(struct session *s, const char *annex,
-			  struct buf *out)
+static int make_libraries(struct session *s, const char *annex, struct buf *out)
 {
 	struct process *p = session_process(s);
 	struct svr4_list list = { 0 };
@@ -141,14 +140,12 @@ static int make_osdata(struct session *s, const char *annex, struct buf *out)
 }
 
 /* The annex is the process's number, or empty. */
-static int make_exec_file(struct session *s, const char *annex,
-			  struct buf *out)
+static int make_exec_file(struct session *s, const char *annex, struct buf *out)
 {
 	struct process *p = session_process(s);
 
 	if (*annex)
-		p = process_find(s->target,
-				 (pid_t)strtoul(annex, NULL, 16));
+		p = process_find(s->target, (pid_t)strtoul(annex, NULL, 16));
 	if (!p)
 		return -ESRCH;
 	buf_puts(out, p->path);
@@ -189,9 +186,8 @@ static int write_siginfo(struct session *s, uint64_t off,
 
 	if (!th)
 		return -ESRCH;
-	return (int)s->target->ops->object->write(s->target, th, OBJ_SIGINFO,
-						  off, data->p,
-						  args_left(data));
+	return (int)s->target->ops->object->write(
+		s->target, th, OBJ_SIGINFO, off, data->p, args_left(data));
 }
 
 /* --- the table ----------------------------------------------------------- */
@@ -205,40 +201,32 @@ static const struct xfer_object {
 	const char *name, *feature;
 	int (*make)(struct session *s, const char *annex, struct buf *out);
 	int (*write)(struct session *s, uint64_t off, const struct args *data);
-	const char *help; /* for doc/packets.md */
+	const char *help;			   /* for doc/packets.md */
 	bool (*is_there)(const struct session *s); /* NULL: it always is */
 } objects[] = {
 	{ "features", "qXfer:features:read+", make_features, NULL,
-	  "the target description: `target.xml`",
-	  NULL },
+	  "the target description: `target.xml`", NULL },
 	{ "auxv", "qXfer:auxv:read+", make_auxv, NULL,
-	  "the kernel's auxiliary vector",
-	  NULL },
+	  "the kernel's auxiliary vector", NULL },
 	{ "exec-file", "qXfer:exec-file:read+", make_exec_file, NULL,
-	  "the program's path; the annex is a process",
-	  NULL },
+	  "the program's path; the annex is a process", NULL },
 	{ "threads", "qXfer:threads:read+", make_threads, NULL,
-	  "threads with their names and cores",
-	  NULL },
+	  "threads with their names and cores", NULL },
 	{ "libraries-svr4",
 	  "qXfer:libraries-svr4:read+;augmented-libraries-svr4-read+",
 	  make_libraries, NULL,
-	  "shared libraries; the annex may name where to go on",
-	  NULL },
+	  "shared libraries; the annex may name where to go on", NULL },
 	{ "siginfo", "qXfer:siginfo:read+;qXfer:siginfo:write+", make_siginfo,
-	  write_siginfo, "the signal that the thread stopped with",
-	  NULL },
+	  write_siginfo, "the signal that the thread stopped with", NULL },
 	{ "osdata", "qXfer:osdata:read+", make_osdata, NULL,
-	  "the tables of `info os`",
-	  NULL },
+	  "the tables of `info os`", NULL },
 	{ "btrace", "qXfer:btrace:read+", make_btrace, NULL,
 	  "the thread's last branches: `all`, `new`, or `delta`",
 	  has_branches },
 	{ "btrace-conf", "qXfer:btrace-conf:read+", make_btrace_conf, NULL,
 	  "how many of them are kept", has_branches },
 	{ "qtrace", "qXfer:qtrace:read+", make_trace, NULL,
-	  "what the translator has recorded: see doc/qtrace.md",
-	  NULL },
+	  "what the translator has recorded: see doc/qtrace.md", NULL },
 };
 
 #define PREFIX "qXfer:"
@@ -302,8 +290,8 @@ static int document_open(struct session *s, const struct xfer_object *o,
 {
 	struct document *d = &s->document;
 	size_t name_len = strlen(o->name) + 1;
-	char *key = xasprintf("%s:%.*s", o->name, (int)args_left(annex),
-			      annex->p);
+	char *key =
+		xasprintf("%s:%.*s", o->name, (int)args_left(annex), annex->p);
 	int r = 0;
 
 	if (off && d->key && !strcmp(d->key, key)) {
@@ -319,6 +307,14 @@ static int document_open(struct session *s, const struct xfer_object *o,
 	else
 		d->key = key;
 	return r;
+}
+
+int xfer_document(struct session *s, const char *object,
+		  const struct args *annex, uint64_t off)
+{
+	struct args name = args_of(object, strlen(object));
+
+	return document_open(s, take_object(&name), annex, off);
 }
 
 static int xfer_read(struct session *s, const struct xfer_object *o,

@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <stdint.h>
+
 #include "base/buf.h"
+#include "rsp/args.h"
 
 struct session;
 
@@ -14,6 +17,11 @@ bool xfer_is_object(const char *name, size_t len);
 
 /* ;qXfer:OBJECT:read+ for every object that there is. */
 void xfer_put_features(const struct session *s, struct buf *out);
+
+/* Makes the object's document in s->document, unless this is the next piece of
+ * the one that is there. An error may have a text in s->err. */
+int xfer_document(struct session *s, const char *object,
+		  const struct args *annex, uint64_t off);
 
 /* The objects as Markdown, for doc/packets.md. */
 void xfer_print(struct buf *out);

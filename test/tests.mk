@@ -251,10 +251,23 @@ $(BUILD)/bench/%: bench/%.c
 doc: $(BUILD)/tracestub
 	$< --print-packets > doc/packets.md
 
-install: $(BUILD)/tracestub
+# Where gdb imports commands by itself, and lldb finds modules by their name;
+# empty: nowhere.
+GDB_COMMANDS ?= $(shell gdb -nx -batch -ex \
+	'python import os; print(os.path.join(gdb.PYTHONDIR, "gdb", "command"))' \
+	2>/dev/null)
+LLDB_MODULES ?= $(shell lldb -P 2>/dev/null)
+SCRIPTS := $(BUILD)/client/tracestub-gdb.py $(BUILD)/client/tracestub_lldb.py
+
+install: $(BUILD)/tracestub $(SCRIPTS)
 	install -D -m 755 $< $(DESTDIR)$(PREFIX)/bin/tracestub
 	install -D -m 644 doc/tracestub.1 \
 		$(DESTDIR)$(PREFIX)/share/man/man1/tracestub.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tracestub $(SCRIPTS)
+	$(if $(GDB_COMMANDS),install -D -m 644 $(BUILD)/client/tracestub-gdb.py \
+		$(DESTDIR)$(GDB_COMMANDS)/tracestub_qtrace.py)
+	$(if $(LLDB_MODULES),install -D -m 644 $(BUILD)/client/tracestub_lldb.py \
+		$(DESTDIR)$(LLDB_MODULES)/tracestub.py)
 
 C_FILES = $(filter %.c %.h,$(shell git ls-files))
 

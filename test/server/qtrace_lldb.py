@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""lldb's command `qtrace', in every lldb that there is: the script from the
+build, and as the server has it."""
+import glob
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from rsp import OPTIONS, Session, Skip, case, check, equal, inferior, main, \
+    until
+
+OURS = "it does not translate"
+
+
+def lldbs():
+    found = sorted(glob.glob("/usr/bin/lldb-[0-9][0-9]"))
+    found += [p for p in [shutil.which("lldb")] if p and not found]
+    if not found:
+        raise Skip("no lldb here")
+    return found
+
+
+def environment(lldb):
+    """Debian's package of 14 does not find its own modules, and takes another
+    Python's if that is first on the path."""
+    version = re.sub(r"\D", "", os.path.basename(os.path.realpath(lldb)))
+    where = glob.glob("/usr/lib/llvm-%s/lib/python3*/*-packages/lldb/"
+                      "__init__.py" % (version or "*"))
+    path = [os.path.dirname(os.path.dirname(p)) for p in where]
+    return dict(os.environ, PYTHONPATH=":".join(path), PATH="/usr/bin:/bin")
+
+
+def debug(lldb, commands, *args):
+    """What it prints on a session with the program."""
+    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+        with open(tmp + "/errors", "w+", encoding="utf-8") as errors:
+            with subprocess.Popen(
+                    [OPTIONS.server, "--once", "localhost:0",
+                     inferior("calls"), *args], stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL, stderr=errors) as server:
+                try:
+                    port = port_of(tmp + "/errors")
+                    return run(lldb, ["gdb-remote %s" % port] + commands, tmp)
+                finally:
+                    server.kill()
+
+
+def port_of(path):
+    found = None
+
+    def listening():
+        nonlocal found
+        with open(path, encoding="utf-8") as f:
+            found = re.search(r"Listening on port (\d+)", f.read())
+        return found
+    check(until(listening, 10), "the server does not listen")
+    return found[1]
+
+
+def run(lldb, commands, tmp):
+    script = tmp + "/commands"
+    with open(script, "w", encoding="utf-8") as f:
+        f.write("\n".join(commands) + "\n")
+    p = subprocess.run([lldb, "--no-lldbinit", "-b", "-s", script,
+                        inferior("calls")],
+                       env=environment(lldb), stdin=subprocess.DEVNULL,
+                       stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       timeout=100, check=False)
+    return p.stdout.decode(errors="replace")
+
+
+def script_path():
+    """Of the build that the server is of."""
+    return os.path.join(os.path.dirname(os.path.abspath(OPTIONS.server)),
+                        "client", "tracestub_lldb.py")
+
+
+@case(peer=OURS, seconds=300)
+def tables_values_and_files():
+    for lldb in lldbs():
+        with tempfile.NamedTemporaryFile(prefix="tracestub-test.") as f:
+            out = debug(lldb, [
+                "command script import " + script_path(),
+                "b main", "continue", "qtrace follow",
+                "qtrace probe leaf $arg1, $rdi*2 if $arg1 > 20 && !($rdi==31)",
+                "qtrace probe middle $rdi, total",
+                "b done", "continue", "qtrace blocks leaf", "qtrace probe",
+                "qtrace coverage 1000", "qtrace hot 3",
+                "qtrace save coverage.drcov " + f.name,
+                "qtrace unfollow", "help qtrace", "qtrace nonsense"], "5")
+            data = f.read()
+        for want in (
+                r"The program runs translated", r"Probe 1 at 0x\w+: leaf$",
+                r"^probe 1, 2 times:\nthread +\$arg1 +\$rdi\*2\n"
+                r" *\d+ +21 +42\n *\d+ +41 +82$",
+                r"^probe 2, 5 times:\nthread +\$rdi +total\n *\d+ +0 +0\n"
+                r" *\d+ +10 +1\n *\d+ +20 +12\n",
+                r"hits=5;end=return;", r"^[0-9a-f]+ c3 retq$",
+                r"^ *\d+ +\d+ +\d+ +leaf +calls$", r"^share +count ",
+                r"It runs its original code again", r"qtrace save ANNEX FILE",
+                r"error: qtrace: there is no `nonsense'"):
+            check(re.search(want, out, re.M), lldb, want, "is not in", out)
+        check("Traceback" not in out, out)
+        equal(data[:16], b"DRCOV VERSION: 2", "the file")
+
+
+@case(peer=OURS, seconds=300)
+def calls_are_counted():
+    for lldb in lldbs():
+        out = debug(lldb, [
+            "command script import " + script_path(),
+            "b main", "continue", "qtrace follow trace", "b done", "continue",
+            "qtrace calls 1000"], "5")
+        for want in (r"^ *5 +leaf +middle$", r"^ *5 +middle +work$",
+                     r"^ *5 +work +main$"):
+            check(re.search(want, out, re.M), lldb, want, "is not in", out)
+
+
+@case(peer=OURS)
+def the_server_has_it_too():
+    with Session("calls") as s:
+        s.send("qRcmd," + b"lldb-script".hex())
+        got = b""
+        while (reply := s.receive(5)) != b"OK":
+            check(reply[:1] == b"O", "no output", reply)
+            got += bytes.fromhex(reply[1:].decode())
+    with open(script_path(), "rb") as f:
+        equal(got, f.read(), "the script")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
