@@ -123,6 +123,9 @@ $(T)/decode-check $(T)/effects-check: $(T)/%: $(T)/%.o $(T)/code-sweep.o \
 		$(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
 
+$(T)/translate/flow-check: $(T)/translate/flow-check.o $(BUILD)/core.a
+	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+
 $(T)/decode-hw $(T)/relocate-run $(T)/effects-hw: $(T)/%: $(T)/%.o $(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
 
@@ -137,6 +140,12 @@ ROWS := $(shell sed -n 's/^\([a-z][^ :]*\):.*/\1/p' test/translate/rows | \
 TESTS_translate := $(foreach t,$(ROWS),'translate/$(t)=python3 \
 	test/translate/inferior.py --server $(BUILD)/tracestub \
 	--inferiors $(T)/inferiors $(t)')
+# Is what is told of all that is executed what was executed?
+FLOWS := signals faults branches restarts changes
+TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),\
+	$(addprefix flow-steps-,$(FLOWS))),\
+	'translate/$(t)=$(T)/translate/flow-check \
+	$(T)/inferiors/tr_flow-static $(t:flow-steps-%=%)')
 # Far from server/kills: who survives a kill depends on who gets a processor.
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),kills_followed),\
 	'translate/$(t)=python3 test/server/$(t).py --server $(SERVER) \
@@ -179,7 +188,7 @@ NEEDS_follow = $(NEEDS_gdb)
 NEEDS_decode := $(addprefix $(T)/,decode-check effects-check effects-hw \
 	$(DECODE) \
 	$(if $(M32),$(addsuffix -32,$(DECODE))))
-NEEDS_translate = $(BUILD)/tracestub $(INFERIORS)
+NEEDS_translate = $(BUILD)/tracestub $(INFERIORS) $(T)/translate/flow-check
 NEEDS_attach = $(NEEDS_translate)
 NEEDS_matrix := $(BUILD)/tracestub
 NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))

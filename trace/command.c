@@ -18,6 +18,7 @@
 #include "trace/events.h"
 #include "trace/hits.h"
 #include "trace/progress.h"
+#include "translate/flow.h"
 #include "translate/translate.h"
 
 #define EXIT_OURS 125
@@ -32,6 +33,7 @@ struct command {
 	const char *stats_file; /* NULL: stderr */
 	const char *coverage_file, *count_file, *trace_file;
 	unsigned events; /* EVENT_* */
+	enum flow_keep keep;
 	FILE *out;	 /* of the one of the three that was asked for */
 	struct globs globs, native;
 	struct hits hits;
@@ -59,6 +61,8 @@ static const char usage[] =
 	"  --events=KINDS      call,ret,exec,block,compile, as text; see "
 	"trace/events.h\n"
 	"  --trace=FILE        ... which goes to FILE, - is stderr\n"
+	"  --flow[=recent]     log all that is executed, or the end of it, for "
+	"--stats\n"
 	"  --include=GLOB      record modules whose path or name matches\n"
 	"  --exclude=GLOB      ... but not these, which run natively where "
 	"that "
@@ -82,6 +86,7 @@ enum {
 	OPT_COUNT,
 	OPT_EVENTS,
 	OPT_TRACE,
+	OPT_FLOW,
 	OPT_NATIVE,
 	OPT_INCLUDE,
 	OPT_EXCLUDE,
@@ -100,6 +105,7 @@ static const struct option options[] = {
 	{ "count", optional_argument, NULL, OPT_COUNT },
 	{ "events", required_argument, NULL, OPT_EVENTS },
 	{ "trace", required_argument, NULL, OPT_TRACE },
+	{ "flow", optional_argument, NULL, OPT_FLOW },
 	{ "native", required_argument, NULL, OPT_NATIVE },
 	{ "include", required_argument, NULL, OPT_INCLUDE },
 	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
@@ -178,6 +184,17 @@ static bool take_cache_size(struct command *c)
 	return false;
 }
 
+static bool take_flow(struct command *c)
+{
+	if (optarg && strcmp(optarg, "recent") != 0) {
+		fputs("tracestub: --flow is of all, or of what is recent\n",
+		      stderr);
+		return false;
+	}
+	c->keep = optarg ? FLOW_RECENT : FLOW_ALL;
+	return take_mode(c, MODE_FLOW, NULL);
+}
+
 static bool take_option(struct command *c, int opt)
 {
 	switch (opt) {
@@ -193,6 +210,8 @@ static bool take_option(struct command *c, int opt)
 		return take_events(c) && take_mode(c, MODE_TRACE, NULL);
 	case OPT_TRACE:
 		return take_mode(c, MODE_TRACE, &c->trace_file);
+	case OPT_FLOW:
+		return take_flow(c);
 	case OPT_NATIVE:
 		globs_add(&c->native.include, &c->native.n_include, optarg);
 		return true;
@@ -510,6 +529,7 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	r = open_files(&c, &e);
 	translate_set_sink(
 		t, &(struct translate_sink){ c.events, events_write, c.out });
+	translate_set_flow(t, &(struct flow_sink){ NULL }, c.keep);
 	if (r < 0 || begin(&c, &e) < 0) {
 		fprintf(stderr, "tracestub: %s\n", e.text);
 		return EXIT_OURS;

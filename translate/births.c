@@ -83,6 +83,16 @@ static void take_child(struct translator *tr, struct thread *th,
 		debug(SESSION, "%d: not followed: %s", child->pid, e.text);
 }
 
+void follow_await_vfork(struct translator *tr, struct thread *th)
+{
+	struct follow *f = follow_of(th);
+
+	if (!f->in_cache)
+		return;
+	follow_rewind(tr, th);
+	f->wait = WAIT_VFORK;
+}
+
 bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
 {
 	struct process *child = process_find(&tr->t, ev->child.pid);

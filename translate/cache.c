@@ -14,6 +14,7 @@
 #include "base/lifeline.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/flows.h"
 #include "translate/gate.h"
 #include "translate/inject.h"
 #include "translate/layer.h"
@@ -102,6 +103,7 @@ void tables_reset(struct space *sp)
 
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
 	watch_files(sp, gates_watch_files(sp));
+	watch_ends(sp, sp->flow != NULL);
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
 		returns[i] = rg->addr + rg->return_fix;
 		indirect[i] = kept[i] = rg->addr + rg->indirect_fix;
@@ -351,6 +353,7 @@ void space_free(struct space *sp)
 	}
 	if (sp->rings)
 		munmap(sp->rings, RINGS_SIZE);
+	flow_free(sp);
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);

@@ -23,12 +23,14 @@
 #include "arch/x86_64/encode.h"
 #include "base/err.h"
 #include "base/map.h"
+#include "translate/flow.h"
 #include "translate/maps.h"
 #include "translate/record.h"
 #include "translate/transform.h"
 #include "translate/translate.h"
 
 struct code_page;
+struct flow_code;
 struct gates;
 struct target;
 struct thread;
@@ -201,6 +203,13 @@ struct region {
 	uint32_t n_events, cap_events;
 	struct callout *callouts;
 	uint32_t n_callouts, cap_callouts;
+	/* Of both streams, and of stubs: whose code it is. See flows.h. */
+	struct flow_owners {
+		struct flow_owner *all; /* ascending */
+		uint32_t n, cap;
+	} owners[2];
+	uint32_t *stub_blocks;
+	uint32_t n_stub_blocks, cap_stub_blocks;
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
 };
@@ -309,7 +318,9 @@ struct space {
 	struct map callees; /* pc + 1 -> enum callee */
 	struct translate_module *modules;
 	uint32_t n_modules, cap_modules;
-	uint8_t *rings; /* ring.h; NULL: no events */
+	struct flow_code *flow; /* flows.h; NULL: no log */
+	enum flow_keep keep;	/* ... of it */
+	uint8_t *rings; /* ring.h, flows.h; NULL: no events and no log */
 	uint64_t rings_addr;
 	struct waiting *waiting; /* coverage.c */
 	uint32_t n_waiting, cap_waiting;

@@ -15,6 +15,7 @@
 #include "translate/block.h"
 #include "translate/callback.h"
 #include "translate/exclude.h"
+#include "translate/flows.h"
 #include "translate/gate.h"
 #include "translate/history.h"
 #include "translate/ring.h"
@@ -100,6 +101,7 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 		      *image_reg(image, IMAGE_RIP), r);
 	exclude_settle(tr, low, f);
 	*follow_special(low, tr->gs_base) = f->gs_base;
+	flow_left(f, cpc, stub, *image_reg(image, IMAGE_RIP));
 	follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);
 	history_left(tr, low, f, rewind_begun(f->space, cpc, stub));
 	tr->stats.rewinds++;
@@ -126,16 +128,6 @@ void follow_rewind(struct translator *tr, struct thread *th)
 	tt->trap_owed |= trapped;
 }
 
-void follow_await_vfork(struct translator *tr, struct thread *th)
-{
-	struct follow *f = follow_of(th);
-
-	if (!f->in_cache)
-		return;
-	follow_rewind(tr, th);
-	f->wait = WAIT_VFORK;
-}
-
 void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 		  uint64_t cpc)
 {
@@ -149,6 +141,7 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 	*follow_special(low, tr->gs_base) = window_addr(f->space, f->window);
 	history_entered(tr, low, f, rewind_begun(f->space, cpc, NULL));
 	*image_reg(image, IMAGE_RIP) = cpc;
+	flow_entered(tr, f, cpc);
 	f->in_cache = true;
 	f->excluded = false;
 	tr->stats.entries++;
@@ -236,6 +229,7 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 			return;
 	}
 	if (f->space->inactive) {
+		flow_is_freed(tr, low, f);
 		follow_run_natively(tr, low);
 		return;
 	}
@@ -406,6 +400,8 @@ static bool watch_again(struct translator *tr, struct thread *low,
 		follow_step(tr, low, f, WAIT_NATIVE);
 	else if (behind)
 		*image_reg(image, IMAGE_RIP) = behind;
+	if (!within && behind)
+		flow_stops_short(f, cpc, behind);
 	return within;
 }
 
@@ -423,6 +419,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		swallow_trap(tr, th, f);
 		return false;
 	}
+	flow_has_stopped(tr, low, f, ev->kind == STOP_STEP);
 	if (waited && f->wait != WAIT_SECTION)
 		end_wait(tr, th, f);
 	if (ev->kind == STOP_STEP)
@@ -431,6 +428,8 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	case STOP_SIGNAL:
 		return follow_take_signal(tr, th, f, ev);
 	case STOP_STEP:
+		if (!waited && flow_steps_on(tr, low, f))
+			return false;
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return !history_steps_on(tr, th);
 		if (wait != WAIT_SIGNAL)
@@ -458,6 +457,7 @@ bool follow_settle(struct translator *tr, struct thread *th)
 
 	if (is_in_section(tr, low, f))
 		return false;
+	flow_has_stopped(tr, low, f, false);
 	if (f->wait != WAIT_NONE)
 		end_wait(tr, th, f);
 	return true;
@@ -485,7 +485,8 @@ int follow_resume(struct translator *tr, struct thread *th,
 	if (act->kind != RESUME_CONT || f->space->inactive) {
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
-		own.kind = history_kind(f, act->kind);
+		own.kind = history_kind(f, flow_kind(f, act->kind));
+		flow_goes(tr, low, f, own.kind);
 		return follow_go_natively(tr, low, &own);
 	}
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)
@@ -518,6 +519,7 @@ int follow_begin(struct translator *tr, struct thread *th, struct space *sp,
 	f->asked = tr_thread_of(th)->asked;
 	history_begin(th, sp);
 	f->history = tr_thread_of(th)->history;
+	flow_log_begin(f, th);
 	mirror_follow(tr, th, f);
 	tr->stats.threads++;
 	return 0;
@@ -530,6 +532,7 @@ void follow_end(struct translator *tr, struct thread *th)
 	if (!f)
 		return;
 	ring_drain(tr, th, true);
+	flow_log_end(tr, f, f->in_cache);
 	mirror_follow(tr, th, NULL);
 	window_free(f->space, f->window);
 	space_unref(f->space);

@@ -33,6 +33,8 @@ struct behind {
 	uint16_t puts;
 };
 
+struct flow_log;
+
 struct follow {
 	struct space *space; /* counted */
 	struct history *history; /* the thread's; NULL: none is kept */
@@ -40,6 +42,7 @@ struct follow {
 	uint64_t gs_base;   /* the program's own, while it is in the cache */
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
+	struct flow_log *log; /* flows.h; NULL: none */
 	bool in_cache;
 	bool excluded;	     /* it is in excluded code, natively */
 	enum follow_wait wait;

@@ -23,6 +23,7 @@
 
 #include "target/target.h"
 #include "translate/events.h"
+#include "translate/flow.h"
 #include "translate/record.h"
 #include "translate/redirect.h"
 #include "translate/sigtrap.h"
@@ -56,6 +57,8 @@ struct translator {
 	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */
 	uint64_t swept_blocks;
 	struct translate_sink sink;
+	struct flow_sink flow_sink;
+	enum flow_keep keep; /* for images that begin */
 	struct module_rule *rules; /* exclude.c */
 	unsigned n_rules;
 	transform_fn *transform; /* or NULL */

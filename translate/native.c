@@ -5,6 +5,7 @@
  * back to us. One that is told to go on from there has been told of, or comes
  * from the cache, which knows nothing of them: it would meet it for ever.
  */
+#include "translate/flows.h"
 #include "translate/history.h"
 #include "translate/trap.h"
 #include "translate/x86_64/rewind.h"
@@ -51,6 +52,7 @@ void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 		 enum follow_wait why)
 {
 	f->wait = why;
+	flow_is_at(tr, low, f);
 	tr->stats.native_steps++;
 	follow_go_natively(tr, low,
 			   &(struct resume){ .kind = follow_step_kind(f) });
@@ -71,6 +73,7 @@ void follow_run_stepping(struct translator *tr, struct thread *low,
 		f->watch = watch_call(f->space, image);
 		f->wait = WAIT_CALL;
 	}
+	flow_is_at(tr, low, f);
 	tr->stats.native_steps++;
 	follow_run_natively(tr, low);
 }
@@ -80,5 +83,6 @@ void follow_run_excluded(struct translator *tr, struct thread *low,
 {
 	f->excluded = true;
 	f->wait = WAIT_EXCLUDED;
+	flow_is_freed(tr, low, f);
 	follow_run_natively(tr, low);
 }

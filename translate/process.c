@@ -9,6 +9,7 @@
 #include "translate/coverage.h"
 #include "translate/evict.h"
 #include "translate/exclude.h"
+#include "translate/flows.h"
 #include "translate/ring.h"
 #include "translate/stop.h"
 #include "translate/sweep.h"
@@ -112,9 +113,18 @@ static struct thread *caller_of(struct translator *tr, struct process *p)
 	return NULL;
 }
 
-static bool has_rings(enum trace_mode mode)
+/* What threads write to, if the mode has them write. */
+static int record_begin(struct space *sp, struct err *e)
 {
-	return mode == MODE_TRACE || mode == MODE_HISTORY;
+	switch (sp->mode) {
+	case MODE_TRACE:
+	case MODE_HISTORY:
+		return rings_map(sp, e);
+	case MODE_FLOW:
+		return flow_begin(sp, e);
+	default:
+		return 0;
+	}
 }
 
 int process_follow(struct translator *tr, struct process *p,
@@ -140,7 +150,7 @@ int process_follow(struct translator *tr, struct process *p,
 	sp->mode = mode;
 	if (p->caught)
 		space_use_traps(sp);
-	if ((!has_rings(mode) || rings_map(sp, e) == 0) &&
+	if (record_begin(sp, e) == 0 &&
 	    process_follow_in(tr, p, sp, by, e) == 0) {
 		sp->pid = p->pid;
 		if (mode == MODE_COVERAGE)

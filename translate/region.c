@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "translate/cache.h"
+#include "translate/flows.h"
 #include "translate/inject.h"
 #include "translate/layer.h"
 #include "translate/trail.h"
@@ -85,6 +86,7 @@ void region_reset(struct space *sp, struct region *rg)
 	rg->n_blocks = rg->n_published = rg->n_sites = 1;
 	rg->n_caches = rg->n_events = 1;
 	rg->n_callouts = 0;
+	flow_disown(rg, false);
 	rg->worn = false;
 	rg->born = 0;
 	rg->data_used = 16;
@@ -301,6 +303,7 @@ void region_free(struct region *rg)
 	free(rg->caches);
 	free(rg->events);
 	free(rg->callouts);
+	flow_disown(rg, true);
 	free(rg);
 }
 

@@ -150,7 +150,7 @@ void ring_drain(struct translator *tr, struct thread *th, bool reset)
 	struct batch b = { .tr = tr, .who = th->id };
 	uint32_t size, end;
 
-	if (!f->space->rings)
+	if (f->space->mode != MODE_TRACE)
 		return;
 	ring = f->space->rings + (size_t)f->window * RING_SIZE;
 	size = ring_record_size(f->space);

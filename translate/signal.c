@@ -2,6 +2,7 @@
  * that runs natively. */
 #include <signal.h>
 
+#include "translate/flows.h"
 #include "translate/siginfo.h"
 #include "translate/sigtrap.h"
 #include "translate/stop.h"
@@ -47,6 +48,10 @@ void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
 	}
 	signo = sigtrap_deliver(tr, th, signo);
 	f->wait = WAIT_SIGNAL;
+	/* Past it: the step is one then. */
+	if (f->log && tr->lower->ops->inject->action(tr->lower, low, signo) !=
+			      ACTION_HANDLED)
+		flow_is_at(tr, low, f);
 	tr->stats.signals++;
 	tr->stats.native_signals++;
 	follow_go(tr, low, RESUME_STEP, signo);

@@ -19,6 +19,7 @@ enum trace_mode {
 	MODE_COUNT,    /* how often each was */
 	MODE_TRACE,    /* events: see events.h */
 	MODE_HISTORY,  /* the last branches of each thread: see history.h */
+	MODE_FLOW,     /* all that is executed: see flow.h */
 };
 
 struct translate_stats {

@@ -10,6 +10,7 @@
 #include "translate/block.h"
 #include "translate/callback.h"
 #include "translate/exclude.h"
+#include "translate/flows.h"
 #include "translate/gate.h"
 #include "translate/ring.h"
 #include "translate/x86_64/callee.h"
@@ -122,6 +123,7 @@ static bool trap_learn(struct trap *t, struct stop *ev)
 	branch_target(sp, image, *follow_special(t->low, t->tr->fs_base),
 		      &target);
 	at = compile_learn(sp, rg, t->stub.arg, target);
+	flow_stays(t->f);
 	follow_enter(t->tr, t->low, t->f, rg->addr + at);
 	follow_go(t->tr, t->low, RESUME_CONT, 0);
 	return false;
@@ -150,6 +152,9 @@ static bool trap_syscall(struct trap *t, struct stop *ev)
 		t->f->watch.way = WATCH_PLAIN;
 	}
 	if (t->f->watch.way == WATCH_PLAIN) {
+		if (watch_may_end((uint32_t)*image_reg(image, IMAGE_RAX)))
+			flow_reaches(t->tr, t->f);
+		flow_stays(t->f);
 		follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
 		follow_go(t->tr, t->low, RESUME_CONT, 0);
 		return false;
@@ -245,6 +250,9 @@ static bool trap_drain(struct trap *t, struct stop *ev)
 	(void)ev;
 	t->tr->stats.drains++;
 	ring_drain(t->tr, t->th, true);
+	if (t->f->log)
+		flow_drain(t->tr, t->f);
+	flow_stays(t->f);
 	follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
 	follow_go(t->tr, t->low, RESUME_CONT, 0);
 	return false;
@@ -265,6 +273,7 @@ static void go_on_behind(struct trap *t, const struct region *rg, uint64_t born,
 		follow_note_puts(t->f, image, t->stub.puts + 1u);
 		follow_run_on(t->tr, t->low, t->f);
 	} else {
+		flow_stays(t->f);
 		follow_enter(t->tr, t->low, t->f, rg->addr + at);
 		follow_go(t->tr, t->low, RESUME_CONT, 0);
 	}
@@ -320,6 +329,7 @@ static bool trap_section(struct trap *t, struct stop *ev)
 		break;
 	case SECTION_ARMS:
 		t->f->wait = WAIT_SECTION;
+		flow_skips(t->tr, t->f, *image_reg(image, IMAGE_RIP));
 		t->tr->stats.sections++;
 		follow_go(t->tr, t->low, RESUME_CONT, 0);
 	}

@@ -13,6 +13,7 @@ void follow_rewind_child(struct translator *tr, const struct follow *parent,
 
 	/* What the parent has executed is not the child's. */
 	f.history = NULL;
+	f.log = NULL;
 	if (image && space_region_at(f.space, *image_reg(image, IMAGE_RIP)))
 		follow_leave(tr, low, &f, false);
 }

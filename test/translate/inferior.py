@@ -32,6 +32,7 @@ def mode_options(mode, tmp):
             "coverage": ["--coverage=" + os.path.join(tmp, "drcov")],
             "trace": ["--events=call,ret,exec,block,compile",
                       "--trace=" + os.path.join(tmp, "events")],
+            "flow": ["--flow"], "recent": ["--flow=recent"],
             "forks": ["--follow-forks"],
             "exclude": ["--exclude=*"],
             "libs": ["--exclude=*.so*", "--count"],

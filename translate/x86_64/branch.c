@@ -386,6 +386,8 @@ static uint64_t write_loop(struct compiler *c, const struct insn *i)
 	w_mark(w, 0, 0);
 	w_code(w, "\xeb\x05");
 	w_at(w, to);
+	flow_is_over(w);
+	flow_is_over(&cold);
 	w_mark(w, 0, 0);
 	w_jmp_at(w, stream_at(cold.s));
 	w_at(&cold, to);
@@ -535,6 +537,7 @@ static uint64_t write_xbegin(struct compiler *c, const struct insn *i)
 	uint32_t next;
 
 	w_at(&cold, to);
+	flow_is_over(&cold);
 	next = stream_at(cold.s);
 	w_mark(&cold, 0, 0);
 	w_jmp_pc(&cold, to);

@@ -197,6 +197,7 @@ static void write_excluded(struct writer *w)
 	uint32_t next;
 
 	event_write_silent(w);
+	flow_write_skips(w);
 	w_mark(w, 0, 0);
 	w_pop(w, WIN_RETURNS);
 	w_mark(w, 0, -8);
@@ -273,6 +274,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 		test_entry_write(c);
 	if (probe_is_at(c->sp, pc))
 		callout_write(c, probes_met, c->sp);
+	if (w->silent)
+		flow_write_skips(w);
 	if (c->excluded || w->silent)
 		return;
 	/* What begins by leaving the cache is counted by what runs instead. */
@@ -293,6 +296,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	w->block_pc = pc;
 	w->begun = false;
 	w->slow = SLOW_CONTINUATION;
+	flow_begin_block(c, pc);
 	write_entry(c, pc);
 	next = write_insns(c);
 	c->done = 0;
@@ -301,6 +305,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 		w_mark(w, 0, 0);
 		w_nop(w);
 	}
+	flow_end_block(w);
 	block_at(c->sp, w->block)->instructions = (uint16_t)c->n_insns;
 	block_at(c->sp, w->block)->module = module_at(c->sp, pc);
 	block_close(c->sp, w->block, length);

@@ -108,4 +108,14 @@ void event_write_call(struct writer *w);
 /* ... of a return to what is on top of the stack. */
 void event_write_ret(struct writer *w);
 
+/* x86_64/flow.c: the block that comes next in the stream has a number in the
+ * log, if the space has one, until it ends. */
+void flow_begin_block(struct compiler *c, uint64_t pc);
+void flow_end_block(struct writer *w);
+/* Code that comes next is executed when the block is over. */
+void flow_is_over(struct writer *w);
+/* A record: it is begun; or nothing is told from there on. */
+void flow_write_entry(struct writer *w);
+void flow_write_skips(struct writer *w);
+
 #endif

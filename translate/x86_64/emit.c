@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "translate/flows.h"
 #include "translate/x86_64/window.h"
 
 void w_mark(struct writer *w, unsigned rewind, int undo)
@@ -15,6 +16,8 @@ void w_mark(struct writer *w, unsigned rewind, int undo)
 			  });
 	w->rewind = rewind;
 	w->undo = undo;
+	if (w->sp && w->sp->flow)
+		flow_own(w->rg, w->s, w->flow, w->phase);
 }
 
 void w_bytes(struct writer *w, const void *bytes, size_t n)
@@ -153,6 +156,7 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
 		cold = w_cold(w);
 		w_jcc_at(w, condition, stream_at(cold.s));
 		w_at(&cold, pc);
+		cold.phase = FLOW_OVER;
 		w_mark(&cold, 0, 0);
 		jmp_literal(&cold, pc);
 		return;
@@ -186,6 +190,8 @@ uint32_t w_stub(struct writer *w, const struct stub *stub)
 
 	own.puts = w->puts & PUTS_BITS;
 	own.begun = w->begun;
+	if (w->flow)
+		flow_own_stub(w->rg, w->rg->trail->n_stubs, w->flow);
 	return region_stub(w->rg, &own);
 }
 

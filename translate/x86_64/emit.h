@@ -25,6 +25,8 @@ struct writer {
 	bool begun;  /* the block has been told of, where that is done */
 	uint16_t puts; /* before the instruction: of which code was written */
 	uint8_t slow;  /* enum slow_kind, of jumps to code that is not there */
+	uint8_t phase; /* enum flow_phase: what the code is to the block */
+	uint32_t flow; /* ... which has that number in the log; 0: none */
 };
 
 /* What comes next is written for the instruction at pc. */

@@ -289,6 +289,8 @@ void instrument_entry(struct compiler *c)
 	uint32_t slot;
 
 	event_write_block(w, block_last(c), block_end(c));
+	if (c->sp->mode == MODE_FLOW)
+		flow_write_entry(w);
 	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT)
 		return;
 	slot = region_data(w->rg, 8);

@@ -168,7 +168,7 @@ int rewind_image(struct space *sp, const uint8_t *window, uint8_t *image,
 	return trail_rewind(tl, window, image, trapped, &m, stub);
 }
 
-static bool repeats(const struct x86_instr *in)
+bool insn_repeats(const struct x86_instr *in)
 {
 	return in->prefixes & (X86_PFX_F2 | X86_PFX_F3) &&
 	       ((in->opcode >= 0xa4 && in->opcode <= 0xa7) ||
@@ -185,7 +185,7 @@ uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc)
 		return 0;
 	code_init(&reader, sp);
 	/* A string instruction stays where it is between its turns. */
-	if (code_read(&reader, m->pc, &i) && repeats(&i.in))
+	if (code_read(&reader, m->pc, &i) && insn_repeats(&i.in))
 		return 0;
 	if (!code_read(&reader, m[-1].pc, &i) || i.in.kind != X86_PLAIN)
 		return 0;

@@ -93,6 +93,10 @@ bool rewind_begun(const struct space *sp, uint64_t cpc,
 		  const struct stub *stub);
 
 struct insn;
+struct x86_instr;
+
+/* A string instruction with a prefix: it stays where it is between its turns. */
+bool insn_repeats(const struct x86_instr *in);
 
 /* Of the memory operand, without a base of gs. */
 uint64_t operand_address(const struct insn *i, uint8_t *image,

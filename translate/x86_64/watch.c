@@ -14,6 +14,7 @@
 #include <sys/shm.h>
 #include <sys/syscall.h>
 
+#include "base/mem.h"
 #include "target/target.h"
 #include "translate/block.h"
 #include "translate/gate.h"
@@ -310,6 +311,26 @@ void watch_files(struct space *sp, bool wanted)
 
 	for (unsigned i = 0; i < N_FILES; i++)
 		table[files[i].nr] = wanted;
+}
+
+static const uint16_t ends[] = { SYS_exit, SYS_exit_group, SYS_execve,
+				 SYS_execveat };
+
+void watch_ends(struct space *sp, bool wanted)
+{
+	uint8_t *table = sp->tables + TAB_SYSCALLS - WIN_PAGE;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++)
+		table[ends[i]] = wanted;
+}
+
+bool watch_may_end(uint32_t nr)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+		if (ends[i] == nr)
+			return true;
+	}
+	return false;
 }
 
 static watch_fn *fn_of(uint32_t nr)

@@ -38,6 +38,10 @@ void watch_table_fill(uint8_t *table);
 /* Calls that open files are watched too, or no more. */
 void watch_files(struct space *sp, bool watched);
 
+/* Calls that a thread may not come back from are, or no more. */
+void watch_ends(struct space *sp, bool watched);
+bool watch_may_end(uint32_t nr);
+
 /* Is a call of that number watched, at times at least? */
 bool watch_wants(uint32_t nr);
 

@@ -1,0 +1,293 @@
+/*
+ * Numbers, and what they stand for. A table's entries never move: others may
+ * look at them while it grows.
+ */
+#include "translate/flows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "translate/layer.h"
+#include "translate/ring.h"
+#include "translate/x86_64/watch.h"
+
+#define CHUNK	   4096u
+#define CHUNKS_MAX (FLOW_NUMBER / CHUNK)
+#define ARENA	   65536u
+
+struct item {
+	struct flow_block b;
+	uint32_t next; /* of the same begin */
+};
+
+struct flow_code {
+	uint32_t image;
+	struct item **chunks;
+	uint32_t n;	     /* numbers given, 0 included */
+	struct map by_begin; /* + 1 -> number of the newest */
+	struct map by_pc;    /* + 1 -> number of the address */
+	uint64_t *places;
+	uint32_t n_places, cap_places;
+	uint8_t *arena; /* begins with the address of the one before */
+	size_t used;
+	struct translate_module **modules;
+	uint32_t n_modules;
+};
+
+/* --- blocks --------------------------------------------------------------- */
+
+static struct item *item_at(const struct flow_code *fc, uint32_t id)
+{
+	return &fc->chunks[id / CHUNK][id % CHUNK];
+}
+
+const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id)
+{
+	uint32_t n = __atomic_load_n(&fc->n, __ATOMIC_ACQUIRE);
+
+	return id && id < n ? &item_at(fc, id)->b : NULL;
+}
+
+uint32_t flow_blocks(const struct flow_code *fc)
+{
+	return __atomic_load_n(&fc->n, __ATOMIC_ACQUIRE) - 1;
+}
+
+static bool is_same(const struct flow_block *a, const struct flow_block *b)
+{
+	return a->bytes == b->bytes && a->instructions == b->instructions &&
+	       a->native == b->native && a->end == b->end &&
+	       !memcmp(a->code, b->code, a->bytes);
+}
+
+static const uint8_t *keep_code(struct flow_code *fc, const uint8_t *code,
+				size_t n)
+{
+	uint8_t *at;
+
+	if (!fc->arena || fc->used + n > ARENA) {
+		at = xmalloc(ARENA);
+		memcpy(at, &fc->arena, sizeof(fc->arena));
+		fc->arena = at;
+		fc->used = sizeof(fc->arena);
+	}
+	at = fc->arena + fc->used;
+	memcpy(at, code, n);
+	fc->used += n;
+	return at;
+}
+
+/* A copy that stays: the space's own move. */
+static const struct translate_module *
+keep_module(struct flow_code *fc, const struct space *sp, uint32_t number)
+{
+	struct translate_module *m;
+
+	if (!number)
+		return NULL;
+	if (number > fc->n_modules) {
+		fc->modules =
+			xrealloc(fc->modules, number * sizeof(*fc->modules));
+		while (fc->n_modules < number)
+			fc->modules[fc->n_modules++] = NULL;
+	}
+	m = fc->modules[number - 1];
+	if (!m) {
+		m = fc->modules[number - 1] = xmalloc(sizeof(*m));
+		*m = sp->modules[number - 1];
+	}
+	return m;
+}
+
+static uint32_t item_add(struct space *sp, const struct flow_block *b,
+			 uint32_t next)
+{
+	struct flow_code *fc = sp->flow;
+	const struct flow_sink *sink = &sp->tr->flow_sink;
+	uint32_t id = fc->n;
+	struct item *it;
+
+	if (id / CHUNK >= CHUNKS_MAX)
+		die("too many blocks");
+	if (!fc->chunks[id / CHUNK])
+		fc->chunks[id / CHUNK] = xcalloc(CHUNK, sizeof(struct item));
+	it = item_at(fc, id);
+	it->b = *b;
+	it->b.code = keep_code(fc, b->code, b->bytes);
+	it->b.module = keep_module(fc, sp, module_at(sp, b->begin));
+	it->next = next;
+	map_set(&fc->by_begin, b->begin + 1, (void *)(uintptr_t)id);
+	__atomic_store_n(&fc->n, id + 1, __ATOMIC_RELEASE);
+	if (sink->block)
+		sink->block(sink->user, fc->image, id, &it->b);
+	return id;
+}
+
+uint32_t flow_number(struct space *sp, const struct flow_block *b)
+{
+	struct flow_code *fc = sp->flow;
+	uint32_t first =
+		(uint32_t)(uintptr_t)map_find(&fc->by_begin, b->begin + 1);
+
+	for (uint32_t id = first; id; id = item_at(fc, id)->next) {
+		if (is_same(&item_at(fc, id)->b, b))
+			return id;
+	}
+	return item_add(sp, b, first);
+}
+
+/* --- addresses ------------------------------------------------------------ */
+
+uint32_t flow_place(struct space *sp, uint64_t pc)
+{
+	struct flow_code *fc = sp->flow;
+	uint32_t n = (uint32_t)(uintptr_t)map_find(&fc->by_pc, pc + 1);
+
+	if (n)
+		return n;
+	if (fc->n_places == fc->cap_places) {
+		fc->cap_places = fc->cap_places ? 2 * fc->cap_places : 1024;
+		fc->places = xrealloc(fc->places,
+				      fc->cap_places * sizeof(*fc->places));
+	}
+	n = fc->n_places++;
+	fc->places[n] = pc;
+	map_set(&fc->by_pc, pc + 1, (void *)(uintptr_t)n);
+	return n;
+}
+
+uint64_t flow_address(const struct flow_code *fc, uint32_t number)
+{
+	return number < fc->n_places ? fc->places[number] : 0;
+}
+
+/* --- whose code it is ----------------------------------------------------- */
+
+static struct flow_owners *owners_of(struct region *rg, const struct stream *s)
+{
+	return &rg->owners[s == &rg->cold];
+}
+
+void flow_own(struct region *rg, const struct stream *s, uint32_t block,
+	      enum flow_phase phase)
+{
+	struct flow_owners *o = owners_of(rg, s);
+	struct flow_owner now = { stream_at(s), block, (uint8_t)phase };
+	struct flow_owner *last = o->n ? &o->all[o->n - 1] : NULL;
+
+	if (last && last->block == block && last->phase == phase)
+		return;
+	if (last && last->at == now.at) {
+		*last = now;
+		return;
+	}
+	if (o->n == o->cap) {
+		o->cap = o->cap ? 2 * o->cap : 4096;
+		o->all = xrealloc(o->all, o->cap * sizeof(*o->all));
+	}
+	o->all[o->n++] = now;
+}
+
+void flow_own_stub(struct region *rg, uint32_t stub, uint32_t block)
+{
+	if (stub >= rg->cap_stub_blocks) {
+		rg->cap_stub_blocks = 2 * stub + 1024;
+		rg->stub_blocks = xrealloc(rg->stub_blocks,
+					   rg->cap_stub_blocks * sizeof(block));
+	}
+	while (rg->n_stub_blocks <= stub)
+		rg->stub_blocks[rg->n_stub_blocks++] = 0;
+	rg->stub_blocks[stub] = block;
+}
+
+struct flow_owner flow_owner_at(const struct region *rg, uint32_t at)
+{
+	const struct flow_owners *o = &rg->owners[at >= rg->trail->layout.cold];
+	size_t lo = 0, hi = o->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (o->all[mid].at <= at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo ? o->all[lo - 1] : (struct flow_owner){ 0 };
+}
+
+uint32_t flow_owner_of_stub(const struct region *rg, uint32_t stub)
+{
+	return stub < rg->n_stub_blocks ? rg->stub_blocks[stub] : 0;
+}
+
+void flow_disown(struct region *rg, bool freed)
+{
+	rg->owners[0].n = rg->owners[1].n = 0;
+	rg->n_stub_blocks = 0;
+	if (!freed)
+		return;
+	free(rg->owners[0].all);
+	free(rg->owners[1].all);
+	free(rg->stub_blocks);
+}
+
+/* --- images --------------------------------------------------------------- */
+
+int flow_begin(struct space *sp, struct err *e)
+{
+	static uint32_t last_image;
+	struct flow_code *fc;
+	int r = rings_map(sp, e);
+
+	if (r < 0)
+		return r;
+	fc = xcalloc(1, sizeof(*fc));
+	fc->image = ++last_image;
+	fc->n = fc->n_places = 1;
+	fc->chunks = xcalloc(CHUNKS_MAX, sizeof(*fc->chunks));
+	fc->cap_places = 1024;
+	fc->places = xcalloc(fc->cap_places, sizeof(*fc->places));
+	sp->flow = fc;
+	sp->keep = sp->tr->keep;
+	watch_ends(sp, true);
+	return 0;
+}
+
+static void tables_free(struct flow_code *fc)
+{
+	for (uint32_t i = 0; i * CHUNK < fc->n; i++)
+		free(fc->chunks[i]);
+	for (uint32_t i = 0; i < fc->n_modules; i++)
+		free(fc->modules[i]);
+	free(fc->chunks);
+	free(fc->modules);
+	free(fc->places);
+	map_fini(&fc->by_begin);
+	map_fini(&fc->by_pc);
+}
+
+void flow_free(struct space *sp)
+{
+	struct flow_code *fc = sp->flow;
+	const struct flow_sink *sink = &sp->tr->flow_sink;
+	uint8_t *before;
+
+	if (!fc)
+		return;
+	if (sink->image_end)
+		sink->image_end(sink->user, fc->image);
+	tables_free(fc);
+	for (; fc->arena; fc->arena = before) {
+		memcpy(&before, fc->arena, sizeof(before));
+		free(fc->arena);
+	}
+	free(fc);
+	sp->flow = NULL;
+}
+
+uint32_t flow_image(const struct flow_code *fc)
+{
+	return fc->image;
+}

@@ -1,0 +1,128 @@
+/*
+ * What followed threads execute, all of it: for the layer above. With MODE_FLOW
+ * (translate.h) every block that a thread begins is told, in order, and where
+ * it was left if that was before its end; so the sequence of instructions is
+ * known exactly. Who listens gets numbers of blocks, and what they stand for
+ * once.
+ *
+ * An image is a program in memory, from where it begins to be followed until
+ * it executes another one, or ends. Threads of it, and a vfork child that has
+ * its memory, share its numbers: these count from 1, and one never stands for
+ * other code, whatever becomes of that: code that was dropped, evicted or has
+ * changed back has the number that it had if it is the same. Images have
+ * numbers too, which are never used again.
+ *
+ * Exact are: signals and faults, wherever they come; system calls, which are
+ * executed once more when the kernel restarts them; string instructions, which
+ * count once however often they repeat. An instruction that faults was not
+ * executed, one that traps (int3) was. What the server steps over natively, or
+ * the layer above, is told as a block of one instruction (`native`).
+ *
+ * Not told, but for a gap, is what runs in the original code without steps:
+ * restartable sequences of rseq(2), and excluded code; of excluded code
+ * nothing at all is told, translated or not. A thread that is killed by
+ * somebody else while it runs has begun the last block that is told of it, and
+ * how far it got is not known (end).
+ */
+#ifndef TRANSLATE_FLOW_H
+#define TRANSLATE_FLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ptid.h"
+
+struct target;
+struct thread;
+struct translate_module;
+
+/* How control leaves a block at its end. */
+enum flow_end {
+	FLOW_FALLS,	  /* to what comes next; the block is only cut there */
+	FLOW_JUMP,	  /* jmp to a fixed address */
+	FLOW_CONDITIONAL, /* jcc, loop, jrcxz, xbegin: there or not */
+	FLOW_CALL,	  /* to a fixed address */
+	FLOW_RETURN,	  /* any ret */
+	FLOW_INDIRECT_JUMP, /* through a register or memory */
+	FLOW_INDIRECT_CALL,
+	FLOW_SYSCALL, /* syscall; it goes on behind unless it was a sigreturn */
+	FLOW_OTHER,   /* traps, far branches, what nobody knows */
+};
+
+struct flow_block {
+	uint64_t begin;	 /* of its first instruction */
+	uint64_t last;	 /* of its last one, the address of that itself */
+	uint64_t target; /* of JUMP, CONDITIONAL and CALL; else 0 */
+	uint32_t bytes, instructions;
+	uint8_t end; /* enum flow_end */
+	bool native; /* one instruction, executed by the original code */
+	const uint8_t *code;		       /* its bytes, as they ran */
+	const struct translate_module *module; /* NULL: of no file */
+};
+
+/* Who tells. */
+struct flow_who {
+	uint32_t image;
+	struct ptid id;
+};
+
+/*
+ * What is called, each or NULL, in the order of what happened for each thread,
+ * but for `block`, which comes before the first path that names it. All
+ * pointers are borrowed until the call returns, those in a block until its
+ * image ends. No call may call the target.
+ *
+ * They come while the server handles a stop, or is asked for more
+ * (translate_flow_read()).
+ */
+struct flow_sink {
+	void (*block)(void *user, uint32_t image, uint32_t id,
+		      const struct flow_block *b);
+	/* It has executed these, each from its begin. */
+	void (*path)(void *user, const struct flow_who *who,
+		     const uint32_t *ids, size_t n);
+	/* The last block told was left after so many of its instructions, at
+	 * least one: by a signal, a fault, a stop. What comes next begins
+	 * where control went on. */
+	void (*cut)(void *user, const struct flow_who *who,
+		    uint32_t instructions);
+	/* What was executed from there on to the next path is not known. */
+	void (*gap)(void *user, const struct flow_who *who, uint64_t pc);
+	/* Older records were written over, or are none: the program has written
+	 * to the ring. The next path is what comes after that. */
+	void (*lost)(void *user, const struct flow_who *who);
+	/* The thread is followed no more. exact: all of it was told. */
+	void (*end)(void *user, const struct flow_who *who, bool exact);
+	/* The image has ended, and all of its threads. */
+	void (*image_end)(void *user, uint32_t image);
+	void *user;
+};
+
+/* How much is kept. */
+enum flow_keep {
+	FLOW_ALL,    /* nothing is lost: threads wait for us if need be */
+	FLOW_RECENT, /* a ring of FLOW_RECENT_RECORDS, read at stops: nobody
+		      * ever waits, and what is older is lost */
+};
+
+/* A record tells of one block at least. */
+#define FLOW_RECENT_RECORDS 16384
+
+/* For images that begin to be followed with MODE_FLOW from now on; copied.
+ * There is one listener. */
+void translate_set_flow(struct target *t, const struct flow_sink *sink,
+			enum flow_keep keep);
+
+/*
+ * Tells what the thread, which is stopped, has executed so far, up to its pc:
+ * it is rewound for that, as whoever looks at its registers does. Of what runs
+ * with FLOW_RECENT nothing is told but here and when the thread ends.
+ */
+void translate_flow_read(struct target *t, struct thread *th);
+
+/* The image of a process; 0: it is not followed with MODE_FLOW. */
+struct process;
+uint32_t translate_flow_image(const struct process *p);
+
+#endif

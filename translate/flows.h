@@ -1,0 +1,186 @@
+/*
+ * The log of what threads execute: flow.h, private to translate/.
+ *
+ * A thread's log is words of 32 bits in a ring of its own, in memory that it
+ * has in common with us: records that translated code writes, and among them
+ * notes, which the server writes while the thread is stopped. Of a note the
+ * word is only the place; what it says is in our memory, and cannot be
+ * meddled with.
+ *
+ * Where a thread is when it leaves the cache is told by owners: for each
+ * stretch of translated code, the block that it belongs to, and whether that
+ * has begun or is over. It is kept until it is known how the thread goes on
+ * (held): a stub in the midst of a block may be no end of anything.
+ */
+#ifndef TRANSLATE_FLOWS_H
+#define TRANSLATE_FLOWS_H
+
+#include "target/target.h"
+#include "translate/cache.h"
+#include "translate/flow.h"
+
+struct follow;
+struct stub;
+struct thread;
+struct translator;
+
+#define FLOW_RING  0x10000u /* bytes, at a multiple of that */
+#define FLOW_WORDS (FLOW_RING / 4)
+
+/* A word: what it is, and a number. 0 is none. */
+enum flow_kind {
+	FLOW_ENTRY = 1, /* the block of that number is begun */
+	FLOW_SKIPS = 2, /* what is executed from now on is not told; the number
+			 * is an address's: flow_place() */
+	FLOW_NOTE = 8,	/* and above: the note of that number, 31 bits */
+};
+#define FLOW_KIND_SHIFT 28
+#define FLOW_NUMBER	((UINT32_C(1) << FLOW_KIND_SHIFT) - 1)
+#define FLOW_NOTE_BIT	(UINT32_C(1) << 31)
+
+static inline uint32_t flow_word(enum flow_kind kind, uint32_t number)
+{
+	return (uint32_t)kind << FLOW_KIND_SHIFT | number;
+}
+
+/* What a stretch of code is to its block. */
+enum flow_phase {
+	FLOW_BETWEEN, /* it is not begun, and what led to it may be unknown */
+	FLOW_WITHIN,  /* begun, and not left */
+	FLOW_OVER,    /* all of it was executed */
+};
+
+struct flow_owner {
+	uint32_t at; /* offset into the region, of its first byte */
+	uint32_t block;
+	uint8_t phase;
+};
+
+/* --- flow.c: what numbers stand for --------------------------------------- */
+
+struct flow_code;
+
+/* -ENOMEM: nothing can be mapped; an error with a reason. */
+int flow_begin(struct space *sp, struct err *e);
+void flow_free(struct space *sp);
+uint32_t flow_image(const struct flow_code *fc);
+
+/* The number of that block: the same for the same. b's code is copied. */
+uint32_t flow_number(struct space *sp, const struct flow_block *b);
+/* NULL: there is none of that number. Until flow_free(). */
+const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id);
+uint32_t flow_blocks(const struct flow_code *fc);
+/* A number for the address, and back (0: there is none). */
+uint32_t flow_place(struct space *sp, uint64_t pc);
+uint64_t flow_address(const struct flow_code *fc, uint32_t number);
+
+/* From now on what is written to the stream is of that block (0: none). */
+void flow_own(struct region *rg, const struct stream *s, uint32_t block,
+	      enum flow_phase phase);
+/* The stub of that number was made for it. */
+void flow_own_stub(struct region *rg, uint32_t stub, uint32_t block);
+/* Who owns what is at that offset. */
+struct flow_owner flow_owner_at(const struct region *rg, uint32_t at);
+uint32_t flow_owner_of_stub(const struct region *rg, uint32_t stub);
+/* The region is as new; or freed. */
+void flow_disown(struct region *rg, bool freed);
+
+/* --- flow-log.c: a thread's log ------------------------------------------- */
+
+struct flow_log;
+
+/* What a note says. */
+struct flow_note {
+	enum flow_note_kind {
+		NOTE_ENTERS,	/* the block, from its begin */
+		NOTE_INSIDE,	/* the block, where a record of its entry would
+				 * be past */
+		NOTE_LEAVES,	/* the block, after so many instructions */
+		NOTE_LEAVES_AT, /* at pc, where a block begins */
+		NOTE_ENDS,	/* behind an indirect branch */
+		NOTE_REACHES,	/* it is at the end of the block, and goes on */
+		NOTE_NATIVE,	/* the block was executed natively */
+		NOTE_SKIPS,	/* what comes now, from pc on, is not told */
+	} kind;
+	uint32_t block, instructions;
+	uint64_t pc;
+};
+
+/* The upper thread's, when it begins to be followed with MODE_FLOW. */
+void flow_log_begin(struct follow *f, const struct thread *th);
+/* It is followed no more. gone: it has ended where it was. */
+void flow_log_end(struct translator *tr, struct follow *f, bool gone);
+
+/* It has left the cache at that address, of a stub (or NULL), and is at pc. */
+void flow_left(struct follow *f, uint64_t cpc, const struct stub *stub,
+	       uint64_t pc);
+/* It goes on in the cache: where a block begins, or right where it was. */
+void flow_entered(struct translator *tr, struct follow *f, uint64_t cpc);
+void flow_stays(struct follow *f);
+/* It was shown at pc, before the end of the block that it has left. */
+void flow_stops_short(struct follow *f, uint64_t cpc, uint64_t pc);
+/* It is about to execute the instruction at pc natively, and has come to now:
+ * done or not. */
+void flow_steps(struct follow *f, uint64_t pc);
+void flow_stepped(struct translator *tr, struct follow *f, uint64_t now,
+		  bool stepped);
+/* It is about to run natively from pc on. */
+void flow_skips(struct translator *tr, struct follow *f, uint64_t pc);
+/* It is about to make a call that it may not come back from. */
+void flow_reaches(struct translator *tr, struct follow *f);
+
+/* Tells what is in the ring. */
+void flow_drain(struct translator *tr, struct follow *f);
+
+/* --- flow-native.c: the same, of the lower thread where it is ---------------
+ */
+
+/* It is about to execute one instruction natively, or may be. */
+void flow_is_at(struct translator *tr, struct thread *low, struct follow *f);
+/* ... or any number. */
+void flow_is_freed(struct translator *tr, struct thread *low, struct follow *f);
+/* It is set going as the layer above asks: rewound, in the original code. */
+void flow_goes(struct translator *tr, struct thread *low, struct follow *f,
+	       enum resume_kind kind);
+/* It has stopped: by a step, or not. */
+void flow_has_stopped(struct translator *tr, struct thread *low,
+		      struct follow *f, bool stepped);
+/* Steps through a range are told one by one: what the lower target is asked
+ * for, and whether a step that has ended is followed by another. */
+enum resume_kind flow_kind(const struct follow *f, enum resume_kind kind);
+bool flow_steps_on(struct translator *tr, struct thread *low, struct follow *f);
+
+/* --- flow-read.c: from words to blocks ------------------------------------ */
+
+struct flow_reader {
+	const struct flow_sink *sink;
+	const struct flow_code *code;
+	struct flow_who who;
+	uint32_t now; /* the block that it executes; 0: unknown */
+	bool is_told; /* ... which was told already, as a whole */
+	bool is_sure; /* ... and has written a record of its entry */
+	bool is_skipping;
+	uint32_t n_out;
+	uint32_t out[512];
+};
+
+/* A record; false: it is none. */
+bool flow_read_record(struct flow_reader *r, uint32_t word);
+void flow_read_note(struct flow_reader *r, const struct flow_note *note);
+/* What was gathered is told. */
+void flow_read_done(struct flow_reader *r);
+/* There will be no more of the thread. */
+void flow_read_end(struct flow_reader *r);
+/* Records were lost. */
+void flow_read_lost(struct flow_reader *r);
+
+/* --- x86_64/flow.c -------------------------------------------------------- */
+
+/* How many instructions of the block come before pc. */
+uint32_t flow_index(const struct flow_block *b, uint64_t pc);
+/* The block of the one instruction at pc, executed natively. */
+uint32_t flow_number_native(struct space *sp, uint64_t pc);
+/* Does the instruction at pc repeat itself? */
+bool flow_repeats(struct space *sp, uint64_t pc);
+
+#endif
