@@ -110,6 +110,12 @@ void process_hide(struct target *t, struct process *p)
 	p->untold = true;
 }
 
+void process_execs(struct target *t, struct process *p, pid_t tid)
+{
+	if (t->watcher && p->watched)
+		t->watcher->process_execs(t->watcher_user, p, tid);
+}
+
 void process_execed(struct target *t, struct process *p)
 {
 	if (t->watcher && p->watched)

@@ -65,6 +65,8 @@ enum {
 	THREAD_TELL_CLONE = 1 << 0, /* STOP_CLONED when it makes a thread */
 	THREAD_TELL_EXIT = 1 << 1,  /* STOP_THREAD_EXIT */
 	THREAD_TELL_SIGNALS = 1 << 2, /* those that are to be passed, too */
+	THREAD_TELL_CALLS = 1 << 3, /* those that struct target's wants_call()
+				     * wants, from its next resume on */
 };
 
 /* More watchpoints than one may have met the same instruction. */
@@ -172,7 +174,9 @@ struct process *process_add_untold(struct target *t, pid_t pid,
 void process_tell(struct target *t, struct process *p);
 /* It is untold again, with its threads: for the watcher it is gone. */
 void process_hide(struct target *t, struct process *p);
-/* It has executed a program, and the record says all of that. */
+/* Its thread of that id, whose record may be gone, has executed a program. */
+void process_execs(struct target *t, struct process *p, pid_t tid);
+/* ... and the record says all of that. */
 void process_execed(struct target *t, struct process *p);
 /* The registers of its threads are forgotten when it is another. */
 void process_set_arch(struct process *p, const struct arch *arch);

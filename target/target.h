@@ -366,6 +366,8 @@ struct target_ops {
  *		all threads but the leader; one that has ended, and gone, before
  *		is added again. Also when the target keeps the record for itself
  *		(a process that was let go of but cannot be detached yet).
+ *	execs	before an exec takes the threads: which of them it was, by the
+ *		id that it had
  *	execed	when a process runs another program: path, arch, points and the
  *		leader are as that found them.
  *
@@ -376,6 +378,7 @@ struct target_ops {
 struct target_watcher {
 	void (*process_added)(void *user, struct process *p);
 	void (*process_gone)(void *user, struct process *p);
+	void (*process_execs)(void *user, struct process *p, pid_t tid);
 	void (*process_execed)(void *user, struct process *p);
 	void (*thread_added)(void *user, struct thread *th);
 	void (*thread_gone)(void *user, struct thread *th);
@@ -420,7 +423,15 @@ struct target {
 	/* Optional, with traps: a SIGCONT was sent to th's process. It may call
 	 * inject's sigcont_waits(). */
 	void (*on_sigcont)(void *user, struct thread *th);
-	void *trap_user; /* of both */
+	/*
+	 * Optional, with traps: th has met a breakpoint at addr that it is not
+	 * to stop at. It goes on over it, as if it were not there.
+	 */
+	bool (*passes_point)(void *user, struct thread *th, uint64_t addr);
+	void *trap_user; /* of these three */
+	/* The system calls, of the program's own kind, of which threads with
+	 * THREAD_TELL_CALLS tell, at entry and return. NULL: none. */
+	bool (*wants_call)(uint32_t number);
 	/*
 	 * Optional: p was detached, but could not be let go of before now, as
 	 * it waited for a vfork child. Its threads are stopped; the layer above

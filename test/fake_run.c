@@ -211,6 +211,7 @@ static void take_effect(struct fake *f, struct thread *th, struct fake_event *e)
 	case STOP_EXEC:
 		free(th->proc->path);
 		th->proc->path = xstrdup(e->path);
+		process_execs(t, th->proc, th->id.tid);
 		process_execed(t, th->proc);
 		break;
 	case STOP_SWBREAK:

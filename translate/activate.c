@@ -84,6 +84,8 @@ static void leave(struct translator *tr, struct process *p)
 
 	follow_rewind_unborn(tr, p);
 	list_each(th, &p->threads, node) {
+		if (!follow_of(th))
+			continue;
 		follow_settle(tr, th);
 		follow_rewind(tr, th);
 		ring_drain(tr, th, true);

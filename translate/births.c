@@ -2,6 +2,7 @@
 #include "translate/births.h"
 
 #include "base/log.h"
+#include "translate/bystander.h"
 #include "translate/history.h"
 #include "translate/trap.h"
 
@@ -16,8 +17,11 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
 	if (!child)
 		return false;
 	follow_rewind_child(tr, f, low);
-	if (follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0)
+	if (!f->alone &&
+	    follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0) {
 		follow_of(child)->gs_base = f->gs_base;
+		bystander_end(tr, child);
+	}
 	if (th->options & THREAD_TELL_CLONE)
 		return true;
 	go.who = th->id;
@@ -36,29 +40,45 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
 }
 
 /* As its parent, or the program before. */
-static int follow_so(struct translator *tr, struct process *p,
-		     enum trace_mode mode, bool inactive, struct err *e)
-{
-	int r = process_follow(tr, p, mode, true, e);
+struct manner {
+	enum trace_mode mode;
+	bool inactive, alone;
+};
 
-	if (r == 0)
-		space_of(p)->inactive = space_of(p)->to_be_inactive = inactive;
-	return r;
+static void follow_so(struct translator *tr, struct process *p,
+		      const struct manner *m)
+{
+	struct err e = { 0 };
+
+	if (process_follow(tr, p, NULL, m->mode, true, &e) < 0) {
+		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
+		return;
+	}
+	space_of(p)->inactive = space_of(p)->to_be_inactive = m->inactive;
+	follow_of(first_thread(p))->alone = m->alone;
 }
 
-/* The child's memory has breakpoints where its parent's excluded calls return
- * to, and records of them. */
-static void forget_returns(struct translator *tr, const struct space *sp,
-			   const struct process *parent, struct process *child)
+static void forget_points(struct translator *tr, const struct map *m,
+			  const struct process *parent, struct process *child)
 {
-	const struct map *m = &sp->returns;
-
 	for (size_t i = 0; m->slots && i <= m->mask; i++) {
 		uint64_t pc = m->slots[i].key - 1;
 
 		if (m->slots[i].key && !point_find(parent, POINT_SW, pc, 1))
 			target_point_clear(&tr->t, child, POINT_SW, pc, 1);
 	}
+}
+
+void births_forget_points(struct translator *tr, const struct process *p,
+			  const struct stop *ev)
+{
+	struct process *child = process_find(&tr->t, ev->child.pid);
+	const struct space *sp = space_of(p);
+
+	if (!sp || !child)
+		return;
+	forget_points(tr, &sp->returns, p, child);
+	forget_points(tr, &sp->section_ends, p, child);
 }
 
 /* Of a vfork child the memory is its parent's; another has no cache. */
@@ -68,19 +88,15 @@ static void take_child(struct translator *tr, struct thread *th,
 	struct follow *f = follow_of(th);
 	struct space *sp = f->space;
 	struct thread *low = lower_thread(first_thread(child));
-	struct err e = { 0 };
+	const struct manner as = { sp->mode, sp->inactive, f->alone };
 
 	follow_rewind_child(tr, f, low);
-	if (!shares)
-		forget_returns(tr, sp, th->proc, child);
 	if (!tr->follow_forks)
 		return;
 	if (!shares)
-		follow_so(tr, child, sp->mode, sp->inactive, &e);
-	else if (process_follow_in(tr, child, sp, low, &e) == 0)
+		follow_so(tr, child, &as);
+	else if (process_follow_in(tr, child, NULL, sp, low, NULL) == 0)
 		sp->refs++;
-	if (e.text[0])
-		debug(SESSION, "%d: not followed: %s", child->pid, e.text);
 }
 
 void follow_await_vfork(struct translator *tr, struct thread *th)
@@ -100,6 +116,8 @@ bool take_fork(struct translator *tr, struct thread *th, struct stop *ev)
 
 	if (!child)
 		return false;
+	if (!vfork)
+		births_forget_points(tr, th->proc, ev);
 	take_child(tr, th, child, vfork);
 	if (vfork)
 		follow_await_vfork(tr, th);
@@ -133,15 +151,15 @@ bool process_let_go(struct translator *tr, struct process *p)
 bool take_exec(struct translator *tr, struct thread *th)
 {
 	struct process *p = th->proc;
-	enum trace_mode mode = space_of(p)->mode;
-	bool inactive = space_of(p)->inactive;
+	const struct tr_process *tp = tr_process_of(p);
+	const struct manner as = { space_of(p)->mode, space_of(p)->inactive,
+				   tp->execer.alone };
 	struct resume go = { .who = th->id };
-	struct err e = { 0 };
 
 	sections_end(space_of(p), lower_process(p));
 	process_forget(tr, p);
-	if (tr->follow_execs && follow_so(tr, p, mode, inactive, &e) < 0)
-		debug(SESSION, "%d: not followed: %s", p->pid, e.text);
+	if (tr->follow_execs && tp->execer.followed)
+		follow_so(tr, p, &as);
 	history_execed(th);
 	if (tr->t.report_exec)
 		return true;

@@ -16,17 +16,25 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev);
 bool take_fork(struct translator *tr, struct thread *th, struct stop *ev);
 bool take_exec(struct translator *tr, struct thread *th);
 
+/* The forked child's memory has breakpoints that we have set for threads of p,
+ * and records of them: both go. */
+void births_forget_points(struct translator *tr, const struct process *p,
+			  const struct stop *ev);
+
 /* --- process.c, for that ------------------------------------------------- */
 
-/* As translate_follow(); fresh: nothing that a server left behind can be in
- * it. */
+/* As translate_follow(), or of that thread alone; fresh: nothing that a server
+ * left behind can be in it. */
 int process_follow(struct translator *tr, struct process *p,
-		   enum trace_mode mode, bool fresh, struct err *e);
+		   const struct thread *who, enum trace_mode mode, bool fresh,
+		   struct err *e);
 
-/* All threads of the process, in whose memory the space is, are followed; by is
- * a lower one that is stopped. The space is to be counted for the process. */
+/* The threads of the process (or who) are followed, in whose memory the space
+ * is; by is a lower one that is stopped. The space is to be counted for the
+ * process. */
 int process_follow_in(struct translator *tr, struct process *p,
-		      struct space *sp, struct thread *by, struct err *e);
+		      const struct thread *who, struct space *sp,
+		      struct thread *by, struct err *e);
 
 static inline struct thread *first_thread(const struct process *p)
 {

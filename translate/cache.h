@@ -332,6 +332,7 @@ struct space {
 	/* activate.c: the program runs its original code; or is to, soon. */
 	bool inactive, to_be_inactive;
 	int reaching;	 /* the probe until which nothing is excluded; or 0 */
+	unsigned n_joins; /* times that threads began to be followed */
 	struct map sums; /* page number + 1 -> of what the page held */
 	bool leaving;	  /* it is to be followed no more: callback.h */
 

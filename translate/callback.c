@@ -49,6 +49,18 @@ void translate_callout_stop(struct target *t)
 
 /* --- what is left for later ---------------------------------------------- */
 
+/* False: it was the last. */
+static bool let_threads_leave(struct translator *tr, struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (follow_of(th) && follow_of(th)->leaving)
+			translate_unfollow_thread(&tr->t, th);
+	}
+	return space_of(p);
+}
+
 static void settle_process(struct translator *tr, struct process *p)
 {
 	struct space *sp = space_of(p);
@@ -60,6 +72,8 @@ static void settle_process(struct translator *tr, struct process *p)
 		translate_unfollow(&tr->t, p);
 		return;
 	}
+	if (!let_threads_leave(tr, p))
+		return;
 	if (sp->outdated)
 		process_drop_code(tr, sp);
 	activation_settle(tr, p);

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/call.h"
 #include "translate/callback.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
@@ -254,51 +255,21 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 
 /* --- events -------------------------------------------------------------- */
 
-static void range_changed(struct space *sp, const struct watch *w)
-{
-	/* Another thread may have had it looked up before the call. */
-	space_remapped(sp);
-	if (w->lo >= w->hi)
-		return;
-	callees_forget(sp);
-	gates_open(sp, w->lo, w->hi);
-	if (w->stays)
-		blocks_drop_fixed(sp, w->lo, w->hi);
-	else
-		blocks_drop(sp, w->lo, w->hi);
-}
-
 /* What the thread did by itself may have changed code. */
 static void end_wait(struct translator *tr, struct thread *th, struct follow *f)
 {
 	struct thread *low = lower_thread(th);
-	struct watch *w = &f->watch;
 	uint8_t *image = follow_image(tr, low, false);
-	bool called;
+	bool called = f->wait == WAIT_CALL;
 
-	if (f->wait == WAIT_CALL && w->way == WATCH_NATIVE && image) {
-		f->space->by = low;
-		if (w->by_result) {
-			w->lo = *image_reg(image, IMAGE_RAX);
-			w->hi += w->lo;
-		}
-		range_changed(f->space, w);
-		range_changed(f->space, &(struct watch){ .lo = w->also_lo,
-							 .hi = w->also_hi });
-	}
-	if (f->wait == WAIT_CALL && w->way == WATCH_ACTION && image)
-		sigtrap_set(th, &w->action,
-			    (int64_t)*image_reg(image, IMAGE_RAX));
-	if (f->wait == WAIT_CALL && w->steps && image) {
+	f->wait = WAIT_NONE;
+	if (!called)
+		return;
+	if (image && f->watch.steps) {
 		*image_flags(image) |= FLAG_STEPS;
 		low->dirty |= 1u << REGSET_GENERAL;
 	}
-	called = f->wait == WAIT_CALL;
-	f->wait = WAIT_NONE;
-	if (called && w->way == WATCH_NATIVE && image)
-		space_find(f->space, 0);
-	if (called && f->space->outdated)
-		process_flush(tr, f->space);
+	call_end(tr, th, f->space, &f->watch);
 }
 
 /* A trap from before the thread was rewound. It has done nothing since, and a

@@ -44,6 +44,9 @@ struct follow {
 	uint32_t ring_read; /* bytes of it */
 	struct flow_log *log; /* flows.h; NULL: none */
 	bool in_cache;
+	bool alone;	  /* threads that it makes are not followed */
+	bool leaving;	  /* it is to be followed no more: callback.h */
+	unsigned joined;  /* struct space's n_joins */
 	bool excluded;	     /* it is in excluded code, natively */
 	enum follow_wait wait;
 	struct watch watch;

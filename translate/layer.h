@@ -34,6 +34,7 @@ struct follow;
 struct history;
 struct run;
 struct space;
+struct watch;
 
 struct translator {
 	struct target t;       /* first: translator_of() casts */
@@ -45,7 +46,7 @@ struct translator {
 		bool due; /* some thread of who is to stop, and none has */
 		struct ptid who;
 	} interrupt;
-	size_t n_followed;   /* threads */
+	size_t n_followed;   /* processes, of which some threads are */
 	int events_fd, more_fd; /* wrapper.c: lower's and ours */
 	bool more;		/* ours is readable: there may be more events */
 	size_t n_due;	     /* processes: see tr_process.follow_due */
@@ -87,6 +88,9 @@ struct tr_process {
 	bool was_followed;
 	size_t history_max;
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
+	struct {
+		bool followed, alone;
+	} execer; /* the thread that has just executed a program */
 	unsigned runs;	    /* functions that threads of it run: runs.h */
 	uint64_t run_point; /* that is for them only; 0: there is none */
 };
@@ -101,6 +105,8 @@ struct tr_thread {
 	bool stop_due;	/* it was to stop, and has not: what it is interrupted
 			 * at may be no event for the layer above */
 	struct history *history; /* owned; NULL: none. See history.h */
+	bool tells_calls;    /* bystander.h */
+	struct watch *call;  /* that it is making, if it matters; owned */
 	struct run *run; /* that it is to run, or runs: runs.h; NULL: none */
 	bool trap_owed; /* it met a trap of ours that was not told yet, and
 			 * has been rewound since */

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "target/syscalls.h"
 #include "translate/blocked.h"
+#include "translate/bystander.h"
 #include "translate/follow.h"
 #include "translate/history.h"
 #include "translate/layer.h"
@@ -108,6 +109,7 @@ static void thread_added(void *user, struct thread *lower)
 	th->options = lower->options;
 	th->last = lower->last;
 	mirror_running(tr, th);
+	bystander_begin(tr, th);
 	thread_tell(&tr->t, th);
 }
 
@@ -120,9 +122,22 @@ static void thread_gone(void *user, struct thread *lower)
 	run_lost(tr, th);
 	follow_end(tr, th);
 	history_free(tt);
+	bystander_end(tr, th);
 	list_drop(&tt->running_node);
 	free(tt);
 	thread_free(&tr->t, th);
+}
+
+static void process_execs_below(void *user, struct process *lower, pid_t tid)
+{
+	struct translator *tr = user;
+	struct process *up = upper_process(tr, lower);
+	const struct thread *th = thread_find(&tr->t, tid);
+	const struct follow *f = th ? follow_of(th) : NULL;
+
+	tr_process_of(up)->execer.followed =
+		th ? f != NULL : space_of(up) != NULL;
+	tr_process_of(up)->execer.alone = f && f->alone;
 }
 
 static void process_execed_below(void *user, struct process *lower)
@@ -137,6 +152,7 @@ static void process_execed_below(void *user, struct process *lower)
 	list_each(th, &up->threads, node) {
 		th->options = lower_thread(th)->options;
 		run_lost(tr, th);
+		bystander_end(tr, th);
 		th->handle = 0;
 		th->fresh = th->dirty = 0;
 		mirror_running(tr, th);
@@ -149,6 +165,7 @@ static void process_execed_below(void *user, struct process *lower)
 static const struct target_watcher watcher = {
 	.process_added = process_added,
 	.process_gone = process_gone,
+	.process_execs = process_execs_below,
 	.process_execed = process_execed_below,
 	.thread_added = thread_added,
 	.thread_gone = thread_gone,
@@ -159,6 +176,8 @@ void mirror_start(struct translator *tr)
 	tr->lower->watcher = &watcher;
 	tr->lower->watcher_user = tr;
 	tr->lower->is_trap = stop_is_stubs;
+	tr->lower->passes_point = bystander_passes;
+	tr->lower->wants_call = watch_matters;
 	tr->lower->on_sigcont = stop_on_sigcont;
 	tr->lower->trap_user = tr;
 	tr->lower->on_leave = blocked_leave;
@@ -210,6 +229,8 @@ void mirror_options(struct translator *tr, struct thread *th)
 	unsigned own =
 		follow_of(th) ? THREAD_TELL_CLONE | THREAD_TELL_SIGNALS : 0;
 
+	if (tr_thread_of(th)->tells_calls)
+		own |= THREAD_TELL_CALLS;
 	target_thread_options(tr->lower, lower_thread(th), th->options | own);
 }
 
@@ -218,10 +239,8 @@ void mirror_follow(struct translator *tr, struct thread *th,
 {
 	struct tr_thread *tt = tr_thread_of(th);
 
-	tr->n_followed += (follow != NULL) - (tt->follow != NULL);
 	tt->follow = follow;
 	mirror_options(tr, th);
-	mirror_wishes(tr);
 }
 
 void mirror_registers(struct translator *tr, struct process *p)

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "translate/births.h"
 #include "translate/blocked.h"
+#include "translate/bystander.h"
 #include "translate/coverage.h"
 #include "translate/evict.h"
 #include "translate/exclude.h"
@@ -33,13 +34,13 @@ static int refuse(struct translator *tr, struct err *e, const char *why)
 	return err_set(e, -EOPNOTSUPP, "%s", why);
 }
 
-static unsigned n_threads(const struct process *p)
+static unsigned n_followed(const struct process *p)
 {
 	const struct thread *th;
 	unsigned n = 0;
 
 	list_each(th, &p->threads, node)
-		n++;
+		n += follow_of(th) != NULL;
 	return n;
 }
 
@@ -78,21 +79,50 @@ static void threads_end(struct translator *tr, struct process *p)
 		follow_end(tr, th);
 }
 
-int process_follow_in(struct translator *tr, struct process *p,
-		      struct space *sp, struct thread *by, struct err *e)
+/* Those that have just joined leave again. */
+static void part(struct translator *tr, struct process *p, unsigned joined)
 {
 	struct thread *th;
 
 	list_each(th, &p->threads, node) {
+		if (follow_of(th) && follow_of(th)->joined == joined)
+			follow_end(tr, th);
+	}
+}
+
+/* Those who (NULL: all) names that are not followed yet. */
+static int join(struct translator *tr, struct process *p,
+		const struct thread *who, struct space *sp, struct thread *by,
+		struct err *e)
+{
+	unsigned joined = ++sp->n_joins;
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (follow_of(th) || (who && th != who))
+			continue;
 		if (follow_begin(tr, th, sp, by, e) < 0) {
-			threads_end(tr, p);
+			part(tr, p, joined);
 			return -ENOMEM;
 		}
+		follow_of(th)->joined = joined;
 		stop_keep_sigcont(tr, lower_thread(th), sp);
 	}
+	return 0;
+}
+
+int process_follow_in(struct translator *tr, struct process *p,
+		      const struct thread *who, struct space *sp,
+		      struct thread *by, struct err *e)
+{
+	if (join(tr, p, who, sp, by, e) < 0)
+		return -ENOMEM;
 	tr_process_of(p)->space = sp;
+	tr->n_followed++;
+	mirror_wishes(tr);
 	sigtrap_learn(tr, p, by);
 	trails_guard(sp, lower_process(p));
+	bystanders_note(tr, p);
 	return 0;
 }
 
@@ -127,31 +157,63 @@ static int record_begin(struct space *sp, struct err *e)
 	}
 }
 
+/* More threads of a process of which some are followed. */
+static int follow_more(struct translator *tr, struct process *p,
+		       const struct thread *who, enum trace_mode mode,
+		       struct thread *by, struct err *e)
+{
+	struct space *sp = space_of(p);
+
+	if (sp->mode != mode)
+		return err_set(e, -EEXIST,
+			       "it is followed in another mode: "
+			       "unfollow it first");
+	if (join(tr, p, who, sp, by, e) < 0)
+		return -ENOMEM;
+	bystanders_note(tr, p);
+	return 0;
+}
+
+/* In memory of its own. */
+static struct space *space_for(struct translator *tr, struct process *p,
+			       enum trace_mode mode, struct thread *by,
+			       struct err *e)
+{
+	struct space *sp = space_new(tr, by, e);
+
+	if (!sp) {
+		tr->stats.refused++;
+		return NULL;
+	}
+	sp->mode = mode;
+	if (p->caught)
+		space_use_traps(sp);
+	return sp;
+}
+
 int process_follow(struct translator *tr, struct process *p,
-		   enum trace_mode mode, bool fresh, struct err *e)
+		   const struct thread *who, enum trace_mode mode, bool fresh,
+		   struct err *e)
 {
 	struct thread *by;
 	struct space *sp;
 	int r = can_follow(tr, p, e);
 
-	if (r < 0 || space_of(p))
+	if (r < 0)
 		return r;
 	process_learn_registers(tr, p->arch);
 	by = caller_of(tr, p);
 	if (!by)
 		return err_set(e, -EBUSY, "it waits for its vfork child");
+	if (space_of(p))
+		return follow_more(tr, p, who, mode, by, e);
 	if (p->attached && !fresh)
 		sweep_leftovers(tr, p, by);
-	sp = space_new(tr, by, e);
-	if (!sp) {
-		tr->stats.refused++;
+	sp = space_for(tr, p, mode, by, e);
+	if (!sp)
 		return -ENOMEM;
-	}
-	sp->mode = mode;
-	if (p->caught)
-		space_use_traps(sp);
 	if (record_begin(sp, e) == 0 &&
-	    process_follow_in(tr, p, sp, by, e) == 0) {
+	    process_follow_in(tr, p, who, sp, by, e) == 0) {
 		sp->pid = p->pid;
 		if (mode == MODE_COVERAGE)
 			coverage_begin(tr);
@@ -165,7 +227,17 @@ int process_follow(struct translator *tr, struct process *p,
 int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		     struct err *e)
 {
-	return process_follow(translator_of(t), p, mode, false, e);
+	return process_follow(translator_of(t), p, NULL, mode, false, e);
+}
+
+int translate_follow_thread(struct target *t, struct thread *th,
+			    enum trace_mode mode, bool alone, struct err *e)
+{
+	int r = process_follow(translator_of(t), th->proc, th, mode, false, e);
+
+	if (r == 0)
+		follow_of(th)->alone = alone;
+	return r;
 }
 
 int translate_follow_soon(struct target *t, struct process *p,
@@ -202,13 +274,41 @@ void translate_unfollow(struct target *t, struct process *p)
 	}
 	sections_end(sp, lower_process(p));
 	exclude_end(sp, p);
-	last = sp->refs == 1u + n_threads(p);
+	last = sp->refs == 1u + n_followed(p);
 	by = last ? caller_of(tr, p) : NULL;
 	if (last && by)
 		space_unmap(sp, by);
 	else if (last)
 		blocked_keep(tr, p);
 	process_forget(tr, p);
+}
+
+void translate_unfollow_thread(struct target *t, struct thread *th)
+{
+	struct translator *tr = translator_of(t);
+	struct process *p = th->proc;
+
+	if (!follow_of(th))
+		return;
+	if (tr->calling) {
+		follow_of(th)->leaving = tr->due = true;
+		return;
+	}
+	if (n_followed(p) == 1) {
+		translate_unfollow(t, p);
+		return;
+	}
+	follow_rewind_unborn(tr, p);
+	follow_settle(tr, th);
+	follow_rewind(tr, th);
+	target_regs_flush(tr->lower, lower_thread(th));
+	follow_end(tr, th);
+	bystanders_note(tr, p);
+}
+
+bool translate_is_followed(const struct thread *th)
+{
+	return follow_of(th);
 }
 
 void process_forget(struct translator *tr, struct process *p)
@@ -221,6 +321,9 @@ void process_forget(struct translator *tr, struct process *p)
 	if (!blocked_has(tr, p->pid))
 		trails_unguard(sp, lower_process(p));
 	tr_process_of(p)->space = NULL;
+	tr->n_followed--;
+	mirror_wishes(tr);
+	bystanders_note(tr, p);
 	space_unref(sp);
 }
 
@@ -316,6 +419,8 @@ bool process_wants(struct translator *tr, struct thread *th,
 	struct tr_thread *tt = tr_thread_of(th);
 	struct resume act = tt->asked;
 
+	if (ev->kind == STOP_FORK)
+		births_forget_points(tr, th->proc, ev);
 	if (is_wanted(tr, th, ev))
 		return true;
 	if (ev->kind == STOP_SIGNAL && ev->code == SIGNAL_TRAP)

@@ -49,10 +49,13 @@ static void put_back(struct translator *tr, struct thread *low,
 
 void sigtrap_learn(struct translator *tr, struct process *p, struct thread *by)
 {
-	struct thread *first = list_entry(p->threads.next, struct thread, node);
 	struct trap_action *action = &tr_process_of(p)->trap_action;
+	const struct follow *any = NULL;
+	struct thread *th;
 
-	if (ask(tr, by, follow_of(first), action) != 0)
+	list_each(th, &p->threads, node)
+		any = follow_of(th) ? follow_of(th) : any;
+	if (!any || ask(tr, by, any, action) != 0)
 		*action = (struct trap_action){ 0 };
 }
 

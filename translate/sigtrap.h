@@ -28,7 +28,7 @@ struct trap_action {
 	uint64_t handler, flags, restorer, mask;
 };
 
-/* The upper process, whose threads are followed from now on, has whatever
+/* The upper process, of which threads are followed from now on, has whatever
  * action it has; by is a stopped thread of its lower one. */
 void sigtrap_learn(struct translator *tr, struct process *p, struct thread *by);
 

@@ -47,6 +47,23 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 int translate_follow_soon(struct target *t, struct process *p,
 			  enum trace_mode mode, struct err *e);
 
+/*
+ * That thread alone, of a process whose threads are all stopped. Threads that
+ * it makes are followed too, unless it is alone; the others, bystanders, run
+ * their original code, as do those that they make. A program is followed if
+ * a thread that was has executed it. More may be followed later, in the same
+ * mode (-EEXIST), also all of the process.
+ *
+ * Probes, redirections and what a transformer puts concern followed threads.
+ * Each system call of a bystander costs two stops, as it may change code.
+ */
+int translate_follow_thread(struct target *t, struct thread *th,
+			    enum trace_mode mode, bool alone, struct err *e);
+/* It is a bystander from now on, as translate_unfollow() if it was the last
+ * that was followed. The same holds for callbacks. */
+void translate_unfollow_thread(struct target *t, struct thread *th);
+bool translate_is_followed(const struct thread *th);
+
 /* They run their original code again, and nothing of ours is left in the
  * process. All of them are stopped, unless a callback calls it: then it happens
  * soon, and nothing more is transformed. */

@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "translate/bystander.h"
 #include "translate/callback.h"
 #include "translate/coverage.h"
 #include "translate/exclude.h"
@@ -124,8 +125,8 @@ static void events_init(struct translator *tr)
 
 	tr->events_fd = epoll_create1(EPOLL_CLOEXEC);
 	tr->more_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (epoll_ctl(tr->events_fd, EPOLL_CTL_ADD,
-		      lower->ops->event_fd(lower), &in) < 0 ||
+	if (epoll_ctl(tr->events_fd, EPOLL_CTL_ADD, lower->ops->event_fd(lower),
+		      &in) < 0 ||
 	    epoll_ctl(tr->events_fd, EPOLL_CTL_ADD, tr->more_fd, &in) < 0)
 		die("cannot wait for events");
 }
@@ -313,6 +314,12 @@ void translator_unpause(struct translator *tr, const struct thread *but)
 	interrupts_renew_all(tr);
 }
 
+/* An exec leaves nothing of ours, whoever of them made it. */
+static bool is_followed(const struct thread *th, const struct stop *ev)
+{
+	return follow_of(th) || (ev->kind == STOP_EXEC && space_of(th->proc));
+}
+
 /* Every event of the lower target passes here; false: it is none for the
  * layer above. What its thread was, the upper record still says. */
 static bool tell(struct translator *tr, struct stop *ev)
@@ -323,11 +330,13 @@ static bool tell(struct translator *tr, struct stop *ev)
 		return true;
 	if (run_event(tr, th, ev))
 		return false;
+	if (tr_thread_of(th)->tells_calls && !bystander_event(tr, th, ev))
+		return false;
 	if (!follow_of(th))
 		process_follow_late(tr, th, ev);
-	if (follow_of(th) ? !process_event(tr, th, ev)
-			  : (tr->stats.threads || tr->n_due) &&
-				    !process_wants(tr, th, ev))
+	if (is_followed(th, ev) ? !process_event(tr, th, ev)
+				: (tr->stats.threads || tr->n_due) &&
+					  !process_wants(tr, th, ev))
 		return false;
 	th = thread_find(&tr->t, ev->id.tid);
 	interrupts_told(tr, ev);

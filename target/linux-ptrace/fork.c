@@ -177,6 +177,7 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	kind = caller ? caller->kind : RESUME_CONT;
 	call = caller ? caller->call : 0;
 	call_known = caller && caller->call_known;
+	process_execs(&lt->t, p, (pid_t)former);
 	list_each_safe(th, next, &p->threads, node) {
 		release_untold_child(lt, lwp_of(th));
 		if (lwp_of(th) != lwp)

@@ -188,7 +188,7 @@ static int leave_call(struct linux_target *lt, struct lwp *lwp)
 
 	if (lwp->at_entry)
 		return syscall_withdraw(lt, lwp);
-	if (syscall_return_wanted(lwp))
+	if (syscall_return_wanted(lt, lwp))
 		return syscall_finish(lt, lwp);
 	return step(lt, lwp, &status);
 }

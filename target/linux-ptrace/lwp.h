@@ -325,6 +325,9 @@ void leaving_take(struct linux_target *lt, struct lwp *lwp);
 /* A process goes from its memory: another that is shown gets what there is
  * of ours in it, or it is taken out and ghosts there are let go. */
 void memory_leave(struct linux_target *lt, struct process *p);
+/* The layer above has a breakpoint there for other threads. */
+bool point_is_passed(const struct linux_target *lt, const struct lwp *lwp,
+		     uint64_t addr);
 /* A breakpoint that is in the memory of the stopped lwp's process, but does
  * not concern it; or NULL. */
 const struct point *point_not_for(struct linux_target *lt,
@@ -397,6 +400,10 @@ void note_stop(struct lwp *lwp, int status);
 /* A stop that is not told: the lwp goes on, but not when its process is being
  * halted or the layer above has it stopped. */
 void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold);
+
+/* The stopped lwp has met a trap whose signal is still to come: true, and it
+ * goes on to that. */
+bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
 
 int linux_next_event(struct target *t, struct stop *out, bool patient);
 int linux_resume(struct target *t, const struct resume *acts, size_t n);

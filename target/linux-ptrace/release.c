@@ -96,6 +96,14 @@ void memory_leave(struct linux_target *lt, struct process *p)
 	}
 }
 
+bool point_is_passed(const struct linux_target *lt, const struct lwp *lwp,
+		     uint64_t addr)
+{
+	return lt->t.traps && lt->t.passes_point && lwp->th &&
+	       !lwp->proc->untold &&
+	       lt->t.passes_point(lt->t.trap_user, lwp->th, addr);
+}
+
 const struct point *point_not_for(struct linux_target *lt,
 				  const struct lwp *lwp, uint64_t addr)
 {
@@ -103,7 +111,7 @@ const struct point *point_not_for(struct linux_target *lt,
 	const struct process *p;
 	const struct point *pt = NULL;
 
-	if (inf->ghost)
+	if (inf->ghost || point_is_passed(lt, lwp, addr))
 		pt = point_find(lwp->proc, POINT_SW, addr, 0);
 	if (pt || !inf->shares_pages)
 		return pt;

@@ -10,25 +10,36 @@
 #include "target/linux-ptrace/slot.h"
 #include "target/syscalls.h"
 
-static bool is_traced(const struct lwp *lwp)
+/* Those of the thread alone, for the layer above. */
+static bool tells_calls(const struct linux_target *lt, const struct lwp *lwp)
 {
-	return lwp->proc->caught && !is_ghost(lwp);
+	return lt->t.wants_call && lwp->th &&
+	       lwp->th->options & THREAD_TELL_CALLS;
+}
+
+static bool is_traced(const struct linux_target *lt, const struct lwp *lwp)
+{
+	return (lwp->proc->caught || tells_calls(lt, lwp)) && !is_ghost(lwp);
 }
 
 /* A call of another kind has a number that means something else. */
-static bool is_wanted(const struct lwp *lwp, uint32_t nr)
+static bool is_wanted(const struct linux_target *lt, const struct lwp *lwp,
+		      uint32_t nr)
 {
 	const struct syscall_set *set = lwp->proc->caught;
 
-	if (!is_traced(lwp))
+	if (!is_traced(lt, lwp))
 		return false;
-	return lwp->call_foreign ? set->all : syscall_set_has(set, nr);
+	if (lwp->call_foreign)
+		return set && set->all;
+	return syscall_set_has(set, nr) ||
+	       (tells_calls(lt, lwp) && lt->t.wants_call(nr));
 }
 
 static bool step_may_be_told(struct linux_target *lt, struct lwp *lwp)
 {
 	if (lwp->in_call)
-		return lwp->call_known && is_wanted(lwp, lwp->call);
+		return lwp->call_known && is_wanted(lt, lwp, lwp->call);
 	return syscall_insn_is_next(lt, lwp);
 }
 
@@ -67,7 +78,7 @@ int syscall_request(struct linux_target *lt, struct lwp *lwp, bool step)
 		return PTRACE_SYSCALL;
 	if (step && lwp->kind == RESUME_CALL && !lwp->in_slot)
 		return PTRACE_SYSCALL;
-	if (!is_traced(lwp))
+	if (!is_traced(lt, lwp))
 		return step ? PTRACE_SINGLESTEP : PTRACE_CONT;
 	if (!step)
 		return PTRACE_SYSCALL;
@@ -95,7 +106,7 @@ static void tell(struct linux_target *lt, struct lwp *lwp, enum stop_kind kind)
 static void take_entry(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	lwp->in_call = lwp->call_known = true;
-	if (is_wanted(lwp, lwp->call))
+	if (is_wanted(lt, lwp, lwp->call))
 		tell(lt, lwp, STOP_SYSCALL_ENTRY);
 	else if (lwp->kind == RESUME_CALL)
 		lwp_run(lt, lwp, true); /* as a step: done or not begun */
@@ -110,13 +121,13 @@ static void take_return(struct linux_target *lt, struct lwp *lwp, bool hold)
 	if (!known)
 		lwp->call = syscall_shown(lwp);
 	lwp->call_known = false;
-	told = is_wanted(lwp, lwp->call) &&
+	told = is_wanted(lt, lwp, lwp->call) &&
 	       !(known && syscall_was_cancelled(lwp, lwp->call));
 	if (told)
 		tell(lt, lwp, STOP_SYSCALL_RETURN);
 	else if (lwp->kind != RESUME_CONT && !is_ghost(lwp))
 		lwp_set_pending(lt, lwp, STOP_STEP);
-	else
+	else if (!hold || !take_queued_trap(lt, lwp))
 		run_on_unless(lt, lwp, hold);
 }
 
@@ -143,13 +154,13 @@ void syscall_take(struct linux_target *lt, struct lwp *lwp, bool hold)
 	take_return(lt, lwp, hold);
 }
 
-bool syscall_return_wanted(struct lwp *lwp)
+bool syscall_return_wanted(const struct linux_target *lt, struct lwp *lwp)
 {
-	if (!is_traced(lwp))
+	if (!is_traced(lt, lwp))
 		return false;
 	if (!lwp->call_known)
 		lwp->call = syscall_shown(lwp);
-	return is_wanted(lwp, lwp->call);
+	return is_wanted(lt, lwp, lwp->call);
 }
 
 int syscall_finish(struct linux_target *lt, struct lwp *lwp)
@@ -168,7 +179,7 @@ void syscall_tell_return(struct linux_target *lt, struct lwp *lwp)
 
 bool syscall_still_wanted(struct linux_target *lt, struct lwp *lwp)
 {
-	if (is_wanted(lwp, (uint32_t)lwp->pending.code))
+	if (is_wanted(lt, lwp, (uint32_t)lwp->pending.code))
 		return true;
 	lwp_clear_pending(lwp);
 	lwp_run_on(lt, lwp);

@@ -33,7 +33,7 @@ void syscall_take(struct linux_target *lt, struct lwp *lwp, bool hold);
 bool syscall_still_wanted(struct linux_target *lt, struct lwp *lwp);
 
 /* The stopped lwp is in a call past its entry: is its return to be told? */
-bool syscall_return_wanted(struct lwp *lwp);
+bool syscall_return_wanted(const struct linux_target *lt, struct lwp *lwp);
 /* Brings it there, out of the call; the return is told when the layer above
  * resumes the thread. -ESRCH: it died. */
 int syscall_finish(struct linux_target *lt, struct lwp *lwp);

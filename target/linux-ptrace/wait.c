@@ -217,6 +217,16 @@ static bool trap_is_queued(const struct linux_target *lt, struct lwp *lwp)
 	return false;
 }
 
+bool take_queued_trap(struct linux_target *lt, struct lwp *lwp)
+{
+	if (!trap_is_queued(lt, lwp))
+		return false;
+	/* Not one instruction is executed before it is taken. */
+	lwp->trap_due = true;
+	lwp_run(lt, lwp, false);
+	return true;
+}
+
 /* The stop's signal is SIGTRAP unless the process is stopped as a whole. It
  * may have been when we attached: it runs all the same when the client says
  * so, until a SIGCONT or another stop. */
@@ -241,15 +251,12 @@ static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 		lt->t.on_sigcont(lt->t.trap_user, lwp->th);
 	lwp->listen = is_job_stop(lwp, sig);
 	lwp->interrupting = false;
-	if (trap_is_queued(lt, lwp)) {
-		/* Not one instruction is executed before it is taken. */
-		lwp->trap_due = true;
-		lwp_run(lt, lwp, false);
-	} else if (asked && lwp_interrupt_wanted(lt, lwp)) {
+	if (take_queued_trap(lt, lwp))
+		return;
+	if (asked && lwp_interrupt_wanted(lt, lwp))
 		lwp_tell_interrupt(lt, lwp);
-	} else {
+	else
 		run_on_unless(lt, lwp, hold);
-	}
 }
 
 static void take_first_stop(struct linux_target *lt, struct lwp *lwp, bool hold)
@@ -366,7 +373,8 @@ static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
 		lwp_run_on(lt, lwp);
 		return false;
 	}
-	if (target_point_hit(&lt->t, lwp->th, pt))
+	if (!point_is_passed(lt, lwp, lwp_pc(lwp)) &&
+	    target_point_hit(&lt->t, lwp->th, pt))
 		return true;
 	lwp_clear_pending(lwp);
 	slot_step_over(lt, lwp, pt);

@@ -25,6 +25,7 @@ struct mirror {
 	size_t n_p, n_th;
 	unsigned processes, threads; /* added ever */
 	unsigned execs;
+	pid_t execer;
 };
 
 static bool knows(const struct mirror *m, const struct process *p)
@@ -79,6 +80,19 @@ static void thread_gone(void *user, struct thread *th)
 	m->th[i] = m->th[--m->n_th];
 }
 
+/* Before the threads go. */
+static void process_execs_seen(void *user, struct process *p, pid_t tid)
+{
+	struct mirror *m = user;
+
+	m->execer = tid;
+	for (size_t i = 0; i < m->n_th; i++) {
+		if (m->th[i]->id.tid == tid)
+			return;
+	}
+	fail_msg("%d: no thread %d", p->pid, tid);
+}
+
 /* When only the leader is left, and the program is the new one. */
 static void process_execed_seen(void *user, struct process *p)
 {
@@ -93,6 +107,7 @@ static void process_execed_seen(void *user, struct process *p)
 static const struct target_watcher watcher = {
 	.process_added = process_added,
 	.process_gone = process_gone,
+	.process_execs = process_execs_seen,
 	.process_execed = process_execed_seen,
 	.thread_added = thread_added,
 	.thread_gone = thread_gone,
@@ -277,6 +292,9 @@ static void test_leader_ends(void **state)
 
 static void *exec_true(void *arg)
 {
+	struct traced_shared *s = arg;
+
+	s->v[0] = syscall(SYS_gettid);
 	execl("/bin/true", "true", NULL);
 	return arg;
 }
@@ -286,7 +304,7 @@ static void exec_in_thread(struct traced_shared *s)
 	pthread_t t;
 
 	ready(s);
-	pthread_create(&t, NULL, exec_true, NULL);
+	pthread_create(&t, NULL, exec_true, s);
 	pthread_join(t, NULL);
 }
 
@@ -302,6 +320,7 @@ static void test_exec(void **state)
 	assert_int_equal(m.n_th, 1);
 	assert_int_equal(m.th[0]->id.tid, d->pid);
 	assert_int_equal(m.execs, 1);
+	assert_int_equal(m.execer, d->shared->v[0]);
 	end(d, &m);
 }
 
@@ -311,7 +330,7 @@ static void exec_without_leader(struct traced_shared *s)
 	pthread_t t;
 
 	ready(s);
-	pthread_create(&t, NULL, exec_true, NULL);
+	pthread_create(&t, NULL, exec_true, s);
 	syscall(SYS_exit, 0);
 }
 
@@ -326,6 +345,7 @@ static void test_exec_without_leader(void **state)
 	assert_int_equal(m.n_th, 1);
 	assert_int_equal(m.th[0]->id.tid, d->pid);
 	assert_int_equal(m.execs, 1);
+	assert_int_equal(m.execer, d->shared->v[0]);
 	end(d, &m);
 }
 

@@ -351,6 +351,19 @@ bool watch_wants(uint32_t nr)
 	return fn_of(nr);
 }
 
+bool watch_matters(uint32_t nr)
+{
+	switch (nr) {
+	case SYS_arch_prctl:
+	case SYS_rt_sigreturn:
+	case SYS_fork:
+	case SYS_clone:
+		return false;
+	default:
+		return watch_wants(nr);
+	}
+}
+
 struct watch watch_call(struct space *sp, uint8_t *image)
 {
 	uint32_t nr = (uint32_t)*image_reg(image, IMAGE_RAX);

@@ -45,6 +45,9 @@ bool watch_may_end(uint32_t nr);
 /* Is a call of that number watched, at times at least? */
 bool watch_wants(uint32_t nr);
 
+/* ... and may it change code, or what a signal does, for other threads? */
+bool watch_matters(uint32_t nr);
+
 /* The thread with that image is about to make its call. */
 struct watch watch_call(struct space *sp, uint8_t *image);
 

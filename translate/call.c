@@ -1,0 +1,51 @@
+#include "translate/call.h"
+
+#include "translate/block.h"
+#include "translate/gate.h"
+#include "translate/sigtrap.h"
+#include "translate/trap.h"
+#include "translate/x86_64/callee.h"
+#include "translate/x86_64/rewind.h"
+
+static void range_changed(struct space *sp, const struct watch *w)
+{
+	/* Another thread may have had it looked up before the call. */
+	space_remapped(sp);
+	if (w->lo >= w->hi)
+		return;
+	callees_forget(sp);
+	gates_open(sp, w->lo, w->hi);
+	if (w->stays)
+		blocks_drop_fixed(sp, w->lo, w->hi);
+	else
+		blocks_drop(sp, w->lo, w->hi);
+}
+
+static void map_changed(struct space *sp, struct thread *low, struct watch *w,
+			uint64_t result)
+{
+	sp->by = low;
+	if (w->by_result) {
+		w->lo = result;
+		w->hi += w->lo;
+	}
+	range_changed(sp, w);
+	range_changed(sp,
+		      &(struct watch){ .lo = w->also_lo, .hi = w->also_hi });
+	space_find(sp, 0);
+}
+
+void call_end(struct translator *tr, struct thread *th, struct space *sp,
+	      struct watch *w)
+{
+	struct thread *low = lower_thread(th);
+	uint8_t *image = follow_image(tr, low, false);
+	uint64_t result = image ? *image_reg(image, IMAGE_RAX) : 0;
+
+	if (image && w->way == WATCH_NATIVE)
+		map_changed(sp, low, w, result);
+	if (image && w->way == WATCH_ACTION)
+		sigtrap_set(th, &w->action, (int64_t)result);
+	if (sp->outdated)
+		process_flush(tr, sp);
+}

@@ -1,0 +1,17 @@
+/*
+ * Watched system calls, when they have been made: private to translate/.
+ */
+#ifndef TRANSLATE_CALL_H
+#define TRANSLATE_CALL_H
+
+#include "translate/follow.h"
+
+/*
+ * The upper thread has made the call that w is about, or has been kept from it:
+ * what it may have changed is forgotten. The whole cache is dropped if that is
+ * what it takes: then all threads were stopped for a moment, and th still is.
+ */
+void call_end(struct translator *tr, struct thread *th, struct space *sp,
+	      struct watch *w);
+
+#endif
