@@ -1,4 +1,4 @@
-/* Following: which processes run translated, and what they record. */
+/* Following: which threads run translated, and what they record. */
 #include "server/qtrace.h"
 
 #include <errno.h>
@@ -30,7 +30,9 @@ void put_modes(struct buf *out, const char *between)
 
 struct wish {
 	enum trace_mode mode;
+	struct ptid who;
 	bool has_mode, stops;
+	bool alone;	 /* threads that it makes are not followed */
 	unsigned events; /* 0: not said */
 	uint64_t buffer; /* 0: not said */
 };
@@ -72,8 +74,15 @@ static int take_option(struct session *s, struct wish *w, const char *key,
 			       : err_set(&s->err, -EINVAL,
 					 "what is full may wrap or stop");
 	}
+	if (!strcmp(key, "births")) {
+		w->alone = !strcmp(value, "0");
+		return w->alone || !strcmp(value, "1")
+			       ? 0
+			       : err_set(&s->err, -EINVAL, "births is 0 or 1");
+	}
 	return err_set(&s->err, -EINVAL,
-		       "follow knows mode, events, buffer and full, not '%s'",
+		       "follow knows mode, events, buffer, full and births, "
+		       "not '%s'",
 		       key);
 }
 
@@ -109,6 +118,9 @@ static int complete(struct session *s, struct wish *w)
 {
 	bool traces = w->has_mode ? w->mode == MODE_TRACE : w->events != 0;
 
+	if (w->alone && w->who.tid < 0)
+		return err_set(&s->err, -EINVAL,
+			       "births=0 is for a single thread");
 	if (!traces && (w->events || w->buffer || w->stops))
 		return err_set(&s->err, -EINVAL,
 			       "events, buffer and full belong to mode=trace");
@@ -126,9 +138,9 @@ static int complete(struct session *s, struct wish *w)
 typedef int process_fn(struct session *s, struct process *p,
 		       const struct wish *w);
 
-static int each_process(struct session *s, struct ptid who, process_fn *fn,
-			const struct wish *w)
+static int each_process(struct session *s, process_fn *fn, const struct wish *w)
 {
+	const struct ptid who = w->who;
 	struct process *p;
 	int n = 0, r;
 
@@ -189,14 +201,20 @@ static void set_trace(struct session *s, const struct wish *w)
 
 static int follow(struct session *s, struct process *p, const struct wish *w)
 {
-	return translate_follow(s->target, p, w->mode, &s->err);
+	const struct space *sp = translate_space(p);
+	enum trace_mode mode = sp ? translate_mode(sp) : w->mode;
+
+	if (w->who.tid < 0)
+		return translate_follow(s->target, p, mode, &s->err);
+	return translate_follow_thread(s->target,
+				       thread_find(s->target, w->who.tid), mode,
+				       w->alone, &s->err);
 }
 
 int verb_follow(struct session *s, struct args *a, struct buf *out)
 {
 	struct wish w = { .mode = MODE_NONE };
-	struct ptid who;
-	int r = take_process(s, a, &who);
+	int r = take_who(s, a, &w.who);
 
 	if (r >= 0)
 		r = take_options(s, a, &w);
@@ -204,7 +222,7 @@ int verb_follow(struct session *s, struct args *a, struct buf *out)
 		r = complete(s, &w);
 	w.has_mode |= w.mode != MODE_NONE;
 	if (r >= 0)
-		r = each_process(s, who, may_follow, &w);
+		r = each_process(s, may_follow, &w);
 	if (r >= 0 && w.mode == MODE_TRACE)
 		r = may_trace(s, w.events);
 	if (r < 0)
@@ -212,7 +230,7 @@ int verb_follow(struct session *s, struct args *a, struct buf *out)
 	qtrace_of(s);
 	if (w.mode == MODE_TRACE)
 		set_trace(s, &w);
-	r = each_process(s, who, follow, &w);
+	r = each_process(s, follow, &w);
 	if (r >= 0)
 		buf_puts(out, "OK");
 	return r;
@@ -220,20 +238,23 @@ int verb_follow(struct session *s, struct args *a, struct buf *out)
 
 static int unfollow(struct session *s, struct process *p, const struct wish *w)
 {
-	(void)w;
-	translate_unfollow(s->target, p);
+	if (w->who.tid < 0)
+		translate_unfollow(s->target, p);
+	else
+		translate_unfollow_thread(s->target,
+					  thread_find(s->target, w->who.tid));
 	return 0;
 }
 
 int verb_unfollow(struct session *s, struct args *a, struct buf *out)
 {
-	struct ptid who;
-	int r = take_process(s, a, &who);
+	struct wish w = { .mode = MODE_NONE };
+	int r = take_who(s, a, &w.who);
 
 	if (r >= 0 && !take_end(a))
 		r = err_set(&s->err, -EINVAL, "unfollow takes a thread alone");
 	if (r >= 0)
-		r = each_process(s, who, unfollow, NULL);
+		r = each_process(s, unfollow, &w);
 	if (r >= 0)
 		buf_puts(out, "OK");
 	return r;

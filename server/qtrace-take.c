@@ -4,17 +4,24 @@
 
 #include "translate/record.h"
 
-int take_process(struct session *s, struct args *a, struct ptid *who)
+int take_who(struct session *s, struct args *a, struct ptid *who)
 {
+	const struct thread *th;
+
 	*who = (struct ptid){ -1, -1 };
 	if (take_end(a) || *a->p == ';')
 		return 0;
-	if (!take_ptid(a, who))
+	if (!take_ptid(a, who) || !who->tid)
 		return err_set(&s->err, -EINVAL,
-			       "that is no thread: give -1, "
-			       "or pPID.-1 in hex");
-	if (who->tid > 0 && thread_find(s->target, who->tid))
-		who->pid = thread_find(s->target, who->tid)->proc->pid;
+			       "that is no thread: give its id, pPID.-1 or -1, "
+			       "in hex");
+	if (who->tid < 0)
+		return 0;
+	th = thread_find(s->target, who->tid);
+	if (!th || th->untold || th->proc->untold ||
+	    (who->pid > 0 && who->pid != th->proc->pid))
+		return err_set(&s->err, -ESRCH, "there is no such thread");
+	who->pid = th->proc->pid;
 	return 0;
 }
 

@@ -75,10 +75,10 @@ void put_modes(struct buf *out, const char *between);
 /* --- qtrace-take.c ------------------------------------------------------- */
 
 /*
- * "", -1, a thread, or pPID.-1. The threads of a process are followed together:
- * who.tid means nothing where there is a pid. An error has its text in s->err.
+ * "", -1, pPID.-1, or a thread, which is there; who.pid is that of its process
+ * then. An error has its text in s->err.
  */
-int take_process(struct session *s, struct args *a, struct ptid *who);
+int take_who(struct session *s, struct args *a, struct ptid *who);
 
 /* "ADDR,LEN": lo..hi, which is not empty. False: it is no such thing. */
 bool take_range(struct args *a, uint64_t *lo, uint64_t *hi);

@@ -306,11 +306,6 @@ void translate_unfollow_thread(struct target *t, struct thread *th)
 	bystanders_note(tr, p);
 }
 
-bool translate_is_followed(const struct thread *th)
-{
-	return follow_of(th);
-}
-
 void process_forget(struct translator *tr, struct process *p)
 {
 	struct space *sp = space_of(p);

@@ -62,7 +62,6 @@ int translate_follow_thread(struct target *t, struct thread *th,
 /* It is a bystander from now on, as translate_unfollow() if it was the last
  * that was followed. The same holds for callbacks. */
 void translate_unfollow_thread(struct target *t, struct thread *th);
-bool translate_is_followed(const struct thread *th);
 
 /* They run their original code again, and nothing of ours is left in the
  * process. All of them are stopped, unless a callback calls it: then it happens

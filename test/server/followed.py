@@ -220,6 +220,58 @@ def followed_and_not_in_turn():
         equal(s.printed().splitlines()[-1], want, "it prints")
 
 
+def followed(s):
+    """The threads that are, and those that are not."""
+    pairs = re.findall(r"([^.,;]+),(not-)?followed", s.packet("qTrace:threads"))
+    return [{int(tid, 16) for tid, no in pairs if no == want}
+            for want in ("", "not-")]
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def threads_followed_one_by_one():
+    """Each for itself, at random, and those that are stepped between."""
+    print("SEED=%d" % SEED)
+    want = native_words()
+    with Session("following", str(THREADS)) as s:
+        w = begin(s)
+        for _ in range(count(60)):
+            yes, no = followed(s)
+            equal(yes | no, set(s.tids()), "threads")
+            tid = w.random.choice(sorted(yes | no))
+            verb = "unfollow" if tid in yes else "follow"
+            equal(s.packet("qTrace:%s:%x" % (verb, tid)), "OK", verb)
+            now = followed(s)[0]
+            equal(now, yes ^ {tid}, "followed after %s %x" % (verb, tid))
+            equal(MEMFD in State(s.pid).maps, bool(now), "a cache")
+            w.look()
+            w.run_a_while()
+        w.end()
+        equal(s.printed().splitlines()[-1], want, "it prints")
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def killed_while_single_threads_are_followed():
+    want = native_words()
+    with Program("following", str(THREADS)) as p:
+        equal(p.line(), "ready")
+        for i in range(count(6)):
+            with Session(attach=p.pid, path=p.path) as s:
+                equal(s.packet("QPassSignals:e;14;17"), "OK", "QPassSignals")
+                for tid in s.tids()[i % 2::2]:
+                    equal(s.packet("qTrace:follow:%x" % tid), "OK", "follow")
+                s.start()
+                time.sleep(0.2)
+                s.server.kill()
+                s.server.wait(30)
+            check(until(lambda: State(p.pid).text(p.pid, "status").find(
+                "TracerPid:\t0") >= 0, 10), "still traced")
+        with Session(attach=p.pid, path=p.path) as s:
+            s.set_var("over", 1)
+            equal(s.packet("D;%x" % p.pid), "OK", "detach")
+        equal(p.line(), want, "it prints")
+        equal(p.wait(30), 0, "exit status")
+
+
 class State:
     """What a debugger can leave behind in a process."""
 

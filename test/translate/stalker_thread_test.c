@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "translate/events.h"
+#include "translate/inspect.h"
 #include "translate/probe.h"
 #include "translate/record.h"
 #include "translate/transform.h"
@@ -35,7 +36,9 @@ static int other(int which)
 
 static bool is_followed(struct stalker *s, int which)
 {
-	return translate_is_followed(two_thread(s, which));
+	struct translate_thread state;
+
+	return translate_thread_state(two_thread(s, which), &state);
 }
 
 /* --- only that one ---------------------------------------------------------
@@ -228,6 +231,7 @@ static void changed_as_they_change_places(void **state)
 static void makes_thread(int by, bool alone, bool followed)
 {
 	struct stalker *s = two_attach();
+	struct translate_thread state;
 	struct thread *th;
 
 	two_follow(s, V_FIRST, MODE_NONE, alone);
@@ -237,7 +241,7 @@ static void makes_thread(int by, bool alone, bool followed)
 		two_turns(s);
 	th = thread_find(s->d->t, (pid_t)s->d->shared->v[V_MADE]);
 	assert_non_null(th);
-	assert_int_equal(translate_is_followed(th), followed);
+	assert_int_equal(translate_thread_state(th, &state), followed);
 	two_ends(s);
 }
 
