@@ -209,7 +209,6 @@ static void changed_as_they_change_places(void **state)
 	(void)state;
 	for (int i = 0; i < 40; i++) {
 		long n = s->d->shared->v[V_DONE] + 1;
-		struct stop st;
 
 		s->d->shared->v[V_TASK] = (i % 4 < 2 ? V_FIRST : V_SECOND)
 						  << 8 |
