@@ -147,6 +147,51 @@ void guardian_call_gone(struct guard *e)
 	guardian_give_back(g, c, sizeof(*c));
 }
 
+static struct guard *signal_new(struct guardian *g, pid_t pid, pid_t tid)
+{
+	struct guard_signal *s = guardian_alloc(g, sizeof(*s));
+	struct guard *e = s ? entry_new(g, pid, (uint64_t)tid) : NULL;
+
+	if (s && !e)
+		guardian_give_back(g, s, sizeof(*s));
+	if (!e)
+		return NULL;
+	s->g = g;
+	e->signal = s;
+	entry_publish(e, GUARD_SIGNAL);
+	return e;
+}
+
+struct guard *guardian_signal(struct guardian *g, struct guard *at, pid_t pid,
+			      pid_t tid, const siginfo_t *info)
+{
+	struct guard *e = at ? at : signal_new(g, pid, tid);
+
+	if (!e)
+		return NULL;
+	guardian_signal_gone(e);
+	e->signal->info = *info;
+	__atomic_store_n(&e->signal->signo, (uint32_t)info->si_signo,
+			 __ATOMIC_SEQ_CST);
+	return e;
+}
+
+void guardian_signal_gone(struct guard *e)
+{
+	if (e)
+		__atomic_store_n(&e->signal->signo, 0, __ATOMIC_SEQ_CST);
+}
+
+void guardian_signal_end(struct guard *e)
+{
+	struct guard_signal *s = e ? e->signal : NULL;
+
+	if (!s)
+		return;
+	entry_drop(s->g, e);
+	guardian_give_back(s->g, s, sizeof(*s));
+}
+
 void guard_hold(struct guardian *g, pid_t pid, pid_t tid)
 {
 	struct guard *e = entry_new(g, pid, (uint64_t)tid);
@@ -182,7 +227,7 @@ void guardian_forget(struct guardian *g, pid_t pid)
 		struct guard *e = &g->table[i];
 
 		if (e->kind != GUARD_FREE && e->kind != GUARD_CALL &&
-		    e->pid == pid)
+		    e->kind != GUARD_SIGNAL && e->pid == pid)
 			entry_drop(g, e);
 	}
 }

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <linux/futex.h>
-#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,7 +12,6 @@
 #include <stdnoreturn.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -292,6 +290,36 @@ static void keep_from_stopping(const struct guard *e)
 		closedir(dir);
 }
 
+/* The signal of the stop that the thread is in, as long as nobody has waited
+ * for it: exit_code in proc_pid_stat(5), the last field. */
+static int signal_not_taken(pid_t pid, pid_t tid)
+{
+	char text[1024], *last;
+
+	if (file_peek(text, sizeof(text), "/proc/%d/task/%d/stat", pid, tid) <=
+	    0)
+		return 0;
+	last = strrchr(text, ' ');
+	return last ? atoi(last) : 0;
+}
+
+/*
+ * It comes before the thread executes anything, if we do. Only what some
+ * program has queued can say that it is from there: rt_tgsigqueueinfo(2).
+ */
+static void send_again(const struct guard *e)
+{
+	const struct guard_signal *s = e->signal;
+	int signo = (int)__atomic_load_n(&s->signo, __ATOMIC_SEQ_CST);
+	siginfo_t info = s->info;
+
+	if (signo == signal_not_taken(e->pid, (pid_t)e->addr))
+		return;
+	if (signo && syscall(SYS_rt_tgsigqueueinfo, e->pid, (pid_t)e->addr,
+			     signo, &info) < 0)
+		syscall(SYS_tgkill, e->pid, (pid_t)e->addr, signo);
+}
+
 static void hold_threads(struct guardian *g)
 {
 	const struct guard *e = NULL;
@@ -303,6 +331,8 @@ static void hold_threads(struct guardian *g)
 	while ((e = guard_next(g, e))) {
 		if (e->kind == GUARD_CODE)
 			each_task(g, e->pid, hold_newborn);
+		if (e->kind == GUARD_SIGNAL)
+			send_again(e);
 		if (e->kind == GUARD_CALL)
 			hold(g, e->pid, (pid_t)e->addr);
 		if (e->kind == GUARD_TRAP && guard_is_first(g, e))
@@ -478,59 +508,6 @@ static void put_back(struct guardian *g)
 
 /* --- its life ------------------------------------------------------------ */
 
-static void close_all(void)
-{
-	if (close_range(0, ~0u, 0) == 0)
-		return;
-	for (int fd = (int)sysconf(_SC_OPEN_MAX) - 1; fd >= 0; fd--)
-		close(fd);
-}
-
-/* struct sched_attr of sched_setattr(2), which glibc does not declare. */
-struct attributes {
-	uint32_t size, policy;
-	uint64_t flags;
-	int32_t nice;
-	uint32_t priority;
-	uint64_t runtime, deadline, period;
-};
-
-/*
- * It sleeps until it has some tens of microseconds to do at once, and on a
- * busy machine too it has to come before the server's exit has ended. Where
- * real-time scheduling is not allowed, a short slice gets it on a CPU sooner
- * (from Linux 6.12 on).
- */
-static void be_urgent(void)
-{
-	const struct sched_param first = { .sched_priority = 1 };
-	const struct attributes brief = {
-		.size = sizeof(brief),
-		.policy = SCHED_OTHER,
-		.runtime = 100000,
-	};
-
-	if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
-		syscall(SYS_sched_setattr, 0, &brief, 0);
-}
-
-/* Nothing of the server's is kept: no port, no terminal, no directory; and
- * what ends the server's process group does not reach it. */
-static void go_private(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, NULL);
-	setsid();
-	log_select("none");
-	close_all();
-	if (chdir("/") < 0)
-		_exit(1);
-	prctl(PR_SET_NAME, "tracestub-guard");
-	be_urgent();
-}
-
 /*
  * Until the server has died. Its word does not tell when the list of such
  * words, in its memory, was lost before: so now and then its parent is looked
@@ -551,7 +528,7 @@ static void wait_for_death(struct guardian *g)
 
 static noreturn void guard(struct guardian *g)
 {
-	go_private();
+	guard_go_private();
 	wait_for_death(g);
 	put_back(g);
 	_exit(0);

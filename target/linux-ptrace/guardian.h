@@ -21,20 +21,23 @@
  * before it is let go keeps it from that, until it is put back and gets a
  * SIGCONT; nobody else is sent one.
  *
+ * A signal whose stop the server had waited for is not delivered by the kernel:
+ * it is sent again. What is not queued by a program comes as one of kill(2).
+ *
  * Threads in code of a layer above (GUARD_CODE) are put back by functions of
  * that layer, which the guardian has from the fork.
  *
  * What cannot be helped: a thread that executes a breakpoint just before the
  * server dies, so that the server has not waited for its stop yet, or before
  * the guardian has run, is given the SIGTRAP, and the program dies of it. So
- * does one in the middle of a step. A signal of the program's that the client
- * was told of and has not passed on is lost.
+ * does one in the middle of a step.
  *
  * All functions accept a NULL guardian, and then do nothing.
  */
 #ifndef TARGET_LINUX_PTRACE_GUARDIAN_H
 #define TARGET_LINUX_PTRACE_GUARDIAN_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -52,6 +55,7 @@ enum guard_kind {
 	GUARD_CODE,  /* pid's threads may be in code of the layer above */
 	GUARD_CALL,  /* thread addr of pid is made to make a system call */
 	GUARD_HELD,  /* thread addr of pid is to go back to its breakpoint */
+	GUARD_SIGNAL, /* thread addr of pid may have been taken a signal */
 };
 
 struct guard_trap {
@@ -81,6 +85,14 @@ struct guard_call {
 	} of[2];
 };
 
+/* The signal of a stop that the server has waited for: the kernel would not
+ * deliver it any more. */
+struct guard_signal {
+	struct guardian *g;
+	uint32_t signo; /* 0: none; the rest counts when it is set */
+	siginfo_t info;
+};
+
 struct guard {
 	uint32_t kind; /* enum guard_kind; the rest counts when it is set */
 	pid_t pid;
@@ -90,6 +102,7 @@ struct guard {
 		struct guard_point point;
 		struct guard_code code;
 		struct guard_call *call;
+		struct guard_signal *signal;
 		uint32_t next_free;
 	};
 };
@@ -154,6 +167,18 @@ struct guard *guardian_call(struct guardian *g, struct guard *at, pid_t pid,
 /* The thread has its own again, or its record goes. e may be NULL. */
 void guardian_call_gone(struct guard *e);
 
+/*
+ * The thread has stopped for a signal of the program's, and is to have it if
+ * the server dies. at is the thread's entry, or NULL. Returns the entry, until
+ * guardian_signal_end(); or NULL.
+ */
+struct guard *guardian_signal(struct guardian *g, struct guard *at, pid_t pid,
+			      pid_t tid, const siginfo_t *info);
+/* It is about to go on, with the signal or without. e may be NULL. */
+void guardian_signal_gone(struct guard *e);
+/* The thread's record goes. e may be NULL. */
+void guardian_signal_end(struct guard *e);
+
 /* guardian-memory.c: for what that code's data is. Zeroed, and address space
  * until it is used. NULL: none left. */
 void *guardian_alloc(struct guardian *g, size_t size);
@@ -180,6 +205,9 @@ bool guard_is_first(const struct guardian *g, const struct guard *of);
 bool guard_has(const struct guardian *g, pid_t pid);
 /* Notes a thread that was kept from running behind a breakpoint. */
 void guard_hold(struct guardian *g, pid_t pid, pid_t tid);
+
+/* guardian-private.c: nothing of the server's is kept, and it comes first. */
+void guard_go_private(void);
 
 /* The process's memory: a descriptor, or -1. */
 int guard_mem_open(pid_t pid);

@@ -167,6 +167,7 @@ void lwp_drop(struct linux_target *lt, struct lwp *lwp)
 	list_drop(&lwp->status_node);
 	map_drop(&lt->lwps, (uint64_t)lwp->tid);
 	guardian_call_gone(lwp->call_guard);
+	guardian_signal_end(lwp->signal_guard);
 	free(lwp->xsave);
 	free(lwp);
 }

@@ -83,6 +83,7 @@ struct lwp {
 	uint64_t mask;
 	bool call_over; /* once its registers are written back */
 	struct guard *call_guard; /* guardian.h; or NULL */
+	struct guard *signal_guard; /* the same */
 
 	bool crashing; /* a core is to be written before it runs: crash.c */
 

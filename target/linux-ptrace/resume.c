@@ -59,6 +59,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 		inferior_of(lwp->proc)->defies_stop = false;
 	if (lwp->listen && !step && !sig)
 		request = PTRACE_LISTEN;
+	guardian_signal_gone(lwp->signal_guard);
 	/* ESRCH: killed meanwhile; its exit status tells. */
 	if (ptrace(request, lwp->tid, 0, sig) < 0 && errno != ESRCH)
 		debug(RESUME, "%d: request %#x: errno %d", lwp->tid, request,
@@ -142,11 +143,16 @@ void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
 int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		 int *status)
 {
+	struct guard *due;
 	pid_t tid = lwp->tid, r;
 	bool job_stop = false;
 
 	do {
+		/* The signal of its stop is delivered later. */
+		due = lwp->signal_guard;
+		lwp->signal_guard = NULL;
 		set_going(lt, lwp, request);
+		lwp->signal_guard = due;
 		do {
 			r = lwp_wait(lt, tid, status, true);
 		} while (!r);

@@ -17,6 +17,7 @@
  */
 #include <errno.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -93,6 +94,57 @@ pid_t lwp_collected(struct linux_target *lt, int *status)
 			      status);
 }
 
+/* The processor's, or its trap handler's: it comes again if the instruction is
+ * executed again. */
+static bool is_fault(const siginfo_t *si)
+{
+	switch (si->si_signo) {
+	case SIGSEGV:
+	case SIGBUS:
+	case SIGFPE:
+	case SIGILL:
+		return si->si_code > 0;
+	default:
+		return false;
+	}
+}
+
+/* Of SIGTRAP and SIGSTOP most are not the program's. Events and stops of system
+ * calls are beyond the signals' numbers. */
+static void guard_signal(struct linux_target *lt, struct lwp *lwp, int sig)
+{
+	struct guardian *g = lwp ? guardian_of(&lt->t, lwp->proc) : NULL;
+	siginfo_t si;
+
+	if (!g || sig >= _NSIG || sig == SIGTRAP || sig == SIGSTOP ||
+	    ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0 || is_fault(&si))
+		return;
+	lwp->signal_guard = guardian_signal(g, lwp->signal_guard,
+					    lwp->proc->pid, lwp->tid, &si);
+}
+
+/*
+ * wait4(). It takes the signal of a stop from the kernel, which would not
+ * deliver it any more if we died; and we may have been killed while it waits,
+ * and never come back from it. So the guardian has to know before.
+ */
+static pid_t wait_for(struct linux_target *lt, pid_t tid, int *status,
+		      int options)
+{
+	siginfo_t si = { 0 };
+
+	if (!lt->guardian)
+		return wait4(tid, status, __WALL | options, NULL);
+	if (waitid(tid > 0 ? P_PID : P_ALL, (id_t)tid, &si,
+		   WEXITED | WSTOPPED | WNOWAIT | __WALL | options) < 0)
+		return -1;
+	if (!si.si_pid)
+		return 0;
+	if (si.si_code == CLD_TRAPPED)
+		guard_signal(lt, lwp_find(lt, si.si_pid), si.si_status);
+	return wait4(si.si_pid, status, __WALL | WNOHANG, NULL);
+}
+
 pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
 {
 	struct lwp *lwp = tid > 0 ? lwp_find(lt, tid) : NULL;
@@ -107,7 +159,7 @@ pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
 		if (!lt->tick.armed)
 			tick_set(&lt->tick, TICK_NS);
 	}
-	r = wait4(tid, status, __WALL | (block ? 0 : WNOHANG), NULL);
+	r = wait_for(lt, tid, status, block ? 0 : WNOHANG);
 	if (r >= 0)
 		return r;
 	return errno == EINTR ? 0 : -errno;
@@ -152,7 +204,7 @@ static bool collect_moving(struct linux_target *lt)
 	pid_t tid;
 
 	list_each(lwp, &lt->moving, node) {
-		tid = wait4(lwp->tid, &status, __WALL | WNOHANG, NULL);
+		tid = wait_for(lt, lwp->tid, &status, WNOHANG);
 		if (tid > 0)
 			collect(lt, tid, status);
 		all &= !tid || (tid > 0 && WIFSTOPPED(status));
@@ -167,7 +219,7 @@ static void collect_all(struct linux_target *lt)
 
 	lt->child_ended = false;
 	lt->swept_ms = coarse_ms();
-	while ((tid = wait4(-1, &status, __WALL | WNOHANG, NULL)) > 0)
+	while ((tid = wait_for(lt, -1, &status, WNOHANG)) > 0)
 		collect(lt, tid, status);
 }
 

@@ -8,6 +8,7 @@
  *	threads	 calls in four threads
  *	births	 threads that are begun and joined
  *	signals	 calls, while a timer strikes every millisecond
+ *	queued	 signals that it sends itself
  *	forks	 children that fork, and that execute another program
  *	maps	 memory that comes and goes
  *	code	 a function that is written anew now and then
@@ -165,6 +166,32 @@ static void start_signals(void)
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
+static volatile int queued;
+
+static void on_queued(int sig, siginfo_t *info, void *context)
+{
+	(void)sig, (void)context;
+	queued = info->si_value.sival_int;
+}
+
+static void start_queued(void)
+{
+	struct sigaction sa = { .sa_sigaction = on_queued,
+				.sa_flags = SA_SIGINFO };
+
+	sigaction(SIGUSR1, &sa, NULL);
+}
+
+/* Each is delivered before its call has returned. */
+static void round_queued(void)
+{
+	for (int i = 1; i < 50; i++) {
+		wrong_if(sigqueue(getpid(), SIGUSR1, (union sigval){ i }));
+		wrong_if(queued != i);
+	}
+	check_calls();
+}
+
 static void round_forks(void)
 {
 	int status;
@@ -227,6 +254,7 @@ static const struct kind {
 	{ "threads", start_threads, check_calls },
 	{ "births", NULL, round_births },
 	{ "signals", start_signals, check_calls },
+	{ "queued", start_queued, round_queued },
 	{ "forks", NULL, round_forks },
 	{ "maps", NULL, round_maps },
 	{ "code", NULL, round_code },

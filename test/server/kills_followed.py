@@ -31,6 +31,7 @@ KINDS = {
     "threads": (20, None),
     "births": (10, None),
     "signals": (20, None),
+    "queued": (10, None),
     "forks": (5, None),
     "maps": (2, None),
     "code": (3, 80),

@@ -38,6 +38,7 @@ CASES = {"tr_vector": ["saved", "rounding"],
          "tr_syscall": ["registers", "branches", "errors"]}
 # What maps, opens and starts nothing once it has begun.
 QUIET = "tr_branch tr_state tr_context tr_riprel tr_precise".split()
+WARM_MOST = 4   # seconds until the server is killed
 PAUSE = 0.2     # seconds, at most, that it runs alone in between
 
 
@@ -69,10 +70,26 @@ def changes(before, after):
         ["+ " + x for x in after if x not in before]
 
 
-def kill(argv, seconds):
-    """Ends the server without warning, when most is translated."""
+def busy(pid):
+    """Seconds of processor time, with its threads'."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def kill(argv, pid, seconds):
+    """Ends the server without warning, when most is translated: on a busy
+    machine that takes longer, but some programs mostly sleep."""
     with traced.start(argv) as p:
-        time.sleep(0.25 + seconds * random.random())
+        wanted = 0.25 + seconds * random.random()
+        begun, before = time.monotonic(), busy(pid)
+        time.sleep(wanted)
+        while busy(pid) + busy(p.pid) - before < wanted and \
+                time.monotonic() - begun < WARM_MOST:
+            time.sleep(0.02)
         p.kill()
         p.communicate()
 
@@ -88,7 +105,7 @@ def follow(opt, pid, seconds):
             "--duration=%g" % (opt.limit if opt.kill else seconds),
             *opt.options.split(), "--pid", str(pid)]
     if opt.kill:
-        kill(argv, seconds)
+        kill(argv, pid, seconds)
         return [], {}
     r = traced.run(argv, opt.limit)
     if os.path.exists(path):
