@@ -160,6 +160,7 @@ static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 	debugreg_sync(lwp, false);
 	if (sig)
 		restore_siginfo(lwp, sig);
+	guardian_signal_gone(lwp->signal_guard);
 	if (ptrace(PTRACE_DETACH, lwp->tid, 0, sig) < 0) {
 		reap(lwp->tid);
 		return;

@@ -16,7 +16,7 @@
 #define EXCLUDED extern "C" __attribute__((noinline, section("excluded")))
 
 extern "C" char __start_excluded[], __stop_excluded[];
-volatile long over, spinning;
+volatile long over, spinning, turns;
 static jmp_buf out;
 
 /* 3 x + 1 */
@@ -79,8 +79,9 @@ EXCLUDED long spin(volatile long *until)
 {
 	long n = 0;
 
-	while (!*until)
-		n++;
+	do
+		turns = ++n;
+	while (!*until);
 	return n;
 }
 
@@ -241,20 +242,30 @@ static void looked_at(void)
 
 static volatile int in_handler;
 
+static void alarm_soon()
+{
+	struct itimerval soon = { { 0, 0 }, { 0, 3000 } };
+
+	setitimer(ITIMER_REAL, &soon, nullptr);
+}
+
+/* Who is stopped for a while has it before it spins. */
 static void on_alarm(int)
 {
+	if (!turns) {
+		alarm_soon();
+		return;
+	}
 	in_handler = frames() - (int)(followed(1) & 0);
 	over = 1;
 }
 
 static void interrupted(void)
 {
-	struct itimerval soon = { { 0, 0 }, { 0, 3000 } };
-
 	signal(SIGALRM, on_alarm);
 	for (int i = 0; i < 20; i++) {
-		over = 0;
-		setitimer(ITIMER_REAL, &soon, nullptr);
+		over = turns = 0;
+		alarm_soon();
 		EXPECT(spin(&over) > 0, 1);
 	}
 	say("%d frames", in_handler);

@@ -34,7 +34,7 @@ CASES = {"tr_vector": ["saved", "rounding"],
          "tr_clone": "plain memory vfork_like threads clone3 registers".split(),
          "tr_gs": ["others"],
          "tr_excluded": "called flags_kept by_plt thrown jumped called_back "
-                        "looked_at in_threads".split(),
+                        "looked_at interrupted in_threads".split(),
          "tr_syscall": ["registers", "branches", "errors"]}
 # What maps, opens and starts nothing once it has begun.
 QUIET = "tr_branch tr_state tr_context tr_riprel tr_precise".split()
