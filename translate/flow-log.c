@@ -356,11 +356,13 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 		return;
 	write_held(tr, f);
 	read_ring(tr, f);
-	exact = !gone || !log->reader.now || log->reader.is_told;
+	exact = !gone || log->reader.is_told ||
+		(!log->reader.now && !log->reader.at);
 	flow_read_end(&log->reader);
 	sink = log->reader.sink;
 	if (sink->end)
 		sink->end(sink->user, &log->reader.who, exact);
+	free(log->reader.way);
 	free(log->notes);
 	free(log);
 	f->log = NULL;

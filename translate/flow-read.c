@@ -1,9 +1,17 @@
 /*
- * From words to blocks. Nothing that is read here is trusted: a number may be
- * any.
+ * From words to blocks. From where one record has led, control has gone by
+ * what is no branch, or one that needs no record, to where the next was
+ * written: on that way each block has one successor.
+ *
+ * Nothing that is read here is trusted: a number may be any.
  */
+#include <stdlib.h>
+#include <string.h>
+
 #include "base/mem.h"
 #include "translate/flows.h"
+
+#define WAY_MAX 65536u /* more blocks without a record are none of ours */
 
 /* --- telling -------------------------------------------------------------- */
 
@@ -17,8 +25,22 @@ void flow_read_done(struct flow_reader *r)
 static void tell(struct flow_reader *r, uint32_t id)
 {
 	r->out[r->n_out++] = id;
-	if (r->n_out == ARRAY_SIZE(r->out))
+	if (r->n_out == FLOW_OUT)
 		flow_read_done(r);
+}
+
+static void tell_all(struct flow_reader *r, const uint32_t *ids, uint32_t n)
+{
+	while (n) {
+		uint32_t room = FLOW_OUT - r->n_out, some = n < room ? n : room;
+
+		memcpy(r->out + r->n_out, ids, some * sizeof(*ids));
+		r->n_out += some;
+		ids += some;
+		n -= some;
+		if (r->n_out == FLOW_OUT)
+			flow_read_done(r);
+	}
 }
 
 static void tell_cut(struct flow_reader *r, uint32_t instructions)
@@ -28,60 +50,240 @@ static void tell_cut(struct flow_reader *r, uint32_t instructions)
 		r->sink->cut(r->sink->user, &r->who, instructions);
 }
 
-/* The one that it executes was executed. */
-static void finish(struct flow_reader *r)
+/* --- where it is ---------------------------------------------------------- */
+
+static void be_lost(struct flow_reader *r)
 {
-	if (r->now && !r->is_told)
-		tell(r, r->now);
-	r->now = 0;
-	r->is_told = r->is_sure = false;
+	r->at = 0;
+	r->now = r->last = 0;
+	r->is_told = false;
 }
 
-static void begin(struct flow_reader *r, uint32_t id, bool is_sure)
+static void be_at(struct flow_reader *r, uint64_t pc)
 {
-	r->now = id;
-	r->is_sure = is_sure;
-	r->is_told = false;
+	be_lost(r);
+	r->at = pc;
 	r->is_skipping = false;
 }
 
-static void skip(struct flow_reader *r, uint64_t pc)
+static void be_in(struct flow_reader *r, uint32_t id)
 {
-	finish(r);
-	if (r->is_skipping)
+	be_lost(r);
+	r->now = id;
+	r->is_skipping = false;
+}
+
+/* --- ways ----------------------------------------------------------------- */
+
+/* The block is on the way, and not the last one. Returns where that leads. */
+static uint64_t pass(struct flow_reader *r, uint32_t id)
+{
+	if (r->n_way == r->cap_way) {
+		r->cap_way = r->cap_way ? 2 * r->cap_way : 64;
+		r->way = xrealloc(r->way, r->cap_way * sizeof(*r->way));
+	}
+	r->way[r->n_way++] = id;
+	return flow_next(flow_block(r->code, id));
+}
+
+/* Where a way goes: to that block, or to that address, before which block it
+ * is; or with neither to where an indirect branch was. */
+struct goal {
+	uint32_t id;
+	uint64_t pc;
+};
+
+/* Finds the way, without the goal. */
+static bool find_way(struct flow_reader *r, const struct goal *g)
+{
+	uint64_t pc = r->at;
+	uint32_t id;
+
+	r->n_way = 0;
+	if (!pc && !r->now)
+		return false;
+	if (!pc && !r->is_told) {
+		if (g->id && g->id == r->now)
+			return true;
+		pc = pass(r, r->now);
+	} else if (!pc) {
+		pc = flow_next(flow_block(r->code, r->now));
+	}
+	while (pc && r->n_way < WAY_MAX) {
+		if (g->pc && pc == g->pc)
+			return true;
+		id = flow_static(r->code, pc);
+		if (!id)
+			return false;
+		if (g->id && id == g->id)
+			return true;
+		pc = pass(r, id);
+	}
+	return !pc && !g->pc && !g->id;
+}
+
+/* False: there is none, and nothing is told. */
+static bool go(struct flow_reader *r, const struct goal *g)
+{
+	bool found = find_way(r, g);
+
+	if (found)
+		tell_all(r, r->way, r->n_way);
+	return found;
+}
+
+static bool is_known(const struct flow_reader *r)
+{
+	return r->at || r->now;
+}
+
+/* Somebody has written to the ring, or so it seems. */
+static void miss(struct flow_reader *r)
+{
+	if (is_known(r))
+		flow_read_lost(r);
+}
+
+/* --- ways that are known --------------------------------------------------- */
+
+#define WAYS	 32768u
+#define WAYS_IDS (1u << 22)
+#define WAY_KEPT 256u
+
+struct flow_ways {
+	struct way {
+		uint32_t from, to, first, n;
+	} all[WAYS];
+	uint32_t n_ids;
+	uint32_t ids[WAYS_IDS];
+};
+
+static struct way *way_at(struct flow_ways *ways, uint32_t from, uint32_t to)
+{
+	uint32_t hash = (from * 0x9e3779b1u) ^ (to * 0x85ebca6bu);
+
+	return &ways->all[(hash >> 16 ^ hash) % WAYS];
+}
+
+static struct flow_ways *ways_of(struct flow_reader *r)
+{
+	struct flow_ways **at = flow_ways_of(r->code);
+
+	if (!*at)
+		*at = huge_alloc(sizeof(**at));
+	return *at;
+}
+
+void flow_ways_free(struct flow_ways *ways)
+{
+	if (ways)
+		huge_free(ways, sizeof(*ways));
+}
+
+/* The way that was found, with the block at its end. */
+static void keep_way(struct flow_reader *r, uint32_t from, uint32_t to)
+{
+	struct flow_ways *ways = ways_of(r);
+	struct way *w = way_at(ways, from, to);
+
+	if (!from || r->n_way > WAY_KEPT)
 		return;
-	r->is_skipping = true;
-	flow_read_done(r);
-	if (r->sink->gap)
-		r->sink->gap(r->sink->user, &r->who, pc);
+	if (ways->n_ids + r->n_way > WAYS_IDS) {
+		memset(ways->all, 0, sizeof(ways->all));
+		ways->n_ids = 0;
+	}
+	*w = (struct way){ from, to, ways->n_ids, r->n_way };
+	memcpy(ways->ids + w->first, r->way, r->n_way * sizeof(*r->way));
+	ways->n_ids += r->n_way;
 }
 
 /* --- records -------------------------------------------------------------- */
 
+/* Where that record of a branch leads; 0: it is none. */
+static uint64_t led_to(const struct flow_reader *r, uint32_t word)
+{
+	uint32_t number = word & FLOW_NUMBER;
+	const struct flow_block *b;
+
+	if (word >> FLOW_KIND_SHIFT == FLOW_LANDS)
+		return flow_address(r->code, number);
+	b = flow_block(r->code, number);
+	return b ? b->target : 0;
+}
+
+static bool read_branch(struct flow_reader *r, uint32_t word)
+{
+	struct goal g = { 0 };
+	uint64_t to = led_to(r, word);
+	uint32_t from = r->last;
+	bool known = is_known(r);
+
+	if (!to)
+		return false;
+	if (word >> FLOW_KIND_SHIFT == FLOW_EDGE)
+		g.id = word & FLOW_NUMBER;
+	if (known && !find_way(r, &g)) {
+		flow_read_lost(r);
+	} else if (known) {
+		if (g.id && !(r->is_told && r->now == g.id))
+			pass(r, g.id);
+		tell_all(r, r->way, r->n_way);
+		keep_way(r, from, word);
+	}
+	be_at(r, to);
+	r->last = word;
+	return true;
+}
+
 static bool read_entry(struct flow_reader *r, uint32_t id)
 {
-	if (!flow_block(r->code, id))
+	const struct flow_block *b = flow_block(r->code, id);
+
+	if (!b)
 		return false;
-	/* It was said before that it was about to begin. */
-	if (!r->now || r->is_sure)
-		finish(r);
-	begin(r, id, true);
+	if (!go(r, &(struct goal){ .pc = b->begin }))
+		miss(r);
+	be_in(r, id);
+	return true;
+}
+
+static bool read_skip(struct flow_reader *r, uint64_t pc)
+{
+	if (!pc)
+		return false;
+	if (!go(r, &(struct goal){ .pc = pc }))
+		miss(r);
+	be_lost(r);
+	if (r->is_skipping)
+		return true;
+	r->is_skipping = true;
+	flow_read_done(r);
+	if (r->sink->gap)
+		r->sink->gap(r->sink->user, &r->who, pc);
 	return true;
 }
 
 bool flow_read_record(struct flow_reader *r, uint32_t word)
 {
 	uint32_t number = word & FLOW_NUMBER;
-	uint64_t pc;
+	struct flow_ways *ways;
+	const struct way *w;
 
 	switch (word >> FLOW_KIND_SHIFT) {
+	case FLOW_EDGE:
+	case FLOW_LANDS:
+		ways = ways_of(r);
+		w = way_at(ways, r->last, word);
+		if (!r->last || w->from != r->last || w->to != word)
+			return read_branch(r, word);
+		tell_all(r, ways->ids + w->first, w->n);
+		r->at = led_to(r, word);
+		r->last = word;
+		return true;
 	case FLOW_ENTRY:
 		return read_entry(r, number);
 	case FLOW_SKIPS:
-		pc = flow_address(r->code, number);
-		if (pc)
-			skip(r, pc);
-		return pc;
+		return read_skip(r, flow_address(r->code, number));
 	default:
 		return false;
 	}
@@ -92,72 +294,85 @@ bool flow_read_record(struct flow_reader *r, uint32_t word)
 static void leave(struct flow_reader *r, uint32_t id, uint32_t instructions)
 {
 	const struct flow_block *b = flow_block(r->code, id);
+	bool was_told = r->is_told && r->now == id;
 
-	if (r->now != id || r->is_told) {
-		finish(r);
-		return;
-	}
-	if (!instructions) {
-		r->now = 0;
-		return;
-	}
-	finish(r);
-	if (instructions < b->instructions)
+	if (!was_told && !go(r, &(struct goal){ .id = id }))
+		miss(r);
+	else if (!was_told && instructions)
+		tell(r, id);
+	if (!was_told && instructions && instructions < b->instructions)
 		tell_cut(r, instructions);
+	be_lost(r);
 }
 
-static void leave_at(struct flow_reader *r, uint64_t pc)
+static void reach(struct flow_reader *r, uint32_t id)
 {
-	const struct flow_block *b = flow_block(r->code, r->now);
+	if (go(r, &(struct goal){ .id = id }))
+		tell(r, id);
+	else
+		miss(r);
+	be_in(r, id);
+	r->is_told = true;
+}
 
-	if (b && !r->is_sure && b->begin == pc)
-		r->now = 0;
-	finish(r);
+static void leave_at(struct flow_reader *r, const struct goal *g)
+{
+	if (!go(r, g))
+		miss(r);
+	be_lost(r);
 }
 
 void flow_read_note(struct flow_reader *r, const struct flow_note *note)
 {
 	switch (note->kind) {
 	case NOTE_ENTERS:
+		be_at(r, flow_block(r->code, note->block)->begin);
+		break;
 	case NOTE_INSIDE:
-		finish(r);
-		begin(r, note->block, note->kind == NOTE_INSIDE);
+		be_in(r, note->block);
 		break;
 	case NOTE_LEAVES:
 		leave(r, note->block, note->instructions);
 		break;
 	case NOTE_LEAVES_AT:
-		leave_at(r, note->pc);
+		leave_at(r, &(struct goal){ .pc = note->pc });
 		break;
 	case NOTE_ENDS:
-		finish(r);
+		leave_at(r, &(struct goal){ .id = 0 });
 		break;
 	case NOTE_REACHES:
-		if (r->now && !r->is_told)
-			tell(r, r->now);
-		r->is_told = true;
+		reach(r, note->block);
 		break;
 	case NOTE_NATIVE:
-		finish(r);
+		be_lost(r);
 		r->is_skipping = false;
 		tell(r, note->block);
 		break;
 	case NOTE_SKIPS:
-		skip(r, note->pc);
+		be_lost(r);
+		if (!r->is_skipping && r->sink->gap) {
+			flow_read_done(r);
+			r->sink->gap(r->sink->user, &r->who, note->pc);
+		}
+		r->is_skipping = true;
 		break;
 	}
 }
 
+/* --- the end -------------------------------------------------------------- */
+
 void flow_read_end(struct flow_reader *r)
 {
-	finish(r);
+	if (r->now && !r->is_told)
+		tell(r, r->now);
+	be_lost(r);
 	flow_read_done(r);
 }
 
 void flow_read_lost(struct flow_reader *r)
 {
-	r->now = 0;
-	r->is_told = r->is_sure = r->is_skipping = false;
+	be_lost(r);
+	r->is_skipping = false;
 	flow_read_done(r);
 	if (r->sink->lost)
 		r->sink->lost(r->sink->user, &r->who);

@@ -19,14 +19,17 @@
 struct item {
 	struct flow_block b;
 	uint32_t next; /* of the same begin */
+	uint8_t edge;  /* 0: nobody has asked yet; 1: no; 2: it writes one */
 };
 
 struct flow_code {
+	struct flow_ways *ways; /* flow-read.c's */
 	uint32_t image;
 	struct item **chunks;
 	uint32_t n;	     /* numbers given, 0 included */
 	struct map by_begin; /* + 1 -> number of the newest */
 	struct map by_pc;    /* + 1 -> number of the address */
+	struct map statics; /* + 1 -> number of the block there */
 	uint64_t *places;
 	uint32_t n_places, cap_places;
 	uint8_t *arena; /* begins with the address of the one before */
@@ -135,6 +138,75 @@ uint32_t flow_number(struct space *sp, const struct flow_block *b)
 			return id;
 	}
 	return item_add(sp, b, first);
+}
+
+/* --- where control goes --------------------------------------------------- */
+
+uint32_t flow_static(struct flow_code *fc, uint64_t pc)
+{
+	return (uint32_t)(uintptr_t)map_find(&fc->statics, pc + 1);
+}
+
+bool flow_make_static(struct space *sp, uint32_t id)
+{
+	struct flow_code *fc = sp->flow;
+	uint64_t pc = item_at(fc, id)->b.begin;
+	uint32_t known = flow_static(fc, pc);
+
+	if (!known)
+		map_set(&fc->statics, pc + 1, (void *)(uintptr_t)id);
+	return !known || known == id;
+}
+
+uint64_t flow_next(const struct flow_block *b)
+{
+	switch ((enum flow_end)b->end) {
+	case FLOW_FALLS:
+	case FLOW_CONDITIONAL:
+	case FLOW_SYSCALL:
+		return b->begin + b->bytes;
+	case FLOW_JUMP:
+	case FLOW_CALL:
+		return b->target;
+	default:
+		return 0;
+	}
+}
+
+#define WALK_MAX 64
+
+/*
+ * A circle has a branch that goes back. Of those that do, each which might
+ * close one writes a record: unless it leads to a record for certain, whatever
+ * else is translated later.
+ */
+static bool leads_back(struct flow_code *fc, uint32_t id)
+{
+	const struct item *it = item_at(fc, id);
+	uint64_t pc = it->b.target;
+
+	if (pc > it->b.last)
+		return false;
+	for (unsigned n = 0; n < WALK_MAX; n++) {
+		uint32_t to = flow_static(fc, pc);
+
+		if (!to || to == id)
+			return true;
+		it = item_at(fc, to);
+		pc = it->edge == 2 ? 0 : flow_next(&it->b);
+		if (!pc)
+			return false;
+	}
+	return true;
+}
+
+bool flow_has_edge(struct space *sp, uint32_t id)
+{
+	struct item *it = item_at(sp->flow, id);
+
+	if (!it->edge)
+		it->edge = leads_back(sp->flow, id) ? 2 : 1;
+	return it->edge == 2;
 }
 
 /* --- addresses ------------------------------------------------------------ */
@@ -266,6 +338,7 @@ static void tables_free(struct flow_code *fc)
 	free(fc->places);
 	map_fini(&fc->by_begin);
 	map_fini(&fc->by_pc);
+	map_fini(&fc->statics);
 }
 
 void flow_free(struct space *sp)
@@ -279,12 +352,18 @@ void flow_free(struct space *sp)
 	if (sink->image_end)
 		sink->image_end(sink->user, fc->image);
 	tables_free(fc);
+	flow_ways_free(fc->ways);
 	for (; fc->arena; fc->arena = before) {
 		memcpy(&before, fc->arena, sizeof(before));
 		free(fc->arena);
 	}
 	free(fc);
 	sp->flow = NULL;
+}
+
+struct flow_ways **flow_ways_of(struct flow_code *fc)
+{
+	return &fc->ways;
 }
 
 uint32_t flow_image(const struct flow_code *fc)

@@ -30,8 +30,10 @@ struct translator;
 /* A word: what it is, and a number. 0 is none. */
 enum flow_kind {
 	FLOW_ENTRY = 1, /* the block of that number is begun */
-	FLOW_SKIPS = 2, /* what is executed from now on is not told; the number
-			 * is an address's: flow_place() */
+	FLOW_EDGE = 2,	/* its branch was taken: it goes on at its target */
+	FLOW_LANDS = 3, /* an indirect branch has led to the address of that
+			 * number: flow_place() */
+	FLOW_SKIPS = 4, /* what is executed from that address on is not told */
 	FLOW_NOTE = 8,	/* and above: the note of that number, 31 bits */
 };
 #define FLOW_KIND_SHIFT 28
@@ -70,6 +72,23 @@ uint32_t flow_number(struct space *sp, const struct flow_block *b);
 /* NULL: there is none of that number. Until flow_free(). */
 const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id);
 uint32_t flow_blocks(const struct flow_code *fc);
+/*
+ * The block that is at pc wherever no record says otherwise, or 0. Once there
+ * is one there will be no other: what is translated there later and is not the
+ * same writes a record of its entry. So how a thread got from one record to the
+ * next is known, whenever somebody looks.
+ */
+uint32_t flow_static(struct flow_code *fc, uint64_t pc);
+/* The block may be that one. False: there is another. */
+bool flow_make_static(struct space *sp, uint32_t id);
+/*
+ * Where control goes from the block unless a record says otherwise; 0: nobody
+ * knows.
+ */
+uint64_t flow_next(const struct flow_block *b);
+/* Its jump or call to a fixed address writes a record: else threads could go
+ * round without any. The same whenever it is asked. */
+bool flow_has_edge(struct space *sp, uint32_t id);
 /* A number for the address, and back (0: there is none). */
 uint32_t flow_place(struct space *sp, uint64_t pc);
 uint64_t flow_address(const struct flow_code *fc, uint32_t number);
@@ -152,16 +171,23 @@ bool flow_steps_on(struct translator *tr, struct thread *low, struct follow *f);
 
 /* --- flow-read.c: from words to blocks ------------------------------------ */
 
+#define FLOW_OUT 4096
+
 struct flow_reader {
 	const struct flow_sink *sink;
-	const struct flow_code *code;
+	struct flow_code *code;
 	struct flow_who who;
-	uint32_t now; /* the block that it executes; 0: unknown */
-	bool is_told; /* ... which was told already, as a whole */
-	bool is_sure; /* ... and has written a record of its entry */
+	/* Where it is: about to begin a block at that address; or (0) in that
+	 * block; or (0) nobody knows. */
+	uint64_t at;
+	uint32_t now;
+	bool is_told; /* the block was, as a whole */
 	bool is_skipping;
+	uint32_t last; /* record, if it was of a branch that was taken; or 0 */
+	uint32_t n_way, cap_way;
+	uint32_t *way; /* blocks that are to be told */
 	uint32_t n_out;
-	uint32_t out[512];
+	uint32_t out[FLOW_OUT];
 };
 
 /* A record; false: it is none. */
@@ -173,6 +199,12 @@ void flow_read_done(struct flow_reader *r);
 void flow_read_end(struct flow_reader *r);
 /* Records were lost. */
 void flow_read_lost(struct flow_reader *r);
+
+/* Ways from one branch that was taken to the next, of all threads of an image:
+ * once they are known they are looked up. */
+struct flow_ways;
+struct flow_ways **flow_ways_of(struct flow_code *fc);
+void flow_ways_free(struct flow_ways *ways);
 
 /* --- x86_64/flow.c -------------------------------------------------------- */
 

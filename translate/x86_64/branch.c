@@ -266,12 +266,13 @@ static bool miss_write(const struct writer *w, const struct insn *i,
 static void then_write(struct compiler *c, const struct insn *i,
 		       struct branch_cache *k, bool known, uint64_t target)
 {
-	bool is_call = i->in.kind == X86_CALL_IND;
+	bool is_call = i->in.kind == X86_CALL_IND, told;
 	struct writer *w = &c->w;
 
 	if (is_call)
 		w_push(w, insn_next(i), 0, 0);
-	w_mark(w, 0, is_call ? 8 : 0);
+	told = known && flow_write_target(w, target, is_call ? 8 : 0);
+	w_mark(w, 0, is_call && !told ? 8 : 0);
 	if (known) {
 		w_jmp_pc(w, target);
 		w->slow = SLOW_CONTINUATION;
@@ -302,6 +303,9 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 		return true;
 	}
 	known = known && (quiet || code_flags_dead(&c->reader, target));
+	/* What is learned later would have to be recorded. */
+	if (!known && flow_is_on(&c->w))
+		return generic_write(&c->w, i, quiet);
 	if (!miss_write(&c->w, i, &k) ||
 	    !(quiet ? compare_quietly : compare_plainly)(
 		    &c->w, i, &k, known ? (uint32_t)target : 1))
@@ -357,8 +361,23 @@ static uint64_t write_native(struct compiler *c, const struct insn *i)
 
 static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 {
-	(void)c;
+	flow_write_jump(&c->w, 0);
 	return x86_target(&i->in, i->pc);
+}
+
+/* The way to where a branch goes that was taken, in the cold stream: its
+ * offset. */
+static uint32_t way_write(const struct writer *w, uint64_t to)
+{
+	struct writer cold = w_cold(w);
+	uint32_t at = stream_at(cold.s);
+
+	w_at(&cold, to);
+	flow_is_over(&cold);
+	flow_write_edge(&cold);
+	w_mark(&cold, 0, 0);
+	w_jmp_pc(&cold, to);
+	return at;
 }
 
 static uint64_t write_jcc(struct compiler *c, const struct insn *i)
@@ -366,7 +385,10 @@ static uint64_t write_jcc(struct compiler *c, const struct insn *i)
 	uint64_t to = x86_target(&i->in, i->pc);
 
 	w_mark(&c->w, 0, 0);
-	w_jcc_pc(&c->w, i->in.opcode & 15, to);
+	if (flow_is_on(&c->w))
+		w_jcc_at(&c->w, i->in.opcode & 15, way_write(&c->w, to));
+	else
+		w_jcc_pc(&c->w, i->in.opcode & 15, to);
 	compiler_queue(c, to);
 	return insn_next(i);
 }
@@ -375,7 +397,7 @@ static uint64_t write_jcc(struct compiler *c, const struct insn *i)
 static uint64_t write_loop(struct compiler *c, const struct insn *i)
 {
 	uint64_t to = x86_target(&i->in, i->pc);
-	struct writer *w = &c->w, cold = w_cold(w);
+	struct writer *w = &c->w;
 
 	w_mark(w, 0, 0);
 	if (i->in.prefixes & X86_PFX_67)
@@ -387,12 +409,8 @@ static uint64_t write_loop(struct compiler *c, const struct insn *i)
 	w_code(w, "\xeb\x05");
 	w_at(w, to);
 	flow_is_over(w);
-	flow_is_over(&cold);
 	w_mark(w, 0, 0);
-	w_jmp_at(w, stream_at(cold.s));
-	w_at(&cold, to);
-	w_mark(&cold, 0, 0);
-	w_jmp_pc(&cold, to);
+	w_jmp_at(w, way_write(w, to));
 	compiler_queue(c, to);
 	return insn_next(i);
 }
@@ -400,11 +418,13 @@ static uint64_t write_loop(struct compiler *c, const struct insn *i)
 static uint64_t write_call(struct compiler *c, const struct insn *i)
 {
 	uint64_t to = x86_target(&i->in, i->pc);
+	bool told;
 
 	event_write(&c->w, EVENT_CALL, to);
 	w_push(&c->w, insn_next(i), 0, 0);
 	callee_note(c->sp, to);
-	w_mark(&c->w, 0, 8);
+	told = flow_write_jump(&c->w, 8);
+	w_mark(&c->w, 0, told ? 0 : 8);
 	w_jmp_pc(&c->w, to);
 	c->w.slow = SLOW_CONTINUATION;
 	compiler_queue(c, to);
@@ -533,14 +553,9 @@ static uint64_t write_ret(struct compiler *c, const struct insn *i)
 static uint64_t write_xbegin(struct compiler *c, const struct insn *i)
 {
 	uint64_t to = x86_target(&i->in, i->pc);
-	struct writer *w = &c->w, cold = w_cold(w);
-	uint32_t next;
+	struct writer *w = &c->w;
+	uint32_t next = way_write(w, to);
 
-	w_at(&cold, to);
-	flow_is_over(&cold);
-	next = stream_at(cold.s);
-	w_mark(&cold, 0, 0);
-	w_jmp_pc(&cold, to);
 	compiler_queue(c, to);
 	w_mark(w, 0, 0);
 	w_code(w, "\xc7\xf8");

@@ -296,7 +296,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	w->block_pc = pc;
 	w->begun = false;
 	w->slow = SLOW_CONTINUATION;
-	flow_begin_block(c, pc);
+	flow_begin_block(c, pc, own);
 	write_entry(c, pc);
 	next = write_insns(c);
 	c->done = 0;
@@ -363,6 +363,7 @@ static uint64_t write_redirect(struct compiler *c, uint64_t pc, uint64_t to,
 	w->begun = false;
 	w->slow = SLOW_CONTINUATION;
 	insn_begin(c, pc);
+	flow_write_skips(w);
 	w_mark(w, 0, 0);
 	w_nop(w);
 	block_close(c->sp, w->block, 1);

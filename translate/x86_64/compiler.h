@@ -108,14 +108,27 @@ void event_write_call(struct writer *w);
 /* ... of a return to what is on top of the stack. */
 void event_write_ret(struct writer *w);
 
-/* x86_64/flow.c: the block that comes next in the stream has a number in the
- * log, if the space has one, until it ends. */
-void flow_begin_block(struct compiler *c, uint64_t pc);
+/*
+ * x86_64/flow.c: the block that comes next in the stream has a number in the
+ * log, if the space has one, until it ends. own: it is for one thread.
+ */
+void flow_begin_block(struct compiler *c, uint64_t pc, bool own);
 void flow_end_block(struct writer *w);
+/* Is there such a block? Then its ways out write records. */
+bool flow_is_on(const struct writer *w);
 /* Code that comes next is executed when the block is over. */
 void flow_is_over(struct writer *w);
-/* A record: it is begun; or nothing is told from there on. */
+
+/* Records: it is begun, if that is to be told; nothing is told from there on;
+ * its branch was taken; its jump or call goes on, if that is to be told, and of
+ * a call the stack is undo too low; its indirect branch goes there. The two
+ * that have undo say whether they were written. */
 void flow_write_entry(struct writer *w);
 void flow_write_skips(struct writer *w);
+void flow_write_edge(struct writer *w);
+bool flow_write_jump(struct writer *w, int undo);
+bool flow_write_target(struct writer *w, uint64_t target, int undo);
+/* ... in a landing: rcx is spilled. */
+void flow_write_landing(struct writer *w, uint64_t pc);
 
 #endif

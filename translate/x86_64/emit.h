@@ -27,6 +27,7 @@ struct writer {
 	uint8_t slow;  /* enum slow_kind, of jumps to code that is not there */
 	uint8_t phase; /* enum flow_phase: what the code is to the block */
 	uint32_t flow; /* ... which has that number in the log; 0: none */
+	bool tells_entry; /* ... and writes a record when it is begun */
 };
 
 /* What comes next is written for the instruction at pc. */

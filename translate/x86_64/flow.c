@@ -19,8 +19,10 @@
  */
 #include <string.h>
 
+#include "translate/callback.h"
 #include "translate/flows.h"
 #include "translate/layer.h"
+#include "translate/redirects.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
@@ -145,39 +147,76 @@ static void see_end(struct writer *w)
 	w_jmp_at(w, w_stub(w, &stub));
 }
 
-static void write_word(struct writer *w, uint32_t word, enum flow_phase after)
+/* A thread that has written it is at that pc; one that has not is at the
+ * writer's, or where `how` says, with its stack so much too low. */
+struct record {
+	uint32_t word;
+	unsigned how;
+	int undo;
+	uint64_t pc;
+	enum flow_phase phase;
+};
+
+/* rcx is spilled. */
+static void write_record(struct writer *w, const struct record *r)
 {
-	w_mark(w, 0, 0);
-	w_spill(w, RCX, WIN_RCX);
-	w_mark(w, REWIND_RCX, 0);
+	w_mark(w, REWIND_RCX | r->how, r->undo);
 	w_fill(w, RCX, WIN_RING);
-	w_mark(w, REWIND_RCX, 0);
+	w_mark(w, REWIND_RCX | r->how, r->undo);
 	w_code(w, "\xc7\x01");
-	w_num(w, word, 4);
-	w_mark(w, REWIND_RCX, 0);
+	w_num(w, r->word, 4);
+	w_mark(w, REWIND_RCX | r->how, r->undo);
 	w_code(w, "\x66\x8d\x49\x04"); /* lea 4(%rcx), %cx */
-	w_mark(w, REWIND_RCX, 0);
+	w_mark(w, REWIND_RCX | r->how, r->undo);
 	w_spill(w, RCX, WIN_RING);
-	w->phase = (uint8_t)after;
+	if (r->pc != w->pc)
+		w_at(w, r->pc);
+	w->phase = (uint8_t)r->phase;
 	see_end(w);
+}
+
+static void write_whole(struct writer *w, const struct record *r)
+{
+	w_mark(w, r->how, r->undo);
+	w_spill(w, RCX, WIN_RCX);
+	write_record(w, r);
 	w_mark(w, REWIND_RCX, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
 
-void flow_begin_block(struct compiler *c, uint64_t pc)
+/* Is the code there what it was, whenever it is executed? */
+static bool is_fixed(struct compiler *c, uint64_t pc)
+{
+	const struct insn *last = &c->insns[c->n_insns - 1];
+
+	return !transforms(c->sp) && !redirects(c->sp) && !c->sp->n_probes &&
+	       !c->sp->n_excluded && !c->sp->tr->n_rules &&
+	       !code_changes(&c->reader, pc) &&
+	       !code_changes(&c->reader, insn_next(last) - 1);
+}
+
+void flow_begin_block(struct compiler *c, uint64_t pc, bool own)
 {
 	struct writer *w = &c->w;
 
-	w->phase = FLOW_BETWEEN;
-	w->flow = 0;
-	if (c->sp->flow && !c->excluded && !w->silent)
-		w->flow = number_block(c, pc);
+	flow_end_block(w);
+	if (!c->sp->flow || c->excluded || w->silent)
+		return;
+	w->flow = number_block(c, pc);
+	w->tells_entry = !w->flow || own || !is_fixed(c, pc) ||
+			 !flow_make_static(c->sp, w->flow);
+	w->phase = w->tells_entry ? FLOW_BETWEEN : FLOW_WITHIN;
 }
 
 void flow_end_block(struct writer *w)
 {
 	w->phase = FLOW_BETWEEN;
 	w->flow = 0;
+}
+
+bool flow_is_on(const struct writer *w)
+{
+	return w->flow;
 }
 
 void flow_is_over(struct writer *w)
@@ -188,16 +227,75 @@ void flow_is_over(struct writer *w)
 
 void flow_write_entry(struct writer *w)
 {
-	if (w->flow)
-		write_word(w, flow_word(FLOW_ENTRY, w->flow), FLOW_WITHIN);
+	if (w->flow && w->tells_entry)
+		write_whole(w, &(struct record){
+				       .word = flow_word(FLOW_ENTRY, w->flow),
+				       .pc = w->pc,
+				       .phase = FLOW_WITHIN,
+			       });
 }
 
 void flow_write_skips(struct writer *w)
 {
-	uint32_t place;
+	if (w->sp->flow)
+		write_whole(w, &(struct record){
+				       .word = flow_word(
+					       FLOW_SKIPS,
+					       flow_place(w->sp, w->pc)),
+				       .pc = w->pc,
+			       });
+}
 
+/* The block's branch goes to its target. */
+static void write_edge(struct writer *w, int undo)
+{
+	const struct flow_block *b = flow_block(w->sp->flow, w->flow);
+
+	write_whole(w, &(struct record){
+			       .word = flow_word(FLOW_EDGE, w->flow),
+			       .undo = undo,
+			       .pc = b->target,
+		       });
+}
+
+void flow_write_edge(struct writer *w)
+{
+	if (w->flow)
+		write_edge(w, 0);
+}
+
+bool flow_write_jump(struct writer *w, int undo)
+{
+	if (!w->flow || !flow_has_edge(w->sp, w->flow))
+		return false;
+	write_edge(w, undo);
+	return true;
+}
+
+static uint32_t landing_word(struct writer *w, uint64_t pc)
+{
+	return flow_word(FLOW_LANDS, flow_place(w->sp, pc));
+}
+
+bool flow_write_target(struct writer *w, uint64_t target, int undo)
+{
+	if (w->flow)
+		write_whole(w, &(struct record){
+				       .word = landing_word(w, target),
+				       .undo = undo,
+				       .pc = target,
+			       });
+	return w->flow;
+}
+
+void flow_write_landing(struct writer *w, uint64_t pc)
+{
 	if (!w->sp->flow)
 		return;
-	place = flow_place(w->sp, w->pc);
-	write_word(w, flow_word(FLOW_SKIPS, place), FLOW_BETWEEN);
+	write_record(w, &(struct record){
+				.word = landing_word(w, pc),
+				.how = w->rewind,
+				.pc = pc,
+			});
+	w->rewind = REWIND_RCX;
 }

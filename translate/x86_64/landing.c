@@ -84,6 +84,7 @@ static void landing_write(struct writer *w, uint64_t pc, bool is_return,
 			check_quietly(w, &k[half], (uint32_t)(pc >> 32 * half),
 				      fix);
 	}
+	flow_write_landing(w, pc);
 	w_mark(w, w->rewind, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
