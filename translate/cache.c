@@ -338,7 +338,9 @@ void space_unmap(struct space *sp, struct thread *by)
 	if (sp->pool_addr)
 		inject_munmap(sp, sp->pool_addr, POOL_SIZE);
 	if (sp->rings_addr)
-		inject_munmap(sp, sp->rings_addr, RINGS_SIZE);
+		inject_munmap(sp, sp->rings_addr,
+			      sp->flow ? WINDOWS_MAX * flow_ring_size(sp)
+				       : RINGS_SIZE);
 }
 
 void space_free(struct space *sp)
@@ -351,9 +353,9 @@ void space_free(struct space *sp)
 		lifeline_end(space_life(sp));
 		munmap(sp->tables, TAB_SIZE + POOL_SIZE);
 	}
+	flow_free(sp);
 	if (sp->rings)
 		munmap(sp->rings, RINGS_SIZE);
-	flow_free(sp);
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);

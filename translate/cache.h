@@ -212,6 +212,7 @@ struct region {
 	uint32_t n_stub_blocks, cap_stub_blocks;
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
+	uint32_t turn, turned; /* flow_turn_write(); where it ends */
 };
 
 /* A place in translated code that leads to the code for some pc. */

@@ -13,12 +13,15 @@
 #include "translate/ring.h"
 #include "translate/x86_64/window.h"
 
-#define NOTES_MAX FLOW_WORDS /* there are no more words for them */
+#define NOTES_MAX  FLOW_WORDS /* with FLOW_RECENT: no more words are kept */
+#define CHUNK_NONE UINT32_MAX
 
 struct flow_log {
+	struct space *space;
+	struct follow *f;
 	struct flow_note *notes; /* a ring of its own */
 	uint32_t n_notes, told_notes, cap_notes;
-	uint32_t read; /* words of the ring, round and round */
+	uint32_t chunk, word; /* where it is read next */
 	struct flow_note held;
 	bool has_held;
 	bool stays; /* it goes on where it was, as if it had not stopped */
@@ -29,32 +32,65 @@ struct flow_log {
 
 /* --- the ring ------------------------------------------------------------- */
 
-static uint32_t *ring_of(const struct follow *f)
+static uint32_t *chunk_at(const struct flow_log *log, uint32_t chunk)
 {
-	return (uint32_t *)(void *)(f->space->rings +
-				    (size_t)f->window * FLOW_RING);
+	uint64_t at = (uint64_t)log->f->window * flow_ring_size(log->space);
+
+	return (uint32_t *)(void *)(log->space->rings + at +
+				    chunk * FLOW_CHUNK);
 }
 
-static uint64_t *pointer_of(const struct follow *f)
+static uint64_t chunk_addr(const struct flow_log *log, uint32_t chunk)
 {
-	return (uint64_t *)(void *)(window_page(f->space, f->window) +
-				    WIN_RING);
+	return log->space->rings_addr +
+	       (uint64_t)log->f->window * flow_ring_size(log->space) +
+	       chunk * FLOW_CHUNK;
+}
+
+static uint64_t *slot_of(const struct flow_log *log, uint32_t slot)
+{
+	return (uint64_t *)(void *)(window_page(log->space, log->f->window) +
+				    slot);
+}
+
+/* Where the window says that the thread goes on behind that chunk. */
+static uint64_t *next_of(const struct flow_log *log, uint32_t chunk)
+{
+	uint32_t n = chunk_addr(log, chunk) / FLOW_CHUNK & 0xff;
+
+	return slot_of(log, WIN_CHUNKS + 8 * n);
 }
 
 /* Where the next word goes. The program may have put anything there. */
-static uint32_t next_word(const struct follow *f)
+static uint32_t next_word(const struct flow_log *log, uint32_t *chunk)
 {
-	uint64_t at = __atomic_load_n(pointer_of(f), __ATOMIC_ACQUIRE);
+	uint64_t at = __atomic_load_n(slot_of(log, WIN_RING), __ATOMIC_ACQUIRE);
+	uint64_t from = at - chunk_addr(log, 0);
 
-	return at % FLOW_RING / 4;
+	*chunk = from < flow_ring_size(log->space)
+			 ? (uint32_t)(from / FLOW_CHUNK)
+			 : CHUNK_NONE;
+	return at % FLOW_CHUNK / 4;
 }
 
-static void set_next(const struct follow *f, uint32_t word)
+static void set_next(const struct flow_log *log, uint32_t chunk, uint32_t word)
 {
-	uint64_t ring = f->space->rings_addr + (uint64_t)f->window * FLOW_RING;
-
-	__atomic_store_n(pointer_of(f), ring + word % FLOW_WORDS * 4,
+	__atomic_store_n(slot_of(log, WIN_RING),
+			 chunk_addr(log, chunk) + word % FLOW_WORDS * 4,
 			 __ATOMIC_RELEASE);
+}
+
+/* All of it is free but the chunk that is written to. */
+static void ring_anew(struct flow_log *log)
+{
+	const uint32_t n = log->space->keep == FLOW_ALL ? FLOW_CHUNKS : 0;
+
+	log->chunk = log->word = 0;
+	for (uint32_t i = 0; i < n; i++)
+		chunk_at(log, i)[FLOW_WORDS - 1] = 0;
+	for (uint32_t i = 0; i < n; i++)
+		*next_of(log, i) = i + 1 < n ? chunk_addr(log, i + 1) : 0;
+	set_next(log, 0, 0);
 }
 
 /* --- reading -------------------------------------------------------------- */
@@ -63,19 +99,16 @@ static const struct flow_note *note_at(struct flow_log *log, uint32_t number)
 {
 	uint32_t back = (log->n_notes - number) & ~FLOW_NOTE_BIT;
 
-	if (!back || back > log->cap_notes ||
-	    back > log->n_notes - log->told_notes)
+	if (!back || back > log->n_notes - log->told_notes)
 		return NULL;
 	log->told_notes = log->n_notes - back + 1;
 	return &log->notes[(log->n_notes - back) % log->cap_notes];
 }
 
-static bool take_word(struct translator *tr, struct flow_log *log,
-		      uint32_t word)
+static bool take_word(struct flow_log *log, uint32_t word)
 {
 	const struct flow_note *note;
 
-	tr->stats.events++;
 	if (!(word & FLOW_NOTE_BIT))
 		return flow_read_record(&log->reader, word);
 	note = note_at(log, word & ~FLOW_NOTE_BIT);
@@ -84,40 +117,109 @@ static bool take_word(struct translator *tr, struct flow_log *log,
 	return note;
 }
 
-static void lose(struct translator *tr, struct flow_log *log)
+static void lose(struct flow_log *log)
 {
-	tr->stats.events_lost++;
+	log->space->tr->stats.events_lost++;
 	flow_read_lost(&log->reader);
+}
+
+static void take_words(struct flow_log *log, const uint32_t *words, uint32_t n)
+{
+	log->space->tr->stats.events += n;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t word = __atomic_load_n(words + i, __ATOMIC_RELAXED);
+
+		if (!take_word(log, word))
+			lose(log);
+	}
 }
 
 /* What was read is zero again. So the word before the first new one is not, if
  * more was written than there is room for. */
-static void read_ring(struct translator *tr, struct follow *f)
+static void read_recent(struct flow_log *log)
 {
-	struct flow_log *log = f->log;
-	uint32_t *ring = ring_of(f), end = next_word(f), word, left;
+	uint32_t *ring = chunk_at(log, 0), chunk, left, word;
+	uint32_t end = next_word(log, &chunk);
 
-	left = (end - log->read) % FLOW_WORDS;
-	if (__atomic_load_n(&ring[(log->read - 1) % FLOW_WORDS],
+	left = (end - log->word) % FLOW_WORDS;
+	if (__atomic_load_n(&ring[(log->word - 1) % FLOW_WORDS],
 			    __ATOMIC_RELAXED)) {
-		if (f->space->keep == FLOW_RECENT)
-			lose(tr, log);
-		log->read = end;
+		lose(log);
+		log->word = end;
 		left = FLOW_WORDS;
 	}
-	for (; left; left--, log->read++) {
-		word = __atomic_exchange_n(&ring[log->read % FLOW_WORDS], 0,
-					   __ATOMIC_RELAXED);
-		if (!take_word(tr, log, word))
-			lose(tr, log);
+	for (; left; left--, log->word = (log->word + 1) % FLOW_WORDS) {
+		word = ring[log->word];
+		take_words(log, &word, 1);
+		ring[log->word] = 0;
 	}
-	log->read %= FLOW_WORDS;
-	flow_read_done(&log->reader);
 }
 
-void flow_drain(struct translator *tr, struct follow *f)
+/* The thread has left the chunk, and may come to it again. */
+static void chunk_free(struct flow_log *log)
 {
-	read_ring(tr, f);
+	uint32_t before = (log->chunk + FLOW_CHUNKS - 1) % FLOW_CHUNKS;
+
+	chunk_at(log, log->chunk)[FLOW_WORDS - 1] = 0;
+	*next_of(log, log->chunk) = 0;
+	__atomic_store_n(next_of(log, before), chunk_addr(log, log->chunk),
+			 __ATOMIC_RELEASE);
+	log->chunk = (log->chunk + 1) % FLOW_CHUNKS;
+	log->word = 0;
+}
+
+static bool is_full(const struct flow_log *log, uint32_t chunk)
+{
+	return __atomic_load_n(&chunk_at(log, chunk)[FLOW_WORDS - 1],
+			       __ATOMIC_RELAXED);
+}
+
+static bool read_all(struct flow_log *log)
+{
+	uint32_t chunk, end, done = 0;
+
+	do {
+		end = next_word(log, &chunk);
+		if (chunk != log->chunk || (!end && is_full(log, chunk)))
+			end = FLOW_WORDS;
+		if (end < log->word || chunk == CHUNK_NONE)
+			end = log->word;
+		take_words(log, chunk_at(log, log->chunk) + log->word,
+			   end - log->word);
+		done += end - log->word;
+		log->word = end;
+		if (end == FLOW_WORDS && chunk != log->chunk)
+			chunk_free(log);
+	} while (chunk != log->chunk && chunk != CHUNK_NONE &&
+		 done < FLOW_CHUNKS * FLOW_WORDS);
+	return done > FLOW_WORDS / 4;
+}
+
+bool flow_read(struct flow_log *log)
+{
+	bool much = false;
+
+	if (log->space->keep == FLOW_RECENT)
+		read_recent(log);
+	else
+		much = read_all(log);
+	flow_read_done(&log->reader);
+	return much;
+}
+
+void flow_drain(struct follow *f)
+{
+	struct translator *tr = f->space->tr;
+
+	consumer_lock(tr);
+	flow_read(f->log);
+	consumer_unlock(tr);
+}
+
+void flow_turn(struct follow *f)
+{
+	if (f->log)
+		flow_drain(f);
 }
 
 /* --- notes ---------------------------------------------------------------- */
@@ -134,31 +236,49 @@ static void notes_grow(struct flow_log *log)
 	log->cap_notes = cap;
 }
 
-static void write_note(struct translator *tr, struct follow *f,
-		       const struct flow_note *note)
+static uint32_t add_note(struct flow_log *log, const struct flow_note *note)
 {
-	struct flow_log *log = f->log;
-	uint32_t at = next_word(f);
-
-	/* It was kept from looking. */
-	if (f->space->keep == FLOW_ALL && !at)
-		flow_drain(tr, f);
 	if (log->n_notes - log->told_notes == log->cap_notes) {
-		if (log->cap_notes < NOTES_MAX)
+		if (log->space->keep == FLOW_ALL || log->cap_notes < NOTES_MAX)
 			notes_grow(log);
 		else
 			log->told_notes++;
 	}
 	log->notes[log->n_notes % log->cap_notes] = *note;
-	ring_of(f)[at] = FLOW_NOTE_BIT | (log->n_notes & ~FLOW_NOTE_BIT);
-	log->n_notes++;
-	set_next(f, at + 1);
-	/* Code looks for the end when it has written the last word: it did not
-	 * write this one. */
-	if (f->space->keep == FLOW_ALL &&
-	    (at + 1 == FLOW_WORDS ||
-	     (at + 1 - log->read) % FLOW_WORDS >= FLOW_WORDS / 2))
-		flow_drain(tr, f);
+	return FLOW_NOTE_BIT | (log->n_notes++ & ~FLOW_NOTE_BIT);
+}
+
+/* The thread has filled the chunk: what it would do itself is done for it. All
+ * the others are free then. */
+static void turn(struct flow_log *log, uint32_t chunk)
+{
+	flow_read(log);
+	set_next(log, (chunk + 1) % FLOW_CHUNKS, 0);
+}
+
+static void write_note(struct translator *tr, struct follow *f,
+		       const struct flow_note *note)
+{
+	struct flow_log *log = f->log;
+	bool all = f->space->keep == FLOW_ALL;
+	uint32_t chunk, at;
+
+	consumer_lock(tr);
+	at = next_word(log, &chunk);
+	if (chunk == CHUNK_NONE) {
+		lose(log);
+		ring_anew(log);
+		chunk = at = 0;
+	}
+	if (all && !at && is_full(log, chunk)) {
+		turn(log, chunk);
+		at = next_word(log, &chunk);
+	}
+	chunk_at(log, chunk)[at] = add_note(log, note);
+	set_next(log, chunk, at + 1);
+	if (all && at + 1 == FLOW_WORDS)
+		turn(log, chunk);
+	consumer_unlock(tr);
 }
 
 static void write_held(struct translator *tr, struct follow *f)
@@ -207,6 +327,11 @@ static struct flow_note at_stub(const struct follow *f, const struct region *rg,
 	}
 }
 
+static bool is_turning(const struct region *rg, uint32_t at)
+{
+	return at >= rg->turn && at < rg->turned;
+}
+
 static struct flow_note at_code(const struct follow *f, const struct region *rg,
 				uint64_t cpc, uint64_t pc)
 {
@@ -215,7 +340,8 @@ static struct flow_note at_code(const struct follow *f, const struct region *rg,
 	const struct mark *m = trail_mark(rg->trail, at);
 	struct flow_note note = { .kind = NOTE_LEAVES_AT, .pc = pc };
 
-	if (m && m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))
+	if (m && !is_turning(rg, at) &&
+	    m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))
 		note.kind = NOTE_ENDS;
 	else if (own.phase != FLOW_BETWEEN)
 		note = within(f, own.block, pc,
@@ -338,12 +464,17 @@ void flow_log_begin(struct follow *f, const struct thread *th)
 	if (!f->space->flow)
 		return;
 	log = f->log = xcalloc(1, sizeof(*log));
+	log->space = f->space;
+	log->f = f;
 	log->reader.sink = &f->space->tr->flow_sink;
 	log->reader.code = f->space->flow;
 	log->reader.who.image = flow_image(f->space->flow);
 	log->reader.who.id = th->id;
-	memset(ring_of(f), 0, FLOW_RING);
-	set_next(f, 0);
+	if (f->space->keep == FLOW_RECENT)
+		memset(chunk_at(log, 0), 0, FLOW_CHUNK);
+	ring_anew(log);
+	if (f->space->keep == FLOW_ALL)
+		consumer_add(f->space->tr, log);
 }
 
 void flow_log_end(struct translator *tr, struct follow *f, bool gone)
@@ -355,7 +486,9 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 	if (!log)
 		return;
 	write_held(tr, f);
-	read_ring(tr, f);
+	if (f->space->keep == FLOW_ALL)
+		consumer_drop(tr, log);
+	flow_drain(f);
 	exact = !gone || log->reader.is_told ||
 		(!log->reader.now && !log->reader.at);
 	flow_read_end(&log->reader);
@@ -385,7 +518,7 @@ void translate_flow_read(struct target *t, struct thread *th)
 		return;
 	follow_rewind(translator_of(t), th);
 	write_held(translator_of(t), f);
-	read_ring(translator_of(t), f);
+	flow_drain(f);
 }
 
 uint32_t translate_flow_image(const struct process *p)

@@ -17,6 +17,8 @@
 
 void flow_read_done(struct flow_reader *r)
 {
+	if (r->n_out)
+		flow_tell_blocks(r->code, r->sink);
 	if (r->n_out && r->sink->path)
 		r->sink->path(r->sink->user, &r->who, r->out, r->n_out);
 	r->n_out = 0;
@@ -144,7 +146,8 @@ static void miss(struct flow_reader *r)
 		flow_read_lost(r);
 }
 
-/* --- ways that are known --------------------------------------------------- */
+/* --- ways that are known ---------------------------------------------------
+ */
 
 #define WAYS	 32768u
 #define WAYS_IDS (1u << 22)
@@ -317,7 +320,12 @@ static void reach(struct flow_reader *r, uint32_t id)
 
 static void leave_at(struct flow_reader *r, const struct goal *g)
 {
-	if (!go(r, g))
+	const struct flow_block *b = flow_block(r->code, r->now);
+
+	/* What goes back to itself has a record of that. */
+	if (b && !r->at && !r->is_told && g->pc == b->begin)
+		be_lost(r);
+	else if (!go(r, g))
 		miss(r);
 	be_lost(r);
 }

@@ -4,8 +4,11 @@
  */
 #include "translate/flows.h"
 
+#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/mem.h"
 #include "translate/layer.h"
@@ -29,10 +32,12 @@ struct flow_code {
 	uint32_t n;	     /* numbers given, 0 included */
 	struct map by_begin; /* + 1 -> number of the newest */
 	struct map by_pc;    /* + 1 -> number of the address */
-	struct map statics; /* + 1 -> number of the block there */
-	uint64_t *places;
-	uint32_t n_places, cap_places;
-	uint8_t *arena; /* begins with the address of the one before */
+	struct map statics;  /* + 1 -> number of the block there */
+	uint64_t **places;   /* chunks */
+	uint32_t n_places;
+	uint32_t n_told;      /* the first block that was not */
+	pthread_mutex_t lock; /* of statics */
+	uint8_t *arena;	      /* begins with the address of the one before */
 	size_t used;
 	struct translate_module **modules;
 	uint32_t n_modules;
@@ -52,9 +57,15 @@ const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id)
 	return id && id < n ? &item_at(fc, id)->b : NULL;
 }
 
-uint32_t flow_blocks(const struct flow_code *fc)
+void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink)
 {
-	return __atomic_load_n(&fc->n, __ATOMIC_ACQUIRE) - 1;
+	uint32_t n = __atomic_load_n(&fc->n, __ATOMIC_ACQUIRE);
+
+	for (; fc->n_told < n; fc->n_told++) {
+		if (sink->block)
+			sink->block(sink->user, fc->image, fc->n_told,
+				    &item_at(fc, fc->n_told)->b);
+	}
 }
 
 static bool is_same(const struct flow_block *a, const struct flow_block *b)
@@ -107,7 +118,6 @@ static uint32_t item_add(struct space *sp, const struct flow_block *b,
 			 uint32_t next)
 {
 	struct flow_code *fc = sp->flow;
-	const struct flow_sink *sink = &sp->tr->flow_sink;
 	uint32_t id = fc->n;
 	struct item *it;
 
@@ -122,8 +132,6 @@ static uint32_t item_add(struct space *sp, const struct flow_block *b,
 	it->next = next;
 	map_set(&fc->by_begin, b->begin + 1, (void *)(uintptr_t)id);
 	__atomic_store_n(&fc->n, id + 1, __ATOMIC_RELEASE);
-	if (sink->block)
-		sink->block(sink->user, fc->image, id, &it->b);
 	return id;
 }
 
@@ -144,7 +152,12 @@ uint32_t flow_number(struct space *sp, const struct flow_block *b)
 
 uint32_t flow_static(struct flow_code *fc, uint64_t pc)
 {
-	return (uint32_t)(uintptr_t)map_find(&fc->statics, pc + 1);
+	uint32_t id;
+
+	pthread_mutex_lock(&fc->lock);
+	id = (uint32_t)(uintptr_t)map_find(&fc->statics, pc + 1);
+	pthread_mutex_unlock(&fc->lock);
+	return id;
 }
 
 bool flow_make_static(struct space *sp, uint32_t id)
@@ -153,8 +166,10 @@ bool flow_make_static(struct space *sp, uint32_t id)
 	uint64_t pc = item_at(fc, id)->b.begin;
 	uint32_t known = flow_static(fc, pc);
 
+	pthread_mutex_lock(&fc->lock);
 	if (!known)
 		map_set(&fc->statics, pc + 1, (void *)(uintptr_t)id);
+	pthread_mutex_unlock(&fc->lock);
 	return !known || known == id;
 }
 
@@ -218,20 +233,22 @@ uint32_t flow_place(struct space *sp, uint64_t pc)
 
 	if (n)
 		return n;
-	if (fc->n_places == fc->cap_places) {
-		fc->cap_places = fc->cap_places ? 2 * fc->cap_places : 1024;
-		fc->places = xrealloc(fc->places,
-				      fc->cap_places * sizeof(*fc->places));
-	}
-	n = fc->n_places++;
-	fc->places[n] = pc;
+	n = fc->n_places;
+	if (n / CHUNK >= CHUNKS_MAX)
+		die("too many addresses");
+	if (!fc->places[n / CHUNK])
+		fc->places[n / CHUNK] = xcalloc(CHUNK, sizeof(**fc->places));
+	fc->places[n / CHUNK][n % CHUNK] = pc;
+	__atomic_store_n(&fc->n_places, n + 1, __ATOMIC_RELEASE);
 	map_set(&fc->by_pc, pc + 1, (void *)(uintptr_t)n);
 	return n;
 }
 
 uint64_t flow_address(const struct flow_code *fc, uint32_t number)
 {
-	return number < fc->n_places ? fc->places[number] : 0;
+	uint32_t n = __atomic_load_n(&fc->n_places, __ATOMIC_ACQUIRE);
+
+	return number < n ? fc->places[number / CHUNK][number % CHUNK] : 0;
 }
 
 /* --- whose code it is ----------------------------------------------------- */
@@ -311,18 +328,22 @@ int flow_begin(struct space *sp, struct err *e)
 {
 	static uint32_t last_image;
 	struct flow_code *fc;
-	int r = rings_map(sp, e);
 
-	if (r < 0)
-		return r;
+	sp->keep = sp->tr->keep;
+	sp->rings = space_map(sp, "tracestub-rings",
+			      WINDOWS_MAX * flow_ring_size(sp), FLOW_CHUNK,
+			      &sp->rings_addr, e);
+	if (!sp->rings)
+		return -ENOMEM;
 	fc = xcalloc(1, sizeof(*fc));
 	fc->image = ++last_image;
 	fc->n = fc->n_places = 1;
 	fc->chunks = xcalloc(CHUNKS_MAX, sizeof(*fc->chunks));
-	fc->cap_places = 1024;
-	fc->places = xcalloc(fc->cap_places, sizeof(*fc->places));
+	fc->n_told = 1;
+	fc->places = xcalloc(CHUNKS_MAX, sizeof(*fc->places));
+	fc->places[0] = xcalloc(CHUNK, sizeof(**fc->places));
+	pthread_mutex_init(&fc->lock, NULL);
 	sp->flow = fc;
-	sp->keep = sp->tr->keep;
 	watch_ends(sp, true);
 	return 0;
 }
@@ -333,6 +354,9 @@ static void tables_free(struct flow_code *fc)
 		free(fc->chunks[i]);
 	for (uint32_t i = 0; i < fc->n_modules; i++)
 		free(fc->modules[i]);
+	for (uint32_t i = 0; i * CHUNK < fc->n_places; i++)
+		free(fc->places[i]);
+	pthread_mutex_destroy(&fc->lock);
 	free(fc->chunks);
 	free(fc->modules);
 	free(fc->places);
@@ -345,6 +369,7 @@ void flow_free(struct space *sp)
 {
 	struct flow_code *fc = sp->flow;
 	const struct flow_sink *sink = &sp->tr->flow_sink;
+	uint64_t size = WINDOWS_MAX * flow_ring_size(sp);
 	uint8_t *before;
 
 	if (!fc)
@@ -358,7 +383,9 @@ void flow_free(struct space *sp)
 		free(fc->arena);
 	}
 	free(fc);
+	munmap(sp->rings, size);
 	sp->flow = NULL;
+	sp->rings = NULL;
 }
 
 struct flow_ways **flow_ways_of(struct flow_code *fc)

@@ -24,8 +24,16 @@ struct stub;
 struct thread;
 struct translator;
 
-#define FLOW_RING  0x10000u /* bytes, at a multiple of that */
-#define FLOW_WORDS (FLOW_RING / 4)
+/*
+ * A ring is chunks of FLOW_CHUNK bytes, each at a multiple of that: one with
+ * FLOW_RECENT, in which a thread goes round and round, else FLOW_CHUNKS. At the
+ * end of a chunk it goes on where the window says (WIN_CHUNKS): that is 0 as
+ * long as the next chunk has not been read, and then it stops. The last word of
+ * a chunk is 0 until it is full.
+ */
+#define FLOW_CHUNK  0x10000u
+#define FLOW_WORDS  (FLOW_CHUNK / 4)
+#define FLOW_CHUNKS 16u
 
 /* A word: what it is, and a number. 0 is none. */
 enum flow_kind {
@@ -62,6 +70,12 @@ struct flow_owner {
 
 struct flow_code;
 
+/* Bytes of a thread's ring. */
+static inline uint64_t flow_ring_size(const struct space *sp)
+{
+	return sp->keep == FLOW_RECENT ? FLOW_CHUNK : FLOW_CHUNKS * FLOW_CHUNK;
+}
+
 /* -ENOMEM: nothing can be mapped; an error with a reason. */
 int flow_begin(struct space *sp, struct err *e);
 void flow_free(struct space *sp);
@@ -71,7 +85,8 @@ uint32_t flow_image(const struct flow_code *fc);
 uint32_t flow_number(struct space *sp, const struct flow_block *b);
 /* NULL: there is none of that number. Until flow_free(). */
 const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id);
-uint32_t flow_blocks(const struct flow_code *fc);
+/* Those that were not told yet are. */
+void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink);
 /*
  * The block that is at pc wherever no record says otherwise, or 0. Once there
  * is one there will be no other: what is translated there later and is not the
@@ -148,8 +163,27 @@ void flow_skips(struct translator *tr, struct follow *f, uint64_t pc);
 /* It is about to make a call that it may not come back from. */
 void flow_reaches(struct translator *tr, struct follow *f);
 
-/* Tells what is in the ring. */
-void flow_drain(struct translator *tr, struct follow *f);
+/* Tells what is in the ring; the caller has the lock. True: there was more than
+ * a little. */
+bool flow_read(struct flow_log *log);
+/* ... and it is waited for. */
+void flow_drain(struct follow *f);
+/* The thread stands at the end of a chunk, and there is no other. */
+void flow_turn(struct follow *f);
+
+/* --- consumer.c: who reads, while threads run ------------------------------
+ */
+
+struct consumer;
+
+/* The thread of ours that reads logs of which nothing may be lost: it is there
+ * while there are any. */
+void consumer_add(struct translator *tr, struct flow_log *log);
+void consumer_drop(struct translator *tr, struct flow_log *log);
+void consumer_free(struct translator *tr);
+/* Nobody else reads meanwhile. */
+void consumer_lock(struct translator *tr);
+void consumer_unlock(struct translator *tr);
 
 /* --- flow-native.c: the same, of the lower thread where it is ---------------
  */

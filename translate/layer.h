@@ -60,6 +60,7 @@ struct translator {
 	struct translate_sink sink;
 	struct flow_sink flow_sink;
 	enum flow_keep keep; /* for images that begin */
+	struct consumer *consumer; /* consumer.c; NULL: there was none yet */
 	struct module_rule *rules; /* exclude.c */
 	unsigned n_rules;
 	transform_fn *transform; /* or NULL */

@@ -250,8 +250,7 @@ static bool trap_drain(struct trap *t, struct stop *ev)
 	(void)ev;
 	t->tr->stats.drains++;
 	ring_drain(t->tr, t->th, true);
-	if (t->f->log)
-		flow_drain(t->tr, t->f);
+	flow_turn(t->f);
 	flow_stays(t->f);
 	follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
 	follow_go(t->tr, t->low, RESUME_CONT, 0);

@@ -16,6 +16,7 @@
 #include "translate/callback.h"
 #include "translate/coverage.h"
 #include "translate/exclude.h"
+#include "translate/flows.h"
 #include "translate/follow.h"
 #include "translate/history.h"
 #include "translate/layer.h"
@@ -150,6 +151,7 @@ static void translate_free(struct target *t)
 	map_fini(&tr->processes);
 	free(tr->later);
 	exclude_fini(tr);
+	consumer_free(tr);
 	target_fini(t);
 	free(tr);
 }

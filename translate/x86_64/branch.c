@@ -370,8 +370,11 @@ static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 static uint32_t way_write(const struct writer *w, uint64_t to)
 {
 	struct writer cold = w_cold(w);
-	uint32_t at = stream_at(cold.s);
+	uint32_t at;
 
+	if (flow_is_on(w))
+		flow_prepare(&cold, to);
+	at = stream_at(cold.s);
 	w_at(&cold, to);
 	flow_is_over(&cold);
 	flow_write_edge(&cold);

@@ -409,13 +409,16 @@ static void follow_chain(struct compiler *c, uint64_t pc, bool own)
 
 	for (; pc; own = c->redirected) {
 		bool lands = c->return_next;
-		uint32_t landing = lands ? stream_at(c->w.s) : 0;
+		uint32_t landing;
 
 		c->return_next = false;
 		if (pc != first && !own && !w_is_near(&c->w, pc)) {
 			leave_for_far(c, pc, lands);
 			return;
 		}
+		if (lands)
+			flow_prepare(&c->w, pc);
+		landing = lands ? stream_at(c->w.s) : 0;
 		if (lands && !landing_return(c, pc))
 			return;
 		if (!own && is_better_apart(c, pc)) {

@@ -128,6 +128,9 @@ void flow_write_skips(struct writer *w);
 void flow_write_edge(struct writer *w);
 bool flow_write_jump(struct writer *w, int undo);
 bool flow_write_target(struct writer *w, uint64_t target, int undo);
+/* Nothing falls through to here: what belongs to the next record, after which a
+ * thread is at that pc, may be written now. */
+void flow_prepare(struct writer *w, uint64_t pc);
 /* ... in a landing: rcx is spilled. */
 void flow_write_landing(struct writer *w, uint64_t pc);
 

@@ -28,6 +28,10 @@ struct writer {
 	uint8_t phase; /* enum flow_phase: what the code is to the block */
 	uint32_t flow; /* ... which has that number in the log; 0: none */
 	bool tells_entry; /* ... and writes a record when it is begun */
+	/* Of the next record: where a thread goes when the chunk is full, and
+	 * what that comes back by. NULL: nowhere yet. */
+	uint32_t turn_at;
+	uint8_t *turn_back;
 };
 
 /* What comes next is written for the instruction at pc. */

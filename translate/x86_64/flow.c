@@ -8,14 +8,20 @@
  *	mov	%rcx, %gs:RING
  *	mov	%gs:RCX, %rcx
  *
- * It changes no flags. Where nothing may be lost a thread stops when it comes
- * round:
+ * It changes no flags. Where nothing may be lost it looks whether the chunk is
+ * full, before the last of these:
  *
  *	movzwl	%cx, %ecx
- *	jrcxz	1f
- *	jmp	2f
- * 1:	jmp	stub
+ *	jrcxz	1b
  * 2:
+ *
+ * In front of it, where no control comes by, or else in the cold stream:
+ *
+ * 1:	movl	$low(pc), %gs:TARGET
+ *	movl	$high(pc), %gs:TARGET + 4
+ *	lea	2f(%rip), %rcx
+ *	mov	%rcx, %gs:LANDING
+ *	jmp	turn_routine			see routine.c
  */
 #include <string.h>
 
@@ -125,26 +131,96 @@ uint32_t flow_index(const struct flow_block *b, uint64_t pc)
 
 /* --- writing -------------------------------------------------------------- */
 
+/* movl $value, %gs:slot */
+static void put_slot(struct writer *w, uint32_t slot, uint64_t value)
+{
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\xc7\x04\x25");
+	w_num(w, slot, 4);
+	w_num(w, value, 4);
+}
+
+/* The chunk is full: it goes to the region's routine, with a place in the
+ * window to come back to, which *back is the displacement of. */
+static uint32_t turn_write(struct writer *w, uint8_t **back)
+{
+	struct writer cold = w_cold(w);
+	uint32_t at = stream_at(cold.s);
+
+	put_slot(&cold, WIN_TARGET, w->pc);
+	put_slot(&cold, WIN_TARGET + 4, w->pc >> 32);
+	w_mark(&cold, REWIND_RCX, 0);
+	w_code(&cold, "\x48\x8d\x0d\0\0\0\0"); /* lea back(%rip), %rcx */
+	*back = cold.s->e.code + cold.s->e.len;
+	w_mark(&cold, REWIND_RCX, 0);
+	w_spill(&cold, RCX, WIN_LANDING);
+	w_mark(&cold, REWIND_RCX, 0);
+	w_jmp_at(&cold, w->rg->turn);
+	return at;
+}
+
+/* What was written with that displacement leads to here. */
+static void comes_back(struct writer *w, uint8_t *back)
+{
+	uint32_t from = (uint32_t)(back - w->rg->map);
+	uint32_t disp = stream_at(w->s) - from;
+
+	memcpy(back - 4, &disp, 4);
+}
+
+void flow_prepare(struct writer *w, uint64_t pc)
+{
+	uint32_t at;
+
+	w->turn_back = NULL;
+	if (!w->sp->flow || w->sp->keep == FLOW_RECENT)
+		return;
+	w_at(w, pc);
+	w->phase = FLOW_BETWEEN;
+	at = turn_write(w, &w->turn_back);
+	if (w->s == &w->rg->hot) {
+		w->turn_at = stream_at(w->s);
+		w_mark(w, REWIND_RCX, 0);
+		w_jmp_at(w, at);
+	} else {
+		w->turn_at = at;
+	}
+}
+
+/* Nothing is before it that could be jumped to. */
+static void see_end_here(struct writer *w)
+{
+	uint8_t *back;
+	uint32_t at = turn_write(w, &back);
+
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xe3\x02"); /* jrcxz */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xeb\x05"); /* jmp */
+	w_mark(w, REWIND_RCX, 0);
+	w_jmp_at(w, at);
+	comes_back(w, back);
+}
+
 /* rcx points behind the record. */
 static void see_end(struct writer *w)
 {
-	struct stub stub = {
-		.pc = w->pc,
-		.kind = STUB_DRAIN,
-		.rewind = REWIND_RCX,
-	};
+	uint32_t back = w->turn_at - (stream_at(w->s) + 5);
+	uint8_t disp = (uint8_t)back;
 
 	if (w->sp->keep == FLOW_RECENT)
 		return;
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
+	if (!w->turn_back || (int32_t)back < -128) {
+		see_end_here(w);
+		return;
+	}
 	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\xe3\x02");
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\xeb\x05");
-	w_mark(w, REWIND_RCX, 0);
-	stub.arg = stream_at(w->s) + 5;
-	w_jmp_at(w, w_stub(w, &stub));
+	w_code(w, "\xe3"); /* jrcxz */
+	w_bytes(w, &disp, 1);
+	comes_back(w, w->turn_back);
+	w->turn_back = NULL;
 }
 
 /* A thread that has written it is at that pc; one that has not is at the
@@ -210,6 +286,7 @@ void flow_begin_block(struct compiler *c, uint64_t pc, bool own)
 
 void flow_end_block(struct writer *w)
 {
+	w->turn_back = NULL;
 	w->phase = FLOW_BETWEEN;
 	w->flow = 0;
 }
@@ -238,12 +315,12 @@ void flow_write_entry(struct writer *w)
 void flow_write_skips(struct writer *w)
 {
 	if (w->sp->flow)
-		write_whole(w, &(struct record){
-				       .word = flow_word(
-					       FLOW_SKIPS,
-					       flow_place(w->sp, w->pc)),
-				       .pc = w->pc,
-			       });
+		write_whole(w,
+			    &(struct record){
+				    .word = flow_word(FLOW_SKIPS,
+						      flow_place(w->sp, w->pc)),
+				    .pc = w->pc,
+			    });
 }
 
 /* The block's branch goes to its target. */

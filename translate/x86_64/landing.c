@@ -108,6 +108,7 @@ static uint64_t write_apart(struct space *sp, const struct block *b,
 	    rg->cluster != sp->regions[b->region]->cluster)
 		return 0;
 	w.s = &rg->cold;
+	flow_prepare(&w, b->pc);
 	at = stream_at(w.s);
 	landing_write(&w, b->pc, is_return, plain);
 	w_mark(&w, 0, 0);

@@ -167,11 +167,47 @@ static uint32_t excluded_return(struct writer *w)
 	return at;
 }
 
+/*
+ * At the end of a chunk of the log: on to the next, if there is one. It goes
+ * back to where the window says; the thread's pc is there too.
+ *
+ * 1:	movzbl	%gs:RING + 2, %ecx
+ *	mov	%gs:CHUNKS(,%rcx,8), %rcx
+ *	jrcxz	2f
+ *	mov	%rcx, %gs:RING
+ *	jmp	*%gs:LANDING
+ * 2:	jmp	a stub, which goes on at 1
+ */
+static void turn_routine(struct writer *w)
+{
+	const unsigned how = REWIND_TARGET | REWIND_RCX;
+	struct stub stub = { .kind = STUB_DRAIN, .rewind = (uint8_t)how };
+	uint8_t *none;
+
+	w->rg->turn = stub.arg = stream_at(w->s);
+	STEP(w, how, "\x65\x0f\xb6\x0c\x25");
+	w_num(w, WIN_RING + 2, 4);
+	STEP(w, how, "\x65\x48\x8b\x0c\xcd");
+	w_num(w, WIN_CHUNKS, 4);
+	w_mark(w, how, 0);
+	w_code(w, "\xe3\x00");
+	none = w->s->e.code + w->s->e.len;
+	w_mark(w, how, 0);
+	w_spill(w, RCX, WIN_RING);
+	w_mark(w, how, 0);
+	w_jmp_slot(w, WIN_LANDING);
+	lands_here(w, none);
+	w_mark(w, how, 0);
+	w_jmp_at(w, w_stub(w, &stub));
+	w->rg->turned = stream_at(w->s);
+}
+
 void emit_routines(struct region *rg)
 {
 	struct writer w = { .rg = rg, .s = &rg->cold };
 
 	rg->excluded_return = excluded_return(&w);
+	turn_routine(&w);
 	rg->return_fix = stream_at(w.s);
 	STEP(&w, REWIND_RETURN | REWIND_RCX, "\x48\x8b\x4c\x24\xf8");
 	w_mark(&w, REWIND_RETURN | REWIND_RCX, 0);
