@@ -40,10 +40,11 @@ int pk_btrace_size(struct session *s, struct args *a, struct buf *out)
 /* gdbserver wants a single thread too. */
 static struct thread *the_thread(struct session *s)
 {
-	if (s->general.tid > 0)
-		return session_thread(s);
-	err_set(&s->err, -EINVAL, "Must select a single thread.");
-	return NULL;
+	struct thread *th = s->general.tid > 0 ? session_thread(s) : NULL;
+
+	if (!th)
+		err_set(&s->err, -EINVAL, "Must select a single thread.");
+	return th;
 }
 
 int pk_btrace_bts(struct session *s, struct args *a, struct buf *out)
@@ -83,10 +84,9 @@ static struct thread *kept_thread(struct session *s)
 {
 	struct thread *th = the_thread(s);
 
-	if (!th || (!th->running && branch_ops(s)->kept(s->target, th)))
+	if (!th || branch_ops(s)->kept(s->target, th))
 		return th;
-	err_set(&s->err, -EINVAL,
-		th->running ? "The thread is running." : "Btrace not enabled.");
+	err_set(&s->err, -EINVAL, "Btrace not enabled.");
 	return NULL;
 }
 
@@ -116,6 +116,8 @@ int make_btrace(struct session *s, const char *annex, struct buf *out)
 
 	if (!th)
 		return -EINVAL;
+	if (th->running)
+		return err_set(&s->err, -EBUSY, "the thread is running");
 	if (!find_read(annex, &what))
 		return err_set(&s->err, -EINVAL, "Bad annex.");
 	n = branch_ops(s)->read(s->target, th, what, &all);

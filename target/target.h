@@ -232,7 +232,7 @@ struct target_core_ops {
 
 /*
  * What a thread has executed last, as gdb's manual has it of Branch Trace
- * Store. The threads are stopped.
+ * Store. Threads may run, but one that is read.
  */
 struct target_branch_ops {
 	/* Is kept from now on: the last max blocks, or so many as the target

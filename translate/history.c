@@ -230,22 +230,20 @@ void history_execed(struct thread *th)
 
 /* --- what is asked of it ------------------------------------------------- */
 
-/* The process, whose threads are stopped or not, is followed in that mode from
- * now on, or no more. */
-static int change(struct translator *tr, struct process *p,
-		  enum trace_mode mode, bool follow, struct err *e)
+/* Threads may run when it is enabled, or disabled. */
+static bool pause_all(struct translator *tr)
 {
 	bool run = !list_empty(&tr->running);
-	int r = 0;
 
 	if (run)
 		translator_pause(tr);
-	translate_unfollow(&tr->t, p);
-	if (follow)
-		r = translate_follow(&tr->t, p, mode, e);
-	if (run)
+	return run;
+}
+
+static void unpause_all(struct translator *tr, bool ran)
+{
+	if (ran)
 		translator_unpause(tr, NULL);
-	return r;
 }
 
 static int record(struct translator *tr, struct process *p, struct err *e)
@@ -259,7 +257,8 @@ static int record(struct translator *tr, struct process *p, struct err *e)
 			       "the program is followed to record other "
 			       "things: monitor trace unfollow");
 	tr_process_of(p)->was_followed = sp;
-	return change(tr, p, MODE_HISTORY, true, e);
+	translate_unfollow(&tr->t, p);
+	return translate_follow(&tr->t, p, MODE_HISTORY, e);
 }
 
 static size_t bounded(size_t max)
@@ -270,38 +269,56 @@ static size_t bounded(size_t max)
 }
 
 /* Where the layer above sees the thread. */
-static int place(struct target *t, struct thread *th, uint64_t *pc)
+static int place(struct translator *tr, struct thread *th, uint64_t *pc)
 {
-	struct translator *tr = translator_of(t);
+	uint8_t *image;
 
+	if (th->fresh | th->dirty)
+		target_regs_flush(&tr->t, th);
 	follow_rewind(tr, th);
 	history_stopped(tr, th, false);
-	return target_reg_u64(t, th, th->proc->arch->pc, pc);
+	image = follow_image(tr, lower_thread(th), false);
+	if (image)
+		*pc = *image_reg(image, IMAGE_RIP);
+	return image ? 0 : -ESRCH;
+}
+
+static int begin(struct translator *tr, struct thread *th, size_t max,
+		 struct err *e)
+{
+	struct tr_thread *tt = tr_thread_of(th);
+	uint64_t pc;
+	int r;
+
+	tr_process_of(th->proc)->history_max = max;
+	r = record(tr, th->proc, e);
+	if (r < 0)
+		return r;
+	if (!tt->history)
+		return err_set(e, -EAGAIN, "the thread cannot be followed");
+	r = place(tr, th, &pc);
+	if (r < 0)
+		return r;
+	branches_resize(&tt->history->branches, max);
+	branches_begin(&tt->history->branches, pc, true);
+	tt->history->wanted = true;
+	return 0;
 }
 
 static int enable(struct target *t, struct thread *th, size_t max,
 		  struct err *e)
 {
 	struct translator *tr = translator_of(t);
-	struct tr_thread *tt = tr_thread_of(th);
-	uint64_t pc;
+	const struct history *h = tr_thread_of(th)->history;
+	bool ran;
 	int r;
 
-	if (tt->history && tt->history->wanted)
+	if (h && h->wanted)
 		return err_set(e, -EALREADY, "Btrace already enabled.");
-	tr_process_of(th->proc)->history_max = bounded(max);
-	r = record(tr, th->proc, e);
-	if (r < 0)
-		return r;
-	if (!tt->history)
-		return err_set(e, -EAGAIN, "the thread cannot be followed");
-	r = place(t, th, &pc);
-	if (r < 0)
-		return r;
-	branches_resize(&tt->history->branches, bounded(max));
-	branches_begin(&tt->history->branches, pc, true);
-	tt->history->wanted = true;
-	return 0;
+	ran = pause_all(tr);
+	r = begin(tr, th, bounded(max), e);
+	unpause_all(tr, ran);
+	return r;
 }
 
 static bool any_wanted(const struct process *p)
@@ -318,8 +335,10 @@ static bool any_wanted(const struct process *p)
 
 static void disable(struct target *t, struct thread *th)
 {
+	struct translator *tr = translator_of(t);
 	struct tr_process *tp = tr_process_of(th->proc);
 	struct history *h = tr_thread_of(th)->history;
+	bool ran;
 
 	if (!h || !h->wanted)
 		return;
@@ -328,7 +347,11 @@ static void disable(struct target *t, struct thread *th)
 	if (any_wanted(th->proc))
 		return;
 	tp->history_max = 0;
-	change(translator_of(t), th->proc, MODE_NONE, tp->was_followed, NULL);
+	ran = pause_all(tr);
+	translate_unfollow(t, th->proc);
+	if (tp->was_followed)
+		translate_follow(t, th->proc, MODE_NONE, NULL);
+	unpause_all(tr, ran);
 }
 
 static size_t kept(struct target *t, struct thread *th)
@@ -347,7 +370,7 @@ static int64_t read_branches(struct target *t, struct thread *th,
 
 	if (!kept(t, th))
 		return -ENOENT;
-	r = place(t, th, &pc);
+	r = place(translator_of(t), th, &pc);
 	if (r < 0)
 		return r;
 	return branches_read(&tr_thread_of(th)->history->branches, what, pc,

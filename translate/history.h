@@ -52,7 +52,8 @@ static inline void history_leaves_at(struct history *h, uint64_t pc)
 #define HISTORY_UNASKED 2048
 /* ... and at most: gdb takes half a minute for ten times as much. */
 #define HISTORY_MOST  100000
-#define HISTORY_LEAST 16
+/* ... and at least: a page, as with perf_event_open(2). */
+#define HISTORY_LEAST 256
 
 /* The upper thread is followed from now on, if its space has that mode; what it
  * had is no more. */

@@ -194,9 +194,9 @@ def printf():
 def overflow():
     """A history of few blocks is the last ones."""
     n, steps, blocks = against_steps(
-        real("/usr/bin/sqlite3", ":memory:", "select 1;"), 1, 50, 0x400)
+        real("/usr/bin/sqlite3", ":memory:", "select 1;"), 1, 50, 0x1000)
     # The newest may have been executed to its end, or not.
-    check(blocks - 0x400 // 16 in (0, 1), blocks, "blocks")
+    check(blocks - 0x1000 // 16 in (0, 1), blocks, "blocks")
     check(n < steps, "all of it")
 
 
@@ -343,7 +343,7 @@ def on_and_off():
         equal(s.packet("Qbtrace:off"), "OK", "off")
         check(not is_followed(s), "still followed")
         refused(s, conf, "Btrace not enabled.")
-        for asked, given in (("0x400", "0x400"), ("1", "0x100"),
+        for asked, given in (("0x4000", "0x4000"), ("1", "0x1000"),
                              ("0xffffffff", "0x186a00")):
             equal(s.packet("Qbtrace-conf:bts:size=" + asked), "OK", "size")
             s.record()
