@@ -416,6 +416,43 @@ static void test_osdata(void **state)
 	buf_fini(&b);
 }
 
+/* As gdb's btrace.dtd and btrace-conf.dtd have it. */
+static void test_btrace(void **state)
+{
+	static const struct branch two[] = { { 0x401000, 0x401010 },
+					     { 0, UINT64_MAX } };
+	struct buf b = { 0 };
+	xmlDocPtr doc;
+	xmlNodePtr n;
+
+	(void)state;
+	xml_btrace_put(&b, two, 2);
+	doc = parse(&b);
+	n = xmlDocGetRootElement(doc);
+	assert_name(n, "btrace");
+	assert_attr(n, "version", "1.0");
+	n = first(n);
+	assert_name(n, "block");
+	assert_attr(n, "begin", "0x401000");
+	assert_attr(n, "end", "0x401010");
+	n = element_after(n->next);
+	assert_attr(n, "begin", "0x0");
+	assert_attr(n, "end", "0xffffffffffffffff");
+	assert_null(element_after(n->next));
+	xmlFreeDoc(doc);
+	buf_reset(&b);
+	xml_btrace_conf_put(&b, 0x10000);
+	doc = parse(&b);
+	n = xmlDocGetRootElement(doc);
+	assert_name(n, "btrace-conf");
+	assert_attr(n, "version", "1.0");
+	n = first(n);
+	assert_name(n, "bts");
+	assert_attr(n, "size", "0x10000");
+	xmlFreeDoc(doc);
+	buf_fini(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +465,7 @@ int main(void)
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_path_decode_zero),
 		cmocka_unit_test(test_osdata),
+		cmocka_unit_test(test_btrace),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
