@@ -30,7 +30,7 @@ static const struct arch tiny = {
 	.trap_len = 1,
 };
 
-static const struct resume all_cont = { { -1, -1 }, RESUME_CONT, 0, 0, 0 };
+static const struct resume all_cont = { { -1, -1 }, RESUME_CONT, 0, false, 0, 0 };
 
 static struct target *start(struct fake **f)
 {
@@ -79,7 +79,7 @@ static void threads_run_and_stop(void **state)
 {
 	struct fake *f;
 	struct target *t = start(&f);
-	struct resume step = { { 0x64, 0x65 }, RESUME_STEP, 0, 0, 0 };
+	struct resume step = { { 0x64, 0x65 }, RESUME_STEP, 0, false, 0, 0 };
 	struct pollfd poll_fd = { t->ops->event_fd(t), POLLIN, 0 };
 	struct stop s;
 

@@ -77,7 +77,7 @@ static void wait_readable(int fd)
 
 static void resume_it(struct traced *d)
 {
-	struct resume act = { { -1, -1 }, RESUME_CONT, 0, 0, 0 };
+	struct resume act = { { -1, -1 }, RESUME_CONT, 0, false, 0, 0 };
 
 	d->t->pass_signals = (sigset_t){ 0 };
 	sigaddset(&d->t->pass_signals, SIGCHLD);

@@ -36,7 +36,7 @@ static const struct arch tiny = {
 	.trap_len = 1,
 };
 
-static const struct resume all_cont = { { -1, -1 }, RESUME_CONT, 0, 0, 0 };
+static const struct resume all_cont = { { -1, -1 }, RESUME_CONT, 0, false, 0, 0 };
 
 struct rig {
 	struct fake *fake;
@@ -203,7 +203,7 @@ static void exec_changes_the_program(void **state)
 static void stops_and_resumes_show(void **state)
 {
 	struct rig *g = *state;
-	struct resume step = { { PID, 0x65 }, RESUME_STEP, 0, 0, 0 };
+	struct resume step = { { PID, 0x65 }, RESUME_STEP, 0, false, 0, 0 };
 
 	assert_int_equal(target_resume(g->t, &step, 1), 0);
 	assert_true(thread_find(g->t, 0x65)->running);
@@ -228,7 +228,7 @@ static void stops_and_resumes_show(void **state)
 static void a_thread_that_is_gone_is_not_resumed(void **state)
 {
 	struct rig *g = *state;
-	struct resume gone = { { PID, 0x99 }, RESUME_CONT, 0, 0, 0 };
+	struct resume gone = { { PID, 0x99 }, RESUME_CONT, 0, false, 0, 0 };
 
 	target_resume(g->t, &gone, 1);
 	assert_false(thread_find(g->t, 0x64)->running);
@@ -318,7 +318,7 @@ static void registers_pass_both_ways(void **state)
 {
 	struct rig *g = *state;
 	struct thread *th = thread_find(g->t, 0x64);
-	struct resume step = { th->id, RESUME_STEP, 0, 0, 0 };
+	struct resume step = { th->id, RESUME_STEP, 0, false, 0, 0 };
 	uint8_t wide[16] = { [15] = 9 };
 	uint64_t v;
 
