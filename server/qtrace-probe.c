@@ -267,7 +267,10 @@ int verb_rules(struct session *s, struct args *a, struct buf *out)
 		if (r->action == ACTION_SET)
 			buf_printf(out, "%s,", r->reg_name);
 		put_match(r, out);
-		buf_printf(out, ",hits=%lx,failed=%lx;", r->hits, r->failed);
+		buf_printf(out, ",hits=%lx,failed=%lx", r->hits, r->failed);
+		if (r->left_out)
+			buf_printf(out, ",left-out=%lx", r->left_out);
+		buf_putc(out, ';');
 	}
 	return 0;
 }

@@ -54,7 +54,8 @@ static void transform(void *user, struct transform *it)
 		list_each(r, &l.q->rules, node) {
 			if (!l.insn.ok || !applies(&l, r, pid))
 				continue;
-			transform_callout(it, rule_met, r);
+			r->left_out += transform_callout_if(it, r->when,
+							    rule_met, r) < 0;
 			keeps &= r->action != ACTION_SKIP || r->when;
 		}
 		if (keeps)

@@ -32,8 +32,9 @@ struct rule {
 	struct ax_program *when; /* NULL: always; owned, as are the others */
 	struct ax_program *values[VALUES_MAX];
 	unsigned n_values;
-	uint64_t hits;	 /* `when` held */
-	uint64_t failed; /* ... or could not be evaluated, or a value */
+	uint64_t hits;	   /* `when` held */
+	uint64_t failed;   /* ... or could not be evaluated, or a value */
+	uint64_t left_out; /* instructions: there is too much in a block */
 };
 
 /* Owned by the session from now on; it has a number. */

@@ -182,6 +182,11 @@ struct callout {
 	uint32_t at; /* offset into the region */
 };
 
+/* A load that may fault, and where its thread goes on then: offsets. */
+struct fault {
+	uint32_t at, to;
+};
+
 struct region {
 	struct translate_stats *stats;
 	unsigned index, cluster;
@@ -210,6 +215,8 @@ struct region {
 	} owners[2];
 	uint32_t *stub_blocks;
 	uint32_t n_stub_blocks, cap_stub_blocks;
+	struct fault *faults; /* ascending */
+	uint32_t n_faults, cap_faults;
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
 	uint32_t turn, turned; /* flow_turn_write(); where it ends */
@@ -456,6 +463,11 @@ uint32_t region_stub(struct region *rg, const struct stub *stub);
 uint32_t region_exit(struct region *rg, uint64_t pc, enum slow_kind slow);
 /* The stub whose code holds the offset, or NULL. */
 struct stub *trail_stub(const struct trail *tl, uint32_t at);
+
+/* What is written next in the hot stream may fault there. */
+void region_fault(struct region *rg, uint32_t at, uint32_t to);
+/* Where a thread that faults at the offset goes on; 0: that is no such load. */
+uint32_t region_fault_at(const struct region *rg, uint32_t at);
 
 /* Size bytes of data, aligned to 8, for which there is room: an offset into the
  * region. */

@@ -20,10 +20,10 @@
 /*
  * More than any block takes, with all that belongs to it: 128 instructions of
  * 15 bytes, each with an event and an operand that is replaced, all their bytes
- * compared, and what a transformer puts. Behind that, stubs for what is
- * learned, dropped and landed on later.
+ * compared, and what a transformer puts, with 4096 bytes of conditions. Behind
+ * that, stubs for what is learned, dropped and landed on later.
  */
-#define HOT_ROOM   40960u
+#define HOT_ROOM   45056u
 #define COLD_ROOM  4096u
 #define STUBS_ROOM 768u
 #ifdef HOSTILE
@@ -31,7 +31,7 @@
 #else
 #define STUBS_KEPT 512u
 #endif
-#define DATA_ROOM  1024u
+#define DATA_ROOM 1024u
 
 /* --- layout -------------------------------------------------------------- */
 
@@ -85,7 +85,7 @@ void region_reset(struct space *sp, struct region *rg)
 	map_fini(&rg->exits);
 	rg->n_blocks = rg->n_published = rg->n_sites = 1;
 	rg->n_caches = rg->n_events = 1;
-	rg->n_callouts = 0;
+	rg->n_callouts = rg->n_faults = 0;
 	flow_disown(rg, false);
 	rg->worn = false;
 	rg->born = 0;
@@ -304,6 +304,7 @@ void region_free(struct region *rg)
 	free(rg->events);
 	free(rg->callouts);
 	flow_disown(rg, true);
+	free(rg->faults);
 	free(rg);
 }
 

@@ -30,6 +30,13 @@ bool siginfo_trapped(struct translator *tr, struct thread *low,
 	       trail_knows(tl, pc - 1);
 }
 
+bool siginfo_is_fault(struct translator *tr, struct thread *low)
+{
+	siginfo_t si;
+
+	return siginfo_read(tr, low, &si) && si.si_code > 0;
+}
+
 void siginfo_mend_call(struct translator *tr, struct thread *low,
 		       struct follow *f)
 {

@@ -30,4 +30,7 @@ void siginfo_mend_call(struct translator *tr, struct thread *low,
 bool siginfo_misses_bytes(struct translator *tr, struct thread *low,
 			  struct follow *f);
 
+/* Has the instruction that the thread is at caused its signal? */
+bool siginfo_is_fault(struct translator *tr, struct thread *low);
+
 #endif

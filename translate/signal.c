@@ -66,6 +66,9 @@ bool follow_take_signal(struct translator *tr, struct thread *th,
 		return follow_take_trap(tr, th, f, ev);
 	if (!ev->signo)
 		return true;
+	if (f->in_cache && (ev->signo == SIGBUS || ev->signo == SIGSEGV) &&
+	    follow_passes_fault(tr, low, f))
+		return false;
 	if (f->in_cache) {
 		follow_leave(tr, low, f, false);
 		if ((ev->signo == SIGBUS || ev->signo == SIGSEGV) &&

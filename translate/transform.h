@@ -94,6 +94,14 @@ void transform_keep(struct transform *it);
 int transform_put(struct transform *it, const void *code, size_t n);
 /* A call of fn, in place of which no code of the program's is executed. */
 int transform_callout(struct transform *it, callout_fn *fn, void *user);
+/* The same if the expression holds, or may: fn looks again. What can be compiled
+ * of it is in the code, so nothing is called where it does not hold. when is
+ * borrowed; NULL: always. A thread that blocks or ignores SIGSEGV when the
+ * expression reads memory that is not there has its action for it reset, as the
+ * kernel does for any fault then. */
+struct ax_program;
+int transform_callout_if(struct transform *it, const struct ax_program *when,
+			 callout_fn *fn, void *user);
 /* A return to the caller: instead of the current instruction, if there is a
  * jump to what would return. It ends the block. */
 int transform_return(struct transform *it);

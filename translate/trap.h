@@ -19,6 +19,10 @@ bool follow_take_trap(struct translator *tr, struct thread *th,
  * above is to be told. */
 bool follow_take_signal(struct translator *tr, struct thread *th,
 			struct follow *f, struct stop *ev);
+/* A fault of the lower thread, which is in the cache, was one of an expression
+ * (region_fault()): it goes on, and nobody hears of it. */
+bool follow_passes_fault(struct translator *tr, struct thread *low,
+			 struct follow *f);
 /* It has been rewound, and goes on with that signal. */
 void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
 		    int signo);

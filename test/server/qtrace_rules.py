@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Call probes and transformer rules: what they collect, count, skip, stop at
 and set, with agent expressions; and how mistakes are answered."""
+import random
 import re
 
-from qtracing import followed, refused, trace
+from qtracing import followed, refused, stats, trace
 from rsp import Session, case, check, equal, main
 
 OURS = "it does not translate"
@@ -162,6 +163,106 @@ def threads_are_told_apart():
         equal(sorted(v[3][0] for v in got), list(range(1, 21)), "values")
         equal(len({v[1] for v in got}), 20, "threads")
         equal(hits(s, n), 20, "hits")
+
+
+@case(peer=OURS, seconds=60)
+def conditions_are_in_the_code():
+    """Nobody is stopped where they do not hold."""
+    with followed("calls", "500") as s:
+        leaf = s.addr("leaf")
+        n = added(s, "probe:%x;%s;when=%s" % (
+            leaf, x(reg(RDI)), x(reg(RDI), const(4981), EQUAL)))
+        m = added(s, "probe:%x;when=%s" % (
+            leaf, x(reg(RSP), REF64, const(0), EQUAL)))
+        k = added(s, "probe:%x;when=%s" % (
+            leaf, x(reg(RDI), const(4000), LESS, const(16), REF64, NOT)))
+        before = stats(s)
+        s.finish(30)
+        more = {key: v - before[key] for key, v in stats(s).items()}
+        equal([hits(s, i) for i in (n, m, k)], [1, 0, 0], "hits")
+        equal(more["conditions_called"], 0, "not compiled")
+        check(more["conditions"] >= 3, "compiled", more["conditions"])
+        equal(more["conditions_failed"], 500, "loads that fault")
+        equal(more["callouts"], 1 + 500, "stops")
+        equal(rules(s)[k].split("failed=")[1], "1f4", "failed")
+        check(s.printed().startswith("total 1248000 "), s.printed())
+
+
+def expression(r, depth):
+    """One of any kind that leaves a value, over registers and the stack."""
+    if depth == 0:
+        return r.choice([reg(r.randrange(17)), const(r.getrandbits(64)),
+                         const(r.randrange(-3, 70)), "22%02x" % r.randrange(
+                             256), reg(RSP) + REF64])
+    one, two = expression(r, depth - 1), expression(r, r.randrange(depth))
+    return r.choice([
+        lambda: one + two + "%02x" % r.choice(
+            [2, 3, 4, 9, 10, 11, 15, 16, 17, 19, 20, 21]),
+        lambda: one + r.choice(["0e", "12", "16%02x" % r.randrange(70),
+                                "2a%02x" % r.randrange(70)]),
+        lambda: one + two + r.choice(["2b03", "320103", "29", "2b29"]),
+        lambda: one + "28" + r.choice(["02", "03", "0f"]),
+        lambda: one + two + reg(RDI) + "33" + "0203",
+        lambda: conditional(one, two, reg(RAX)),
+        lambda: reg(RSP) + two + "220f0f02" + r.choice(["17", "18", "19"]),
+    ])()
+
+
+def conditional(test, yes, no):
+    """test ? yes : no, by jumps: where they go is put in later, as it counts
+    from the program's beginning."""
+    return "[%s|%s|%s]" % (test, yes, no)
+
+
+def lay_out(text, at=0):
+    """Bytes, with conditionals laid out, in hex."""
+    out, i = "", 0
+    while i < len(text):
+        if text[i] != "[":
+            out += text[i]
+            i += 1
+            continue
+        parts, depth, last = [], 0, i + 1
+        for j in range(i, len(text)):
+            depth += (text[j] == "[") - (text[j] == "]")
+            if (text[j] == "|" and depth == 1) or depth == 0:
+                parts.append(text[last:j])
+                last = j + 1
+            if depth == 0:
+                break
+        here = at + len(out) // 2
+        test = lay_out(parts[0], here)
+        no_at = here + len(test) // 2 + 3
+        no = lay_out(parts[2], no_at)
+        yes_at = no_at + len(no) // 2 + 3
+        yes = lay_out(parts[1], yes_at)
+        out += "%s20%04x%s21%04x%s" % (test, yes_at, no,
+                                      yes_at + len(yes) // 2, yes)
+        i = j + 1
+    return out
+
+
+@case(peer=OURS, seconds=120)
+def compiled_conditions_are_those_of_the_interpreter():
+    """Each is a count's condition, and a value that is collected."""
+    r = random.Random(20)
+    compiled = 0
+    for _ in range(12):
+        with followed("calls", "8") as s:
+            pairs = []
+            for _ in range(4):
+                e = x(lay_out(expression(r, r.randrange(1, 4))))
+                at = "transform:%s&mnemonic=add;" % in_function(s, "leaf")
+                pairs.append((added(s, at + "count;when=" + e),
+                              added(s, at + "collect;" + e), e))
+            s.finish(30)
+            compiled += stats(s)["conditions"]
+            got = values(s)
+            for n, m, e in pairs:
+                mine = [v[3][0] for v in got if v[0] == m]
+                check(mine, "nothing was collected", rules(s))
+                equal(hits(s, n), sum(1 for v in mine if v), e)
+    check(compiled > 60, "compiled", compiled)
 
 
 # --- rules --------------------------------------------------------------------

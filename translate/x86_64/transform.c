@@ -11,17 +11,20 @@
 #include "translate/callback.h"
 #include "translate/layer.h"
 #include "translate/x86_64/compiler.h"
+#include "translate/x86_64/expression.h"
 
-#define PUTS_MAX   256 /* of a block */
-#define PUTS_BYTES (PUTS_MAX * X86_INSN_MAX)
+#define PUTS_MAX	 256 /* of a block */
+#define PUTS_BYTES	 (PUTS_MAX * X86_INSN_MAX)
+#define CONDITIONS_BYTES 4096u /* beside those */
 
 struct transform {
 	struct compiler *c;
 	const struct insn *now; /* NULL: none, or it was kept */
 	unsigned n;		/* of the one that comes next */
 	unsigned n_puts, n_bytes;
-	bool over;     /* the block is */
-	uint64_t next; /* then: where the code that comes next continues */
+	size_t conditions; /* bytes */
+	bool over;	   /* the block is */
+	uint64_t next;	   /* then: where the code that comes next continues */
 };
 
 /* --- putting ------------------------------------------------------------- */
@@ -31,17 +34,40 @@ bool put_begin(struct compiler *c)
 	return ++c->seq > c->done;
 }
 
-void callout_write(struct compiler *c, callout_fn *fn, void *user)
+/* The jump to a stub; behind it, and skip bytes more, the thread goes on. */
+static void write_call(struct compiler *c, callout_fn *fn, void *user,
+		       uint32_t skip)
 {
 	struct callout k = { .fn = fn, .user = user };
 	struct stub stub = { .pc = c->w.pc, .kind = STUB_CALLOUT };
 
-	if (!put_begin(c))
-		return;
 	w_mark(&c->w, 0, 0);
-	k.at = stream_at(c->w.s) + 5;
+	k.at = stream_at(c->w.s) + 5 + skip;
 	stub.arg = callout_new(c->w.rg, &k);
 	w_jmp_at(&c->w, w_stub(&c->w, &stub));
+}
+
+void callout_write(struct compiler *c, callout_fn *fn, void *user)
+{
+	if (!put_begin(c))
+		return;
+	write_call(c, fn, user, 0);
+	put_end(c);
+}
+
+#define LANDING 9u /* bytes of expression_lands() */
+
+static void write_conditional(struct compiler *c, const struct ax_program *when,
+			      callout_fn *fn, void *user)
+{
+	uint32_t jump;
+
+	if (!put_begin(c))
+		return;
+	jump = expression_write(&c->w, when);
+	write_call(c, fn, user, LANDING);
+	expression_lands(&c->w, jump);
+	c->sp->tr->stats.conditions++;
 	put_end(c);
 }
 
@@ -96,6 +122,25 @@ int transform_callout(struct transform *it, callout_fn *fn, void *user)
 	if (r == 0)
 		callout_write(it->c, fn, user);
 	return r;
+}
+
+int transform_callout_if(struct transform *it, const struct ax_program *when,
+			 callout_fn *fn, void *user)
+{
+	size_t size = when ? expression_size(when) : 0;
+
+	int r;
+
+	if (!size || it->conditions + size > CONDITIONS_BYTES) {
+		it->c->sp->tr->stats.conditions_called += when != NULL;
+		return transform_callout(it, fn, user);
+	}
+	r = room(it, 1, X86_INSN_MAX);
+	if (r < 0)
+		return r;
+	it->conditions += size;
+	write_conditional(it->c, when, fn, user);
+	return 0;
 }
 
 int transform_return(struct transform *it)

@@ -32,6 +32,8 @@ enum {
 	WIN_THREAD = 0x88,     /* the thread's id as it sees it; 0: unknown */
 	WIN_SLOW = 0x90,       /* what has set the target: enum slow_kind */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
+	WIN_VALUES = 0x400,    /* an expression's stack */
+	WIN_VALUES_MAX = 64,   /* ... words of it */
 	WIN_CHUNKS = 0x800, /* flows.h: where a log goes on at the end of a
 			     * chunk, by bits 16 to 23 of that's address */
 	WIN_PAGE = 0x1000,

@@ -1,0 +1,57 @@
+/* Loads in translated code that are not the program's: an expression's. */
+#include <signal.h>
+
+#include "base/mem.h"
+#include "translate/layer.h"
+#include "translate/siginfo.h"
+#include "translate/trap.h"
+#include "translate/x86_64/rewind.h"
+
+void region_fault(struct region *rg, uint32_t at, uint32_t to)
+{
+	if (rg->n_faults == rg->cap_faults) {
+		rg->cap_faults = rg->cap_faults ? 2 * rg->cap_faults : 64;
+		rg->faults = xrealloc(rg->faults,
+				      rg->cap_faults * sizeof(*rg->faults));
+	}
+	rg->faults[rg->n_faults++] = (struct fault){ at, to };
+}
+
+uint32_t region_fault_at(const struct region *rg, uint32_t at)
+{
+	uint32_t lo = 0, hi = rg->n_faults;
+
+	while (lo < hi) {
+		uint32_t mid = (lo + hi) / 2;
+
+		if (rg->faults[mid].at == at)
+			return rg->faults[mid].to;
+		if (rg->faults[mid].at < at)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return 0;
+}
+
+bool follow_passes_fault(struct translator *tr, struct thread *low,
+			 struct follow *f)
+{
+	uint8_t *image = follow_image(tr, low, false);
+	const struct region *rg;
+	uint32_t to;
+
+	if (!image)
+		return false;
+	rg = space_region_at(f->space, *image_reg(image, IMAGE_RIP));
+	to = rg ? region_fault_at(rg, (uint32_t)(*image_reg(image, IMAGE_RIP) -
+						 rg->addr))
+		: 0;
+	if (!to || !siginfo_is_fault(tr, low))
+		return false;
+	tr->stats.conditions_failed++;
+	image = follow_image(tr, low, true);
+	*image_reg(image, IMAGE_RIP) = rg->addr + to;
+	follow_go(tr, low, RESUME_CONT, 0);
+	return true;
+}
