@@ -1,0 +1,209 @@
+#include "trace/feed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "translate/record.h"
+
+/* A program in memory, as translate/flow.h counts them. */
+struct feed_image {
+	uint32_t image;	  /* the run's number; 0: nothing was told of it */
+	uint32_t *blocks; /* the run's numbers by those here */
+	uint32_t cap_blocks;
+};
+
+static const uint8_t ends[] = {
+	[FLOW_FALLS] = END_FALLS,
+	[FLOW_JUMP] = END_FALLS,
+	[FLOW_CONDITIONAL] = END_FALLS,
+	[FLOW_CALL] = END_CALL,
+	[FLOW_RETURN] = END_RET,
+	[FLOW_INDIRECT_JUMP] = END_JUMP_IND,
+	[FLOW_INDIRECT_CALL] = END_CALL_IND,
+	[FLOW_SYSCALL] = END_SYSCALL,
+	[FLOW_OTHER] = END_FALLS,
+};
+
+static struct feed_image *image_at(struct feed *f, uint32_t n)
+{
+	uint32_t cap = f->cap_images;
+
+	if (n >= cap) {
+		f->cap_images = n + 16;
+		f->images =
+			xrealloc(f->images, f->cap_images * sizeof(*f->images));
+		memset(f->images + cap, 0,
+		       (f->cap_images - cap) * sizeof(*f->images));
+	}
+	if (!f->images[n].image)
+		f->images[n].image = story_image_add(f->run);
+	return &f->images[n];
+}
+
+/* --- what is told --------------------------------------------------------- */
+
+/* The place of the block. */
+static uint64_t place_of(struct feed *f, uint32_t image,
+			 const struct flow_block *b)
+{
+	const struct translate_module *m = b->module;
+	struct story_mapping mapping;
+
+	if (!m)
+		return b->begin & PLACE_OFFSET;
+	mapping = (struct story_mapping){
+		.object = story_object(f->run, m->path, m->base, m->size,
+				       m->offset),
+		.base = m->base,
+		.size = m->size,
+	};
+	story_map(f->run, image, &mapping);
+	return ((uint64_t)mapping.object << PLACE_SHIFT) + b->begin - m->base;
+}
+
+static void take_block(void *user, uint32_t image, uint32_t id,
+		       const struct flow_block *b)
+{
+	struct feed *f = user;
+	struct feed_image *im = image_at(f, image);
+	uint64_t begin = place_of(f, im->image, b);
+
+	if (id >= im->cap_blocks) {
+		im->cap_blocks = 2 * id + 1024;
+		im->blocks = xrealloc(im->blocks,
+				      im->cap_blocks * sizeof(*im->blocks));
+	}
+	im->blocks[id] = story_block(
+		f->run, im->image,
+		&(struct story_block){
+			.begin = begin,
+			.last = begin + (b->last - b->begin),
+			.bytes = b->bytes,
+			.instructions = b->instructions,
+			.end = ends[b->end],
+			.code = place_object(begin) ? NULL : (uint8_t *)b->code,
+		});
+}
+
+static struct story_thread *thread_of(struct feed *f,
+				      const struct flow_who *who)
+{
+	uint32_t image = image_at(f, who->image)->image;
+	struct story_thread *th = story_thread_find(f->run, who->id);
+
+	/* An image that ends tells so; but a thread's id may be another's by
+	 * then. */
+	if (th && th->image != image) {
+		story_thread_end(f->run, th);
+		th = NULL;
+	}
+	return th ? th : story_thread_add(f->run, image, who->id);
+}
+
+#define AT_ONCE 4096
+
+/* A log comes in pieces, one right after the other: it was all executed before
+ * the first of them came. */
+#define AT_ONCE_NS 50000
+
+static void tell_time(struct feed *f, struct story_thread *th)
+{
+	int64_t now = clock_ns();
+
+	if (f->last != th || now - f->done > AT_ONCE_NS)
+		story_time(f->run, th, now);
+	f->last = th;
+}
+
+static void take_path(void *user, const struct flow_who *who,
+		      const uint32_t *ids, size_t n)
+{
+	struct feed *f = user;
+	struct story_thread *th = thread_of(f, who);
+	const uint32_t *blocks = f->images[who->image].blocks;
+	uint32_t mine[AT_ONCE];
+
+	tell_time(f, th);
+	while (n) {
+		size_t now = n < AT_ONCE ? n : AT_ONCE;
+
+		for (size_t i = 0; i < now; i++)
+			mine[i] = blocks[ids[i]];
+		story_path(f->run, th, mine, now);
+		ids += now;
+		n -= now;
+	}
+	f->done = clock_ns();
+}
+
+static void take_cut(void *user, const struct flow_who *who,
+		     uint32_t instructions)
+{
+	struct feed *f = user;
+
+	story_cut(f->run, thread_of(f, who), instructions);
+}
+
+static void take_gap(void *user, const struct flow_who *who, uint64_t pc)
+{
+	struct feed *f = user;
+
+	(void)pc;
+	story_lost(f->run, thread_of(f, who));
+}
+
+static void take_lost(void *user, const struct flow_who *who)
+{
+	struct feed *f = user;
+
+	story_lost(f->run, thread_of(f, who));
+}
+
+static void take_end(void *user, const struct flow_who *who, bool exact)
+{
+	struct feed *f = user;
+	struct story_thread *th = story_thread_find(f->run, who->id);
+
+	if (!exact && th)
+		story_lost(f->run, th);
+	if (th)
+		story_thread_end(f->run, th);
+	f->last = NULL;
+}
+
+static void take_image_end(void *user, uint32_t image)
+{
+	struct feed *f = user;
+	struct feed_image *im = image_at(f, image);
+
+	story_image_end(f->run, im->image);
+	f->last = NULL;
+	free(im->blocks);
+	*im = (struct feed_image){ 0 };
+}
+
+/* --- beginning and end ---------------------------------------------------- */
+
+void feed_init(struct feed *f, struct story *r, struct flow_sink *sink)
+{
+	*f = (struct feed){ .run = r };
+	*sink = (struct flow_sink){
+		.block = take_block,
+		.path = take_path,
+		.cut = take_cut,
+		.gap = take_gap,
+		.lost = take_lost,
+		.end = take_end,
+		.image_end = take_image_end,
+		.user = f,
+	};
+}
+
+void feed_fini(struct feed *f)
+{
+	for (uint32_t i = 0; i < f->cap_images; i++)
+		free(f->images[i].blocks);
+	free(f->images);
+}
