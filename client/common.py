@@ -256,7 +256,7 @@ def signed(text):
 # --- the command's words -----------------------------------------------------
 
 USAGE = {
-    "follow": "[none|coverage|count|trace] [KEY=VALUE]...\n"
+    "follow": "[none|coverage|count|trace|flow] [KEY=VALUE]...\n"
               "Run the program translated from its next resume on, and record "
               "that (count).\nKEY: events, buffer, full; see doc/qtrace.md.",
     "unfollow": "\nRun its original code again.",
@@ -272,7 +272,7 @@ USAGE = {
     "save": "ANNEX FILE\nWrite what was recorded to a file: coverage.drcov, "
             "events, ...",
 }
-MODES = ("none", "coverage", "count", "trace")
+MODES = ("none", "coverage", "count", "trace", "flow")
 DEFAULT_ROWS = 20
 
 

@@ -2,7 +2,7 @@
  * qXfer:qtrace:read: what was recorded, as documents and files. They can be
  * read at any time, and after the program's end.
  */
-#include "server/qtrace.h"
+#include "server/qtrace-record.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -107,19 +107,65 @@ static int write_probes(struct session *s, FILE *f)
 	return 0;
 }
 
+static int write_callgrind(struct session *s, FILE *f)
+{
+	return record_write(qtrace_of(s), "callgrind", f, &s->err);
+}
+
+static int write_folded(struct session *s, FILE *f)
+{
+	return record_write(qtrace_of(s), "folded", f, &s->err);
+}
+
+static int write_timeline(struct session *s, FILE *f)
+{
+	return record_write(qtrace_of(s), "perfetto", f, &s->err);
+}
+
+static int write_record(struct session *s, FILE *f)
+{
+	return record_write_raw(qtrace_of(s), f, &s->err);
+}
+
 static const struct {
 	const char *name;
 	annex_fn *write;
 } annexes[] = {
-	{ "events", write_events }, { "blocks", write_blocks },
-	{ "stats", write_stats },   { "coverage.drcov", write_drcov },
-	{ "probes", write_probes }, { "maps", write_maps },
+	{ "events", write_events },
+	{ "blocks", write_blocks },
+	{ "stats", write_stats },
+	{ "coverage.drcov", write_drcov },
+	{ "profile.callgrind", write_callgrind },
+	{ "stacks.folded", write_folded },
+	{ "timeline.json", write_timeline },
+	{ "record", write_record },
+	{ "probes", write_probes },
+	{ "maps", write_maps },
 };
 
 void put_annexes(struct buf *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(annexes); i++)
 		buf_printf(out, "%s%s", i ? "," : "", annexes[i].name);
+}
+
+int verb_recorded(struct session *s, struct args *a, struct buf *out)
+{
+	const struct qtrace *q = qtrace_of(s);
+	uint64_t events = 0, lost = 0, kept, cut;
+
+	if (!take_end(a))
+		return -EPROTO;
+	qtrace_catch_up(s->trace);
+	for (size_t i = 0; i < q->events.n_threads; i++) {
+		events += q->events.threads[i]->n;
+		lost += q->events.threads[i]->lost;
+	}
+	record_sizes(q, &kept, &cut);
+	buf_printf(out, "events=%lx;events-lost=%lx;values-lost=%lx;", events,
+		   lost, q->values.lost);
+	buf_printf(out, "record-bytes=%lx;record-bytes-lost=%lx;", kept, cut);
+	return 0;
 }
 
 int verb_read(struct session *s, struct args *a, struct buf *out)

@@ -1,5 +1,5 @@
 /* Following: which threads run translated, and what they record. */
-#include "server/qtrace.h"
+#include "server/qtrace-record.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,21 +9,23 @@
 #include "trace/events.h"
 
 static const char *const names[] = {
-	[MODE_NONE] = "none",
-	[MODE_COVERAGE] = "coverage",
-	[MODE_COUNT] = "count",
-	[MODE_TRACE] = "trace",
+	[MODE_NONE] = "none",	[MODE_COVERAGE] = "coverage",
+	[MODE_COUNT] = "count", [MODE_TRACE] = "trace",
+	[MODE_FLOW] = "flow",
 };
 
+/* What has no name here is Qbtrace's. */
 const char *mode_name(enum trace_mode mode)
 {
-	return names[mode];
+	return names[mode] ? names[mode] : "history";
 }
 
 void put_modes(struct buf *out, const char *between)
 {
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		buf_printf(out, "%s%s", i ? between : "", names[i]);
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (names[i])
+			buf_printf(out, "%s%s", i ? between : "", names[i]);
+	}
 }
 
 /* --- what is asked for --------------------------------------------------- */
@@ -40,7 +42,7 @@ struct wish {
 static bool take_mode(struct wish *w, const char *text)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!strcmp(text, names[i])) {
+		if (names[i] && !strcmp(text, names[i])) {
 			w->mode = (enum trace_mode)i;
 			return w->has_mode = true;
 		}
@@ -55,8 +57,8 @@ static int take_option(struct session *s, struct wish *w, const char *key,
 		return take_mode(w, value)
 			       ? 0
 			       : err_set(&s->err, -EINVAL,
-					 "mode is none, coverage, count or "
-					 "trace");
+					 "mode is none, coverage, count, "
+					 "trace or flow");
 	if (!strcmp(key, "events"))
 		return events_parse(value, &w->events, &s->err);
 	if (!strcmp(key, "buffer"))
@@ -121,9 +123,12 @@ static int complete(struct session *s, struct wish *w)
 	if (w->alone && w->who.tid < 0)
 		return err_set(&s->err, -EINVAL,
 			       "births=0 is for a single thread");
-	if (!traces && (w->events || w->buffer || w->stops))
+	if (!traces && (w->events || w->stops))
 		return err_set(&s->err, -EINVAL,
-			       "events, buffer and full belong to mode=trace");
+			       "events and full belong to mode=trace");
+	if (!traces && w->mode != MODE_FLOW && w->buffer)
+		return err_set(&s->err, -EINVAL,
+			       "a buffer belongs to mode=trace or mode=flow");
 	if (!traces)
 		return 0;
 	w->mode = MODE_TRACE;
@@ -230,6 +235,10 @@ int verb_follow(struct session *s, struct args *a, struct buf *out)
 	qtrace_of(s);
 	if (w.mode == MODE_TRACE)
 		set_trace(s, &w);
+	if (w.mode == MODE_FLOW)
+		r = record_begin(s->trace, w.buffer, &s->err);
+	if (r < 0)
+		return r;
 	r = each_process(s, follow, &w);
 	if (r >= 0)
 		buf_puts(out, "OK");

@@ -1,5 +1,5 @@
 /* What was recorded, and when it goes. */
-#include "server/qtrace.h"
+#include "server/qtrace-record.h"
 
 #include <stdlib.h>
 
@@ -34,6 +34,7 @@ struct qtrace *qtrace_of(struct session *s)
 
 static void forget(struct qtrace *q)
 {
+	record_end(q);
 	kept_clear(&q->events);
 	collected_clear(&q->values);
 	hits_fini(&q->ended);

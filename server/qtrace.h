@@ -42,6 +42,7 @@ struct qtrace {
 	int last_rule;		 /* the newest one's number */
 	struct collected values; /* that they told */
 	struct disassembler *disassembler; /* NULL: not needed yet */
+	struct record *record; /* NULL: nothing is; qtrace-record.h */
 };
 
 /* --- qtrace-state.c ------------------------------------------------------ */

@@ -19,7 +19,7 @@ def it_says_what_it_can():
         for token in ("qTrace+", "qXfer:qtrace:read+"):
             check(token in s.supported.split(";"), token, s.supported)
         reply = s.packet("qTrace:features")
-        for word in ("version=", "modes=none,coverage,count,trace",
+        for word in ("version=", "modes=none,coverage,count,trace,flow",
                      "events=call,ret,exec,block,compile", "annexes=events,"):
             check(word in reply, word, reply)
 
@@ -28,10 +28,10 @@ def it_says_what_it_can():
 def mistakes_are_named():
     with Session("calls") as s:
         for text, why in (
-                (";mode=loud", "none, coverage, count or trace"),
+                (";mode=loud", "none, coverage, count, trace or flow"),
                 (";events=calls", "no event is called 'calls'"),
                 (";buffer=3", "4k to 1G"), (";buffer=2G", "4k to 1G"),
-                (";buffer=64k", "belong to mode=trace"),
+                (";buffer=64k", "belongs to mode=trace or mode=flow"),
                 (";mode=count;events=call", "belong to mode=trace"),
                 (";mode=trace;full=burst", "wrap or stop"),
                 (";mode", "has no value"), (";", "KEY=VALUE"),
