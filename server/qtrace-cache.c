@@ -68,6 +68,29 @@ int verb_collect(struct session *s, struct args *a, struct buf *out)
 	return 0;
 }
 
+int verb_trust(struct session *s, struct args *a, struct buf *out)
+{
+	bool negative;
+	uint64_t n;
+
+	if (take_end(a)) {
+		int trust = translate_get_trust(s->target);
+
+		buf_printf(out, "trust=%s%x;", trust < 0 ? "-" : "",
+			   trust < 0 ? -trust : trust);
+		return 0;
+	}
+	negative = take_char(a, '-');
+	if (!take_hex(a, &n) || !take_end(a) || n > (negative ? 1 : TRUST_MOST))
+		return err_set(&s->err, -EINVAL,
+			       "how many times? -1, or a number in hex");
+	if (all_stand(s) < 0)
+		return -EBUSY;
+	translate_trust(s->target, negative ? -(int)n : (int)n);
+	buf_puts(out, "OK");
+	return 0;
+}
+
 int verb_cache_size(struct session *s, struct args *a, struct buf *out)
 {
 	char text[32] = "";

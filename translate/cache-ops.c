@@ -2,6 +2,7 @@
 #include <errno.h>
 
 #include "translate/block.h"
+#include "translate/callback.h"
 #include "translate/evict.h"
 #include "translate/follow.h"
 #include "translate/gate.h"
@@ -26,6 +27,24 @@ uint64_t translate_get_cache_size(const struct target *t)
 	return ((const struct translator *)t)->cache_size;
 }
 
+int translate_trust(struct target *t, int times)
+{
+	struct translator *tr = translator_of(t);
+
+	if (times < TRUST_NEVER || times > TRUST_MOST)
+		return -EINVAL;
+	if (times == tr->trust)
+		return 0;
+	tr->trust = times;
+	callbacks_outdate(tr, NULL);
+	return 0;
+}
+
+int translate_get_trust(const struct target *t)
+{
+	return ((const struct translator *)t)->trust;
+}
+
 int translate_invalidate(struct target *t, struct process *p, uint64_t lo,
 			 uint64_t hi)
 {
@@ -37,6 +56,7 @@ int translate_invalidate(struct target *t, struct process *p, uint64_t lo,
 		return -EINVAL;
 	sp->by = any_thread(p);
 	n = blocks_drop(sp, lo, hi);
+	map_fini(&sp->trusted);
 	gates_disarm(sp, lo, hi);
 	/* Pages that were read are read again. */
 	space_remapped(sp);

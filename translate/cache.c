@@ -360,6 +360,7 @@ void space_free(struct space *sp)
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
 	constants_fini(sp);
+	map_fini(&sp->trusted);
 	map_fini(&sp->plain_stores);
 	map_fini(&sp->section_ends);
 	map_fini(&sp->signed_ranges);
@@ -385,6 +386,7 @@ void space_flush(struct space *sp)
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
 	constants_fini(sp);
+	map_fini(&sp->trusted);
 	map_fini(&sp->callees);
 	sp->n_waiting = 0;
 	sp->worn = false;

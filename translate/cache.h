@@ -78,6 +78,7 @@ enum stub_kind {
 	STUB_SYSCALL,  /* one to look at; it goes on at offset arg */
 	STUB_STALE,    /* the bytes of block arg have changed */
 	STUB_GATE,     /* a page of block arg may have: see gate.h */
+	STUB_TRUST,    /* block arg has run unchanged often enough */
 	STUB_POINT,    /* a breakpoint of the layer above, at pc */
 	STUB_SECTION,  /* a store that may arm a restartable sequence */
 	STUB_EXCLUDED, /* the code at pc runs natively if it was called */
@@ -296,6 +297,7 @@ struct space {
 	unsigned batch;	       /* of translations: code.h */
 	unsigned batch_mapped; /* the last before the map changed */
 	struct code_page *pages_read;
+	struct map trusted; /* pc + 1 of code that is not looked at any more */
 	struct map plain_stores, section_ends, signed_ranges; /* section.c */
 	struct gates *gates; /* of code that may change; NULL: none yet */
 	bool wide;     /* executable ranges share low address bits, or did */

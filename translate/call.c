@@ -14,6 +14,7 @@ static void range_changed(struct space *sp, const struct watch *w)
 	if (w->lo >= w->hi)
 		return;
 	callees_forget(sp);
+	map_fini(&sp->trusted);
 	gates_open(sp, w->lo, w->hi);
 	if (w->stays)
 		blocks_drop_fixed(sp, w->lo, w->hi);

@@ -517,6 +517,7 @@ void follow_forget(struct process *p, uint64_t addr, uint64_t len)
 	if (!sp)
 		return;
 	callees_forget(sp);
+	map_fini(&sp->trusted);
 	blocks_drop(sp, addr, addr + len);
 	gates_disarm(sp, addr, addr + len);
 	space_remapped(sp);

@@ -70,6 +70,7 @@ struct translator {
 	bool callout_stops; /* the callout wants its thread to stop */
 	translate_switch_fn *switch_fn; /* or NULL */
 	void *switch_user;
+	int trust;     /* translate_trust() */
 	bool observed; /* translated code tells slow kinds apart */
 	struct stop *later; /* events to be told before others */
 	size_t n_later;

@@ -123,6 +123,19 @@ int translate_cache_size(struct target *t, uint64_t bytes);
 uint64_t translate_get_cache_size(const struct target *t);
 
 /*
+ * After how many times that code which may change was run, and was what it had
+ * been when it was translated, is it looked at no more? What the program makes
+ * of it afterwards is not noticed before translate_invalidate(), a call that
+ * maps or protects memory there, or the like. TRUST_NEVER, at first: it always
+ * is. 0: not even once. Code is translated again for it. -EINVAL: less than -1
+ * or more than TRUST_MOST.
+ */
+#define TRUST_NEVER (-1)
+#define TRUST_MOST  1000000000
+int translate_trust(struct target *t, int times);
+int translate_get_trust(const struct target *t);
+
+/*
  * What may be done to the code of a followed process, of which all threads are
  * stopped. -EINVAL: it is not followed, or that is no range.
  *

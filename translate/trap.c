@@ -193,6 +193,20 @@ static bool trap_gate(struct trap *t, struct stop *ev)
 	return false;
 }
 
+static bool trap_trust(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	struct block *b = block_find(sp, t->stub.pc);
+
+	(void)ev;
+	t->tr->stats.trusted++;
+	map_set(&sp->trusted, t->stub.pc + 1, sp);
+	if (b && block_ref(sp, b) == t->stub.arg)
+		block_drop(sp, b);
+	follow_run_on(t->tr, t->low, t->f);
+	return false;
+}
+
 /* As the processor does. */
 static void set_resumes(struct trap *t)
 {
@@ -336,13 +350,13 @@ static bool trap_section(struct trap *t, struct stop *ev)
 }
 
 static trap_fn *const traps[] = {
-	[STUB_EXIT] = trap_exit,       [STUB_INDIRECT] = trap_indirect,
-	[STUB_RETURN] = trap_return,   [STUB_LEARN] = trap_learn,
-	[STUB_NATIVE] = trap_native,   [STUB_SYSCALL] = trap_syscall,
-	[STUB_STALE] = trap_stale,     [STUB_POINT] = trap_point,
-	[STUB_DRAIN] = trap_drain,     [STUB_SECTION] = trap_section,
-	[STUB_GATE] = trap_gate,       [STUB_EXCLUDED] = trap_excluded,
-	[STUB_CALLOUT] = trap_callout,
+	[STUB_EXIT] = trap_exit,     [STUB_INDIRECT] = trap_indirect,
+	[STUB_RETURN] = trap_return, [STUB_LEARN] = trap_learn,
+	[STUB_NATIVE] = trap_native, [STUB_SYSCALL] = trap_syscall,
+	[STUB_STALE] = trap_stale,   [STUB_POINT] = trap_point,
+	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
+	[STUB_GATE] = trap_gate,     [STUB_EXCLUDED] = trap_excluded,
+	[STUB_TRUST] = trap_trust,   [STUB_CALLOUT] = trap_callout,
 };
 
 /*

@@ -488,6 +488,7 @@ struct target *translate_new(struct target *lower)
 	list_init(&tr->blocked);
 	tr->follow_execs = true;
 	tr->cache_size = CACHE_DEFAULT;
+	tr->trust = TRUST_NEVER;
 	mirror_start(tr);
 	events_init(tr);
 	return &tr->t;

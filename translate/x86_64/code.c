@@ -31,7 +31,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 	p->gate = NULL;
 	p->size = 0;
 	p->answer = 0;
-	if (p->flags & RANGE_X)
+	if (p->flags & RANGE_X && sp->tr->trust)
 		p->gate = gate_prepare(sp, addr, range);
 	if (p->gate && p->gate->state != GATE_HOT)
 		memcpy(p->bytes, p->gate->bytes, (size_t)(p->size = PAGE));
