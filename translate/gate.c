@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/lifeline.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -42,14 +42,6 @@ struct gates {
 	unsigned n_hot;
 	bool ending;
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return ts.tv_sec * INT64_C(1000) + ts.tv_nsec / 1000000;
-}
 
 /* The byte's bits are none of a process id. */
 static void set_flag(struct gate *g, bool v)
@@ -87,7 +79,7 @@ static void take_write(struct gates *gs, uint64_t addr)
 /* Hot pages whose time has come are tried again. */
 static void cool(struct gates *gs)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_coarse_ms();
 
 	pthread_mutex_lock(&gs->lock);
 	for (size_t i = 0; gs->all.slots && i <= gs->all.mask; i++) {
@@ -311,7 +303,7 @@ static void heat(struct gates *gs, struct gate *g)
 {
 	pthread_mutex_lock(&gs->lock);
 	g->state = GATE_HOT;
-	g->since = now_ms();
+	g->since = clock_coarse_ms();
 	gs->n_hot++;
 	pthread_mutex_unlock(&gs->lock);
 	page_drop(gs->sp, g);
@@ -323,7 +315,7 @@ static void heat(struct gates *gs, struct gate *g)
 /* True: it is hot now. */
 static bool has_heated(struct gates *gs, struct gate *g)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_coarse_ms();
 	unsigned written;
 
 	pthread_mutex_lock(&gs->lock);
@@ -345,7 +337,7 @@ static void cool_down(struct gates *gs, struct gate *g)
 	page_drop(gs->sp, g);
 	pthread_mutex_lock(&gs->lock);
 	g->state = GATE_OPEN;
-	g->since = now_ms();
+	g->since = clock_coarse_ms();
 	g->written = WRITES_MAX / 2; /* it may well be again */
 	g->heat += g->heat < HEAT_MAX;
 	pthread_mutex_unlock(&gs->lock);
@@ -402,7 +394,7 @@ static struct gate *gate_new(struct gates *gs, uint64_t page)
 	if (g->lives)
 		lifeline_begin(g->life, 0);
 	g->unknown = true;
-	g->since = now_ms();
+	g->since = clock_coarse_ms();
 	set_flag(g, true);
 	pthread_mutex_lock(&gs->lock);
 	map_set(&gs->all, page / PAGE + 1, g);

@@ -1,5 +1,6 @@
 #include "target/linux-ptrace/affinity.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 
@@ -46,7 +47,7 @@ void affinity_stopped(struct linux_target *lt, pid_t tid)
 
 	if (++a->stops < OFTEN_STOPS || a->refused)
 		return;
-	now = coarse_ms();
+	now = clock_coarse_ms();
 	a->since_ms = now;
 	a->stops = 0;
 	if (now - since > OFTEN_MS)

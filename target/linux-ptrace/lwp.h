@@ -265,8 +265,6 @@ extern const struct target_object_ops linux_object_ops;
 int linux_thread_core(struct target *t, struct thread *th);
 int linux_thread_name(struct target *t, struct thread *th, char *buf,
 		      size_t len);
-/* A clock good to some milliseconds, for a few nanoseconds. */
-int64_t coarse_ms(void);
 /* The state letter of /proc/PID/task/TID/stat, 0 when it is gone. */
 char proc_task_state(pid_t pid, pid_t tid);
 /* The status of a zombie, in the form of waitpid(2); 0 if there is no telling:

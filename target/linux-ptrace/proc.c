@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "target/linux-ptrace/lwp.h"
 
@@ -53,14 +54,6 @@ int proc_task_status(pid_t pid, pid_t tid)
  */
 #define SEEN_MS 10
 
-int64_t coarse_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 /* The name's field escapes some characters; the name's own file does not. */
 static void take_name(struct lwp *lwp, const char *stat)
 {
@@ -100,7 +93,7 @@ static bool look_at(struct lwp *lwp, int64_t good_ms)
 
 	if (lwp->seen_stopped)
 		return true;
-	now = coarse_ms();
+	now = clock_coarse_ms();
 	if (lwp->seen_ms && now - lwp->seen_ms < good_ms)
 		return true;
 	if (file_peek(stat, sizeof(stat), "/proc/%d/task/%d/stat",

@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "target/linux-ptrace/lwp.h"
 
 #define TICK_NS 2000000
@@ -218,7 +219,8 @@ static void collect_all(struct linux_target *lt)
 	pid_t tid;
 
 	lt->child_ended = false;
-	lt->swept_ms = coarse_ms();
+#include "base/clock.h"
+	lt->swept_ms = clock_coarse_ms();
 	while ((tid = wait_for(lt, -1, &status, WNOHANG)) > 0)
 		collect(lt, tid, status);
 }
@@ -229,6 +231,6 @@ static void collect_all(struct linux_target *lt)
 void lwps_collect(struct linux_target *lt)
 {
 	if (!only_few_move(lt) || lt->child_ended || !collect_moving(lt) ||
-	    coarse_ms() - lt->swept_ms > SWEEP_MS)
+	    clock_coarse_ms() - lt->swept_ms > SWEEP_MS)
 		collect_all(lt);
 }

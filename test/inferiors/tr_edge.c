@@ -136,6 +136,16 @@ static void run_kind(const struct kind *kind, const struct row *rows, size_t n)
 	tr_repair = NULL;
 }
 
+/* The handler leaves, or mends the page. */
+static void run_both(struct kind kind, const struct row *rows, size_t n,
+		     void (*repair)(void))
+{
+	kind.repair = NULL;
+	run_kind(&kind, rows, n);
+	kind.repair = repair;
+	run_kind(&kind, rows, n);
+}
+
 static void run_all(const struct kind *kind)
 {
 	run_kind(kind, branches, ARRAY_SIZE(branches));
@@ -219,10 +229,7 @@ static void half_pushes(void)
 
 	for (unsigned long over = 1; over < 8; over++) {
 		kind.end = (unsigned long)pages + 2 * PAGE + over;
-		kind.repair = NULL;
-		run_kind(&kind, pushes, ARRAY_SIZE(pushes));
-		kind.repair = unprotect;
-		run_kind(&kind, pushes, ARRAY_SIZE(pushes));
+		run_both(kind, pushes, ARRAY_SIZE(pushes), unprotect);
 	}
 	fill_words(pages + 2 * PAGE, PAGE / 8, leaf);
 }
@@ -269,12 +276,10 @@ static void run_rip(void (*make_bad)(char *), void (*repair)(void))
 }
 
 /* First it is right, so that a translator sees where it leads. */
-static void protect_known(char *page)
+static void go_and_protect(char *page)
 {
 	struct tr_regs r;
 
-	map_at(page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-	fill_words(page, PAGE / 8, landing);
 	for (int i = 0; i < 3; i++) {
 		tr_fill(&r);
 		tr_run(&r, call_rip);
@@ -284,23 +289,22 @@ static void protect_known(char *page)
 	mprotect(page, PAGE, PROT_NONE);
 }
 
+static void protect_known(char *page)
+{
+	map_at(page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+	fill_words(page, PAGE / 8, landing);
+	go_and_protect(page);
+}
+
 /* The same in a file's page that nobody may write. */
 static void protect_constant(char *page)
 {
-	struct tr_regs r;
-
 	cut(page);
 	uncut();
 	if (pwrite(file, &(void *){ landing }, 8, 0) != 8)
 		exit(2);
 	map_at(page, PROT_READ, MAP_PRIVATE, file);
-	for (int i = 0; i < 3; i++) {
-		tr_fill(&r);
-		tr_run(&r, call_rip);
-		tr_fill(&r);
-		tr_run(&r, jmp_rip);
-	}
-	mprotect(page, PAGE, PROT_NONE);
+	go_and_protect(page);
 }
 
 static void pointers(void)
@@ -330,10 +334,7 @@ static void by_gs(void)
 			     .at = (unsigned long)pages + PAGE };
 
 	syscall(SYS_arch_prctl, ARCH_SET_GS, GS);
-	run_kind(&kind, rows, ARRAY_SIZE(rows));
-	kind.repair = unprotect;
-	run_kind(&kind, rows, ARRAY_SIZE(rows));
-	kind.repair = NULL;
+	run_both(kind, rows, ARRAY_SIZE(rows), unprotect);
 	kind.make_bad = cut;
 	run_kind(&kind, rows, ARRAY_SIZE(rows));
 	syscall(SYS_arch_prctl, ARCH_SET_GS, 0);

@@ -503,34 +503,35 @@ def interrupt_of_endless_steps():
         check(2 in stops, "steps go on:", stops)
 
 
-@case(peer="gdbserver's SIGINT waits for the process that stands still")
-def interrupt_of_a_step_that_waits():
-    """In a call that does not return, the other standing still."""
+def step_that_waits(early):
+    """Into a call that does not return, another program standing still; it is
+    interrupted before it begins, or as it waits."""
     with Program("signalling", "loop") as p, Extended() as s:
         s.run("signalling", "read")
         runs = s.pid
         s.run_to("the_call")
         s.attach(p.pid)
         s.use(runs)
+        if early:
+            s.sock.sendall(b"\x03")
         s.start("vCont;s:p%x.%x" % (runs, runs))
-        check(until(lambda: task_state(runs) == "S"), "it does not wait")
-        stop = s.interrupt()
+        if early:
+            stop = s.wait(10)
+        else:
+            check(until(lambda: task_state(runs) == "S"), "it does not wait")
+            stop = s.interrupt()
         equal(ptid(stop.fields["thread"])[0], runs, "who stops")
+
+
+@case(peer="gdbserver's SIGINT waits for the process that stands still")
+def interrupt_of_a_step_that_waits():
+    step_that_waits(early=False)
 
 
 @case(peer="gdbserver's SIGINT waits for the process that stands still")
 def interrupt_before_a_step_that_waits():
     """It came between two stops, and the step is seen before it waits."""
-    with Program("signalling", "loop") as p, Extended() as s:
-        s.run("signalling", "read")
-        runs = s.pid
-        s.run_to("the_call")
-        s.attach(p.pid)
-        s.use(runs)
-        s.sock.sendall(b"\x03")
-        s.start("vCont;s:p%x.%x" % (runs, runs))
-        stop = s.wait(10)
-        equal(ptid(stop.fields["thread"])[0], runs, "who stops")
+    step_that_waits(early=True)
 
 
 @case(peer="gdbserver stops before it about as often")

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "arch/x86_64/decode.h"
@@ -102,6 +103,36 @@ static inline void stalker_ends(struct stalker *s)
 	s->d->shared->v[V_END] = 1;
 	s->d->shared->go = 1;
 	traced_ends(s->d);
+}
+
+/* The same, of one that runs. */
+static inline void stalker_exits(struct stalker *s)
+{
+	struct stop st;
+
+	s->d->shared->v[V_END] = 1;
+	st = traced_event(s->d);
+	assert_int_equal(st.kind, STOP_EXITED);
+	assert_int_equal(st.code, 0);
+}
+
+/* Is there memory of ours in it, or, with an address, is that there? */
+static inline bool stalker_has_ours(pid_t pid, uint64_t addr)
+{
+	char path[64], line[4096];
+	unsigned long lo, hi;
+	bool found = false;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		found |= strstr(line, "tracestub") &&
+			 sscanf(line, "%lx-%lx", &lo, &hi) == 2 &&
+			 (!addr || (addr >= lo && addr < hi));
+	if (f)
+		fclose(f);
+	return found;
 }
 
 static inline void stalker_same(struct stalker *s)

@@ -108,12 +108,7 @@ static void rounds(struct stalker *s, long n)
 
 static void ends(struct stalker *s)
 {
-	struct stop st;
-
-	s->d->shared->v[V_END] = 1;
-	st = traced_event(s->d);
-	assert_int_equal(st.kind, STOP_EXITED);
-	assert_int_equal(st.code, 0);
+	stalker_exits(s);
 	assert_int_equal(s->d->shared->v[0], 1);
 	assert_int_equal(s->d->shared->v[1], 0);
 }

@@ -83,12 +83,7 @@ static long run(struct stalker *s)
 
 static void ends(struct stalker *s)
 {
-	struct stop st;
-
-	s->d->shared->v[V_END] = 1;
-	st = traced_event(s->d);
-	assert_int_equal(st.kind, STOP_EXITED);
-	assert_int_equal(st.code, 0);
+	stalker_exits(s);
 	stalker_free(s);
 }
 

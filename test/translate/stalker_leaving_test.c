@@ -70,21 +70,6 @@ static void leave_in_transformer(void *user, struct transform *it)
 		leave(l);
 }
 
-static bool has_ours(pid_t pid)
-{
-	char path[64], line[4096];
-	bool found = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		found |= strstr(line, "tracestub") != NULL;
-	if (f)
-		fclose(f);
-	return found;
-}
-
 static void unfollow_in(const char *block, enum moment when)
 {
 	struct stalker *s = stalker_begin(run_two_blocks, MODE_NONE);
@@ -97,7 +82,7 @@ static void unfollow_in(const char *block, enum moment when)
 	while (!l.left)
 		assert_int_equal(s->d->t->ops->next_event(s->d->t, &st, true),
 				 0);
-	assert_false(has_ours(s->d->pid));
+	assert_false(stalker_has_ours(s->d->pid, 0));
 	s->d->shared->v[V_END] = 1;
 	st = traced_event(s->d);
 	assert_int_equal(st.kind, STOP_EXITED);
@@ -212,7 +197,7 @@ static void unfollow_deep(void **state)
 		s->d->t->ops->next_event(s->d->t, &st, true);
 	traced_stop(s->d);
 	translate_unfollow(s->d->t, s->p);
-	assert_false(has_ours(s->d->pid));
+	assert_false(stalker_has_ours(s->d->pid, 0));
 	stalker_ends(s);
 	assert_int_equal(s->d->shared->v[0], s->native[0]);
 	stalker_free(s);
@@ -259,7 +244,7 @@ static void end_threads(long delay)
 	assert_null(thread_find(s->d->t, (pid_t)s->d->shared->v[3]));
 	assert_true(translate_stats(s->d->t)->threads >= 6);
 	translate_unfollow(s->d->t, s->p);
-	assert_false(has_ours(s->d->pid));
+	assert_false(stalker_has_ours(s->d->pid, 0));
 	stalker_ends(s);
 	assert_int_equal(s->d->shared->v[0], s->native[0]);
 	stalker_free(s);

@@ -129,14 +129,7 @@ static void run_two(struct traced_shared *s)
 	while (!s->v[5])
 		usleep(100);
 	usleep(20000);
-	s->ready = 1;
-	traced_wait_for(&s->go);
-	do {
-		s->v[0] = snippet_call(spin, NULL, SPINS);
-		wrong |= s->v[0] != 1 + 6l * SPINS;
-	} while (!s->v[V_END]);
-	s->v[0] += wrong;
-	s->v[V_ENDED] = 1;
+	run_spin(s);
 	if (write(sleeping[1], "x", 1) != 1)
 		_exit(2);
 	pthread_join(other, NULL);
@@ -204,17 +197,6 @@ static void pump_until(struct stalker *s, const struct told *told)
 				 0);
 		poll(&pfd, 1, 100);
 	}
-}
-
-static void ends(struct stalker *s)
-{
-	struct stop st;
-
-	s->d->shared->v[V_END] = 1;
-	st = traced_event(s->d);
-
-	assert_int_equal(st.kind, STOP_EXITED);
-	assert_int_equal(st.code, 0);
 }
 
 static struct thread *other_thread(struct stalker *s)
@@ -296,7 +278,7 @@ static void on_other(int mode)
 	pump_until(s, &other);
 	assert_told(&first, traced_thread(s->d)->id);
 	assert_told(&other, other_thread(s)->id);
-	ends(s);
+	stalker_exits(s);
 	assert_spun(s);
 	assert_int_equal(s->d->shared->v[6], 2);
 	assert_int_equal(s->d->shared->v[8], 1);
@@ -340,7 +322,7 @@ static void on_other_sync(int mode)
 	assert_int_equal(translate_run_sync(s->d->t, other_thread(s), &call,
 					    20000, &value),
 			 0);
-	ends(s);
+	stalker_exits(s);
 	assert_spun(s);
 	assert_int_equal(s->d->shared->v[6], 3);
 	assert_int_equal(s->d->shared->v[1], 1);
@@ -384,7 +366,7 @@ static void raise_meanwhile(int mode)
 			 0);
 	assert_int_equal(value, 77);
 	traced_resume(s->d, (struct ptid){ -1, -1 }, 0);
-	ends(s);
+	stalker_exits(s);
 	assert_spun(s);
 	assert_int_equal(s->native[3], 0);
 	assert_int_equal(s->d->shared->v[3], 1);
@@ -460,7 +442,7 @@ static void time_is_up(int mode)
 	assert_int_equal(translate_run_sync(s->d->t, traced_thread(s->d), &call,
 					    30, &value),
 			 -ETIMEDOUT);
-	ends(s);
+	stalker_exits(s);
 	assert_spun(s);
 	assert_true(s->d->shared->v[6] > 0);
 	stalker_free(s);
@@ -510,7 +492,7 @@ static void followed_no_more(void **state)
 	traced_resume(s->d, (struct ptid){ -1, -1 }, 0);
 	pump_until(s, &t);
 	assert_told(&t, traced_thread(s->d)->id);
-	ends(s);
+	stalker_exits(s);
 	assert_spun(s);
 	stalker_free(s);
 }
@@ -562,7 +544,7 @@ static void many_times(void **state)
 		assert_int_equal(value, 654321);
 	}
 	assert_int_equal(n, 400);
-	ends(s);
+	stalker_exits(s);
 	assert_spun(s);
 	assert_int_equal(s->d->shared->v[1], 1);
 	stalker_free(s);

@@ -4,8 +4,6 @@
  */
 #include "test/translate/two_threads.h"
 
-#include <stdio.h>
-
 #include "translate/events.h"
 #include "translate/inspect.h"
 #include "translate/probe.h"
@@ -13,21 +11,6 @@
 #include "translate/transform.h"
 
 #define N_MODES 4
-
-static bool has_ours(pid_t pid)
-{
-	char path[64], line[4096];
-	bool found = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		found |= strstr(line, "tracestub") != NULL;
-	if (f)
-		fclose(f);
-	return found;
-}
 
 static int other(int which)
 {
@@ -73,7 +56,7 @@ static void one_of_two(int which, int mode)
 	assert_int_equal(c.of[other(which)], 0);
 	two_halt(s);
 	two_unfollow(s, which);
-	assert_false(has_ours(s->d->pid));
+	assert_false(stalker_has_ours(s->d->pid, 0));
 	assert_null(translate_space(s->p));
 	two_run(s);
 	two_turns(s);
@@ -365,24 +348,6 @@ static void breakpoint_of_both(void **state)
 	}
 }
 
-/* Where a thread may be, but for libraries: none is shown in the cache. */
-static bool is_in_cache(struct stalker *s, uint64_t pc)
-{
-	char path[64], line[4096];
-	unsigned long lo, hi;
-	bool found = false;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", s->d->pid);
-	f = fopen(path, "r");
-	while (f && fgets(line, sizeof(line), f))
-		found |= sscanf(line, "%lx-%lx", &lo, &hi) == 2 && pc >= lo &&
-			 pc < hi && strstr(line, "tracestub");
-	if (f)
-		fclose(f);
-	return found;
-}
-
 static void interrupts(void **state)
 {
 	struct stalker *s = two_start(V_SECOND, MODE_COUNT);
@@ -398,9 +363,9 @@ static void interrupts(void **state)
 		assert_int_equal(st.id.tid, id.tid);
 		assert_int_equal(st.kind, STOP_SIGNAL);
 		assert_int_equal(st.signo, 0);
-		assert_false(is_in_cache(s, pc_of(s, th)));
+		assert_false(stalker_has_ours(s->d->pid, pc_of(s, th)));
 		step(s, id);
-		assert_false(is_in_cache(s, pc_of(s, th)));
+		assert_false(stalker_has_ours(s->d->pid, pc_of(s, th)));
 		traced_resume(s->d, id, 0);
 	}
 	two_turns(s);
@@ -467,7 +432,7 @@ static void unfollowed_by_callbacks(void **state)
 	two_until(s, is_one_alone, (long)&hits);
 	two_until(s, is_none, 0);
 	assert_int_equal(hits, 2);
-	assert_false(has_ours(s->d->pid));
+	assert_false(stalker_has_ours(s->d->pid, 0));
 	two_turns(s);
 	two_ends(s);
 }
@@ -480,7 +445,7 @@ static void detached(int which)
 
 	two_turns(s);
 	s->d->t->ops->detach(s->d->t, s->p, 0);
-	assert_false(has_ours(s->d->pid));
+	assert_false(stalker_has_ours(s->d->pid, 0));
 	first = shared->v[V_FIRST];
 	second_turns = shared->v[V_SECOND];
 	while (shared->v[V_FIRST] < first + 3 ||

@@ -298,12 +298,7 @@ static inline struct stalker *two_start(int which, int mode)
 
 static inline void two_ends(struct stalker *s)
 {
-	struct stop st;
-
-	s->d->shared->v[V_END] = 1;
-	st = traced_event(s->d);
-	assert_int_equal(st.kind, STOP_EXITED);
-	assert_int_equal(st.code, 0);
+	stalker_exits(s);
 	assert_int_equal(s->d->shared->v[V_WRONG], 0);
 	assert_int_equal(translate_stats(s->d->t)->refused, 0);
 	stalker_free(s);
