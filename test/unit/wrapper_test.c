@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -504,6 +505,37 @@ static void points_of_shared_memory_are_shared(void **state)
 	assert_non_null(point_find(g->p, POINT_SW, 0x1002, 1));
 }
 
+/* --- events without an end --------------------------------------------------
+ */
+
+/* Events that are none of the layer above's keep it from its client for so many
+ * at most: its descriptor stays readable until they are all seen to. */
+static void many_quiet_events_are_not_taken_in_one_go(void **state)
+{
+	struct rig *g = *state;
+	struct translator *tr = translator_of(g->t);
+	unsigned asked = 0;
+
+	/* As if something had been followed: what others tell is looked at. */
+	tr->stats.threads = 1;
+	for (int i = 0; i < 1000; i++)
+		script(g, "stop 64.64 vfork-done");
+	script(g, "stop 64.65 step");
+	target_resume(g->t, &all_cont, 1);
+	while (!next(g)) {
+		struct pollfd pfd = { .fd = g->t->ops->event_fd(g->t),
+				      .events = POLLIN };
+
+		asked++;
+		assert_true(tr->more);
+		assert_int_equal(poll(&pfd, 1, 0), 1);
+	}
+	assert_int_equal(asked, 1000 / 256);
+	assert_int_equal(g->stop.kind, STOP_STEP);
+	assert_false(tr->more);
+	assert_true(thread_find(g->t, 0x64)->running);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -526,6 +558,7 @@ int main(void)
 		TEST(a_point_that_cannot_be_set_again_is_gone),
 		TEST(forked_points_are_copies),
 		TEST(points_of_shared_memory_are_shared),
+		TEST(many_quiet_events_are_not_taken_in_one_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
