@@ -219,7 +219,6 @@ static void collect_all(struct linux_target *lt)
 	pid_t tid;
 
 	lt->child_ended = false;
-#include "base/clock.h"
 	lt->swept_ms = clock_coarse_ms();
 	while ((tid = wait_for(lt, -1, &status, WNOHANG)) > 0)
 		collect(lt, tid, status);
