@@ -105,13 +105,12 @@ static const struct flow_note *note_at(struct flow_log *log, uint32_t number)
 	return &log->notes[(log->n_notes - back) % log->cap_notes];
 }
 
-static bool take_word(struct flow_log *log, uint32_t word)
+static bool take_note(struct flow_log *log, uint32_t word)
 {
-	const struct flow_note *note;
+	const struct flow_note *note =
+		word & FLOW_NOTE_BIT ? note_at(log, word & ~FLOW_NOTE_BIT)
+				     : NULL;
 
-	if (!(word & FLOW_NOTE_BIT))
-		return flow_read_record(&log->reader, word);
-	note = note_at(log, word & ~FLOW_NOTE_BIT);
 	if (note)
 		flow_read_note(&log->reader, note);
 	return note;
@@ -125,11 +124,15 @@ static void lose(struct flow_log *log)
 
 static void take_words(struct flow_log *log, const uint32_t *words, uint32_t n)
 {
-	log->space->tr->stats.events += n;
-	for (uint32_t i = 0; i < n; i++) {
-		uint32_t word = __atomic_load_n(words + i, __ATOMIC_RELAXED);
+	uint32_t i = 0;
 
-		if (!take_word(log, word))
+	log->space->tr->stats.events += n;
+	for (;; i++) {
+		i += flow_read_records(&log->reader, words + i, n - i);
+		if (i == n)
+			return;
+		if (!take_note(log,
+			       __atomic_load_n(words + i, __ATOMIC_RELAXED)))
 			lose(log);
 	}
 }
@@ -489,8 +492,7 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 	if (f->space->keep == FLOW_ALL)
 		consumer_drop(tr, log);
 	flow_drain(f);
-	exact = !gone || log->reader.is_told ||
-		(!log->reader.now && !log->reader.at);
+	exact = !gone || log->reader.is_told || !flow_read_knows(&log->reader);
 	flow_read_end(&log->reader);
 	sink = log->reader.sink;
 	if (sink->end)

@@ -54,6 +54,6 @@ bool flow_steps_on(struct translator *tr, struct thread *low, struct follow *f)
 	    pc >= asked->hi)
 		return false;
 	flow_steps(f, pc);
-	follow_go(tr, low, RESUME_STEP, 0);
+	follow_go_natively(tr, low, &(struct resume){ .kind = RESUME_STEP });
 	return true;
 }

@@ -34,7 +34,8 @@ static void tell(struct flow_reader *r, uint32_t id)
 static void tell_all(struct flow_reader *r, const uint32_t *ids, uint32_t n)
 {
 	while (n) {
-		uint32_t room = FLOW_OUT - r->n_out, some = n < room ? n : room;
+		uint32_t room = FLOW_OUT - r->n_out;
+		uint32_t some = n < room ? n : room;
 
 		memcpy(r->out + r->n_out, ids, some * sizeof(*ids));
 		r->n_out += some;
@@ -52,6 +53,18 @@ static void tell_cut(struct flow_reader *r, uint32_t instructions)
 		r->sink->cut(r->sink->user, &r->who, instructions);
 }
 
+/* Where that record of a branch leads; 0: it is none. */
+static uint64_t led_to(const struct flow_reader *r, uint32_t word)
+{
+	uint32_t number = word & FLOW_NUMBER;
+	const struct flow_block *b;
+
+	if (word >> FLOW_KIND_SHIFT == FLOW_LANDS)
+		return flow_address(r->code, number);
+	b = flow_block(r->code, number);
+	return b ? b->target : 0;
+}
+
 /* --- where it is ---------------------------------------------------------- */
 
 static void be_lost(struct flow_reader *r)
@@ -59,6 +72,14 @@ static void be_lost(struct flow_reader *r)
 	r->at = 0;
 	r->now = r->last = 0;
 	r->is_told = false;
+}
+
+/* The branch that the record is of has been taken. */
+static void be_behind(struct flow_reader *r, uint32_t word)
+{
+	be_lost(r);
+	r->last = word;
+	r->is_skipping = false;
 }
 
 static void be_at(struct flow_reader *r, uint64_t pc)
@@ -98,7 +119,7 @@ struct goal {
 /* Finds the way, without the goal. */
 static bool find_way(struct flow_reader *r, const struct goal *g)
 {
-	uint64_t pc = r->at;
+	uint64_t pc = r->last ? led_to(r, r->last) : r->at;
 	uint32_t id;
 
 	r->n_way = 0;
@@ -134,28 +155,31 @@ static bool go(struct flow_reader *r, const struct goal *g)
 	return found;
 }
 
-static bool is_known(const struct flow_reader *r)
+bool flow_read_knows(const struct flow_reader *r)
 {
-	return r->at || r->now;
+	return r->last || r->at || r->now;
 }
 
 /* Somebody has written to the ring, or so it seems. */
 static void miss(struct flow_reader *r)
 {
-	if (is_known(r))
+	if (flow_read_knows(r))
 		flow_read_lost(r);
 }
 
 /* --- ways that are known ---------------------------------------------------
  */
 
-#define WAYS	 32768u
-#define WAYS_IDS (1u << 22)
+#define WAYS	32768u
+#define WAY_IDS 5u /* of those that are longer the first says where they are \
+		    */
+#define WAYS_IDS (1u << 20)
 #define WAY_KEPT 256u
 
 struct flow_ways {
 	struct way {
-		uint32_t from, to, first, n;
+		uint32_t from, to, n;
+		uint32_t ids[WAY_IDS];
 	} all[WAYS];
 	uint32_t n_ids;
 	uint32_t ids[WAYS_IDS];
@@ -188,40 +212,34 @@ static void keep_way(struct flow_reader *r, uint32_t from, uint32_t to)
 {
 	struct flow_ways *ways = ways_of(r);
 	struct way *w = way_at(ways, from, to);
+	uint32_t *ids = w->ids;
 
 	if (!from || r->n_way > WAY_KEPT)
 		return;
-	if (ways->n_ids + r->n_way > WAYS_IDS) {
+	if (r->n_way > WAY_IDS && ways->n_ids + r->n_way > WAYS_IDS) {
 		memset(ways->all, 0, sizeof(ways->all));
 		ways->n_ids = 0;
 	}
-	*w = (struct way){ from, to, ways->n_ids, r->n_way };
-	memcpy(ways->ids + w->first, r->way, r->n_way * sizeof(*r->way));
-	ways->n_ids += r->n_way;
+	w->from = from;
+	w->to = to;
+	w->n = r->n_way;
+	if (r->n_way > WAY_IDS) {
+		w->ids[0] = ways->n_ids;
+		ids = ways->ids + ways->n_ids;
+		ways->n_ids += r->n_way;
+	}
+	memcpy(ids, r->way, r->n_way * sizeof(*r->way));
 }
 
 /* --- records -------------------------------------------------------------- */
 
-/* Where that record of a branch leads; 0: it is none. */
-static uint64_t led_to(const struct flow_reader *r, uint32_t word)
-{
-	uint32_t number = word & FLOW_NUMBER;
-	const struct flow_block *b;
-
-	if (word >> FLOW_KIND_SHIFT == FLOW_LANDS)
-		return flow_address(r->code, number);
-	b = flow_block(r->code, number);
-	return b ? b->target : 0;
-}
-
 static bool read_branch(struct flow_reader *r, uint32_t word)
 {
 	struct goal g = { 0 };
-	uint64_t to = led_to(r, word);
 	uint32_t from = r->last;
-	bool known = is_known(r);
+	bool known = flow_read_knows(r);
 
-	if (!to)
+	if (!led_to(r, word))
 		return false;
 	if (word >> FLOW_KIND_SHIFT == FLOW_EDGE)
 		g.id = word & FLOW_NUMBER;
@@ -233,8 +251,7 @@ static bool read_branch(struct flow_reader *r, uint32_t word)
 		tell_all(r, r->way, r->n_way);
 		keep_way(r, from, word);
 	}
-	be_at(r, to);
-	r->last = word;
+	be_behind(r, word);
 	return true;
 }
 
@@ -266,30 +283,55 @@ static bool read_skip(struct flow_reader *r, uint64_t pc)
 	return true;
 }
 
-bool flow_read_record(struct flow_reader *r, uint32_t word)
+static bool read_record(struct flow_reader *r, uint32_t word)
 {
-	uint32_t number = word & FLOW_NUMBER;
-	struct flow_ways *ways;
-	const struct way *w;
-
 	switch (word >> FLOW_KIND_SHIFT) {
 	case FLOW_EDGE:
 	case FLOW_LANDS:
-		ways = ways_of(r);
-		w = way_at(ways, r->last, word);
-		if (!r->last || w->from != r->last || w->to != word)
-			return read_branch(r, word);
-		tell_all(r, ways->ids + w->first, w->n);
-		r->at = led_to(r, word);
-		r->last = word;
-		return true;
+		return read_branch(r, word);
 	case FLOW_ENTRY:
-		return read_entry(r, number);
+		return read_entry(r, word & FLOW_NUMBER);
 	case FLOW_SKIPS:
-		return read_skip(r, flow_address(r->code, number));
+		return read_skip(r, flow_address(r->code, word & FLOW_NUMBER));
 	default:
 		return false;
 	}
+}
+
+/* There are hundreds of millions in a second. False: it is to be found. */
+static inline bool read_known(struct flow_reader *r, struct flow_ways *ways,
+			      uint32_t word)
+{
+	const struct way *w = way_at(ways, r->last, word);
+
+	if (w->from != r->last || w->to != word || !word)
+		return false;
+	if (w->n > WAY_IDS) {
+		tell_all(r, ways->ids + w->ids[0], w->n);
+	} else {
+		memcpy(r->out + r->n_out, w->ids, sizeof(w->ids));
+		r->n_out += w->n;
+		if (r->n_out >= FLOW_OUT)
+			flow_read_done(r);
+	}
+	r->last = word;
+	return true;
+}
+
+uint32_t flow_read_records(struct flow_reader *r, const uint32_t *words,
+			   uint32_t n)
+{
+	struct flow_ways *ways = ways_of(r);
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t word = __atomic_load_n(words + i, __ATOMIC_RELAXED);
+
+		if (r->last && read_known(r, ways, word))
+			continue;
+		if (!read_record(r, word))
+			return i;
+	}
+	return n;
 }
 
 /* --- notes ---------------------------------------------------------------- */
@@ -323,7 +365,7 @@ static void leave_at(struct flow_reader *r, const struct goal *g)
 	const struct flow_block *b = flow_block(r->code, r->now);
 
 	/* What goes back to itself has a record of that. */
-	if (b && !r->at && !r->is_told && g->pc == b->begin)
+	if (b && !r->is_told && g->pc == b->begin)
 		be_lost(r);
 	else if (!go(r, g))
 		miss(r);

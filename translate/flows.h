@@ -211,24 +211,27 @@ struct flow_reader {
 	const struct flow_sink *sink;
 	struct flow_code *code;
 	struct flow_who who;
-	/* Where it is: about to begin a block at that address; or (0) in that
-	 * block; or (0) nobody knows. */
+	/* Where it is: to begin a block where that record has led; or (0) at
+	 * that address; or (0) in that block; or (0) nobody knows. */
+	uint32_t last;
 	uint64_t at;
 	uint32_t now;
 	bool is_told; /* the block was, as a whole */
 	bool is_skipping;
-	uint32_t last; /* record, if it was of a branch that was taken; or 0 */
 	uint32_t n_way, cap_way;
 	uint32_t *way; /* blocks that are to be told */
 	uint32_t n_out;
-	uint32_t out[FLOW_OUT];
+	uint32_t out[FLOW_OUT + 8]; /* some are copied that do not count */
 };
 
-/* A record; false: it is none. */
-bool flow_read_record(struct flow_reader *r, uint32_t word);
+/* Records, up to a note or a word that is none of ours: how many. */
+uint32_t flow_read_records(struct flow_reader *r, const uint32_t *words,
+			   uint32_t n);
 void flow_read_note(struct flow_reader *r, const struct flow_note *note);
 /* What was gathered is told. */
 void flow_read_done(struct flow_reader *r);
+/* Is it known where the thread is? */
+bool flow_read_knows(const struct flow_reader *r);
 /* There will be no more of the thread. */
 void flow_read_end(struct flow_reader *r);
 /* Records were lost. */
