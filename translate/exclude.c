@@ -227,8 +227,10 @@ int translate_exclude(struct target *t, struct process *p, uint64_t lo,
 				(sp->n_excluded + 1) * sizeof(*sp->excluded));
 	sp->excluded[sp->n_excluded++] =
 		(struct excluded){ lo, hi, transparent };
+	/* Other code comes from there without a record. */
+	if (sp->flow)
+		process_drop_code(translator_of(t), sp);
 	blocks_drop(sp, lo, hi);
-	(void)t;
 	return 0;
 }
 
@@ -289,6 +291,8 @@ int translate_exclude_modules(struct target *t, const char *glob,
 	struct process *p;
 
 	list_each(p, &t->processes, node) {
+		if (r == 0 && space_of(p) && space_of(p)->flow)
+			process_drop_code(tr, space_of(p));
 		if (r == 0 && space_of(p))
 			exclude_again(tr, space_of(p));
 	}

@@ -73,8 +73,9 @@ struct flow_who {
  * pointers are borrowed until the call returns, those in a block until its
  * image ends. No call may call the target.
  *
- * They come while the server handles a stop, or is asked for more
- * (translate_flow_read()).
+ * With FLOW_ALL they come from a thread of the server's own, which reads while
+ * threads run, or from the one that asks the target: one call at a time. With
+ * FLOW_RECENT they come from the latter.
  */
 struct flow_sink {
 	void (*block)(void *user, uint32_t image, uint32_t id,

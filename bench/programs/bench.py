@@ -4,11 +4,12 @@
 usage: bench.py SERVER DIR [--runs N] [--modes M,...] [--loads W,...]
                 [--quick] [--core N] [--log FILE] [--all]
 
-Prints, for each mode (none, coverage, count, or a name of --with), the CPU
+Prints, for each mode (none, coverage, count, flow-ring, flow-drain), the CPU
 time of program and server together over that of the program alone, start-up
 and translation included: medians of N runs, natively and each mode by turns,
-all on one core. Beside each is the bound of wanted.txt; geo8 is the geometric
-mean of all but cc1-O2, ls and git. What a program prints is compared.
+all on one core but flow-drain. Beside each is the bound of wanted.txt; geo8 is
+the geometric mean of all but cc1-O2, ls and git. What a program prints is
+compared.
 
 --quick is for a look: small inputs, one run, ratios that are too high. --all
 also shows wall time and memory. DIR keeps the inputs. Only ratios of one run
@@ -33,6 +34,9 @@ OFTEN = {"ls": 8, "git": 20, "cc1-O0": 2}
 OUT_OF_GEO = ("cc1-O2", "ls", "git")
 MODES = {"none": [], "coverage": ["--coverage={}/drcov"],
          "count": ["--count"]}
+# Everything that is executed is logged, by names of --modes: the last blocks
+# are kept, or all are read by a thread of the server on another core.
+MORE_MODES = {"flow-ring": ["--flow=recent"], "flow-drain": ["--flow"]}
 
 
 def workloads(d):
@@ -59,13 +63,13 @@ def workloads(d):
 class Once:
     """One run: seconds of CPU and of wall time, memory, status, digest."""
 
-    def __init__(self, argv, core, out):
+    def __init__(self, argv, cores, out):
         begin = time.monotonic()
         with open(out, "wb") as f:
             p = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=f,
                                  stderr=subprocess.STDOUT, env=environment(),
                                  preexec_fn=lambda: os.sched_setaffinity(
-                                     0, {core}))
+                                     0, cores))
             status, usage = wait_for(p)
         self.wall = time.monotonic() - begin
         self.cpu = usage.ru_utime + usage.ru_stime
@@ -98,12 +102,15 @@ def measure(opt, commands):
     """{(workload, mode): [Once]}; mode '' is native"""
     seen, bad = {}, {}
     modes = {"": [], **{m: [opt.server, "trace"] + [
-        o.format(opt.dir) for o in MODES[m]] + ["--"] for m in opt.modes}}
+        o.format(opt.dir) for o in {**MODES, **MORE_MODES}[m]] + ["--"]
+        for m in opt.modes}}
     for n in range(opt.runs):
         for name, argv in commands.items():
             for _ in range(1 if opt.quick else OFTEN.get(name, 1)):
                 for mode, prefix in modes.items():
-                    once = Once(prefix + argv, opt.core, opt.dir + "/out")
+                    cores = os.sched_getaffinity(0) \
+                        if mode == "flow-drain" else {opt.core}
+                    once = Once(prefix + argv, cores, opt.dir + "/out")
                     seen.setdefault((name, mode), []).append(once)
                     if once.result != seen[name, ""][0].result:
                         bad[name, mode] = once.result
