@@ -57,6 +57,7 @@ struct lwp {
 	bool leaves_call;     /* resumed in such a stop that was not told */
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
+	bool trap_late;	      /* a SIGSTOP of our making waits: take_signal() */
 	bool stepped;	      /* its last resume was a step */
 	bool harmless;	      /* it can be left in this stop: idle.c */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */

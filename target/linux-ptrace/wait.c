@@ -57,14 +57,37 @@ static void tell_trap_above(struct linux_target *lt, struct lwp *lwp)
 	lwp->pending.code = SIGNAL_TRAP;
 }
 
+/*
+ * A thread that sends itself a SIGSTOP to come to the layer above may find
+ * another signal first, and is elsewhere when the other comes: the process is
+ * not to stop for that.
+ */
+static bool is_late_trap(struct lwp *lwp)
+{
+	siginfo_t si;
+
+	if (!lwp->trap_late || ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0)
+		return false;
+	return si.si_code == SI_TKILL && si.si_signo == SIGSTOP;
+}
+
 static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
 	bool quiet = is_ghost(lwp) || lwp->injected == sig;
 
+	if (sig != SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
+		lwp->trap_late = true;
 	if (sig == SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp))) {
 		lwp->trap_stop = true;
+		lwp->trap_late = false;
 		tell_trap_above(lt, lwp);
+		return;
+	}
+	if (sig == SIGSTOP && is_late_trap(lwp)) {
+		lwp->trap_late = false;
+		lwp->signo = 0;
+		run_on_unless(lt, lwp, hold);
 		return;
 	}
 	/* A handler must not return into a slot that may be gone by then. */
