@@ -49,17 +49,13 @@ enum {
 			  << 7, /* its pc is what an excluded call returns to */
 };
 
-#define PUTS_BITS 0x7fffu
-
 /* A boundary of translated code. */
 struct mark {
 	uint64_t pc;	/* that it stands for */
 	uint32_t at;	/* offset into the region */
 	uint8_t rewind; /* REWIND_* */
 	int8_t undo;	/* added to the stack pointer */
-	/* Of those before the instruction, how many are done. */
-	uint16_t puts : 15;
-	uint16_t begun : 1; /* its block was told of: struct history */
+	uint16_t puts;	/* of those before the instruction, how many are done */
 };
 
 struct stream {
@@ -109,7 +105,7 @@ struct stub {
 	uint8_t kind, rewind;
 	int8_t undo;
 	uint8_t slow;  /* enum slow_kind, of exits and what is learned */
-	uint16_t puts : 15, begun : 1; /* as in a mark */
+	uint16_t puts; /* as in a mark */
 };
 
 #define STUB_BYTES 17u	/* emit_stub() */

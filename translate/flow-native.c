@@ -25,8 +25,13 @@ void flow_is_freed(struct translator *tr, struct thread *low, struct follow *f)
 }
 
 void flow_goes(struct translator *tr, struct thread *low, struct follow *f,
-	       enum resume_kind kind)
+	       enum resume_kind kind, int signo)
 {
+	/* A step into a handler executes nothing. */
+	if (kind != RESUME_CONT && signo &&
+	    tr->lower->ops->inject->action(tr->lower, low, signo) ==
+		    ACTION_HANDLED)
+		return;
 	if (kind == RESUME_CONT)
 		flow_is_freed(tr, low, f);
 	else

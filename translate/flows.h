@@ -194,7 +194,7 @@ void flow_is_at(struct translator *tr, struct thread *low, struct follow *f);
 void flow_is_freed(struct translator *tr, struct thread *low, struct follow *f);
 /* It is set going as the layer above asks: rewound, in the original code. */
 void flow_goes(struct translator *tr, struct thread *low, struct follow *f,
-	       enum resume_kind kind);
+	       enum resume_kind kind, int signo);
 /* It has stopped: by a step, or not. */
 void flow_has_stopped(struct translator *tr, struct thread *low,
 		      struct follow *f, bool stepped);
@@ -247,6 +247,8 @@ void flow_ways_free(struct flow_ways *ways);
 
 /* How many instructions of the block come before pc. */
 uint32_t flow_index(const struct flow_block *b, uint64_t pc);
+/* Where its instruction number n is, from 0 on. */
+uint64_t flow_instruction(const struct flow_block *b, uint32_t n);
 /* The block of the one instruction at pc, executed natively. */
 uint32_t flow_number_native(struct space *sp, uint64_t pc);
 /* Does the instruction at pc repeat itself? */

@@ -51,10 +51,7 @@ int follow_go(struct translator *tr, struct thread *low, enum resume_kind kind,
 	      int signo)
 {
 	struct resume act = { .who = low->id, .kind = kind, .signo = signo };
-	struct thread *th = tr->n_followed ? upper_thread(tr, low) : NULL;
 
-	if (th && follow_of(th))
-		history_goes(tr, low, follow_of(th), kind, signo);
 	return target_resume(tr->lower, &act, 1);
 }
 
@@ -104,7 +101,6 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	*follow_special(low, tr->gs_base) = f->gs_base;
 	flow_left(f, cpc, stub, *image_reg(image, IMAGE_RIP));
 	follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);
-	history_left(tr, low, f, rewind_begun(f->space, cpc, stub));
 	tr->stats.rewinds++;
 	return stub;
 }
@@ -140,7 +136,6 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 	memcpy(window_page(f->space, f->window) + WIN_GS, &f->gs_base,
 	       sizeof(f->gs_base));
 	*follow_special(low, tr->gs_base) = window_addr(f->space, f->window);
-	history_entered(tr, low, f, rewind_begun(f->space, cpc, NULL));
 	*image_reg(image, IMAGE_RIP) = cpc;
 	flow_entered(tr, f, cpc);
 	f->in_cache = true;
@@ -365,7 +360,6 @@ static bool watch_again(struct translator *tr, struct thread *low,
 		return false;
 	within = trail_is_within(tl, (uint32_t)(cpc - tl->addr));
 	behind = rewind_behind(f->space, tl, cpc);
-	history_leaves_at(f->history, within ? 0 : behind);
 	follow_leave(tr, low, f, false);
 	if (within)
 		follow_step(tr, low, f, WAIT_NATIVE);
@@ -383,8 +377,6 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 	enum follow_wait wait = f->wait;
 	bool waited = wait != WAIT_NONE;
 
-	if (!f->in_cache)
-		history_stopped(tr, th, ev->kind == STOP_STEP);
 	if (tr_thread_of(th)->trap_owed && ev->kind == STOP_SIGNAL &&
 	    ev->code == SIGNAL_TRAP) {
 		swallow_trap(tr, th, f);
@@ -402,7 +394,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		if (!waited && flow_steps_on(tr, low, f))
 			return false;
 		if (!waited || f->asked.kind != RESUME_CONT)
-			return !history_steps_on(tr, th);
+			return true;
 		if (wait != WAIT_SIGNAL)
 			follow_forget_puts(f, false);
 		follow_run_on(tr, low, f);
@@ -456,8 +448,8 @@ int follow_resume(struct translator *tr, struct thread *th,
 	if (act->kind != RESUME_CONT || f->space->inactive) {
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
-		own.kind = history_kind(f, flow_kind(f, act->kind));
-		flow_goes(tr, low, f, own.kind);
+		own.kind = flow_kind(f, act->kind);
+		flow_goes(tr, low, f, own.kind, act->signo);
 		return follow_go_natively(tr, low, &own);
 	}
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)
@@ -489,7 +481,6 @@ int follow_begin(struct translator *tr, struct thread *th, struct space *sp,
 	stop_prepare(tr, lower_thread(th), window_page(sp, f->window));
 	f->asked = tr_thread_of(th)->asked;
 	history_begin(th, sp);
-	f->history = tr_thread_of(th)->history;
 	flow_log_begin(f, th);
 	mirror_follow(tr, th, f);
 	tr->stats.threads++;

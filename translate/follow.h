@@ -37,7 +37,6 @@ struct flow_log;
 
 struct follow {
 	struct space *space; /* counted */
-	struct history *history; /* the thread's; NULL: none is kept */
 	int window;
 	uint64_t gs_base;   /* the program's own, while it is in the cache */
 	int32_t depth;	    /* of calls, as far as its ring was read */

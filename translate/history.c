@@ -6,192 +6,72 @@
 
 #include "base/mem.h"
 #include "translate/births.h"
-#include "translate/ring.h"
+#include "translate/flows.h"
 #include "translate/trap.h"
-#include "translate/x86_64/code.h"
 #include "translate/x86_64/rewind.h"
 
-/* --- code ---------------------------------------------------------------- */
+/* --- what is told -------------------------------------------------------- */
 
-static void reader_begin(struct code_reader *reader, struct follow *f,
-			 struct thread *low)
-{
-	f->space->by = low;
-	code_init(reader, f->space);
-}
-
-/* The instruction before pc, of those that follow each other from begin on. As
- * far as there are any: the code may be another by now. */
-static uint64_t last_before(struct code_reader *reader, uint64_t begin,
-			    uint64_t pc)
-{
-	uint64_t last = begin;
-	struct insn i;
-
-	while (begin < pc) {
-		last = begin;
-		if (!code_read(reader, begin, &i))
-			break;
-		begin = insn_next(&i);
-	}
-	return last;
-}
-
-/* --- in the cache -------------------------------------------------------- */
-
+/* The newest block is not as told before that is over: it may be cut. */
 static void end_open(struct history *h)
 {
-	if (h->open.next)
-		branches_put(&h->branches, h->open.begin, h->open.last,
-			     h->open.next);
-	h->open.next = 0;
-}
+	const struct flow_block *b = h->open;
+	uint32_t n = h->executed;
 
-/* A block of no instruction is told of where a thread stops before one. */
-void history_block(struct history *h, const struct event_site *site)
-{
-	end_open(h);
-	h->open.begin = site->from;
-	h->open.last = site->last;
-	h->open.next = site->to > site->from ? site->to : 0;
-}
-
-/* It is at pc, in the midst of the block; the rest of that may come yet. */
-static void cut_open(struct history *h, struct follow *f, struct thread *low,
-		     uint64_t pc)
-{
-	struct code_reader reader;
-
-	if (pc == h->open.begin)
+	if (!b)
 		return;
-	reader_begin(&reader, f, low);
-	branches_put(&h->branches, h->open.begin,
-		     last_before(&reader, h->open.begin, pc), pc);
-	h->open.begin = pc;
-}
-
-void history_left(struct translator *tr, struct thread *low, struct follow *f,
-		  bool begun)
-{
-	struct history *h = f->history;
-	struct thread *th = h ? upper_thread(tr, low) : NULL;
-	uint8_t *image = th ? follow_image(tr, low, false) : NULL;
-	uint64_t pc;
-
-	if (!image)
-		return;
-	pc = h->behind ? h->behind : *image_reg(image, IMAGE_RIP);
-	ring_drain(tr, th, true);
-	if ((begun || h->behind) && pc >= h->open.begin && pc < h->open.next)
-		cut_open(h, f, low, pc);
+	h->open = NULL;
+	if (n >= b->instructions)
+		branches_put(&h->branches, b->begin, b->last,
+			     b->begin + b->bytes);
 	else
-		end_open(h);
-	h->behind = 0;
-	h->pc = pc;
-	h->placed = true;
-	h->native = NATIVE_NOT;
+		branches_put(&h->branches, b->begin, flow_instruction(b, n - 1),
+			     flow_instruction(b, n));
 }
 
-/* --- natively ------------------------------------------------------------ */
-
-/* The instruction at h->pc was to be executed, and now the thread is at pc. */
-static void take_step(struct history *h, struct follow *f, struct thread *low,
-		      uint64_t pc, bool stepped)
+static struct history *history_of(const struct translator *tr,
+				  const struct flow_who *who)
 {
-	struct code_reader reader;
-	struct insn i;
-	bool ok, plain;
-	uint64_t next;
+	const struct thread *th = thread_find(&tr->t, who->id.tid);
 
-	reader_begin(&reader, f, low);
-	ok = code_read(&reader, h->pc, &i);
-	next = ok ? insn_next(&i) : 0;
-	plain = ok && i.in.kind == X86_PLAIN;
-	/* A string instruction stays where it is between its turns. */
-	if (pc == h->pc && (!stepped || !ok || plain))
-		return;
-	if (h->native == NATIVE_HANDLER && !(plain && pc == next))
-		return;
-	branches_put(&h->branches, h->pc, h->pc, next);
+	return th && follow_of(th) ? tr_thread_of(th)->history : NULL;
 }
 
-static void look(struct translator *tr, struct follow *f, struct thread *low,
-		 bool stepped)
+static void take_path(void *user, const struct flow_who *who,
+		      const uint32_t *ids, size_t n)
 {
-	struct history *h = f->history;
-	uint8_t *image = follow_image(tr, low, false);
-	uint64_t pc;
-
-	if (!image)
-		return;
-	pc = *image_reg(image, IMAGE_RIP);
-	if (h->placed &&
-	    (h->native == NATIVE_STEP || h->native == NATIVE_HANDLER))
-		take_step(h, f, low, pc, stepped);
-	h->pc = pc;
-	h->placed = true;
-	h->native = NATIVE_NOT;
-}
-
-void history_stopped(struct translator *tr, struct thread *th, bool stepped)
-{
-	struct follow *f = follow_of(th);
-
-	if (f && f->history && !f->in_cache)
-		look(tr, f, lower_thread(th), stepped);
-}
-
-void history_entered(struct translator *tr, struct thread *low,
-		     struct follow *f, bool begun)
-{
-	struct history *h = f->history;
+	struct translator *tr = user;
+	struct history *h = history_of(tr, who);
+	const struct flow_code *code;
 
 	if (!h)
 		return;
-	look(tr, f, low, false);
-	if (!begun || h->open.begin != h->pc)
-		h->open.next = 0;
+	code = follow_of(thread_find(&tr->t, who->id.tid))->space->flow;
+	for (size_t i = 0; i < n; i++) {
+		end_open(h);
+		h->open = flow_block(code, ids[i]);
+		h->executed = h->open->instructions;
+	}
 }
 
-static bool has_handler(struct translator *tr, struct thread *low, int signo)
+static void take_cut(void *user, const struct flow_who *who,
+		     uint32_t instructions)
 {
-	return signo && tr->lower->ops->inject->action(tr->lower, low, signo) ==
-				ACTION_HANDLED;
+	struct history *h = history_of(user, who);
+
+	if (h)
+		h->executed = instructions;
 }
 
-void history_goes(struct translator *tr, struct thread *low, struct follow *f,
-		  enum resume_kind kind, int signo)
+/* What was executed before does not lead to what comes next. */
+static void take_lost(void *user, const struct flow_who *who)
 {
-	struct history *h = f->history;
-	uint8_t *image;
+	struct history *h = history_of(user, who);
 
-	if (!h || f->in_cache || kind == RESUME_STOP)
+	if (!h)
 		return;
-	look(tr, f, low, false);
-	h->open.next = 0;
-	image = follow_image(tr, low, false);
-	if (kind == RESUME_CONT && image && !(*image_flags(image) & FLAG_STEPS))
-		h->native = NATIVE_FREELY;
-	else
-		h->native = has_handler(tr, low, signo) ? NATIVE_HANDLER
-							: NATIVE_STEP;
-}
-
-enum resume_kind history_kind(const struct follow *f, enum resume_kind kind)
-{
-	return f->history && kind == RESUME_RANGE ? RESUME_STEP : kind;
-}
-
-bool history_steps_on(struct translator *tr, struct thread *th)
-{
-	struct follow *f = follow_of(th);
-	struct thread *low = lower_thread(th);
-
-	if (!f->history || f->asked.kind != RESUME_RANGE ||
-	    f->history->pc < f->asked.lo || f->history->pc >= f->asked.hi)
-		return false;
-	follow_go_natively(tr, low, &(struct resume){ .kind = RESUME_STEP });
-	return true;
+	h->open = NULL;
+	branches_clear(&h->branches);
 }
 
 /* --- beginning and end --------------------------------------------------- */
@@ -203,10 +83,10 @@ void history_begin(struct thread *th, const struct space *sp)
 	bool wanted = tt->history && tt->history->wanted;
 
 	history_free(tt);
-	if (sp->mode != MODE_HISTORY)
+	if (!max || sp->mode != MODE_FLOW)
 		return;
 	tt->history = xcalloc(1, sizeof(*tt->history));
-	branches_init(&tt->history->branches, max ? max : HISTORY_UNASKED);
+	branches_init(&tt->history->branches, max);
 	branches_clear(&tt->history->branches);
 	tt->history->wanted = wanted;
 }
@@ -246,19 +126,43 @@ static void unpause_all(struct translator *tr, bool ran)
 		translator_unpause(tr, NULL);
 }
 
+/* Is its history kept already? */
+static bool keeps(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (tr_thread_of(th)->history && follow_of(th))
+			return true;
+	}
+	return false;
+}
+
+/* There is one listener, and it is another. */
+static bool is_heard(const struct translator *tr)
+{
+	return tr->flow_sink.path && tr->flow_sink.path != take_path;
+}
+
 static int record(struct translator *tr, struct process *p, struct err *e)
 {
 	struct space *sp = space_of(p);
 
-	if (sp && sp->mode == MODE_HISTORY)
+	if (sp && keeps(p))
 		return 0;
-	if (sp && sp->mode != MODE_NONE)
+	if ((sp && sp->mode != MODE_NONE) || is_heard(tr))
 		return err_set(e, -EBUSY,
 			       "the program is followed to record other "
 			       "things: monitor trace unfollow");
 	tr_process_of(p)->was_followed = sp;
 	translate_unfollow(&tr->t, p);
-	return translate_follow(&tr->t, p, MODE_HISTORY, e);
+	translate_set_flow(&tr->t,
+			   &(struct flow_sink){ .path = take_path,
+						.cut = take_cut,
+						.lost = take_lost,
+						.user = tr },
+			   FLOW_RECENT);
+	return translate_follow(&tr->t, p, MODE_FLOW, e);
 }
 
 static size_t bounded(size_t max)
@@ -275,8 +179,8 @@ static int place(struct translator *tr, struct thread *th, uint64_t *pc)
 
 	if (th->fresh | th->dirty)
 		target_regs_flush(&tr->t, th);
-	follow_rewind(tr, th);
-	history_stopped(tr, th, false);
+	translate_flow_read(&tr->t, th);
+	end_open(tr_thread_of(th)->history);
 	image = follow_image(tr, lower_thread(th), false);
 	if (image)
 		*pc = *image_reg(image, IMAGE_RIP);
@@ -290,8 +194,11 @@ static int begin(struct translator *tr, struct thread *th, size_t max,
 	uint64_t pc;
 	int r;
 
-	tr_process_of(th->proc)->history_max = max;
+	if (!keeps(th->proc))
+		tr_process_of(th->proc)->history_max = max;
 	r = record(tr, th->proc, e);
+	if (r < 0 && !keeps(th->proc))
+		tr_process_of(th->proc)->history_max = 0;
 	if (r < 0)
 		return r;
 	if (!tt->history)

@@ -6,7 +6,6 @@
  * from the cache, which knows nothing of them: it would meet it for ever.
  */
 #include "translate/flows.h"
-#include "translate/history.h"
 #include "translate/trap.h"
 #include "translate/x86_64/rewind.h"
 
@@ -28,13 +27,10 @@ static bool is_at_own_point(struct translator *tr, struct thread *low)
 int follow_go_natively(struct translator *tr, struct thread *low,
 		       const struct resume *how)
 {
-	const struct thread *th = upper_thread(tr, low);
 	struct resume act = *how;
 
 	act.who = low->id;
 	act.over = is_at_own_point(tr, low);
-	if (th && follow_of(th))
-		history_goes(tr, low, follow_of(th), act.kind, act.signo);
 	return target_resume(tr->lower, &act, 1);
 }
 

@@ -148,7 +148,6 @@ static int record_begin(struct space *sp, struct err *e)
 {
 	switch (sp->mode) {
 	case MODE_TRACE:
-	case MODE_HISTORY:
 		return rings_map(sp, e);
 	case MODE_FLOW:
 		return flow_begin(sp, e);

@@ -5,7 +5,6 @@
 
 #include "base/mem.h"
 #include "translate/follow.h"
-#include "translate/history.h"
 #include "translate/layer.h"
 #include "translate/x86_64/window.h"
 
@@ -15,8 +14,6 @@ unsigned ring_kinds(const struct space *sp)
 {
 	unsigned mask = sp->tr->sink.mask;
 
-	if (sp->mode == MODE_HISTORY)
-		return EVENT_BLOCK;
 	if (sp->mode != MODE_TRACE)
 		return 0;
 	/* The depth takes both. */
@@ -102,8 +99,6 @@ static void put(struct batch *b, struct follow *f, const struct event_site *s,
 		f->depth++;
 	else if (s->kind == EVENT_RET)
 		f->depth--;
-	if (f->history && s->kind == EVENT_BLOCK)
-		history_block(f->history, s);
 	if (!(b->tr->sink.mask & s->kind) || s->silent)
 		return;
 	b->all[b->n++] =

@@ -26,7 +26,6 @@ struct follow;
 /* What a record stands for. */
 struct event_site {
 	uint64_t from, to;
-	uint64_t last; /* of a block: its last instruction */
 	uint8_t kind;
 	bool indirect; /* `to` is in the record */
 	bool silent;   /* it is not told; its depth counts */

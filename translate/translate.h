@@ -18,7 +18,6 @@ enum trace_mode {
 	MODE_COVERAGE, /* which blocks were run: costs nothing in the end */
 	MODE_COUNT,    /* how often each was */
 	MODE_TRACE,    /* events: see events.h */
-	MODE_HISTORY,  /* the last branches of each thread: see history.h */
 	MODE_FLOW,     /* all that is executed: see flow.h */
 };
 

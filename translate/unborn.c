@@ -12,7 +12,6 @@ void follow_rewind_child(struct translator *tr, const struct follow *parent,
 	uint8_t *image = follow_image(tr, low, false);
 
 	/* What the parent has executed is not the child's. */
-	f.history = NULL;
 	f.log = NULL;
 	if (image && space_region_at(f.space, *image_reg(image, IMAGE_RIP)))
 		follow_leave(tr, low, &f, false);

@@ -7,7 +7,6 @@
 #include "target/syscalls.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
-#include "translate/history.h"
 #include "translate/layer.h"
 #include "translate/runs.h"
 
@@ -78,7 +77,6 @@ int wrap_store_regs(struct target *t, struct thread *th, enum regset set)
 	r = target_regs_fetch(translator_of(t)->lower, lower, set);
 	if (r < 0)
 		return r;
-	history_stopped(translator_of(t), th, false);
 	copy_set(th->proc->arch, set, th->regs, lower->regs);
 	lower->dirty |= 1u << set;
 	return 0;

@@ -344,7 +344,7 @@ def on_and_off():
         check(not is_followed(s), "still followed")
         refused(s, conf, "Btrace not enabled.")
         for asked, given in (("0x4000", "0x4000"), ("1", "0x1000"),
-                             ("0xffffffff", "0x186a00")):
+                             ("0xffffffff", "0x40000")):
             equal(s.packet("Qbtrace-conf:bts:size=" + asked), "OK", "size")
             s.record()
             check('size="%s"' % given in s.packet(conf), asked)

@@ -294,7 +294,6 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	length = original_length(c, pc);
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
-	w->begun = false;
 	w->slow = SLOW_CONTINUATION;
 	flow_begin_block(c, pc, own);
 	write_entry(c, pc);
@@ -327,7 +326,6 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 {
 	struct block *b = block_find(c->sp, pc);
 
-	c->w.begun = false;
 	if (b && landing && is_near(c, b))
 		b->return_landing =
 			landing_at(c->sp, b, c->w.rg->addr + landing);
@@ -360,7 +358,6 @@ static uint64_t write_redirect(struct compiler *c, uint64_t pc, uint64_t to,
 
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
-	w->begun = false;
 	w->slow = SLOW_CONTINUATION;
 	insn_begin(c, pc);
 	flow_write_skips(w);

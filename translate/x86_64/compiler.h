@@ -97,9 +97,6 @@ bool landing_return(struct compiler *c, uint64_t pc);
 /* An event of the writer's pc, before what it tells of, if the space's threads
  * tell of that kind. */
 void event_write(struct writer *w, enum event_kind kind, uint64_t to);
-/* That of the block whose last instruction is at last, and which ends with
- * end. */
-void event_write_block(struct writer *w, uint64_t last, uint64_t end);
 /* One that is not told: a call that was has returned, as far as its depth
  * goes. */
 void event_write_silent(struct writer *w);

@@ -11,8 +11,7 @@ void w_mark(struct writer *w, unsigned rewind, int undo)
 				  .pc = w->pc,
 				  .rewind = (uint8_t)rewind,
 				  .undo = (int8_t)undo,
-				  .puts = w->puts & PUTS_BITS,
-				  .begun = w->begun,
+				  .puts = w->puts,
 			  });
 	w->rewind = rewind;
 	w->undo = undo;
@@ -188,8 +187,7 @@ uint32_t w_stub(struct writer *w, const struct stub *stub)
 {
 	struct stub own = *stub;
 
-	own.puts = w->puts & PUTS_BITS;
-	own.begun = w->begun;
+	own.puts = w->puts;
 	if (w->flow)
 		flow_own_stub(w->rg, w->rg->trail->n_stubs, w->flow);
 	return region_stub(w->rg, &own);

@@ -22,7 +22,6 @@ struct writer {
 	unsigned rewind; /* of the last mark: padding repeats it */
 	int undo;
 	bool silent; /* of excluded code: nothing of it is recorded */
-	bool begun;  /* the block has been told of, where that is done */
 	uint16_t puts; /* before the instruction: of which code was written */
 	uint8_t slow;  /* enum slow_kind, of jumps to code that is not there */
 	uint8_t phase; /* enum flow_phase: what the code is to the block */

@@ -321,17 +321,13 @@ static uint64_t block_end(const struct compiler *c)
 	return c->n_insns ? insn_next(&c->insns[c->n_insns - 1]) : c->w.pc;
 }
 
-static uint64_t block_last(const struct compiler *c)
-{
-	return c->n_insns ? c->insns[c->n_insns - 1].pc : c->w.pc;
-}
-
 void instrument_entry(struct compiler *c)
 {
 	struct writer *w = &c->w;
 	uint32_t slot;
 
-	event_write_block(w, block_last(c), block_end(c));
+	if (c->sp->mode == MODE_TRACE)
+		event_write(w, EVENT_BLOCK, block_end(c));
 	if (c->sp->mode == MODE_FLOW)
 		flow_write_entry(w);
 	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT)

@@ -20,8 +20,8 @@
 #include "translate/x86_64/window.h"
 
 /* Moves on, and sees to it that there is room for the next. rcx is spilled,
- * and points at the record; begins: of a block. */
-static void advance(struct writer *w, bool begins)
+ * and points at the record. */
+static void advance(struct writer *w)
 {
 	struct stub stub = {
 		.pc = w->pc,
@@ -35,7 +35,6 @@ static void advance(struct writer *w, bool begins)
 	w_bytes(w, &size, 1);
 	w_mark(w, REWIND_RCX, 0);
 	w_spill(w, RCX, WIN_RING);
-	w->begun |= begins;
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\xc9");
 	w_mark(w, REWIND_RCX, 0);
@@ -61,7 +60,7 @@ static void write_site(struct writer *w, const struct event_site *site)
 	w_mark(w, REWIND_RCX, 0);
 	w_fill(w, RCX, WIN_RING);
 	number(w, site);
-	advance(w, site->kind == EVENT_BLOCK);
+	advance(w);
 	w_mark(w, REWIND_RCX, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
@@ -74,15 +73,6 @@ void event_write(struct writer *w, enum event_kind kind, uint64_t to)
 					    .to = to,
 					    .kind = (uint8_t)kind,
 					    .silent = w->silent });
-}
-
-void event_write_block(struct writer *w, uint64_t last, uint64_t end)
-{
-	if (ring_kinds(w->sp) & EVENT_BLOCK && !w->silent)
-		write_site(w, &(struct event_site){ .from = w->pc,
-						    .to = end,
-						    .last = last,
-						    .kind = EVENT_BLOCK });
 }
 
 void event_write_silent(struct writer *w)
@@ -115,7 +105,7 @@ static void write_indirect(struct writer *w, enum event_kind kind)
 	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
 	w_fill(w, RAX, WIN_RAX);
 	number(w, &site);
-	advance(w, false);
+	advance(w);
 }
 
 void event_write_call(struct writer *w)

@@ -129,6 +129,20 @@ uint32_t flow_index(const struct flow_block *b, uint64_t pc)
 	return n;
 }
 
+uint64_t flow_instruction(const struct flow_block *b, uint32_t n)
+{
+	struct x86_instr in;
+	uint32_t at = 0;
+
+	for (; n && at < b->bytes; n--) {
+		int length = x86_decode(b->code + at, b->bytes - at,
+					X86_MODE_64, &in);
+
+		at += length > 0 ? (uint32_t)length : 1;
+	}
+	return b->begin + at;
+}
+
 /* --- writing -------------------------------------------------------------- */
 
 /* movl $value, %gs:slot */

@@ -196,7 +196,6 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	dead = (b || (c->budget && region_has_room(w->rg))) &&
 	       flags_dead(&c->reader, pc, true);
 	w_at(w, pc);
-	w->begun = false;
 	landing_write(w, pc, true, take_slot(c->sp, pc, true, dead));
 	note_landing(c, pc, at);
 	return true;

@@ -192,18 +192,6 @@ uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc)
 	return insn_next(&i);
 }
 
-bool rewind_begun(const struct space *sp, uint64_t cpc, const struct stub *stub)
-{
-	const unsigned elsewhere = REWIND_TARGET | REWIND_RETURN;
-	const struct trail *tl = trails_at(sp->trails, cpc);
-	const struct mark *m;
-
-	if (stub)
-		return stub->begun && !(stub->rewind & elsewhere);
-	m = tl ? trail_mark(tl, (uint32_t)(cpc - tl->addr)) : NULL;
-	return m && m->begun && !(m->rewind & elsewhere);
-}
-
 unsigned rewind_puts(const struct space *sp, uint64_t cpc)
 {
 	const unsigned elsewhere = REWIND_TARGET | REWIND_RETURN;

@@ -87,11 +87,6 @@ uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc);
  * cache is at: how much it has done. */
 unsigned rewind_puts(const struct space *sp, uint64_t cpc);
 
-/* Of the thread at that address of the cache, and at that stub or NULL: is it
- * within the block that it told of last? */
-bool rewind_begun(const struct space *sp, uint64_t cpc,
-		  const struct stub *stub);
-
 struct insn;
 struct x86_instr;
 
