@@ -117,16 +117,20 @@ static bool unwind(struct calls *c, uint32_t function)
 	return false;
 }
 
-/* A function that is in the chain of tail calls already begins anew: two that
- * go on in each other for ever do not pile up. */
+/* Two functions that go on in each other for ever do not pile up: one that is
+ * in the chain of tail calls twice already begins anew there. */
 static void drop_repeated(struct calls *c, uint32_t function)
 {
+	unsigned times = 0;
+	uint32_t latest = 0;
+
 	for (uint32_t i = c->n; i-- > 1 && c->stack[i].kind == CALL_TAIL;) {
-		if (c->stack[i].function == function) {
-			pop_to(c, i);
-			return;
-		}
+		if (c->stack[i].function != function)
+			continue;
+		latest = times++ ? latest : i;
 	}
+	if (times > 1)
+		pop_to(c, latest);
 }
 
 static uint32_t jump(struct calls *c, uint32_t prev, uint32_t block)

@@ -1,8 +1,6 @@
-#include "base/clock.h"
-#include "trace/trace.h"
+#include "trace/command.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
@@ -12,265 +10,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
-#include "base/size.h"
 #include "trace/events.h"
-#include "trace/hits.h"
-#include "trace/progress.h"
-#include "translate/flow.h"
-#include "translate/translate.h"
-
-#define EXIT_OURS 125
-
-struct command {
-	struct target *t;
-	int signal_fd;
-	char **argv; /* the program's; NULL: pid is attached to */
-	pid_t pid;
-	enum trace_mode mode;
-	bool stats;
-	const char *stats_file; /* NULL: stderr */
-	const char *coverage_file, *count_file, *trace_file;
-	unsigned events; /* EVENT_* */
-	enum flow_keep keep;
-	FILE *out;	 /* of the one of the three that was asked for */
-	struct globs globs, native;
-	struct hits hits;
-	double duration; /* seconds; 0: until it ends */
-	bool follow_forks, keep_aslr;
-	struct progress progress;
-	int status; /* of the program that was started */
-};
-
-/* --- the command line ---------------------------------------------------- */
-
-static const char usage[] =
-	"usage: tracestub trace [OPTIONS] -- PROG [ARG...]\n"
-	"       tracestub trace [OPTIONS] --pid PID\n"
-	"\n"
-	"Runs a program from translated copies of its code, with its own "
-	"input,\n"
-	"output and exit status.\n"
-	"  --pid PID           one that runs already, until ^C\n"
-	"  --duration SECONDS  ... or so long\n"
-	"  --coverage=FILE     which blocks were executed, as drcov\n"
-	"  --count[=FILE]      count how often each is; FILE gets a table, - "
-	"is "
-	"stderr\n"
-	"  --events=KINDS      call,ret,exec,block,compile, as text; see "
-	"trace/events.h\n"
-	"  --trace=FILE        ... which goes to FILE, - is stderr\n"
-	"  --flow[=recent]     log all that is executed, or the end of it, for "
-	"--stats\n"
-	"  --include=GLOB      record modules whose path or name matches\n"
-	"  --exclude=GLOB      ... but not these, which run natively where "
-	"that "
-	"is safe\n"
-	"  --native=GLOB       ... nor these, which run natively, two stops a "
-	"call\n"
-	"  --cache-size=BYTES  of code for a process, at most; k, M, G are "
-	"known\n"
-	"  --follow-forks      its children too, all in the one file\n"
-	"  --stats[=FILE]      the translator's counters at the end, on "
-	"stderr\n"
-	"  --disable-randomization\n"
-	"                      the same addresses in each run\n"
-	"  --debug AREA,...    log what happens\n"
-	"  --help              this text\n";
-
-enum {
-	OPT_PID,
-	OPT_DURATION,
-	OPT_COVERAGE,
-	OPT_COUNT,
-	OPT_EVENTS,
-	OPT_TRACE,
-	OPT_FLOW,
-	OPT_NATIVE,
-	OPT_INCLUDE,
-	OPT_EXCLUDE,
-	OPT_CACHE,
-	OPT_FORKS,
-	OPT_STATS,
-	OPT_ASLR,
-	OPT_DEBUG,
-	OPT_HELP
-};
-
-static const struct option options[] = {
-	{ "pid", required_argument, NULL, OPT_PID },
-	{ "duration", required_argument, NULL, OPT_DURATION },
-	{ "coverage", required_argument, NULL, OPT_COVERAGE },
-	{ "count", optional_argument, NULL, OPT_COUNT },
-	{ "events", required_argument, NULL, OPT_EVENTS },
-	{ "trace", required_argument, NULL, OPT_TRACE },
-	{ "flow", optional_argument, NULL, OPT_FLOW },
-	{ "native", required_argument, NULL, OPT_NATIVE },
-	{ "include", required_argument, NULL, OPT_INCLUDE },
-	{ "exclude", required_argument, NULL, OPT_EXCLUDE },
-	{ "cache-size", required_argument, NULL, OPT_CACHE },
-	{ "follow-forks", no_argument, NULL, OPT_FORKS },
-	{ "stats", optional_argument, NULL, OPT_STATS },
-	{ "disable-randomization", no_argument, NULL, OPT_ASLR },
-	{ "debug", required_argument, NULL, OPT_DEBUG },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ 0 },
-};
-
-/* Of years at most. */
-static bool take_seconds(const char *text, double *out)
-{
-	char *end;
-
-	*out = strtod(text, &end);
-	if (end != text && !*end && *out > 0 && *out < 1e9)
-		return true;
-	fprintf(stderr, "tracestub: %s is no number of seconds\n", text);
-	return false;
-}
-
-static bool take_pid(const char *text, pid_t *out)
-{
-	unsigned long pid;
-	char *end;
-
-	errno = 0;
-	pid = strtoul(text, &end, 10);
-	if (*text >= '0' && *text <= '9' && !*end && !errno && pid &&
-	    pid <= INT_MAX) {
-		*out = (pid_t)pid;
-		return true;
-	}
-	fprintf(stderr, "tracestub: %s is no process id\n", text);
-	return false;
-}
-
-/* Translated code records one thing. */
-static bool take_mode(struct command *c, enum trace_mode mode,
-		      const char **file)
-{
-	if (c->mode != MODE_NONE && c->mode != mode) {
-		fputs("tracestub: coverage, counts or events: one of them at "
-		      "a time\n",
-		      stderr);
-		return false;
-	}
-	c->mode = mode;
-	if (file)
-		*file = optarg;
-	return true;
-}
-
-static bool take_events(struct command *c)
-{
-	struct err e = { "" };
-
-	if (events_parse(optarg, &c->events, &e) == 0)
-		return true;
-	fprintf(stderr, "tracestub: %s\n", e.text);
-	return false;
-}
-
-static bool take_cache_size(struct command *c)
-{
-	uint64_t bytes;
-
-	if (size_parse(optarg, &bytes) == 0 &&
-	    translate_cache_size(c->t, bytes) == 0)
-		return true;
-	fprintf(stderr, "tracestub: a cache has 1M to 1G bytes, not %s\n",
-		optarg);
-	return false;
-}
-
-static bool take_flow(struct command *c)
-{
-	if (optarg && strcmp(optarg, "recent") != 0) {
-		fputs("tracestub: --flow is of all, or of what is recent\n",
-		      stderr);
-		return false;
-	}
-	c->keep = optarg ? FLOW_RECENT : FLOW_ALL;
-	return take_mode(c, MODE_FLOW, NULL);
-}
-
-static bool take_option(struct command *c, int opt)
-{
-	switch (opt) {
-	case OPT_PID:
-		return take_pid(optarg, &c->pid);
-	case OPT_DURATION:
-		return take_seconds(optarg, &c->duration);
-	case OPT_COVERAGE:
-		return take_mode(c, MODE_COVERAGE, &c->coverage_file);
-	case OPT_COUNT:
-		return take_mode(c, MODE_COUNT, &c->count_file);
-	case OPT_EVENTS:
-		return take_events(c) && take_mode(c, MODE_TRACE, NULL);
-	case OPT_TRACE:
-		return take_mode(c, MODE_TRACE, &c->trace_file);
-	case OPT_FLOW:
-		return take_flow(c);
-	case OPT_NATIVE:
-		globs_add(&c->native.include, &c->native.n_include, optarg);
-		return true;
-	case OPT_INCLUDE:
-		globs_add(&c->globs.include, &c->globs.n_include, optarg);
-		return true;
-	case OPT_EXCLUDE:
-		globs_add(&c->globs.exclude, &c->globs.n_exclude, optarg);
-		return true;
-	case OPT_CACHE:
-		return take_cache_size(c);
-	case OPT_FORKS:
-		c->follow_forks = true;
-		return true;
-	case OPT_STATS:
-		c->stats = true;
-		c->stats_file = optarg;
-		return true;
-	case OPT_ASLR:
-		c->keep_aslr = false;
-		return true;
-	case OPT_DEBUG:
-		return log_select(optarg) == 0;
-	default:
-		return false;
-	}
-}
-
-/* 0: go on; else an exit status, + 1. */
-static int take_options(struct command *c, int argc, char **argv)
-{
-	int opt;
-
-	opterr = 0;
-	optind = 0;
-	while ((opt = getopt_long(argc, argv, "+", options, NULL)) >= 0) {
-		if (opt == OPT_HELP) {
-			fputs(usage, stdout);
-			return 1;
-		}
-		if (opt == '?')
-			fprintf(stderr, "tracestub: trace knows no %s\n",
-				argv[optind - 1]);
-		if (!take_option(c, opt)) {
-			fputs("Try tracestub trace --help.\n", stderr);
-			return EXIT_OURS + 1;
-		}
-	}
-	c->argv = argv[optind] ? argv + optind : NULL;
-	if (!c->events != !c->trace_file) {
-		fputs("tracestub: --events and --trace belong together\n",
-		      stderr);
-		return EXIT_OURS + 1;
-	}
-	if (!c->argv == (c->pid != 0))
-		return 0;
-	fputs(usage, stderr);
-	return EXIT_OURS + 1;
-}
+#include "trace/feed.h"
+#include "trace/trace.h"
 
 /* --- running ------------------------------------------------------------- */
 
@@ -331,10 +76,12 @@ static bool take_event(struct command *c, const struct stop *ev)
 	case STOP_KILLED:
 		if (ev->id.pid == c->pid)
 			c->status = 128 + ev->signo;
+		crash_killed(&c->crash, ev);
 		break;
 	case STOP_NO_RESUMED:
 		break;
 	default:
+		crash_signal(&c->crash, c->t, ev);
 		resume(c, ev->id, ev->signo);
 	}
 	return !list_empty(&c->t->processes);
@@ -387,6 +134,7 @@ static void run(struct command *c)
 
 	sigfillset(&c->t->pass_signals);
 	sigfillset(&c->t->program_signals);
+	crash_want(&c->crash, &c->t->pass_signals);
 	resume_first(c);
 	progress_begin(&c->progress, c->argv);
 	do {
@@ -449,7 +197,9 @@ static void write_files(struct command *c)
 
 	if (!c->out)
 		return;
-	if (c->coverage_file)
+	if (c->coverage_file && c->outputs.args.drcov_version == 3)
+		hits_write_drcov3(&c->hits, c->out);
+	else if (c->coverage_file)
 		hits_write_drcov(&c->hits, c->out);
 	else if (c->count_file)
 		hits_write_counts(&c->hits, c->out);
@@ -509,42 +259,94 @@ static void exclude_modules(const struct command *c)
 		EXCLUDED_TRANSPARENTLY);
 }
 
+/* --- the command ---------------------------------------------------------- */
+
+/* argv, as a shell shows it. */
+static char *joined(char **argv)
+{
+	struct buf b = { 0 };
+
+	for (; argv && *argv; argv++)
+		buf_printf(&b, b.len ? " %s" : "%s", *argv);
+	return buf_str(&b);
+}
+
+static int open_outputs(struct command *c, struct story *s, struct feed *feed,
+			struct err *e)
+{
+	bool told = c->outputs.n || c->crash.wanted;
+	struct flow_sink sink;
+
+	s->command = joined(c->argv);
+	feed_init(feed, s, &sink);
+	c->outputs.args.globs = &c->globs;
+	if (!told)
+		sink = (struct flow_sink){ NULL };
+	translate_set_flow(c->t, &sink, c->outputs.n ? FLOW_ALL : c->keep);
+	if (crash_begin(&c->crash, s, e) < 0)
+		return -EINVAL;
+	return outputs_open(&c->outputs, s, e);
+}
+
+static void run_program(struct command *c)
+{
+	if (c->argv)
+		c->pid = list_entry(c->t->processes.next, struct process, node)
+				 ->pid;
+	run(c);
+	progress_end(&c->progress);
+	let_go(c);
+}
+
+/* All that is opened here is closed by the caller. */
+static int trace(struct command *c, struct story *r, struct feed *feed)
+{
+	struct err e = { "" };
+
+	translate_follow_children(c->t, c->follow_forks, true);
+	translate_on_end(c->t, take_hits, c);
+	exclude_modules(c);
+	if (open_files(c, &e) < 0 || open_outputs(c, r, feed, &e) < 0)
+		goto failed;
+	translate_set_sink(c->t, &(struct translate_sink){
+					 c->events, events_write, c->out });
+	if (begin(c, &e) < 0)
+		goto failed;
+	run_program(c);
+	story_finish(r);
+	write_files(c);
+	return c->status;
+failed:
+	c->stats = false;
+	fprintf(stderr, "tracestub: %s\n", e.text);
+	return EXIT_OURS;
+}
+
 int trace_main(char **argv, struct target *t, int signal_fd)
 {
 	struct command c = { .t = t,
 			     .signal_fd = signal_fd,
 			     .keep_aslr = true };
-	struct err e = { "" };
-	int argc = 0, r;
+	struct feed feed = { 0 };
+	int argc = 0, status;
+	struct story *r;
 
 	while (argv[argc])
 		argc++;
-	r = take_options(&c, argc, argv);
-	if (r)
-		return r - 1;
+	status = command_take_options(&c, argc, argv);
+	if (status)
+		return status - 1;
 	c.hits.globs = &c.globs;
-	translate_follow_children(t, c.follow_forks, true);
-	translate_on_end(t, take_hits, &c);
-	exclude_modules(&c);
-	r = open_files(&c, &e);
-	translate_set_sink(
-		t, &(struct translate_sink){ c.events, events_write, c.out });
-	translate_set_flow(t, &(struct flow_sink){ NULL }, c.keep);
-	if (r < 0 || begin(&c, &e) < 0) {
-		fprintf(stderr, "tracestub: %s\n", e.text);
-		return EXIT_OURS;
-	}
-	if (c.argv)
-		c.pid = list_entry(t->processes.next, struct process, node)
-				->pid;
-	run(&c);
-	progress_end(&c.progress);
-	let_go(&c);
-	write_files(&c);
+	r = story_new();
+	status = trace(&c, r, &feed);
+	outputs_close(&c.outputs);
+	crash_fini(&c.crash);
+	feed_fini(&feed);
+	story_free(r);
 	hits_fini(&c.hits);
 	globs_fini(&c.globs);
 	globs_fini(&c.native);
 	if (c.stats)
 		print_stats(&c);
-	return c.status;
+	return status;
 }

@@ -30,12 +30,29 @@ static bool is_shown(const struct profile *p, uint32_t node)
 		 (FUNCTION_PLT | FUNCTION_LINK));
 }
 
-/* The nearest one that is shown; 0: there is none. */
-static uint32_t shown(const struct profile *p, uint32_t node)
+/* Contexts that look alike without what is left out: of each node the first
+ * one that does; of what is not shown, its caller's. */
+static uint32_t *find_alike(const struct profile *p)
 {
-	while (node && !is_shown(p, node))
-		node = p->nodes[node].parent;
-	return node;
+	uint32_t *alike = xcalloc(p->n_nodes + 1, sizeof(*alike));
+	struct map known = { 0 };
+
+	for (uint32_t i = 1; i <= p->n_nodes; i++) {
+		uint32_t caller = alike[p->nodes[i].parent];
+		uint64_t key =
+			((uint64_t)caller + 1) << 32 | p->nodes[i].function;
+
+		alike[i] = caller;
+		if (!is_shown(p, i))
+			continue;
+		alike[i] = (uint32_t)(uintptr_t)map_find(&known, key);
+		if (alike[i])
+			continue;
+		alike[i] = i;
+		map_set(&known, key, (void *)(uintptr_t)i);
+	}
+	map_fini(&known);
+	return alike;
 }
 
 /* Semicolons and line ends part frames and lines. */
@@ -74,10 +91,12 @@ static void write_folded(void *state, FILE *out)
 {
 	struct profile *p = state;
 	uint64_t *costs = xcalloc(p->n_nodes + 1, sizeof(*costs));
+	uint32_t *alike;
 
 	profile_settle(p);
+	alike = find_alike(p);
 	for (uint32_t i = 1; i <= p->n_nodes; i++)
-		costs[shown(p, i)] += p->nodes[i].cost;
+		costs[alike[i]] += p->nodes[i].cost;
 	for (uint32_t i = 1; i <= p->n_nodes; i++) {
 		if (!costs[i])
 			continue;
@@ -85,6 +104,7 @@ static void write_folded(void *state, FILE *out)
 		fprintf(out, " %lu\n", costs[i]);
 	}
 	free(costs);
+	free(alike);
 }
 
 static void free_folded(void *state)

@@ -38,7 +38,8 @@ struct lcov {
 	struct names files;
 	struct source *sources; /* by number of the name */
 	uint32_t cap_sources;
-	uint32_t object; /* that is being looked at */
+	uint32_t object;    /* that is being looked at */
+	struct map entries; /* place of a function -> its own line */
 };
 
 /* Of a place: in which file and line. line 0: in none. */
@@ -84,6 +85,18 @@ static void count_line(struct lcov *l, struct at_line at, uint64_t count)
 	s->counts[at.line] += count + !s->counts[at.line];
 }
 
+/* A function begins in the line that declares it, and not in that of its brace,
+ * as compilers have it. */
+static struct at_line line_of(struct lcov *l, const struct lines *lines,
+			      const struct line_row *row)
+{
+	uint32_t file = names_id(&l->files, lines_file(lines, row->file));
+	uint64_t place = ((uint64_t)l->object << PLACE_SHIFT) + row->begin;
+	uintptr_t own = (uintptr_t)map_find(&l->entries, place);
+
+	return (struct at_line){ file, own ? (uint32_t)own : row->line };
+}
+
 static struct at_line line_at(struct lcov *l, uint64_t place)
 {
 	struct lines *lines = story_lines(l->p->run, place_object(place));
@@ -91,9 +104,7 @@ static struct at_line line_at(struct lcov *l, uint64_t place)
 
 	if (!row)
 		return (struct at_line){ 0, 0 };
-	return (struct at_line){
-		names_id(&l->files, lines_file(lines, row->file)), row->line
-	};
+	return line_of(l, lines, row);
 }
 
 /* --- blocks --------------------------------------------------------------- */
@@ -174,6 +185,8 @@ static void take_function(void *user, uint64_t begin, const char *name,
 	struct source *of =
 		source_at(l, names_id(&l->files, lines_file(lines, file)));
 
+	map_set(&l->entries, ((uint64_t)l->object << PLACE_SHIFT) + begin,
+		(void *)(uintptr_t)line);
 	if (symbol && symbol->begin == begin)
 		name = symbol->name;
 	if (of->n_functions == of->cap_functions) {
@@ -190,6 +203,22 @@ static void take_function(void *user, uint64_t begin, const char *name,
 	};
 }
 
+/* A function's prologue may have two rows of the same line. */
+static void join_prologues(struct lcov *l, const struct line_row *rows,
+			   size_t n)
+{
+	uint64_t base = (uint64_t)l->object << PLACE_SHIFT;
+
+	for (size_t i = 0; i + 1 < n; i++) {
+		void *own = map_find(&l->entries, base + rows[i].begin);
+
+		if (own && rows[i + 1].line == rows[i].line &&
+		    rows[i + 1].file == rows[i].file)
+			map_set(&l->entries, base + rows[i + 1].begin, own);
+		i += own != NULL;
+	}
+}
+
 /* What could have been executed is there, too. */
 static void take_lines(struct lcov *l)
 {
@@ -197,18 +226,13 @@ static void take_lines(struct lcov *l)
 	const struct line_row *rows;
 	size_t n;
 
+	lines_functions_each(lines, take_function, l);
 	rows = lines_all(lines, &n);
+	join_prologues(l, rows, n);
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].file && rows[i].statement)
-			count_line(l,
-				   (struct at_line){
-					   names_id(&l->files,
-						    lines_file(lines,
-							       rows[i].file)),
-					   rows[i].line },
-				   0);
+			count_line(l, line_of(l, lines, &rows[i]), 0);
 	}
-	lines_functions_each(lines, take_function, l);
 }
 
 static void take_object(struct lcov *l, uint32_t object)
@@ -276,6 +300,7 @@ static void free_sources(struct lcov *l)
 	free(l->sources);
 	l->sources = NULL;
 	l->cap_sources = 0;
+	map_fini(&l->entries);
 	names_fini(&l->files);
 	l->files = (struct names){ 0 };
 }

@@ -23,6 +23,7 @@ struct recorder {
 	FILE *out;
 	unsigned slot;
 	uint32_t objects, blocks; /* that were written */
+	bool command;
 	struct buf packed, scratch;
 	int64_t flushed;
 };
@@ -97,6 +98,18 @@ static void write_objects(struct recorder *rec)
 	}
 }
 
+/* It may be known late: a file that is read has it. */
+static void write_command(struct recorder *rec)
+{
+	const char *command = rec->story->command;
+
+	if (rec->command || !command || !*command)
+		return;
+	rec->command = true;
+	buf_puts(&rec->scratch, command);
+	put_scratch(rec, FRAME_COMMAND, 0);
+}
+
 static void put_block(struct buf *out, const struct story_block *b)
 {
 	put_number(out, place_object(b->begin));
@@ -115,6 +128,7 @@ static void put_block(struct buf *out, const struct story_block *b)
 
 static void write_blocks(struct recorder *rec)
 {
+	write_command(rec);
 	write_objects(rec);
 	while (rec->blocks < rec->story->n_blocks) {
 		while (rec->blocks < rec->story->n_blocks &&
@@ -281,14 +295,9 @@ static void take_end(void *user, struct story_thread *th)
 static void put_head(struct recorder *rec)
 {
 	struct tracefile_head h = { .version = TRACEFILE_VERSION };
-	const char *command = rec->story->command;
 
 	memcpy(h.magic, TRACEFILE_MAGIC, sizeof(h.magic));
 	fwrite(&h, sizeof(h), 1, rec->out);
-	if (command && *command) {
-		buf_puts(&rec->scratch, command);
-		put_scratch(rec, FRAME_COMMAND, 0);
-	}
 	fflush(rec->out);
 }
 

@@ -1,0 +1,482 @@
+#!/usr/bin/env python3
+"""Files that are made of all that a program executed, each by a reader that is
+not ours, against other tools and against each other."""
+import os
+import re
+import shutil
+import signal
+import struct
+import subprocess
+import time
+
+from readers import (Files, annotate, callgrind, drcov3, folded, fxt, lcov,
+                     needs, perfetto, run)
+from rsp import OPTIONS, Skip, case, check, equal, inferior, main, until
+from traced import counts, drcov
+
+OURS = "the translator's"
+
+# Of profiled.c: what calls nothing of the C library.
+PURE = ["fib", "is_even", "is_odd", "twice", "thrice", "pass_on", "classify",
+        "plain"]
+SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                      "../inferiors/profiled.c")
+
+
+# --- callgrind ---------------------------------------------------------------
+
+@case(peer=OURS, seconds=120)
+def costs_are_those_that_callgrind_counts():
+    needs("valgrind", "callgrind_annotate")
+    with Files() as f:
+        f.trace({"callgrind": "ours"}, "profiled", "plain")
+        run(["valgrind", "--tool=callgrind", "--skip-plt=no",
+             "--callgrind-out-file=" + f.path("theirs"),
+             inferior("profiled"), "plain"], 3)
+        for more in ["--inclusive=no"], ["--inclusive=yes"]:
+            ours, theirs = (annotate(f.path(x), *more)[inferior("profiled")]
+                            for x in ("ours", "theirs"))
+            # Of tail calls in a circle it has longer chains than two.
+            levels = ["", "'2"] if "no" in more[0] else [""]
+            for name in [f + x for f in PURE for x in levels]:
+                equal(ours.get(name), theirs.get(name),
+                      "%s %s" % (more[0], name))
+            check(ours["plain"] > 500, "cost of plain", ours)
+
+
+@case(peer=OURS)
+def a_profile_adds_up():
+    with Files() as f:
+        f.trace({"callgrind": "cg", "folded": "folded", "counts": "counts"},
+                "profiled-O0", "jumps")
+        costs, calls, total, _ = callgrind(f.read("cg").decode())
+        _, (_, instructions) = counts(f.read("counts"))
+        stacks = folded(f.read("folded"))
+        equal(sum(stacks.values()), total, "of the stacks")
+        check(0 <= instructions - total < 100, "of the counts", instructions,
+              total)
+        plain, = {k for k in stacks if k[-1] == "plain"}
+        equal(plain[-2:], ("main", "plain"), "who calls plain")
+        check(all(k[:len(plain)] == plain for k in stacks if "fib" in k),
+              "fib is only called in plain")
+        fib = sum(v for k, v in stacks.items() if k[-1] == "fib")
+        equal(fib, costs["fib"][0] + costs["fib'2"][0], "fib")
+        equal(calls["plain", "fib"][0], 1, "calls of fib")
+        equal(calls["fib'2", "fib'2"][0] + calls["fib", "fib'2"][0],
+              sum(1 for _ in fib_calls(12)) - 1, "calls of fib by itself")
+
+
+def fib_calls(n):
+    yield n
+    if n >= 2:
+        yield from fib_calls(n - 1)
+        yield from fib_calls(n - 2)
+
+
+@case(peer=OURS)
+def jumps_signals_and_tail_calls_leave_the_stack_in_order():
+    with Files() as f:
+        f.trace({"folded": "folded", "callgrind": "cg"}, "profiled", "jumps")
+        stacks = folded(f.read("folded"))
+        _, calls, _, _ = callgrind(f.read("cg").decode())
+
+    def contexts(name):
+        return {k[:k.index(name)] for k in stacks if name in k}
+
+    main_, = contexts("jumps")
+    equal(main_[-1], "main", "who calls jumps")
+    jumps = main_ + ("jumps",)
+    equal(contexts("after_signal"), {jumps}, "behind a handler")
+    equal(contexts("catches"), {jumps}, "behind a longjmp")
+    check({k for k in stacks if k[-2:] == ("catches", "twice")},
+          "behind setjmp's second return")
+    deepest = max(k.count("dive") for k in stacks)
+    equal(deepest, 8, "depth of dive")
+    check(all("raise" in k or "handler" in k[-1] or
+              any("raise" in x or "kill" in x for x in k)
+              for k in contexts("in_handler")), contexts("in_handler"))
+    equal(sum(n for (_, to), (n, _) in calls.items() if to == "in_handler"), 5,
+          "calls in handlers")
+    # pass_on jumps to what it passes on to.
+    equal(calls["pass_on", "twice"][0], 25, "tail calls")
+    equal(contexts("pass_on"), {main_ + ("plain",)}, "who calls pass_on")
+
+
+@case(peer=OURS)
+def what_has_no_symbols_has_functions_all_the_same():
+    with Files() as f:
+        f.trace({"callgrind": "cg"}, "profiled-stripped", "plain")
+        _, calls, _, objects = callgrind(f.read("cg").decode())
+    mine = objects[inferior("profiled-stripped")]
+    check({to for _, to in calls} & {"printf@plt", "__printf_chk@plt"},
+          "no stub of the PLT", mine)
+    named = {x for x in mine if re.fullmatch("0x[0-9a-f]+", x)}
+    check(len(named) >= len(PURE), "functions out of .eh_frame", mine)
+
+
+@case(peer=OURS)
+def threads_have_stacks_of_their_own():
+    with Files() as f:
+        f.trace({"folded": "folded", "perfetto": "json"}, "profiled",
+                "threads")
+        stacks = folded(f.read("folded"))
+        calls, threads = perfetto(f.read("json"))
+    alone = sum(v for k, v in stacks.items()
+                if "main" in k and k[-1] == "fib")
+    others = sum(v for k, v in stacks.items()
+                 if "in_thread" in k and k[-1] == "fib")
+    check(alone > 0, "fib in main")
+    equal(others, 4 * alone, "fib in four threads")
+    equal((threads, calls["in_thread"]), (5, 4), "threads")
+
+
+# --- lcov --------------------------------------------------------------------
+
+def gcov_counts(folder, *args):
+    """{line: count} of profiled.c, built with --coverage."""
+    needs("gcc", "gcov")
+    program = os.path.join(folder, "instrumented")
+    run(["gcc", "-g", "-O0", "-pthread", "--coverage", "-o", program, SOURCE],
+        cwd=folder)
+    run([program, *args], 3, cwd=folder)
+    out, _ = run(["gcov", "--stdout", "instrumented-profiled.gcda"], cwd=folder)
+    found = {}
+    for line in out.decode().splitlines():
+        m = re.match(r" *(\d+|#####)\*?: *(\d+):", line)
+        if m:
+            found[int(m[2])] = 0 if m[1] == "#####" else int(m[1])
+    return found
+
+
+@case(peer=OURS, seconds=60)
+def lines_have_the_counts_that_gcov_gives_them():
+    for mode in "plain", "jumps":
+        with Files() as f:
+            f.trace({"lcov": "lcov"}, "profiled-O0", mode)
+            files = lcov(f.read("lcov"))
+            ours, functions = next(
+                v for k, v in files.items() if k.endswith("/profiled.c"))
+            theirs = gcov_counts(f.folder, mode)
+        wrong = {n: (ours.get(n), c) for n, c in theirs.items()
+                 if ours.get(n) != c}
+        # setjmp returns twice to its line, which gcov does not see.
+        if mode == "jumps":
+            equal(list(wrong.values()), [(10, 5)], "setjmp's line")
+            wrong = {}
+        check(not wrong, mode, "line: ours, gcov's:", wrong)
+        check(len(theirs) > 50, "lines", len(theirs))
+        equal(functions["fib"][1], sum(1 for _ in fib_calls(12)), "calls")
+        equal(functions["crash"][1], 0, "what was not called")
+
+
+@case(peer=OURS)
+def genhtml_takes_it():
+    needs("genhtml", "lcov")
+    with Files() as f:
+        f.trace({"record": "record"}, "profiled-O0", "plain")
+        with open(f.path("lcov"), "wb") as out:
+            out.write(f.report("lcov", "record", "--include=profiled-O0"))
+        equal([os.path.basename(x) for x in lcov(f.read("lcov"))],
+              ["profiled.c"], "files")
+        run(["genhtml", "-q", "-o", f.path("html"), f.path("lcov")])
+        pages = [n for _, _, names in os.walk(f.path("html")) for n in names]
+        check("profiled.c.gcov.html" in pages, pages)
+
+
+@case(peer=OURS)
+def coverage_of_several_runs_becomes_lines():
+    with Files() as f:
+        for name, mode in ("a", "plain"), ("b", "jumps"):
+            f.trace({"coverage": name + ".drcov"}, "profiled-O0", mode)
+
+        def lines(*names):
+            with_merge = ["--merge"] if len(names) > 1 else []
+            out = run([OPTIONS.server, "report", "--format=lcov",
+                       "--include=profiled-O0", *with_merge,
+                       *(f.path(n + ".drcov") for n in names)])[0]
+            (found, _), = lcov(out).values()
+            return {n for n, c in found.items() if c}
+
+        plain, jumps, both = lines("a"), lines("b"), lines("a", "b")
+        check(plain < both and both == plain | jumps, len(plain), len(both))
+        f.trace({"lcov": "lcov"}, "profiled-O0", "jumps")
+        exact, = (v[0] for k, v in lcov(f.read("lcov")).items()
+                  if k.endswith("/profiled.c"))
+        equal(jumps, {n for n, c in exact.items() if c}, "lines")
+
+
+# --- timelines ---------------------------------------------------------------
+
+@case(peer=OURS)
+def both_timelines_tell_the_same():
+    with Files() as f:
+        f.trace({"perfetto": "json", "fxt": "fxt", "callgrind": "cg"},
+                "profiled", "jumps")
+        ours, threads = perfetto(f.read("json"))
+        same, also = fxt(f.read("fxt"))
+        _, calls, _, _ = callgrind(f.read("cg").decode())
+    equal((ours, threads), (same, also), "calls")
+    for function in PURE + ["after_signal", "dive"]:
+        counted = sum(n for (_, to), (n, _) in calls.items()
+                      if to in (function, function + "'2"))
+        equal(ours[function], counted, function)
+
+
+def lines(data):
+    return sorted(x.rstrip(b",") for x in data.split(b"\n"))
+
+
+# --- our own file ------------------------------------------------------------
+
+@case(peer=OURS, seconds=60)
+def what_is_made_of_a_trace_file_is_what_the_run_makes():
+    for mode in "jumps", "threads":
+        with Files() as f:
+            names = ["callgrind", "folded", "counts", "lcov"]
+            # What several threads do comes in another order.
+            names += ["perfetto", "fxt", "afl-map"] if mode == "jumps" else []
+            f.trace({**{n: n for n in names}, "record": "record"}, "profiled",
+                    mode)
+            for n in names:
+                check(lines(f.report(n, "record")) == lines(f.read(n)), mode,
+                      n, "differs")
+            again = f.report("record", "record")
+            with open(f.path("again"), "wb") as out:
+                out.write(again)
+            check(f.report("callgrind", "again") == f.read("callgrind"),
+                  "a trace of a trace differs")
+
+
+@case(peer=OURS)
+def a_trace_file_may_end_anywhere():
+    with Files() as f:
+        f.trace({"record": "record"}, "profiled", "plain")
+        whole = f.read("record")
+        _, (blocks, _) = counts(f.report("counts", "record"))
+        last = 0
+        for size in [24, 25, *range(40, len(whole), len(whole) // 12)]:
+            with open(f.path("cut"), "wb") as out:
+                out.write(whole[:size])
+            out, err = run([OPTIONS.server, "report", "--format=counts",
+                            f.path("cut")])
+            now = counts(out)[1][0]
+            check(last <= now <= blocks, "blocks", last, now)
+            last = now
+            check(size == 24 or b"its end is missing" in err or
+                  now <= blocks, err)
+
+
+@case(peer=OURS, seconds=60)
+def a_broken_trace_file_is_refused():
+    with Files() as f:
+        f.trace({"record": "record"}, "profiled", "plain")
+        whole = bytearray(f.read("record"))
+        said = 0
+        for at in range(0, len(whole), max(1, len(whole) // 60)):
+            broken = bytearray(whole)
+            broken[at] ^= 0x55
+            with open(f.path("broken"), "wb") as out:
+                out.write(broken)
+            p = subprocess.run([OPTIONS.server, "report", "--format=folded",
+                                f.path("broken")], capture_output=True,
+                               timeout=20, check=False)
+            check(p.returncode in (0, 125), "status", at, p.returncode)
+            said += p.returncode == 125
+        check(said > 5, "of 60 that are broken, refused were", said)
+        for text in b"", b"hello", b"DRCOV VERSION: 7\n":
+            with open(f.path("none"), "wb") as out:
+                out.write(text)
+            run([OPTIONS.server, "report", "--format=folded", f.path("none")],
+                125)
+
+
+@case(peer=OURS)
+def a_trace_is_there_when_its_writer_is_killed():
+    with Files() as f:
+        p = subprocess.Popen(
+            [OPTIONS.server, "trace", "--record=" + f.path("record"), "--",
+             inferior("covered"), "long"], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL)
+        until(lambda: os.path.exists(f.path("record")) and
+              os.path.getsize(f.path("record")) > 60000, 20)
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        _, (blocks, _) = counts(f.report("counts", "record"))
+        check(blocks > 20000, "blocks", blocks)
+
+
+@case(peer=OURS)
+def a_trace_of_a_crash_has_all_of_it():
+    with Files() as f:
+        _, err = f.trace({"record": "record"}, "profiled", "crash",
+                         status=128 + signal.SIGSEGV)
+        equal(err, b"", "errors")
+        text = f.report("branches", "record").decode()
+        check(re.search(r"last executed: crash\+0x[0-9a-f]+ \(profiled\.c:\d+"
+                        r"\)\n$", text), text[-300:])
+
+
+@case(peer=OURS, seconds=90)
+def blocks_take_little_room():
+    with Files() as f:
+        f.trace({"record": "record"}, "covered", "plain")
+        _, (blocks, _) = counts(f.report("counts", "record"))
+        size = os.path.getsize(f.path("record"))
+        f.trace({"record": "long"}, "covered", "long")
+        _, (more, _) = counts(f.report("counts", "long"))
+        more_size = os.path.getsize(f.path("long"))
+    check((more_size - size) / (more - blocks) < 0.5, "bytes a block:",
+          (more_size - size) / (more - blocks))
+
+
+# --- drcov -------------------------------------------------------------------
+
+@case(peer=OURS)
+def both_versions_of_drcov_have_the_same_blocks():
+    with Files() as f:
+        f.trace({"record": "record"}, "covered", "plain")
+        two = drcov(f.report("drcov", "record"))
+        three = drcov3(f.report("drcov", "record", "--drcov-version=3"))
+        equal(three, two, "blocks")
+        for data in (f.report("drcov", "record"),
+                     f.report("drcov", "record", "--drcov-version=3")):
+            with open(f.path("a"), "wb") as out:
+                out.write(data)
+            equal(drcov(f.report("drcov", "a")), two, "read and written")
+        run([OPTIONS.server, "trace", "--disable-randomization",
+             "--coverage=" + f.path("c"), "--drcov-version=3", "--",
+             inferior("covered"), "plain"], 3)
+        here = inferior("covered")
+        equal({b for b in drcov3(f.read("c")) if b[0] == here},
+              {b for b in three if b[0] == here}, "of --coverage")
+
+
+# --- the others --------------------------------------------------------------
+
+@case(peer=OURS)
+def tenet_has_each_instruction():
+    with Files() as f:
+        f.trace({"tenet": "tenet", "counts": "counts"}, "profiled", "jumps")
+        lines = f.read("tenet").decode().splitlines()
+        check(all(re.fullmatch("rip=0x[0-9a-f]+", x) for x in lines), "lines")
+        _, (_, instructions) = counts(f.read("counts"))
+        check(0 <= instructions - len(lines) < 100, len(lines), instructions)
+
+
+@case(peer=OURS)
+def an_edge_map_is_afls():
+    with Files() as f:
+        for name in "a", "b":
+            f.trace({"afl-map": name}, "profiled", "plain")
+        f.trace({"afl-map": "c"}, "profiled", "jumps")
+        maps = [f.read(x) for x in "abc"]
+    equal([len(x) for x in maps], 3 * [65536], "size")
+    edges = [{i for i, n in enumerate(x) if n} for x in maps]
+    check(len(edges[0]) > 200, "edges", len(edges[0]))
+    check(len(edges[2] - edges[0]) > 20, "new ones", len(edges[2] - edges[0]))
+
+
+@case(peer=OURS)
+def a_crash_is_told_of():
+    with Files() as f:
+        _, err = run([OPTIONS.server, "trace", "--on-crash=report", "--last=5",
+                      "--", inferior("profiled"), "crash"],
+                     128 + signal.SIGSEGV)
+        text = err.decode()
+        lines = text.splitlines()
+        check(re.fullmatch(r"tracestub: process \d+ was killed by SIGSEGV, "
+                           r"thread \d+; its last branches:", lines[0]), text)
+        equal(len(lines), 8, "lines")
+        check(re.search(r"^  crash\+0x\w+ \(profiled.c:\d+\) -> crash\+0x\w+ "
+                        r"\(profiled.c:\d+\), 5 times$", text, re.M), text)
+        check(re.fullmatch(r"  it was at crash\+0x\w+ \(profiled.c:\d+\)",
+                           lines[-1]), lines[-1])
+        run([OPTIONS.server, "trace", "--on-crash=report:" + f.path("crash"),
+             "--", inferior("profiled"), "crash"], 128 + signal.SIGSEGV)
+        check(b"killed by SIGSEGV" in f.read("crash"), "in the file")
+        _, err = run([OPTIONS.server, "trace", "--on-crash=report", "--",
+                      inferior("profiled"), "plain"], 3)
+        equal(err, b"", "of what ends well")
+
+
+@case(peer=OURS)
+def two_builds_are_compared():
+    with Files() as f:
+        f.trace({"record": "a"}, "profiled", "plain")
+        f.trace({"record": "b"}, "profiled", "jumps")
+        out, _ = run([OPTIONS.server, "report", "--compare",
+                      "--include=profiled", f.path("a"), f.path("b")])
+        rows = {}
+        for line in out.decode().splitlines()[2:]:
+            c = line.split(None, 6)
+            rows[c[6]] = [int(x) for x in c[:6]]
+        equal(rows["after_signal (profiled)"][:3], [0, 5, 5], "calls")
+        equal(rows["catches (profiled)"][:3], [0, 5, 5], "calls")
+        check("fib (profiled)" not in rows, "fib is the same")
+        check(rows["twice (profiled)"][1] - rows["twice (profiled)"][0] == 5,
+              rows["twice (profiled)"])
+
+
+def chromium():
+    for name in "chromium-headless-shell", "chromium", "google-chrome":
+        if shutil.which(name):
+            return name
+    raise Skip("no chromium here")
+
+
+@case(peer=OURS, seconds=120)
+def a_browser_shows_the_page():
+    browser = chromium()
+    with Files() as f:
+        f.trace({"html": "page.html"}, "profiled", "jumps")
+        text = f.read("page.html").decode()
+        check("http" not in re.sub(r"http://www\.w3\.org/2000/svg", "", text),
+              "it loads something")
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu",
+                   "--user-data-dir=" + f.path("profile"), "--timeout=30000"]
+        out, err = run([*command, "--dump-dom",
+                        "file://" + f.path("page.html")])
+        page = out.decode()
+        run([*command, "--window-size=1200,1600",
+             "--screenshot=" + f.path("shot.png"),
+             "file://" + f.path("page.html")])
+        shot = f.read("shot.png")
+    check(b"Uncaught" not in err, err[-300:])
+    width, height = struct.unpack(">II", shot[16:24])
+    check(shot[:8] == b"\x89PNG\r\n\x1a\n" and (width, height) == (1200, 1600),
+          "no screenshot", width, height)
+    check(re.search(r'<td class="name" title="fib">fib</td>', page), "fib")
+    check(page.count("<rect") > 20, "frames", page.count("<rect"))
+    check(re.search(r"<span class=\"line\">[^<]*profiled\.c:\d+", page),
+          "lines of hot blocks")
+    check(re.search(r"\bret\b", page), "disassembly")
+
+
+@case(peer=OURS)
+def mistakes_are_told():
+    for options, said in (
+            (["--callgrind=/nowhere/file"], "cannot write /nowhere/file"),
+            (["--record=/dev/null", "--count"], "one of them at a time"),
+            (["--on-crash=core"], "report or report:FILE"),
+            (["--last=5"], "belong together"),
+            (["--drcov-version=4", "--coverage=/dev/null"],
+             "versions 2 and 3")):
+        _, err = run([OPTIONS.server, "trace", *options, "--",
+                      inferior("profiled")], 125)
+        check(said in err.decode(), options, err)
+    for options, said in (
+            (["--format=gif", "a"], "no format is called gif"),
+            (["a"], "which --format?"),
+            (["--format=folded"], "which file?"),
+            (["--format=folded", "a", "b"], "several files take --merge"),
+            (["--compare", "a"], "takes two files"),
+            (["--format=folded", "/nowhere/a"], "No such file")):
+        _, err = run([OPTIONS.server, "report", *options], 125)
+        check(said in err.decode(), options, err)
+    _, err = run([OPTIONS.server, "trace", "--folded=/dev/full", "--",
+                  inferior("profiled")], 3)
+    check("writing /dev/full failed: No space left" in err.decode(), err)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
