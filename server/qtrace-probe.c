@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "translate/disassemble.h"
 #include "translate/record.h"
+#include "translate/transform.h"
 
 /* --- arguments ----------------------------------------------------------- */
 
@@ -261,6 +262,7 @@ int verb_rules(struct session *s, struct args *a, struct buf *out)
 
 	if (!take_end(a))
 		return -EPROTO;
+	translate_counts(s->target);
 	list_each(r, &qtrace_of(s)->rules, node) {
 		buf_printf(out, "id=%x,%s,", (unsigned)r->id,
 			   r->is_probe ? "probe" : actions[r->action]);

@@ -40,6 +40,29 @@ static bool applies(struct looking *l, const struct rule *r, pid_t pid)
 	       disassembled_is(l->q->disassembler, text_of(l), r->group);
 }
 
+/* Counting takes no stop where that can be. */
+static int put_rule(struct transform *it, struct rule *r)
+{
+	if (r->action == ACTION_COUNT &&
+	    transform_count(it, r->when, r->id) == 0)
+		return 0;
+	return transform_callout_if(it, r->when, rule_met, r);
+}
+
+/* What has been counted; the rule may be gone. */
+static void take_counts(void *user, int id, uint64_t held, uint64_t failed)
+{
+	struct qtrace *q = user;
+	struct rule *r;
+
+	list_each(r, &q->rules, node) {
+		if (r->id != id)
+			continue;
+		r->hits += held;
+		r->failed += failed;
+	}
+}
+
 /* What every one of the instructions gets of all rules. */
 static void transform(void *user, struct transform *it)
 {
@@ -54,8 +77,7 @@ static void transform(void *user, struct transform *it)
 		list_each(r, &l.q->rules, node) {
 			if (!l.insn.ok || !applies(&l, r, pid))
 				continue;
-			r->left_out += transform_callout_if(it, r->when,
-							    rule_met, r) < 0;
+			r->left_out += put_rule(it, r) < 0;
 			keeps &= r->action != ACTION_SKIP || r->when;
 		}
 		if (keeps)
@@ -69,7 +91,10 @@ static void rules_changed(struct qtrace *q)
 
 	if (any && !q->disassembler)
 		q->disassembler = disassembler_new();
+	translate_on_count(q->target, take_counts, q);
 	translate_transform(q->target, any ? transform : NULL, q);
+	if (!any)
+		translate_on_count(q->target, NULL, NULL);
 }
 
 void rules_add(struct qtrace *q, struct rule *r)

@@ -179,6 +179,14 @@ struct callout {
 	uint32_t at; /* offset into the region */
 };
 
+/* Of a rule: two counters in data, of 8 bytes each, and what was told of
+ * them. */
+struct counter {
+	int id;
+	uint32_t slot;
+	uint64_t told[2];
+};
+
 /* A load that may fault, and where its thread goes on then: offsets. */
 struct fault {
 	uint32_t at, to;
@@ -212,6 +220,8 @@ struct region {
 	} owners[2];
 	uint32_t *stub_blocks;
 	uint32_t n_stub_blocks, cap_stub_blocks;
+	struct counter *counters;
+	uint32_t n_counters, cap_counters;
 	struct fault *faults; /* ascending */
 	uint32_t n_faults, cap_faults;
 	/* Shared routines: offsets. See x86_64/routine.c. */
@@ -461,6 +471,11 @@ uint32_t region_stub(struct region *rg, const struct stub *stub);
 uint32_t region_exit(struct region *rg, uint64_t pc, enum slow_kind slow);
 /* The stub whose code holds the offset, or NULL. */
 struct stub *trail_stub(const struct trail *tl, uint32_t at);
+
+/* The offset of two zeroed counters. */
+uint32_t region_counter(struct region *rg, int id);
+/* Tells what they have counted since the last time. */
+void region_tell_counters(struct translator *tr, const struct region *rg);
 
 /* What is written next in the hot stream may fault there. */
 void region_fault(struct region *rg, uint32_t at, uint32_t to);

@@ -65,6 +65,8 @@ struct translator {
 	unsigned n_rules;
 	transform_fn *transform; /* or NULL */
 	void *transform_user;
+	transform_count_fn *count_fn; /* or NULL */
+	void *count_user;
 	unsigned calling;   /* the layer above, from within something */
 	bool due;	    /* something was left for when that is over */
 	bool callout_stops; /* the callout wants its thread to stop */

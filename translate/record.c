@@ -162,6 +162,8 @@ void records_end(struct space *sp)
 {
 	struct translator *tr = sp->tr;
 
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		region_tell_counters(tr, sp->regions[i]);
 	if (tr->on_end && sp->pid)
 		tr->on_end(tr->on_end_user, sp->pid, sp);
 }

@@ -31,7 +31,7 @@
 #else
 #define STUBS_KEPT 512u
 #endif
-#define DATA_ROOM 1024u
+#define DATA_ROOM 1536u
 
 /* --- layout -------------------------------------------------------------- */
 
@@ -85,7 +85,9 @@ void region_reset(struct space *sp, struct region *rg)
 	map_fini(&rg->exits);
 	rg->n_blocks = rg->n_published = rg->n_sites = 1;
 	rg->n_caches = rg->n_events = 1;
-	rg->n_callouts = rg->n_faults = 0;
+	if (rg->n_counters)
+		region_tell_counters(sp->tr, rg);
+	rg->n_callouts = rg->n_faults = rg->n_counters = 0;
 	flow_disown(rg, false);
 	rg->worn = false;
 	rg->born = 0;
@@ -305,6 +307,7 @@ void region_free(struct region *rg)
 	free(rg->callouts);
 	flow_disown(rg, true);
 	free(rg->faults);
+	free(rg->counters);
 	free(rg);
 }
 

@@ -47,6 +47,16 @@ struct x86_instr;
  */
 typedef void callout_fn(void *user, struct target *t, struct thread *th);
 
+/* Executions that transform_count() has counted since they were told last:
+ * where the condition held, and where it could not be evaluated. */
+typedef void transform_count_fn(void *user, int id, uint64_t held,
+				uint64_t failed);
+
+/* There is one listener; fn may be NULL. It is told when code is dropped, and
+ * by translate_counts(), which may be called while threads run. */
+void translate_on_count(struct target *t, transform_count_fn *fn, void *user);
+void translate_counts(struct target *t);
+
 /* Within a callout: the thread stops behind it, for the layer above, as by a
  * SIGTRAP of its own. What it has done of what was put is not done again. */
 void translate_callout_stop(struct target *t);
@@ -102,6 +112,10 @@ int transform_callout(struct transform *it, callout_fn *fn, void *user);
 struct ax_program;
 int transform_callout_if(struct transform *it, const struct ax_program *when,
 			 callout_fn *fn, void *user);
+/* Counts, for that id, how often the expression holds (NULL: always). -ENOTSUP:
+ * it cannot be compiled. */
+int transform_count(struct transform *it, const struct ax_program *when,
+		    int id);
 /* A return to the caller: instead of the current instruction, if there is a
  * jump to what would return. It ends the block. */
 int transform_return(struct transform *it);

@@ -188,6 +188,45 @@ def conditions_are_in_the_code():
         check(s.printed().startswith("total 1248000 "), s.printed())
 
 
+@case(peer=OURS, seconds=60)
+def counting_takes_no_stop():
+    with followed("calls", "500") as s:
+        leaf = in_function(s, "leaf")
+        n = added(s, "transform:%s&mnemonic=ret;count" % leaf)
+        m = added(s, "transform:%s&mnemonic=ret;count;when=%s" % (
+            leaf, x(reg(RAX), const(2000), LESS)))
+        k = added(s, "transform:%s&mnemonic=ret;count;when=%s" % (
+            leaf, x(reg(RAX), REF64)))
+        before = stats(s)["callouts"]
+        s.run_to("done")
+        equal([hits(s, i) for i in (n, m, k)], [500, 100, 0], "hits")
+        equal(rules(s)[k].split("failed=")[1], "1f4", "failed")
+        s.finish(30)
+        equal([hits(s, i) for i in (n, m, k)], [500, 100, 0], "at the end")
+        equal(stats(s)["callouts"], before, "stops")
+
+
+@case(peer=OURS, seconds=100)
+def every_instruction_is_counted():
+    """As often as its block is, which counts otherwise."""
+    with followed("calls", "3", how=";mode=count") as s:
+        n = added(s, "transform:%x,7fffffff0000;count;when=%s" % (
+            0x1000, x(reg(RSP))))
+        s.finish(90)
+        text = s.xfer("qtrace", "blocks").decode()
+        total = int(re.search(r"and (\d+) instructions", text)[1])
+        equal(hits(s, n), total, "instructions")
+        equal(s.printed(), "total 33 120 1.5 4\n", "it prints")
+
+
+@case(peer=OURS, seconds=60)
+def threads_count_together():
+    with followed("threads", "50") as s:
+        n = added(s, "transform:%x,1;count" % s.addr("in_thread"))
+        s.finish(30)
+        equal(hits(s, n), 50, "hits")
+
+
 def expression(r, depth):
     """One of any kind that leaves a value, over registers and the stack."""
     if depth == 0:

@@ -387,25 +387,37 @@ static void write_faults(struct expression *e, uint32_t true_at)
 		region_fault(e->w->rg, e->faults[i], true_at);
 }
 
+/* All of it; its ends lead to what comes next, with the value in rax. */
+static void write_expression(struct expression *e)
+{
+	for (size_t n = 0; n < e->p->n_insns; n++)
+		write_one(e, n);
+}
+
+static void land_ends(struct expression *e)
+{
+	uint32_t end = stream_at(e->w->s);
+
+	for (size_t n = 0; n < e->p->n_insns; n++) {
+		if (e->jumps[n])
+			patch(e->w, e->jumps[n],
+			      e->to[n] < e->p->n_insns ? e->at[e->to[n]] : end);
+	}
+}
+
 uint32_t expression_write(struct writer *w, const struct ax_program *p)
 {
 	struct expression e = { .w = w, .p = p };
 	uint32_t end;
 
 	save(w);
-	for (size_t n = 0; n < p->n_insns; n++)
-		write_one(&e, n);
+	write_expression(&e);
 	/* The way of faults, with 1 for a value, is passed by. */
 	OP(w, "\xe9");
 	w_num(w, 5, 4);
 	write_faults(&e, stream_at(w->s));
 	OP(w, "\xb8\1\0\0\0"); /* mov $1, %eax */
-	end = stream_at(w->s);
-	for (size_t n = 0; n < p->n_insns; n++) {
-		if (e.jumps[n])
-			patch(w, e.jumps[n],
-			      e.to[n] < p->n_insns ? e.at[e.to[n]] : end);
-	}
+	land_ends(&e);
 	restore(w);
 	OP(w, "\xe3\x02"); /* jrcxz 1f */
 	OP(w, "\xeb\x05"); /* jmp 2f */
@@ -415,6 +427,54 @@ uint32_t expression_write(struct writer *w, const struct ax_program *p)
 	w_mark(w, SAVED, 0);
 	w_fill(w, RCX, WIN_RCX); /* 2: */
 	return end;
+}
+
+/* lock incq, 8 bytes. */
+static void increment(struct writer *w, uint32_t counter)
+{
+	uint32_t next = stream_at(w->s) + 8;
+
+	OP(w, "\xf0\x48\xff\x05");
+	w_num(w, counter - next, 4);
+}
+
+/*
+ *	test %rax, %rax; je 1f; lock incq held; 1: jmp 2f
+ * fault: lock incq failed
+ * 2:
+ */
+static void count(struct expression *e, uint32_t counters, uint16_t done)
+{
+	struct writer *w = e->w;
+	uint16_t before = w->puts;
+
+	OP(w, "\x48\x85\xc0");
+	OP(w, "\x74\x08");
+	increment(w, counters);
+	w->puts = done;
+	OP(w, "\xeb\x08");
+	w->puts = before;
+	write_faults(e, stream_at(w->s));
+	increment(w, counters + 8);
+}
+
+void expression_count(struct writer *w, const struct ax_program *p,
+		      uint32_t counters, uint16_t done)
+{
+	struct expression e = { .w = w, .p = p };
+
+	save(w);
+	if (p) {
+		write_expression(&e);
+		land_ends(&e);
+		count(&e, counters, done);
+	} else {
+		increment(w, counters);
+	}
+	w->puts = done;
+	restore(w);
+	w_mark(w, SAVED, 0);
+	w_fill(w, RCX, WIN_RCX);
 }
 
 void expression_lands(struct writer *w, uint32_t jump_at)

@@ -34,4 +34,10 @@ uint32_t expression_write(struct writer *w, const struct ax_program *p);
 /* ... to here, where rcx is filled again. */
 void expression_lands(struct writer *w, uint32_t jump);
 
+/* Counts in the first counter at that offset how often p holds (NULL: always),
+ * in the second how often it meets memory that cannot be read. A thread that
+ * has counted has done `done` of what is put. */
+void expression_count(struct writer *w, const struct ax_program *p,
+		      uint32_t counters, uint16_t done);
+
 #endif

@@ -15,6 +15,7 @@
 
 #define PUTS_MAX	 256 /* of a block */
 #define PUTS_BYTES	 (PUTS_MAX * X86_INSN_MAX)
+#define COUNT_BYTES	 160u
 #define CONDITIONS_BYTES 4096u /* beside those */
 
 struct transform {
@@ -140,6 +141,25 @@ int transform_callout_if(struct transform *it, const struct ax_program *when,
 		return r;
 	it->conditions += size;
 	write_conditional(it->c, when, fn, user);
+	return 0;
+}
+
+int transform_count(struct transform *it, const struct ax_program *when, int id)
+{
+	size_t size = COUNT_BYTES + (when ? expression_size(when) : 0);
+	struct compiler *c = it->c;
+
+	if (!it->now)
+		return -EINVAL;
+	if ((when && size == COUNT_BYTES) ||
+	    it->conditions + size > CONDITIONS_BYTES)
+		return -ENOTSUP;
+	it->conditions += size;
+	if (!put_begin(c))
+		return 0;
+	expression_count(&c->w, when, region_counter(c->w.rg, id), c->seq);
+	c->sp->tr->stats.conditions += when != NULL;
+	put_end(c);
 	return 0;
 }
 
