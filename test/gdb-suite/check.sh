@@ -5,6 +5,7 @@
 #   SUITE=dev      the files of dev-subset.txt (default, about 7 minutes)
 #   SUITE=whole    all of gdb.server, gdb.base and gdb.threads (half an hour)
 #   SUITE='gdb.base/b*.exp ...'   these
+#   SUITE=gdb.btrace   branch history; against what tracestub passes itself
 #   BOARD=native-extended-gdbserver    or native-stdio-gdbserver; default:
 #                  native-gdbserver, which alone has a baseline for whole
 #   JOBS=N         tests at a time (default: a job a CPU)
@@ -32,6 +33,9 @@ case ${SUITE:-dev} in
         [ "$board" = native-extended-gdbserver ] && list=dev-subset-extended.txt
         tests=("@$here/$list" '!gdb.trace') ;;
     whole) tests=(gdb.server gdb.base gdb.threads) ;;
+    # gdbserver passes none of it without hardware: what we pass ourselves.
+    gdb.btrace*) base=$here/baseline/btrace.sum.xz
+        read -ra tests <<<"$SUITE" ;;
     *) read -ra tests <<<"$SUITE" ;;
 esac
 later=()
