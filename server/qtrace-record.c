@@ -87,7 +87,8 @@ void record_end(struct qtrace *q)
 	q->record = NULL;
 }
 
-/* What stopped threads have executed, and all that is on its way. */
+/* What stopped threads have executed, and all that is on its way. Nothing comes
+ * behind that until it is released. */
 static int catch_up(struct qtrace *q, struct err *e)
 {
 	struct thread *th = NULL;
@@ -96,6 +97,7 @@ static int catch_up(struct qtrace *q, struct err *e)
 	if (!q->record)
 		return err_set(e, -ENODATA,
 			       "nothing is recorded: follow with mode=flow");
+	translate_flow_hold(q->target);
 	while ((th = thread_next(q->target, th))) {
 		p = th->proc;
 		if (!th->running && translate_space(p) &&
@@ -111,9 +113,11 @@ int record_write_raw(struct qtrace *q, FILE *out, struct err *e)
 {
 	int r = catch_up(q, e);
 
-	if (r == 0)
-		fwrite(q->record->bytes.data, 1, q->record->bytes.len, out);
-	return r;
+	if (r < 0)
+		return r;
+	fwrite(q->record->bytes.data, 1, q->record->bytes.len, out);
+	translate_flow_release(q->target);
+	return 0;
 }
 
 int record_write(struct qtrace *q, const char *name, FILE *out, struct err *e)
@@ -137,6 +141,7 @@ int record_write(struct qtrace *q, const char *name, FILE *out, struct err *e)
 	if (state)
 		f->free(state);
 	story_free(s);
+	translate_flow_release(q->target);
 	return r;
 }
 

@@ -53,12 +53,23 @@ static void *consume(void *user)
 	return NULL;
 }
 
+/* Who has the lock may take it again. */
+static struct consumer *consumer_new(void)
+{
+	struct consumer *c = xcalloc(1, sizeof(*c));
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&c->lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+	return c;
+}
+
 static struct consumer *consumer_of(struct translator *tr)
 {
-	if (!tr->consumer) {
-		tr->consumer = xcalloc(1, sizeof(*tr->consumer));
-		pthread_mutex_init(&tr->consumer->lock, NULL);
-	}
+	if (!tr->consumer)
+		tr->consumer = consumer_new();
 	return tr->consumer;
 }
 

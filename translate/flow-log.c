@@ -491,12 +491,14 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 	write_held(tr, f);
 	if (f->space->keep == FLOW_ALL)
 		consumer_drop(tr, log);
-	flow_drain(f);
+	consumer_lock(tr);
+	flow_read(log);
 	exact = !gone || log->reader.is_told || !flow_read_knows(&log->reader);
 	flow_read_end(&log->reader);
 	sink = log->reader.sink;
 	if (sink->end)
 		sink->end(sink->user, &log->reader.who, exact);
+	consumer_unlock(tr);
 	free(log->reader.way);
 	free(log->notes);
 	free(log);
@@ -508,8 +510,20 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 void translate_set_flow(struct target *t, const struct flow_sink *sink,
 			enum flow_keep keep)
 {
+	translate_flow_hold(t);
 	translator_of(t)->flow_sink = *sink;
 	translator_of(t)->keep = keep;
+	translate_flow_release(t);
+}
+
+void translate_flow_hold(struct target *t)
+{
+	consumer_lock(translator_of(t));
+}
+
+void translate_flow_release(struct target *t)
+{
+	consumer_unlock(translator_of(t));
 }
 
 void translate_flow_read(struct target *t, struct thread *th)

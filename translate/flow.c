@@ -374,8 +374,10 @@ void flow_free(struct space *sp)
 
 	if (!fc)
 		return;
+	consumer_lock(sp->tr);
 	if (sink->image_end)
 		sink->image_end(sink->user, fc->image);
+	consumer_unlock(sp->tr);
 	tables_free(fc);
 	flow_ways_free(fc->ways);
 	for (; fc->arena; fc->arena = before) {

@@ -110,8 +110,9 @@ enum flow_keep {
 /* A record tells of one block at least. */
 #define FLOW_RECENT_RECORDS 16384
 
-/* For images that begin to be followed with MODE_FLOW from now on; copied.
- * There is one listener. */
+/* Copied. There is one listener, of all images; keep is for those that begin to
+ * be followed with MODE_FLOW from now on. The one before is called no more when
+ * it returns. */
 void translate_set_flow(struct target *t, const struct flow_sink *sink,
 			enum flow_keep keep);
 
@@ -121,6 +122,11 @@ void translate_set_flow(struct target *t, const struct flow_sink *sink,
  * with FLOW_RECENT nothing is told but here and when the thread ends.
  */
 void translate_flow_read(struct target *t, struct thread *th);
+
+/* Nothing is called in between, but by translate_flow_read() there: for who
+ * looks at what it has made of it. Threads that have no room left wait. */
+void translate_flow_hold(struct target *t);
+void translate_flow_release(struct target *t);
 
 /* The image of a process; 0: it is not followed with MODE_FLOW. */
 struct process;
