@@ -456,15 +456,65 @@ static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 }
 
 /* Events of threads that the layer above has not resumed wait. */
+static bool is_due(const struct lwp *lwp)
+{
+	return !lwp->th || lwp->th->running || lwp->dead;
+}
+
 static struct lwp *first_pending(struct linux_target *lt)
 {
 	struct lwp *lwp;
 
 	list_each(lwp, &lt->pending, pending_node) {
-		if (!lwp->th || lwp->th->running || lwp->dead)
+		if (is_due(lwp))
 			return lwp;
 	}
 	return NULL;
+}
+
+/* What another thread than the one that is stepped met by chance. */
+static bool yields_to_step(const struct linux_target *lt, const struct lwp *lwp)
+{
+	return lt->t.all_stop && lwp->kind == RESUME_CONT && lwp->th &&
+	       !lwp->dead &&
+	       (lwp->pending.kind == STOP_SWBREAK ||
+		(lwp->pending.kind == STOP_SIGNAL && lwp->pending.signo));
+}
+
+static bool step_is_on_its_way(const struct linux_target *lt)
+{
+	const struct lwp *lwp;
+
+	list_each(lwp, &lt->moving, node) {
+		if (lwp->th && lwp->th->running && lwp->kind == RESUME_STEP)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A client that has one thread step waits for the end of that, and takes any
+ * other stop for one amid it: of two that come at once the step's is told. All
+ * threads are halted with what is told, so to do it before costs nothing. NULL:
+ * an exec or an end has taken the event away meanwhile.
+ */
+static struct lwp *step_before(struct linux_target *lt, struct lwp *lwp)
+{
+	pid_t tid = lwp->tid;
+	struct lwp *other;
+
+	if (!yields_to_step(lt, lwp))
+		return lwp;
+	if (step_is_on_its_way(lt)) {
+		lwps_halt(lt, NULL);
+		lt->held_back = true;
+	}
+	list_each(other, &lt->pending, pending_node) {
+		if (other->pending.kind == STOP_STEP && is_due(other))
+			return other;
+	}
+	lwp = lwp_find(lt, tid);
+	return lwp && lwp->pending.kind != STOP_NONE ? lwp : NULL;
 }
 
 static bool pop_event(struct linux_target *lt, struct stop *out)
@@ -474,7 +524,10 @@ static bool pop_event(struct linux_target *lt, struct stop *out)
 	if (lt->crash_due)
 		crashes_dump(lt);
 	while ((lwp = first_pending(lt))) {
-		if (still_wanted(lt, lwp) && hw_condition_holds(lt, lwp)) {
+		if (!still_wanted(lt, lwp) || !hw_condition_holds(lt, lwp))
+			continue;
+		lwp = step_before(lt, lwp);
+		if (lwp) {
 			tell(lt, lwp, out);
 			return true;
 		}

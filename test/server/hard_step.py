@@ -306,5 +306,30 @@ def first_step_of_a_program():
         equal(hex(s.pc()), hex(before), "pc")
 
 
+@case
+def end_of_a_step_is_told_first():
+    """A thread is stepped over the system call that makes another one, which
+    runs at once, and stops by a trap at the same time."""
+    with Session("counting", "1") as s:
+        s.run_to("all_there")
+        here, call = s.tid(), s.addr("unused")
+        s.write(call, b"\x0f\x05\xcc")
+        for _ in range(20):
+            s.select(here)
+            # CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
+            for name, value in (("rax", 56), ("rdi", 0x50f00), ("rdx", 0),
+                                ("rsi", call + 4000), ("r10", 0), ("r8", 0),
+                                ("rip", call)):
+                s.set_reg(name, value)
+            s.start("vCont;s:" + s.name(here))
+            stop = s.wait()
+            equal((stop.tid, stop.number), (here, 5), "who is told first")
+            made = s.reg("rax")
+            equal(s.pc(), call + 2, "its step")
+            s.start("vCont;c:" + s.name(made))
+            stop = s.wait()
+            equal((stop.tid, stop.number), (made, 5), "what comes then")
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
