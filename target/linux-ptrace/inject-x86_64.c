@@ -289,6 +289,7 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 {
 	struct user_regs_struct saved, call;
 	struct kept kept;
+	bool leaves;
 	int64_t r;
 
 	r = prepare(lt, lwp);
@@ -299,8 +300,10 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 	kept = keep(lwp);
 	lwp->signo = 0;
 	lwp->own_siginfo = false;
-	if (lwp->in_call && !lwp->at_return && leave_call(lt, lwp) < 0)
+	leaves = lwp->in_call && !lwp->at_return;
+	if (leaves && leave_call(lt, lwp) < 0)
 		return -ESRCH;
+	lwp->call_left |= leaves && !kept.at_entry;
 	saved = call = lwp->regs;
 	lwp->call_guard =
 		guardian_call(guardian_of(&lt->t, lwp->proc), lwp->call_guard,

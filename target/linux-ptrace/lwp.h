@@ -55,6 +55,7 @@ struct lwp {
 	bool at_entry;	      /* ... of which nothing is done yet */
 	bool at_return;	      /* ... of which nothing is left to do */
 	bool leaves_call;     /* resumed in such a stop that was not told */
+	bool call_left;	      /* ... of which it was led out, to inject one */
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
 	bool trap_late;	      /* a SIGSTOP of our making waits: take_signal() */

@@ -180,11 +180,20 @@ int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status)
 	return lwp_run_wait(lt, lwp, PTRACE_SINGLESTEP, status);
 }
 
+/* From a fork, clone or exec that was told a step is the way out of the call,
+ * which was done when another one was injected. */
+static bool step_is_done(const struct lwp *lwp, const struct resume *act)
+{
+	return lwp->call_left && lwp->th->last.kind != STOP_NONE &&
+	       act->kind == RESUME_STEP && !act->signo;
+}
+
 /* Takes the action in; true when an event of the thread is pending. */
 static bool accept_action(struct linux_target *lt, struct thread *th,
 			  const struct resume *act)
 {
 	struct lwp *lwp = lwp_of(th);
+	bool done = step_is_done(lwp, act);
 
 	lwp_set_running(lt, lwp, true);
 	lwp->kind = act->kind;
@@ -197,9 +206,12 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	if (act->signo)
 		lwp->signo = act->signo;
 	th->last.kind = STOP_NONE;
+	lwp->call_left = false;
 	/* A step that ended when the thread was halted has been seen. */
 	if (lwp->pending.kind == STOP_STEP)
 		lwp_clear_pending(lwp);
+	if (done && lwp->pending.kind == STOP_NONE)
+		lwp_set_pending(lt, lwp, STOP_STEP);
 	if (lwp->return_due && lwp->pending.kind == STOP_NONE)
 		syscall_tell_return(lt, lwp);
 	return lwp->pending.kind != STOP_NONE;
