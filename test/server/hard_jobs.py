@@ -28,6 +28,16 @@ def stands_still(s):
     equal(s.var("turns"), turns, "turns")
 
 
+def until_it_stands(s, threads):
+    """It may take its time to get there. Says not that it does not run on."""
+    turns = -1
+    while s.var("ready") < threads or s.var("turns") != turns:
+        turns = s.var("turns")
+        s.start()
+        s.quiet(0.1)
+        s.interrupt()
+
+
 def goes_on(s):
     turns = s.var("turns")
     s.start()
@@ -86,9 +96,7 @@ def a_passed_stop_signal():
     """It stops silently, and goes on silently."""
     with Session("jobs", "self", "20", "3") as s:
         equal(s.packet("QPassSignals:12;13;14"), "OK", "QPassSignals")
-        s.start()
-        s.quiet(0.2)
-        s.interrupt()
+        until_it_stands(s, 3)
         stands_still(s)
         os.kill(s.pid, signal.SIGCONT)
         goes_on(s)
