@@ -147,6 +147,13 @@ bool process_let_go(struct translator *tr, struct process *p)
 	return true;
 }
 
+bool process_yield(struct translator *tr, const struct thread *by, pid_t tid)
+{
+	struct thread *th = tid > 0 ? thread_find(&tr->t, tid) : NULL;
+
+	return th && th->proc != by->proc && process_let_go(tr, th->proc);
+}
+
 /* The process has a new memory, in which nothing of ours is. */
 bool take_exec(struct translator *tr, struct thread *th)
 {

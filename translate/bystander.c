@@ -70,7 +70,7 @@ static struct watch look_at(struct translator *tr, struct thread *low,
 	return w;
 }
 
-/* False: the process has been let go of. */
+/* False: the process has been let go of, or the thread goes on already. */
 static bool call_begins(struct translator *tr, struct thread *th,
 			uint32_t number)
 {
@@ -83,7 +83,8 @@ static bool call_begins(struct translator *tr, struct thread *th,
 		return true;
 	tr->stats.calls_beside++;
 	w = look_at(tr, lower_thread(th), sp, number);
-	if (w.way == WATCH_LEAVE && process_let_go(tr, th->proc))
+	if ((w.way == WATCH_LEAVE && process_let_go(tr, th->proc)) ||
+	    process_yield(tr, th, w.traces))
 		return false;
 	if (w.way == WATCH_NATIVE || w.way == WATCH_ACTION) {
 		tt->call = xmalloc(sizeof(w));

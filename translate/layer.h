@@ -254,6 +254,9 @@ void space_unref(struct space *sp);
 /* The process, with its threads, is let go of if it is ours alone: the layer
  * above knows nothing of it. */
 bool process_let_go(struct translator *tr, struct process *p);
+/* The same of the process of that thread, which by is about to trace. True: by
+ * has been set going as all that ran, and makes its call again. */
+bool process_yield(struct translator *tr, const struct thread *by, pid_t tid);
 
 /* --- clear.c ------------------------------------------------------------- */
 

@@ -146,6 +146,8 @@ static bool trap_syscall(struct trap *t, struct stop *ev)
 		return false;
 	t->tr->stats.syscalls_watched++;
 	t->f->watch = watch_call(t->f->space, image);
+	if (process_yield(t->tr, t->th, t->f->watch.traces))
+		return false;
 	if (t->f->watch.way == WATCH_LEAVE) {
 		if (process_let_go(t->tr, t->th->proc))
 			return false;

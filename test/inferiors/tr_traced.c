@@ -1,5 +1,6 @@
 /* tr_traced: children that want to be traced by their parent, as a debugger's
- * do (PTRACE_TRACEME), forked and vforked; and a thread's. */
+ * do (PTRACE_TRACEME), forked and vforked; and a thread's; and children that it
+ * attaches to. */
 #include "tr.h"
 #include <pthread.h>
 #include <signal.h>
@@ -54,6 +55,32 @@ static void vforked(void)
 	ends(pid);
 }
 
+/* It is attached to as it runs. */
+static void attached_by(long request)
+{
+	pid_t pid = fork();
+	int status;
+
+	if (!pid) {
+		for (;;)
+			pause();
+	}
+	CHECK(ptrace(request, pid, 0, 0) == 0);
+	if (request == PTRACE_SEIZE)
+		CHECK(ptrace(PTRACE_INTERRUPT, pid, 0, 0) == 0);
+	CHECK(is_stopped(pid, request == PTRACE_SEIZE ? SIGTRAP : SIGSTOP));
+	CHECK(ptrace(PTRACE_PEEKDATA, pid, &word, 0) == word);
+	kill(pid, SIGKILL);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+static void attached(void)
+{
+	attached_by(PTRACE_ATTACH);
+	attached_by(PTRACE_SEIZE);
+}
+
 static void *in_thread(void *arg)
 {
 	forked();
@@ -78,9 +105,8 @@ static void itself(void)
 int main(int argc, char **argv)
 {
 	static const struct tr_case cases[] = {
-		{ "forked", forked },
-		{ "vforked", vforked },
-		{ "threads", threads },
+		{ "forked", forked },	  { "vforked", vforked },
+		{ "attached", attached }, { "threads", threads },
 		{ "itself", itself },
 	};
 

@@ -212,12 +212,16 @@ static struct watch on_sigaction(const struct call *c)
 	return w;
 }
 
-/* Whoever is traced already cannot be traced by its parent. */
+/* Whoever is traced already cannot be traced by another. */
 static struct watch on_ptrace(const struct call *c)
 {
-	bool leaves = c->arg[0] == PTRACE_TRACEME;
+	struct watch w = { .way = WATCH_PLAIN };
 
-	return (struct watch){ .way = leaves ? WATCH_LEAVE : WATCH_PLAIN };
+	if (c->arg[0] == PTRACE_TRACEME)
+		w.way = WATCH_LEAVE;
+	if (c->arg[0] == PTRACE_ATTACH || c->arg[0] == PTRACE_SEIZE)
+		w.traces = (int32_t)c->arg[1];
+	return w;
 }
 
 /* Of some process, by a path that ends so. */

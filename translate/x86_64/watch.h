@@ -25,6 +25,7 @@ enum watch_way {
 struct watch {
 	enum watch_way way;
 	uint64_t lo, hi; /* original code there is forgotten afterwards */
+	int32_t traces;	 /* a thread that the caller is about to trace; or 0 */
 	bool by_result;	 /* the range begins where the call says */
 	bool steps;	 /* it sets the flag that makes the program step */
 	bool stays;	 /* what is mapped there, with other rights */
