@@ -365,24 +365,6 @@ static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 	return x86_target(&i->in, i->pc);
 }
 
-/* The way to where a branch goes that was taken, in the cold stream: its
- * offset. */
-static uint32_t way_write(const struct writer *w, uint64_t to)
-{
-	struct writer cold = w_cold(w);
-	uint32_t at;
-
-	if (flow_is_on(w))
-		flow_prepare(&cold, to);
-	at = stream_at(cold.s);
-	w_at(&cold, to);
-	flow_is_over(&cold);
-	flow_write_edge(&cold);
-	w_mark(&cold, 0, 0);
-	w_jmp_pc(&cold, to);
-	return at;
-}
-
 static uint64_t write_jcc(struct compiler *c, const struct insn *i)
 {
 	uint64_t to = x86_target(&i->in, i->pc);

@@ -125,6 +125,9 @@ void flow_write_skips(struct writer *w);
 void flow_write_edge(struct writer *w);
 bool flow_write_jump(struct writer *w, int undo);
 bool flow_write_target(struct writer *w, uint64_t target, int undo);
+/* The way to where a branch leads that is taken, in the cold stream, with a
+ * record: its offset. */
+uint32_t way_write(const struct writer *w, uint64_t to);
 /* Nothing falls through to here: what belongs to the next record, after which a
  * thread is at that pc, may be written now. */
 void flow_prepare(struct writer *w, uint64_t pc);

@@ -390,3 +390,21 @@ void flow_write_landing(struct writer *w, uint64_t pc)
 			});
 	w->rewind = REWIND_RCX;
 }
+
+/* --- branches that were taken --------------------------------------------- */
+
+uint32_t way_write(const struct writer *w, uint64_t to)
+{
+	struct writer cold = w_cold(w);
+	uint32_t at;
+
+	if (w->flow)
+		flow_prepare(&cold, to);
+	at = stream_at(cold.s);
+	w_at(&cold, to);
+	flow_is_over(&cold);
+	flow_write_edge(&cold);
+	w_mark(&cold, 0, 0);
+	w_jmp_pc(&cold, to);
+	return at;
+}
