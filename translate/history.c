@@ -80,7 +80,6 @@ void history_begin(struct thread *th, const struct space *sp)
 {
 	struct tr_thread *tt = tr_thread_of(th);
 	size_t max = tr_process_of(th->proc)->history_max;
-	bool wanted = tt->history && tt->history->wanted;
 
 	history_free(tt);
 	if (!max || sp->mode != MODE_FLOW)
@@ -88,7 +87,6 @@ void history_begin(struct thread *th, const struct space *sp)
 	tt->history = xcalloc(1, sizeof(*tt->history));
 	branches_init(&tt->history->branches, max);
 	branches_clear(&tt->history->branches);
-	tt->history->wanted = wanted;
 }
 
 void history_free(struct tr_thread *tt)
@@ -212,15 +210,22 @@ static int begin(struct translator *tr, struct thread *th, size_t max,
 	return 0;
 }
 
+static size_t kept(struct target *t, struct thread *th)
+{
+	const struct history *h = tr_thread_of(th)->history;
+
+	(void)t;
+	return h && h->wanted && follow_of(th) ? h->branches.max : 0;
+}
+
 static int enable(struct target *t, struct thread *th, size_t max,
 		  struct err *e)
 {
 	struct translator *tr = translator_of(t);
-	const struct history *h = tr_thread_of(th)->history;
 	bool ran;
 	int r;
 
-	if (h && h->wanted)
+	if (kept(t, th))
 		return err_set(e, -EALREADY, "Btrace already enabled.");
 	ran = pause_all(tr);
 	r = begin(tr, th, bounded(max), e);
@@ -259,14 +264,6 @@ static void disable(struct target *t, struct thread *th)
 	if (tp->was_followed)
 		translate_follow(t, th->proc, MODE_NONE, NULL);
 	unpause_all(tr, ran);
-}
-
-static size_t kept(struct target *t, struct thread *th)
-{
-	const struct history *h = tr_thread_of(th)->history;
-
-	(void)t;
-	return h && h->wanted && follow_of(th) ? h->branches.max : 0;
 }
 
 static int64_t read_branches(struct target *t, struct thread *th,

@@ -374,7 +374,11 @@ def followed_before():
             equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
         s.record()
         equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+        s.select(s.tid())
         refused(s, "qXfer:btrace:read:all:0,fff", "Btrace not enabled.")
+        s.record()
+        s.run_to("tail")
+        check(len(s.blocks()) > 2, "too few blocks")
         equal(s.finish().number, 0, "status")
 
 
