@@ -70,7 +70,7 @@ static uint32_t call_of(struct profile *p, const struct profile_call *c)
 	return i;
 }
 
-static uint32_t node_of(struct profile *p, uint32_t parent, uint32_t function)
+static uint32_t node_find(struct profile *p, uint32_t parent, uint32_t function)
 {
 	uint64_t key = ((uint64_t)parent + 1) << 32 | function;
 	uintptr_t known = (uintptr_t)map_find(&p->node_of, key);
@@ -79,8 +79,22 @@ static uint32_t node_of(struct profile *p, uint32_t parent, uint32_t function)
 	if (known)
 		return (uint32_t)known;
 	i = ADD(p->nodes, p->n_nodes, p->cap_nodes);
-	p->nodes[i] = (struct profile_node){ parent, function, 0 };
+	p->nodes[i] =
+		(struct profile_node){ .parent = parent, .function = function };
 	map_set(&p->node_of, key, (void *)(uintptr_t)i);
+	return i;
+}
+
+/* Most functions call the same one again. */
+static uint32_t node_of(struct profile *p, uint32_t parent, uint32_t function)
+{
+	uint32_t i = parent ? p->nodes[parent].recent : 0;
+
+	if (i && p->nodes[i].function == function)
+		return i;
+	i = node_find(p, parent, function);
+	if (parent)
+		p->nodes[parent].recent = i;
 	return i;
 }
 

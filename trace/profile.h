@@ -33,7 +33,8 @@ struct profile_call {
 /* A function in one context: what its callers were. 0 is the root. */
 struct profile_node {
 	uint32_t parent, function;
-	uint64_t cost; /* its own alone */
+	uint32_t recent; /* the child that was entered last; 0: none was */
+	uint64_t cost;	 /* its own alone */
 };
 
 /* A block that was left before its end: count times after so many. */
