@@ -9,7 +9,7 @@ import struct
 import subprocess
 import tempfile
 
-from rsp import Session, Skip, case, check, equal, inferior, main
+from rsp import OPTIONS, Session, Skip, case, check, equal, inferior, main
 
 ENV = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "PYTHONHASHSEED": "0",
        "PERL_HASH_SEED": "0", "PERL_PERTURB_KEYS": "0"}
@@ -341,7 +341,7 @@ def on_and_off():
         refused(s, "Qbtrace:bts", "Btrace already enabled.")
         refused(s, "qXfer:btrace:read:some:0,fff", "Bad annex.")
         equal(s.packet("Qbtrace:off"), "OK", "off")
-        check(not is_followed(s), "still followed")
+        equal(is_followed(s), OPTIONS.follow, "still followed")
         refused(s, conf, "Btrace not enabled.")
         for asked, given in (("0x4000", "0x4000"), ("1", "0x1000"),
                              ("0xffffffff", "0x40000")):
@@ -360,6 +360,7 @@ def on_and_off():
 def followed_before():
     """Recording changes how a program is followed, and changes it back."""
     with branching("calls") as s:
+        equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
         for mode in "none", "coverage", "count":
             equal(s.packet("qTrace:follow:-1;mode=" + mode), "OK", mode)
             s.select(s.tid())
