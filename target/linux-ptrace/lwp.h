@@ -49,6 +49,7 @@ struct lwp {
 	bool starting;	      /* cloned; its first stop has not come yet */
 	bool interrupting;    /* PTRACE_INTERRUPT sent, its stop not seen */
 	bool report_interrupt; /* ... and that stop is to be reported */
+	bool stop_owed;	       /* a SIGSTOP waits that is not to be: wait.c */
 	bool trap_due;	       /* set going only to take a trap: wait.c */
 	bool waits_for_vfork; /* until its child execs or exits */
 	bool in_call;	      /* this stop is inside a system call */
@@ -58,7 +59,6 @@ struct lwp {
 	bool call_left;	      /* ... of which it was led out, to inject one */
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
-	bool trap_late;	      /* a SIGSTOP of our making waits: take_signal() */
 	bool stepped;	      /* its last resume was a step */
 	bool harmless;	      /* it can be left in this stop: idle.c */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
@@ -75,6 +75,7 @@ struct lwp {
 	bool over;    /* the breakpoint that it is at, in its next run */
 	int signo;    /* to be delivered when it next runs; 0 none */
 	int injected; /* a signal we sent on the client's behalf */
+	bool told_signals; /* THREAD_TELL_SIGNALS, as it was last */
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */
 	siginfo_t siginfo; /* ... this is what it said */
 
@@ -406,6 +407,7 @@ void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold);
  * goes on to that. */
 bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
 
+void linux_thread_changed(struct target *t, struct thread *th);
 int linux_next_event(struct target *t, struct stop *out, bool patient);
 int linux_resume(struct target *t, const struct resume *acts, size_t n);
 int linux_interrupt(struct target *t, struct ptid who);

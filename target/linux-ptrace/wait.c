@@ -14,13 +14,16 @@
 /* --- stops --------------------------------------------------------------- */
 
 /* Ghosts take no part in halts: their parents wait for them. */
-void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
+static bool is_held(const struct lwp *lwp, bool hold)
 {
 	if (is_ghost(lwp))
-		hold = inferior_of(lwp->proc)->held;
-	else if (lwp->th && !lwp->th->running)
-		hold = true;
-	if (!hold)
+		return inferior_of(lwp->proc)->held;
+	return hold || (lwp->th && !lwp->th->running);
+}
+
+void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold)
+{
+	if (!is_held(lwp, hold))
 		lwp_run_on(lt, lwp);
 }
 
@@ -57,37 +60,77 @@ static void tell_trap_above(struct linux_target *lt, struct lwp *lwp)
 	lwp->pending.code = SIGNAL_TRAP;
 }
 
-/*
- * A thread that sends itself a SIGSTOP to come to the layer above may find
- * another signal first, and is elsewhere when the other comes: the process is
- * not to stop for that.
- */
-static bool is_late_trap(struct lwp *lwp)
+static bool tells_signals(const struct lwp *lwp)
 {
-	siginfo_t si;
+	return lwp->th && lwp->th->options & THREAD_TELL_SIGNALS;
+}
 
-	if (!lwp->trap_late || ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0)
-		return false;
-	return si.si_code == SI_TKILL && si.si_signo == SIGSTOP;
+static void tell_signal(struct linux_target *lt, struct lwp *lwp, int sig)
+{
+	lwp_set_pending(lt, lwp, STOP_SIGNAL);
+	lwp->pending.signo = sig;
+}
+
+/* One that was to be passed without a word, and waits since the thread was
+ * halted, is told to who wants that from now on. */
+void linux_thread_changed(struct target *t, struct thread *th)
+{
+	struct lwp *lwp = lwp_of(th);
+	bool begins = lwp && tells_signals(lwp) && !lwp->told_signals;
+
+	if (lwp)
+		lwp->told_signals = tells_signals(lwp);
+	if (!begins)
+		return;
+	lwp->injected = 0;
+	if (!lwp->stopped || !lwp->signo || lwp->pending.kind != STOP_NONE)
+		return;
+	tell_signal(linux_of(t), lwp, lwp->signo);
+	lwp->signo = 0;
+}
+
+static bool has_queued_stop(const struct lwp *lwp)
+{
+	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
+	siginfo_t si[8];
+	long n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
+
+	for (long i = 0; i < n; i++) {
+		if (si[i].si_signo == SIGSTOP)
+			return true;
+	}
+	return false;
+}
+
+/* Of a thread's own signals the kernel takes the one with the lowest number
+ * first. The SIGSTOP that this one has sent itself, for the layer above, comes
+ * when it is somewhere else. */
+static bool is_late_stop(struct linux_target *lt, struct lwp *lwp, int sig)
+{
+	if (sig == SIGSTOP && lwp->stop_owed) {
+		lwp->stop_owed = false;
+		return true;
+	}
+	if (sig != SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
+		lwp->stop_owed = has_queued_stop(lwp);
+	return false;
 }
 
 static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
-	bool quiet = is_ghost(lwp) || lwp->injected == sig;
+	/* It may go on in another place than it was to have the signal at. */
+	bool quiet = is_ghost(lwp) ||
+		     (lwp->injected == sig &&
+		      !(tells_signals(lwp) && is_held(lwp, hold)));
 
-	if (sig != SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
-		lwp->trap_late = true;
-	if (sig == SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp))) {
-		lwp->trap_stop = true;
-		lwp->trap_late = false;
-		tell_trap_above(lt, lwp);
+	if (is_late_stop(lt, lwp, sig)) {
+		run_on_unless(lt, lwp, hold);
 		return;
 	}
-	if (sig == SIGSTOP && is_late_trap(lwp)) {
-		lwp->trap_late = false;
-		lwp->signo = 0;
-		run_on_unless(lt, lwp, hold);
+	if (sig == SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp))) {
+		lwp->trap_stop = true;
+		tell_trap_above(lt, lwp);
 		return;
 	}
 	/* A handler must not return into a slot that may be gone by then. */
@@ -99,8 +142,7 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 		restore_siginfo(lwp, sig);
 	}
 	if (!quiet)
-		quiet = lwp->kind == RESUME_CONT &&
-			!(lwp->th && lwp->th->options & THREAD_TELL_SIGNALS) &&
+		quiet = lwp->kind == RESUME_CONT && !tells_signals(lwp) &&
 			sigismember(&lt->t.pass_signals, sig) == 1 &&
 			!maybe_breakpoint(lwp, sig);
 	if (quiet) {
@@ -108,8 +150,7 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 		run_on_unless(lt, lwp, hold);
 		return;
 	}
-	lwp_set_pending(lt, lwp, STOP_SIGNAL);
-	lwp->pending.signo = sig;
+	tell_signal(lt, lwp, sig);
 }
 
 static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)

@@ -26,7 +26,7 @@ struct worker {
 };
 
 volatile struct worker workers[MAX];
-volatile int over;
+volatile int over, linger; /* linger: turns of the handler */
 volatile unsigned long signals_seen;
 static unsigned long laps;
 static pthread_barrier_t begun;
@@ -100,6 +100,8 @@ static uint64_t copy(uint64_t x, unsigned depth)
 static void on_alarm(int sig)
 {
 	(void)sig;
+	for (volatile int i = 0; i < linger; i++)
+		;
 	__atomic_add_fetch(&signals_seen, 1, __ATOMIC_RELAXED);
 }
 

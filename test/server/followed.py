@@ -6,12 +6,15 @@ is left of it in the process: nothing.
 
 More of it: COUNT=10000 in the environment, and SEED to have one again.
 """
+import ctypes
 import os
 import random
 import re
 import resource
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 
@@ -23,6 +26,8 @@ SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
 SECONDS = 100 + COUNT
 THREADS = 4
 MEMFD = "memfd:tracestub"
+LIBC = ctypes.CDLL(None, use_errno=True)
+SYS_TGKILL = 234
 
 
 # --- the program ------------------------------------------------------------
@@ -71,6 +76,7 @@ class Watched:
     """A session, and what is to hold at each of its stops."""
 
     def __init__(self, s):
+        self.walks = True
         self.s = s
         self.starts = boundaries(s.path)
         self.text = s.path
@@ -121,7 +127,7 @@ class Watched:
         check(stack and stack.rights[:2] == "rw" and MEMFD not in stack.name,
               what, "no stack")
         equal(regs["gs_base"], 0, what + " gs_base")
-        if bottom and code.name == self.text:
+        if bottom and code.name == self.text and self.walks:
             self.walk(regs, stack, bottom, what)
 
     def base(self):
@@ -270,6 +276,46 @@ def killed_while_single_threads_are_followed():
             equal(s.packet("D;%x" % p.pid), "OK", "detach")
         equal(p.line(), want, "it prints")
         equal(p.wait(30), 0, "exit status")
+
+
+class Signals:
+    """Signals for all threads of a process, in a quick succession."""
+
+    def __init__(self, pid, tids):
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.send, args=(pid, tids))
+
+    def send(self, pid, tids):
+        while not self.over.wait(.0003):
+            for tid in tids:
+                LIBC.syscall(SYS_TGKILL, pid, tid, signal.SIGALRM)
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def followed_and_not_with_signals_on_their_way():
+    """A signal that a thread was halted with is not taken in the cache."""
+    print("SEED=%d" % SEED)
+    want = native_words()
+    with Session("following", str(THREADS)) as s:
+        w = begin(s)
+        s.set_var("linger", 100000)
+        w.walks = False     # a handler may have come into libc
+        with Signals(s.pid, s.tids()):
+            for i in range(2 * count(50)):
+                verb = "unfollow" if i % 2 else "follow"
+                w.run_a_while()
+                equal(s.packet("qTrace:%s:-1" % verb), "OK", verb)
+                w.look()
+        s.set_var("linger", 0)
+        w.end()
+        equal(s.printed().splitlines()[-1], want, "it prints")
 
 
 class State:
