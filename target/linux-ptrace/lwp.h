@@ -407,6 +407,9 @@ void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold);
  * goes on to that. */
 bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
 
+/* Is there a SIGSTOP for the thread that it has not taken yet? */
+bool has_queued_stop(const struct lwp *lwp);
+
 void linux_thread_changed(struct target *t, struct thread *th);
 int linux_next_event(struct target *t, struct stop *out, bool patient);
 int linux_resume(struct target *t, const struct resume *acts, size_t n);

@@ -150,10 +150,25 @@ static void reap(pid_t tid)
 		;
 }
 
+/* It executes nothing before it has taken that, which is done away with. */
+static void take_owed_stop(struct linux_target *lt, struct lwp *lwp)
+{
+	int status;
+
+	while (lwp->stop_owed && lwp->stopped && has_queued_stop(lwp) &&
+	       lwp_run_wait(lt, lwp, PTRACE_CONT, &status) == 0) {
+		lwp->stop_owed = status >> 8 != SIGSTOP;
+		if (lwp->stop_owed && status >> 8 != SIGTRAP)
+			lwp->signo = WSTOPSIG(status);
+	}
+}
+
 static void lwp_release(struct linux_target *lt, struct lwp *lwp)
 {
-	int sig = signal_at_detach(lt, lwp);
+	int sig;
 
+	take_owed_stop(lt, lwp);
+	sig = signal_at_detach(lt, lwp);
 	if (lwp->th)
 		target_regs_flush(&lt->t, lwp->th);
 	lwp_regs_flush(lwp);

@@ -89,7 +89,7 @@ void linux_thread_changed(struct target *t, struct thread *th)
 	lwp->signo = 0;
 }
 
-static bool has_queued_stop(const struct lwp *lwp)
+bool has_queued_stop(const struct lwp *lwp)
 {
 	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
 	siginfo_t si[8];
