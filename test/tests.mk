@@ -174,7 +174,8 @@ TESTS_small = $(foreach t,$(shell python3 test/translate/small.py --list \
 
 TESTS_fuzz := \
 	$(foreach t,$(SEAM),'fuzz/$(t)=$(T)/fuzz/$(t) test/fuzz/corpus/$(t)')
-TESTS_layers := 'layers/includes=test/check-layers.sh'
+TESTS_layers := 'layers/includes=test/check-layers.sh' \
+	'layers/libraries=test/check-libraries.sh $(BUILD)/tracestub'
 TESTS_headers := 'headers/alone=test/check-headers.sh $(CC) $(XCFLAGS) \
 	-Wno-unused-function'
 TESTS_doc := 'doc/packets=sh -c "$(BUILD)/tracestub --print-packets | \

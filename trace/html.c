@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "trace/format.h"
 #include "trace/json.h"
-#include "trace/lazy.h"
+#include "translate/capstone.h"
 #include "trace/lines.h"
 #include "trace/summary.h"
 #include "trace/where.h"

@@ -14,7 +14,6 @@
 #ifndef TRACE_LAZY_H
 #define TRACE_LAZY_H
 
-#include <capstone/capstone.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
 #include <gelf.h>
@@ -32,15 +31,9 @@ struct zstd {
 #include "trace/zstd.def"
 };
 
-/* libcapstone. */
-struct capstone {
-#include "trace/capstone.def"
-};
-
 #undef FUNCTION
 
 const struct elfutils *elfutils(void);
 const struct zstd *zstd(void);
-const struct capstone *capstone(void);
 
 #endif

@@ -1,14 +1,15 @@
 #include "translate/disassemble.h"
 
-#include <capstone/capstone.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "arch/x86_64/decode.h"
 #include "base/mem.h"
+#include "translate/capstone.h"
 
 struct disassembler {
+	const struct capstone *cs; /* NULL: it is not there, and knows none */
 	csh handle;
 	cs_insn *room;
 };
@@ -16,28 +17,32 @@ struct disassembler {
 struct disassembler *disassembler_new(void)
 {
 	struct disassembler *d = xcalloc(1, sizeof(*d));
+	const struct capstone *cs = capstone();
 
-	if (cs_open(CS_ARCH_X86, CS_MODE_64, &d->handle) != CS_ERR_OK)
+	if (!cs)
+		return d;
+	if (cs->cs_open(CS_ARCH_X86, CS_MODE_64, &d->handle) != CS_ERR_OK)
 		abort();
-	cs_option(d->handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
-	cs_option(d->handle, CS_OPT_DETAIL, CS_OPT_ON);
-	d->room = cs_malloc(d->handle);
+	cs->cs_option(d->handle, CS_OPT_SYNTAX, CS_OPT_SYNTAX_ATT);
+	cs->cs_option(d->handle, CS_OPT_DETAIL, CS_OPT_ON);
+	d->room = cs->cs_malloc(d->handle);
+	d->cs = cs;
 	return d;
 }
 
 void disassembler_free(struct disassembler *d)
 {
-	if (!d)
-		return;
-	cs_free(d->room, 1);
-	cs_close(&d->handle);
+	if (d && d->cs) {
+		d->cs->cs_free(d->room, 1);
+		d->cs->cs_close(&d->handle);
+	}
 	free(d);
 }
 
 static void describe(const struct disassembler *d, struct disassembled *out)
 {
 	const cs_insn *i = d->room;
-	const char *name = cs_insn_name(d->handle, i->id);
+	const char *name = d->cs->cs_insn_name(d->handle, i->id);
 
 	out->length = i->size;
 	snprintf(out->mnemonic, sizeof(out->mnemonic), "%s",
@@ -58,7 +63,8 @@ void disassemble(struct disassembler *d, const uint8_t *code, size_t n,
 
 	*out = (struct disassembled){ .length = 1, .text = "(bad)" };
 	length = x86_decode(code, n, X86_MODE_64, &in);
-	if (cs_disasm_iter(d->handle, &code, &n, &addr, d->room))
+	if (d->cs &&
+	    d->cs->cs_disasm_iter(d->handle, &code, &n, &addr, d->room))
 		describe(d, out);
 	/* The processor's length is ours. */
 	if (length > 0)
@@ -69,7 +75,8 @@ bool disassembled_is(const struct disassembler *d,
 		     const struct disassembled *in, const char *group)
 {
 	for (unsigned i = 0; i < in->n_groups; i++) {
-		const char *name = cs_group_name(d->handle, in->groups[i]);
+		const char *name =
+			d->cs->cs_group_name(d->handle, in->groups[i]);
 
 		if (name && !strcmp(name, group))
 			return true;
@@ -80,8 +87,8 @@ bool disassembled_is(const struct disassembler *d,
 /* Groups are a byte. */
 bool disassembler_has_group(const struct disassembler *d, const char *group)
 {
-	for (unsigned i = 1; i < 256; i++) {
-		const char *name = cs_group_name(d->handle, i);
+	for (unsigned i = 1; d->cs && i < 256; i++) {
+		const char *name = d->cs->cs_group_name(d->handle, i);
 
 		if (name && !strcmp(name, group))
 			return true;
@@ -92,8 +99,8 @@ bool disassembler_has_group(const struct disassembler *d, const char *group)
 bool disassembler_has_mnemonic(const struct disassembler *d,
 			       const char *mnemonic)
 {
-	for (unsigned i = 1; i < X86_INS_ENDING; i++) {
-		const char *name = cs_insn_name(d->handle, i);
+	for (unsigned i = 1; d->cs && i < X86_INS_ENDING; i++) {
+		const char *name = d->cs->cs_insn_name(d->handle, i);
 
 		if (name && !strcmp(name, mnemonic))
 			return true;

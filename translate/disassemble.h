@@ -1,7 +1,7 @@
 /*
  * Instructions as people read them: for the layer above. By capstone, in gdb's
- * syntax; what capstone does not know has a length all the same if the
- * translator knows it.
+ * syntax; what capstone does not know, or all where it is not installed, has a
+ * length all the same if the translator knows it.
  */
 #ifndef TRANSLATE_DISASSEMBLE_H
 #define TRANSLATE_DISASSEMBLE_H

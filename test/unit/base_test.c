@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/hex.h"
+#include "base/library.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/map.h"
@@ -216,6 +217,19 @@ static void patterns_cover_threads(void **state)
 	assert_false(ptid_equal(id, (struct ptid){ 5, -1 }));
 }
 
+static void libraries_when_wanted(void **state)
+{
+	double (*root)(double) = NULL;
+	const struct library_function all[] = { { "cbrt", &root },
+						{ "no_such_function", &root } };
+
+	(void)state;
+	assert_false(library_load("libno-such.so.0", all, 1));
+	assert_false(library_load("libm.so.6", all, 2));
+	assert_true(library_load("libm.so.6", all, 1));
+	assert_true(root(0) == 0 && root(8) > 1.9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +242,7 @@ int main(void)
 		cmocka_unit_test(files_whole_and_in_part),
 		cmocka_unit_test(log_areas_by_name),
 		cmocka_unit_test(patterns_cover_threads),
+		cmocka_unit_test(libraries_when_wanted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
