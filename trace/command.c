@@ -76,7 +76,9 @@ static bool take_event(struct command *c, const struct stop *ev)
 	case STOP_KILLED:
 		if (ev->id.pid == c->pid)
 			c->status = 128 + ev->signo;
+		translate_flow_hold(c->t);
 		crash_killed(&c->crash, ev);
+		translate_flow_release(c->t);
 		break;
 	case STOP_NO_RESUMED:
 		break;
@@ -313,6 +315,8 @@ static int trace(struct command *c, struct story *r, struct feed *feed)
 	if (begin(c, &e) < 0)
 		goto failed;
 	run_program(c);
+	/* Nobody else tells the story anything from here on. */
+	translate_set_flow(c->t, &(struct flow_sink){ NULL }, c->keep);
 	story_finish(r);
 	write_files(c);
 	return c->status;
