@@ -162,13 +162,22 @@ static int each_process(struct session *s, process_fn *fn, const struct wish *w)
 	return n ? n : err_set(&s->err, -ESRCH, "there is no such process");
 }
 
+/* Nothing is recorded of the process so far, and all of it is to be: its code
+ * is translated anew. */
+static bool begins_anew(const struct space *sp, const struct wish *w)
+{
+	return sp && translate_mode(sp) == MODE_NONE && w->mode != MODE_NONE &&
+	       w->who.tid < 0;
+}
+
 /* Translated code has its mode, and its kinds of events, in it. */
 static int may_follow(struct session *s, struct process *p,
 		      const struct wish *w)
 {
 	const struct space *sp = translate_space(p);
 
-	if (!sp || !w->has_mode || translate_mode(sp) == w->mode)
+	if (!sp || !w->has_mode || translate_mode(sp) == w->mode ||
+	    begins_anew(sp, w))
 		return 0;
 	return err_set(&s->err, -EBUSY,
 		       "process %d is followed in mode %s: unfollow it first",
@@ -207,8 +216,11 @@ static void set_trace(struct session *s, const struct wish *w)
 static int follow(struct session *s, struct process *p, const struct wish *w)
 {
 	const struct space *sp = translate_space(p);
-	enum trace_mode mode = sp ? translate_mode(sp) : w->mode;
+	enum trace_mode mode =
+		sp && !begins_anew(sp, w) ? translate_mode(sp) : w->mode;
 
+	if (begins_anew(sp, w))
+		translate_unfollow(s->target, p);
 	if (w->who.tid < 0)
 		return translate_follow(s->target, p, mode, &s->err);
 	return translate_follow_thread(s->target,
