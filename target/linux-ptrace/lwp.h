@@ -385,7 +385,7 @@ bool is_zombie_leader(const struct lwp *lwp);
 /* All of them, of the processes that are shown. */
 void zombie_leaders_hide(struct linux_target *lt);
 
-/* --- wait.c, resume.c, start.c ------------------------------------------- */
+/* --- wait.c, events.c, resume.c, start.c --------------------------------- */
 
 /*
  * Takes in one wait status. Afterwards an event is pending on the lwp's
