@@ -186,12 +186,6 @@ static void *begin(struct story *s, const struct format_args *args,
 	return timeline_begin(s, args, &writer);
 }
 
-static void write_rest(void *state, FILE *out)
-{
-	(void)out;
-	timeline_write(state);
-}
-
 static void free_fxt(void *state)
 {
 	struct timeline *t = state;
@@ -207,6 +201,6 @@ const struct format format_fxt = {
 	.help = "the same, a third as large, for Perfetto",
 	.stream = true,
 	.begin = begin,
-	.write = write_rest,
+	.write = timeline_write,
 	.free = free_fxt,
 };

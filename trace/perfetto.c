@@ -83,22 +83,11 @@ static void *begin(struct story *s, const struct format_args *args,
 	return timeline_begin(s, args, &writer);
 }
 
-static void write_rest(void *state, FILE *out)
-{
-	(void)out;
-	timeline_write(state);
-}
-
-static void free_perfetto(void *state)
-{
-	timeline_free(state);
-}
-
 const struct format format_perfetto = {
 	.name = "perfetto",
 	.help = "when each call began and ended, as JSON for Perfetto",
 	.stream = true,
 	.begin = begin,
-	.write = write_rest,
-	.free = free_perfetto,
+	.write = timeline_write,
+	.free = timeline_free,
 };

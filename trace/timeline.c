@@ -160,10 +160,12 @@ struct timeline *timeline_begin(struct story *s, const struct format_args *args,
 	return t;
 }
 
-void timeline_write(struct timeline *t)
+void timeline_write(void *timeline, FILE *out)
 {
+	struct timeline *t = timeline;
 	const struct map *m = &t->story->threads;
 
+	(void)out;
 	for (size_t i = 0; m->count && i <= m->mask; i++) {
 		struct story_thread *th = m->slots[i].value;
 
@@ -173,7 +175,7 @@ void timeline_write(struct timeline *t)
 	t->writer->tail(t);
 }
 
-void timeline_free(struct timeline *t)
+void timeline_free(void *timeline)
 {
-	free(t);
+	free(timeline);
 }

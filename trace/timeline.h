@@ -35,8 +35,8 @@ struct timeline {
 /* A stream: see trace/format.h. */
 struct timeline *timeline_begin(struct story *s, const struct format_args *args,
 				const struct timeline_writer *w);
-/* All that is left, and the tail. */
-void timeline_write(struct timeline *t);
-void timeline_free(struct timeline *t);
+/* ... its write, which has what is left and the tail, and its free. */
+void timeline_write(void *timeline, FILE *out);
+void timeline_free(void *timeline);
 
 #endif
