@@ -216,11 +216,10 @@ static void set_trace(struct session *s, const struct wish *w)
 static int follow(struct session *s, struct process *p, const struct wish *w)
 {
 	const struct space *sp = translate_space(p);
-	enum trace_mode mode =
-		sp && !begins_anew(sp, w) ? translate_mode(sp) : w->mode;
+	enum trace_mode mode = sp ? translate_mode(sp) : w->mode;
 
 	if (begins_anew(sp, w))
-		translate_unfollow(s->target, p);
+		return translate_follow_anew(s->target, p, w->mode, &s->err);
 	if (w->who.tid < 0)
 		return translate_follow(s->target, p, mode, &s->err);
 	return translate_follow_thread(s->target,

@@ -365,7 +365,6 @@ struct space {
 	bool guarded; /* who outlives us can see them */
 };
 
-#define WINDOWS_MAX 16384
 #define RINGS_SIZE  ((uint64_t)WINDOWS_MAX << 16)
 
 /* Its regions will be so large that a number of them fits into the bytes. */

@@ -153,14 +153,13 @@ static int record(struct translator *tr, struct process *p, struct err *e)
 			       "the program is followed to record other "
 			       "things: monitor trace unfollow");
 	tr_process_of(p)->was_followed = sp;
-	translate_unfollow(&tr->t, p);
 	translate_set_flow(&tr->t,
 			   &(struct flow_sink){ .path = take_path,
 						.cut = take_cut,
 						.lost = take_lost,
 						.user = tr },
 			   FLOW_RECENT);
-	return translate_follow(&tr->t, p, MODE_FLOW, e);
+	return translate_follow_anew(&tr->t, p, MODE_FLOW, e);
 }
 
 static size_t bounded(size_t max)

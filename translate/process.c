@@ -229,6 +229,19 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 	return process_follow(translator_of(t), p, NULL, mode, false, e);
 }
 
+int translate_follow_anew(struct target *t, struct process *p,
+			  enum trace_mode mode, struct err *e)
+{
+	bool was_followed = space_of(p);
+	int r;
+
+	translate_unfollow(t, p);
+	r = translate_follow(t, p, mode, e);
+	if (r < 0 && was_followed)
+		translate_follow(t, p, MODE_NONE, NULL);
+	return r;
+}
+
 int translate_follow_thread(struct target *t, struct thread *th,
 			    enum trace_mode mode, bool alone, struct err *e)
 {

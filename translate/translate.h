@@ -38,6 +38,11 @@ struct target *translate_new(struct target *lower);
 int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		     struct err *e);
 
+/* The same for one of which nothing is recorded, be it followed or not: its
+ * code is translated anew. Where that is refused it is followed as before. */
+int translate_follow_anew(struct target *t, struct process *p,
+			  enum trace_mode mode, struct err *e);
+
 /*
  * The same for one that was attached to just now. Should all of its threads
  * wait for their vfork children (-EBUSY above) it is followed once they are
