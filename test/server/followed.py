@@ -428,6 +428,29 @@ def vm_size(pid):
 
 
 @case(peer="it does not translate", seconds=60)
+def a_refused_change_of_mode_leaves_it_followed():
+    """There is room for translated code, but not for the log's rings too."""
+    want = native_words()
+    with Program("following", str(THREADS)) as p:
+        equal(p.line(), "ready")
+        with Session(attach=p.pid, path=p.path) as s:
+            equal(s.packet("qTrace:follow:-1"), "OK", "follow")
+            room = resource.prlimit(p.pid, resource.RLIMIT_AS)
+            resource.prlimit(p.pid, resource.RLIMIT_AS,
+                             (vm_size(p.pid) + (2 << 30), room[1]))
+            check(s.packet("qTrace:follow:-1;mode=flow").startswith("E."),
+                  "refused")
+            equal(len(followed(s)[0]), len(s.tids()), "followed still")
+            resource.prlimit(p.pid, resource.RLIMIT_AS, room)
+            equal(s.packet("qTrace:follow:-1;mode=flow"), "OK", "flow")
+            equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+            s.set_var("over", 1)
+            equal(s.packet("D;%x" % p.pid), "OK", "detach")
+        equal(p.line(), want, "it prints")
+        equal(p.wait(30), 0, "exit status")
+
+
+@case(peer="it does not translate", seconds=60)
 def nothing_is_left_by_a_follow_that_fails():
     """For want of address space, a bit later each time; of descriptors."""
     want = native_words()
