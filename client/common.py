@@ -337,6 +337,20 @@ def assemble(lines):
     return "X%x,%s" % (len(out), out.hex())
 
 
+def save(server, text):
+    """What is behind ANNEX FILE, in that file."""
+    annex, _, path = text.partition(" ")
+    if not path.strip():
+        raise QTraceError("what, and where? qtrace save ANNEX FILE")
+    data = server.annex(annex)
+    try:
+        with open(path.strip(), "wb") as f:
+            f.write(data)
+    except OSError as e:
+        raise QTraceError(str(e)) from e
+    return ["%d bytes written to %s" % (len(data), path.strip())]
+
+
 def split_top(text, comma=","):
     """At commas that are within no brackets."""
     out, depth, last = [], 0, 0

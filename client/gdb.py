@@ -175,16 +175,7 @@ def do_probe(text):
 
 
 def do_save(text):
-    annex, _, path = text.partition(" ")
-    if not path.strip():
-        raise QTraceError("what, and where? qtrace save ANNEX FILE")
-    data = SERVER.annex(annex)
-    try:
-        with open(path.strip(), "wb") as f:
-            f.write(data)
-    except OSError as e:
-        raise QTraceError(str(e)) from e
-    return ["%d bytes written to %s" % (len(data), path.strip())]
+    return save(SERVER, text)
 
 
 def annexes():

@@ -251,16 +251,7 @@ class Session:
         return ["Probe %d at %#x: %s" % (number, where, self.symbol(where))]
 
     def do_save(self, text):
-        annex, _, path = text.partition(" ")
-        if not path.strip():
-            raise QTraceError("what, and where? qtrace save ANNEX FILE")
-        data = self.server.annex(annex)
-        try:
-            with open(path.strip(), "wb") as f:
-                f.write(data)
-        except OSError as e:
-            raise QTraceError(str(e)) from e
-        return ["%d bytes written to %s" % (len(data), path.strip())]
+        return save(self.server, text)
 
 
 def help_text():

@@ -4,7 +4,8 @@
  * single steps from CALLS system calls before that on. Writes to FILE the
  * address of each instruction that was executed then, 8 bytes each, the call's
  * last and behind it where that would have returned to; a repeated one (rep)
- * counts once. All signals have handlers. FILE.maps is how often it has written, and what was mapped.
+ * counts once. All signals have handlers. FILE.maps is how often it has
+ * written, and what was mapped.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
