@@ -111,7 +111,8 @@ def follow_a_while(opt, p, program, span):
 
 def conditions(program, stats):
     """What must hold of the counters, beside what always must."""
-    out = ["native_other<=%d" % (200 + stats.get("signals", 0))]
+    out = ["native_other<=%d" %
+           (program.native + stats.get("signals", 0))]
     if not program.jit:
         out.append("stops<=%d" % (2000 + 2 * stats.get("blocks", 0)))
     return out
