@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/lldb-command.h"
 #include "server/packet.h"
 #include "server/serve.h"
 #include "target/linux-ptrace/linux.h"
@@ -542,24 +543,69 @@ static bool take_command_line(struct options *o, const char **comm,
 	return take_options(o, argv) == 0 && is_complete(o, *comm, *argv);
 }
 
-int main(int argc, char **argv)
+/* --- commands ------------------------------------------------------------ */
+
+static int cmd_serve(struct options *o, char **argv)
 {
-	struct options o = { 0 };
-	int status = EXIT_OURS;
-	struct target *target;
 	const char *comm;
 
+	if (!take_command_line(o, &comm, &argv))
+		return EXIT_OURS;
+	return run(o, comm, argv);
+}
+
+static int cmd_report(struct options *o, char **argv)
+{
+	(void)o;
+	return report_main(argv);
+}
+
+static int cmd_trace(struct options *o, char **argv)
+{
+	return trace_main(argv, o->session.target, o->serve.signal_fd);
+}
+
+static int cmd_gdbserver(struct options *o, char **argv)
+{
+	return lldb_gdbserver_main(argv, &o->session, &o->serve);
+}
+
+/* The first word; without one of them a program is served to gdb. */
+static const struct command {
+	const char *name;
+	int (*fn)(struct options *o, char **argv); /* the exit status */
+	bool bare; /* it debugs nothing: there is no session */
+} commands[] = {
+	{ "report", cmd_report, true },
+	{ "trace", cmd_trace, false },
+	{ "gdbserver", cmd_gdbserver, false },
+	{ "g", cmd_gdbserver, false },
+};
+
+static const struct command *find_command(const char *word)
+{
+	for (size_t i = 0; word && i < ARRAY_SIZE(commands); i++) {
+		if (!strcmp(word, commands[i].name))
+			return &commands[i];
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	const struct command *command = find_command(argv[1]);
+	struct options o = { 0 };
+	struct target *target;
+	int status;
+
 	(void)argc;
-	if (argv[1] && !strcmp(argv[1], "report"))
-		return report_main(argv + 1);
+	argv++;
+	if (command && command->bare)
+		return command->fn(NULL, argv);
 	o.serve.signal_fd = ending_signals();
 	target = translate_new(linux_target_new());
 	session_init(&o.session, target);
-	argv++;
-	if (*argv && !strcmp(*argv, "trace"))
-		status = trace_main(argv, target, o.serve.signal_fd);
-	else if (take_command_line(&o, &comm, &argv))
-		status = run(&o, comm, argv);
+	status = command ? command->fn(&o, argv) : cmd_serve(&o, argv);
 	session_fini(&o.session);
 	target->ops->free(target);
 	return status;

@@ -232,6 +232,55 @@ int listener_open(struct listener **out, const char *comm, struct err *e)
 	return 0;
 }
 
+struct listener *listener_adopt(int fd)
+{
+	struct listener *l = xcalloc(1, sizeof(*l));
+
+	l->address.kind = ADDRESS_STDIO;
+	l->in = l->out = fd;
+	return l;
+}
+
+/* Of its addresses the first that answers; -errno of the last. */
+static int call_any(const struct endpoint *ends, int n)
+{
+	int error = EADDRNOTAVAIL;
+
+	for (int i = 0; i < n; i++) {
+		int fd = socket(ends[i].sa.any.sa_family,
+				SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd >= 0 && !connect(fd, &ends[i].sa.any, ends[i].len))
+			return fd;
+		error = errno;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -error;
+}
+
+int listener_call(struct listener **out, const char *comm, struct err *e)
+{
+	struct endpoint ends[ADDRESS_ENDPOINTS];
+	struct address a;
+	int r = address_parse(&a, comm, e);
+
+	if (r < 0)
+		return r;
+	if (a.kind != ADDRESS_TCP && a.kind != ADDRESS_UNIX)
+		return err_set(e, -EINVAL, "\"%s\" cannot be called: give "
+					   "HOST:PORT or unix:PATH", comm);
+	r = address_resolve(&a, ends, e);
+	if (r < 0)
+		return r;
+	r = call_any(ends, r);
+	if (r < 0)
+		return err_set(e, r, "cannot connect to %s: %s", comm,
+			       strerror(-r));
+	*out = listener_adopt(r);
+	return 0;
+}
+
 void listener_free(struct listener *l)
 {
 	if (!l)

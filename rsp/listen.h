@@ -30,6 +30,12 @@ struct listener;
 int listener_open(struct listener **out, const char *comm, struct err *e);
 void listener_free(struct listener *l);
 
+/* Instead: the one client is at the other end of this descriptor, which is the
+ * listener's from now; or it listens at COMM (a TCP or unix address), which is
+ * called at once. */
+struct listener *listener_adopt(int fd);
+int listener_call(struct listener **out, const char *comm, struct err *e);
+
 /*
  * The descriptors to wait for input on, at most LISTENER_FDS; returns how
  * many. None: do not wait, listener_accept() has the client.
