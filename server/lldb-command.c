@@ -7,9 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "server/lldb-find.h"
+#include "server/lldb-options.h"
 #include "server/start.h"
 
 struct command {
@@ -19,11 +19,7 @@ struct command {
 	char **program; /* points into argv */
 };
 
-static const struct option_def {
-	const char *name, *arg_name;
-	size_t at; /* of a const char * if there is an argument, else a bool */
-	const char *help; /* NULL: not shown */
-} options[] = {
+static const struct lldb_option options[] = {
 #define AT(field) offsetof(struct command, field)
 	{ "fd", "FD", AT(fd), "the client is at the other end of FD" },
 	{ "named-pipe", "NAME", AT(named_pipe),
@@ -51,57 +47,10 @@ static void print_help(void)
 	     "if empty; port 0 is\nany free one. unix://PATH is a socket in "
 	     "the file system. Without PROG or\n--attach the client launches "
 	     "or attaches.\n\nOptions:");
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		const struct option_def *d = &options[i];
-
-		if (d->help)
-			printf("  --%s%s%s\n\t%s\n", d->name,
-			       d->arg_name ? "=" : "",
-			       d->arg_name ? d->arg_name : "", d->help);
-	}
+	lldb_print_options(options, ARRAY_SIZE(options));
 }
 
 /* --- what argv says ------------------------------------------------------ */
-
-static const struct option_def *find_option(const char *word, size_t len)
-{
-	size_t dashes = 1 + (word[1] == '-');
-
-	for (size_t i = 0; i < ARRAY_SIZE(options); i++) {
-		size_t n = strlen(options[i].name);
-
-		/* One dash before one letter, two before a word. */
-		if (n == len - dashes && (n > 1) == (dashes > 1) &&
-		    !memcmp(options[i].name, word + dashes, n))
-			return &options[i];
-	}
-	return NULL;
-}
-
-static int take_option(struct command *c, char ***argv)
-{
-	const char *word = *(*argv)++, *value = strchr(word, '=');
-	size_t len = value ? (size_t)(value - word) : strlen(word);
-	const struct option_def *d = find_option(word, len);
-	char *field = (char *)c + (d ? d->at : 0);
-
-	if (!d || (value && !d->arg_name)) {
-		fprintf(stderr, "error: unknown argument '%s'\n", word);
-		return -EINVAL;
-	}
-	if (!d->arg_name) {
-		*(bool *)field = true;
-		return 0;
-	}
-	value = value ? value + 1 : **argv;
-	if (!value) {
-		fprintf(stderr, "error: %s: missing argument\n", word);
-		return -EINVAL;
-	}
-	*argv += word[len] != '=';
-	memcpy(field, &value, sizeof(value));
-	return 0;
-}
 
 /* The address, unless --fd stands for it; then the program. */
 static int take_words(struct command *c, char ***argv)
@@ -114,7 +63,8 @@ static int take_words(struct command *c, char ***argv)
 			return 0;
 		}
 		if (word[0] == '-') {
-			if (take_option(c, argv) < 0)
+			if (lldb_take_option(options, ARRAY_SIZE(options), c,
+					     argv) < 0)
 				return -EINVAL;
 		} else if (!c->comm && !c->fd) {
 			c->comm = *(*argv)++;
@@ -139,28 +89,6 @@ static int take_argv(struct command *c, char **argv)
 		      "options.\n",
 		      stderr);
 	return r;
-}
-
-/* --- the log ------------------------------------------------------------- */
-
-/* lldb's channels and ours are not the same: its packets are the area of that
- * kind, and any other category is all. */
-static int open_log(const struct command *c, struct err *e)
-{
-	FILE *f;
-
-	if (c->log_channels)
-		log_select(!strcmp(c->log_channels, "gdb-remote packets")
-				   ? "remote"
-				   : "all");
-	if (!c->log_file || !*c->log_file)
-		return 0;
-	f = fopen(c->log_file, "we");
-	if (!f)
-		return err_set(e, -errno, "cannot write --log-file %s: %s",
-			       c->log_file, strerror(errno));
-	log_stream(f);
-	return 0;
 }
 
 /* --- the connection ------------------------------------------------------ */
@@ -210,26 +138,6 @@ static int tell_port(const struct command *c, const struct listener *l,
 	return r;
 }
 
-/* lldb's forms: unix:///PATH, unix-connect://PATH, listen://, connect://; a
- * bare port. For the caller to free. */
-static char *comm_of(const char *text)
-{
-	static const char *const schemes[] = { "listen://", "connect://",
-					       "tcp://", "accept://" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
-		if (!strncmp(text, schemes[i], strlen(schemes[i])))
-			text += strlen(schemes[i]);
-	}
-	if (!strncmp(text, "unix://", 7))
-		return xasprintf("unix:%s", text + 7);
-	if (!strncmp(text, "unix-connect://", 15))
-		return xasprintf("unix:%s", text + 15);
-	if (!text[strspn(text, "0123456789")])
-		return xasprintf(":%s", text);
-	return xstrdup(text);
-}
-
 static int open_comm(const struct command *c, struct listener **l,
 		     struct err *e)
 {
@@ -242,7 +150,7 @@ static int open_comm(const struct command *c, struct listener **l,
 			*l = listener_adopt(fd);
 		return r;
 	}
-	comm = comm_of(c->comm);
+	comm = lldb_comm(c->comm);
 	r = c->reverse ? listener_call(l, comm, e) : listener_open(l, comm, e);
 	free(comm);
 	if (r < 0 || c->reverse)
@@ -275,7 +183,7 @@ static int run(const struct command *c, struct session *s,
 
 	if (c->setsid)
 		setsid();
-	if (open_log(c, &e) < 0 || begin(c, s, &e) < 0 ||
+	if (lldb_open_log(c->log_file, c->log_channels, &e) < 0 || begin(c, s, &e) < 0 ||
 	    open_comm(c, &l, &e) < 0) {
 		fprintf(stderr, "error: %s\n", e.text);
 	} else {
@@ -284,6 +192,12 @@ static int run(const struct command *c, struct session *s,
 	}
 	listener_free(l);
 	return status;
+}
+
+void lldb_session(struct session *s)
+{
+	s->once = s->multi = true;
+	s->start.shell = false;
 }
 
 int lldb_gdbserver_main(char **argv, struct session *s,
@@ -297,7 +211,6 @@ int lldb_gdbserver_main(char **argv, struct session *s,
 		print_help();
 		return 0;
 	}
-	s->once = s->multi = true;
-	s->start.shell = false;
+	lldb_session(s);
 	return run(&c, s, serve_options);
 }

@@ -15,4 +15,8 @@
 int lldb_gdbserver_main(char **argv, struct session *s,
 			const struct serve_options *serve);
 
+/* Makes s, just initialised, such a session: of one client, in lldb's manner.
+ */
+void lldb_session(struct session *s);
+
 #endif
