@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "server/lldb-command.h"
 #include "server/packet.h"
+#include "server/platform.h"
 #include "server/serve.h"
 #include "target/linux-ptrace/linux.h"
 #include "target/linux-ptrace/selftest.h"
@@ -570,6 +571,11 @@ static int cmd_gdbserver(struct options *o, char **argv)
 	return lldb_gdbserver_main(argv, &o->session, &o->serve);
 }
 
+static int cmd_platform(struct options *o, char **argv)
+{
+	return platform_main(argv, &o->session, &o->serve);
+}
+
 /* The first word; without one of them a program is served to gdb. */
 static const struct command {
 	const char *name;
@@ -580,6 +586,8 @@ static const struct command {
 	{ "trace", cmd_trace, false },
 	{ "gdbserver", cmd_gdbserver, false },
 	{ "g", cmd_gdbserver, false },
+	{ "platform", cmd_platform, false },
+	{ "p", cmd_platform, false },
 };
 
 static const struct command *find_command(const char *word)

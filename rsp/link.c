@@ -176,6 +176,14 @@ void link_free(struct link *l)
 	free(l);
 }
 
+void link_leave(struct link *l)
+{
+	l->socket = l->restore = false;
+	buf_reset(&l->tx);
+	l->sent = 0;
+	link_free(l);
+}
+
 /* A payload in printable characters, cut to LOG_SIZE. */
 static void log_packet(const char *arrow, const char *data, size_t len)
 {

@@ -41,6 +41,10 @@ struct link *link_new(int in, int out);
 /* Sends what is left, for a second at most, and closes. NULL is harmless. */
 void link_free(struct link *l);
 
+/* The same in a process that has it from a fork, or has left it to one: the
+ * peer notices nothing. */
+void link_leave(struct link *l);
+
 /* These settings go back to the terminal when the link is freed. */
 void link_restore_tty(struct link *l, const struct termios *saved);
 

@@ -295,6 +295,13 @@ void listener_free(struct listener *l)
 	free(l);
 }
 
+void listener_leave(struct listener *l)
+{
+	if (l)
+		l->made.st_ino = 0;
+	listener_free(l);
+}
+
 size_t listener_fds(const struct listener *l, int fds[static LISTENER_FDS])
 {
 	memcpy(fds, l->fds, l->n * sizeof(*fds));

@@ -30,6 +30,10 @@ struct listener;
 int listener_open(struct listener **out, const char *comm, struct err *e);
 void listener_free(struct listener *l);
 
+/* The same in a process that has it from a fork, or has left it to one: a
+ * socket in the file system stays. NULL is harmless, as for listener_free(). */
+void listener_leave(struct listener *l);
+
 /* Instead: the one client is at the other end of this descriptor, which is the
  * listener's from now; or it listens at COMM (a TCP or unix address), which is
  * called at once. */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "server/platform.h"
 #include "server/session.h"
 #include "server/xfer.h"
 
@@ -196,6 +197,8 @@ void packets_print(struct buf *out)
 	print_table(out);
 	buf_puts(out, "\n## Objects of qXfer\n\n");
 	xfer_print(out);
+	buf_puts(out, "\n## Packets of a platform\n\n");
+	platform_print(out);
 	buf_puts(out, "\n## Monitor commands\n\n");
 	monitor_print(out);
 }
