@@ -60,6 +60,7 @@ struct lwp {
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
 	bool stepped;	      /* its last resume was a step */
+	bool enters;	      /* ... was to be one, into a handler: step_undo() */
 	bool harmless;	      /* it can be left in this stop: idle.c */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
 
@@ -301,6 +302,16 @@ bool trap_is_programs(struct linux_target *lt, struct lwp *lwp);
  * flag from the program's sight. */
 void step_note(struct lwp *lwp);
 void step_hide(struct linux_target *lt, struct lwp *lwp);
+
+/*
+ * Before an instruction that sets the trap flag itself, popf or iret, the
+ * kernel does not know any more who set it, and leaves it to the program when
+ * something else comes before the instruction. So the flag is taken away at any
+ * stop there; and a step into a handler, whose frame would have it, is made of
+ * an interrupt (lwp.enters).
+ */
+bool step_is_at_popf(struct linux_target *lt, struct lwp *lwp);
+void step_undo(struct lwp *lwp);
 
 /* --- fork.c -------------------------------------------------------------- */
 

@@ -39,6 +39,21 @@ static void flush_registers(struct linux_target *lt, struct lwp *lwp)
 		target_regs_flush(&lt->t, lwp->th);
 }
 
+void lwp_interrupt(struct lwp *lwp)
+{
+	if (lwp->interrupting || lwp->starting || lwp->trap_due)
+		return;
+	ptrace(PTRACE_INTERRUPT, lwp->tid, 0, 0);
+	lwp->interrupting = true;
+}
+
+/* The step is one into a handler, maybe, at an instruction where that is no
+ * step for the kernel; it ends at an interrupt. */
+static bool is_entered_at_popf(struct linux_target *lt, struct lwp *lwp)
+{
+	return lwp->signo && lwp->signal_stop && step_is_at_popf(lt, lwp);
+}
+
 static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 {
 	bool step = request == PTRACE_SINGLESTEP;
@@ -51,6 +66,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 	flush_registers(lt, lwp);
 	if (step)
 		step_note(lwp);
+	lwp->enters = step && is_entered_at_popf(lt, lwp);
 	lwp_regs_flush(lwp);
 	debugreg_sync(lwp, step);
 	sig = signal_to_deliver(lwp);
@@ -59,13 +75,17 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 		inferior_of(lwp->proc)->defies_stop = false;
 	if (lwp->listen && !step && !sig)
 		request = PTRACE_LISTEN;
+	if (lwp->enters) {
+		lwp_interrupt(lwp);
+		request = PTRACE_CONT;
+	}
 	guardian_signal_gone(lwp->signal_guard);
 	/* ESRCH: killed meanwhile; its exit status tells. */
 	if (ptrace(request, lwp->tid, 0, sig) < 0 && errno != ESRCH)
 		debug(RESUME, "%d: request %#x: errno %d", lwp->tid, request,
 		      errno);
 	lwp->listen = false;
-	lwp->stepped = step;
+	lwp->stepped = request == PTRACE_SINGLESTEP;
 	lwp->call_known &= request == PTRACE_SYSCALL;
 	lwp->own_siginfo &= lwp->injected != 0;
 	lwp->call_allowed = false;
@@ -75,14 +95,6 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 	      : request == PTRACE_LISTEN ? "listen"
 					 : "continue",
 	      sig);
-}
-
-void lwp_interrupt(struct lwp *lwp)
-{
-	if (lwp->interrupting || lwp->starting || lwp->trap_due)
-		return;
-	ptrace(PTRACE_INTERRUPT, lwp->tid, 0, 0);
-	lwp->interrupting = true;
 }
 
 bool lwp_interrupt_wanted(const struct linux_target *lt, const struct lwp *lwp)

@@ -304,7 +304,7 @@ static bool is_job_stop(struct lwp *lwp, int sig)
 static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 			   bool hold)
 {
-	bool asked = lwp->interrupting;
+	bool asked = lwp->interrupting, enters = lwp->enters;
 
 	/* What stops without being asked is told of a SIGCONT. */
 	if (!asked && sig == SIGTRAP && lt->t.traps && lt->t.on_sigcont &&
@@ -312,8 +312,13 @@ static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 		lt->t.on_sigcont(lt->t.trap_user, lwp->th);
 	lwp->listen = is_job_stop(lwp, sig);
 	lwp->interrupting = false;
+	lwp->enters = false;
 	if (take_queued_trap(lt, lwp))
 		return;
+	if (enters && lwp_pc(lwp) != lwp->step_pc) {
+		take_step(lt, lwp, hold);
+		return;
+	}
 	if (asked && lwp_interrupt_wanted(lt, lwp))
 		lwp_tell_interrupt(lt, lwp);
 	else
@@ -380,6 +385,7 @@ void note_stop(struct lwp *lwp, int status)
 	 * if not, it is one that nobody asked for. */
 	if (event != PTRACE_EVENT_STOP)
 		lwp->interrupting = false;
+	step_undo(lwp);
 }
 
 void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)

@@ -3,7 +3,8 @@
  * front and one behind: at_MODE, past_MODE. Ends with 0 when the program saw
  * what it would see without a debugger.
  *
- *	pushf popf	the flags, to and from memory
+ *	pushf popf	the flags, to and from memory; the handler of SIGUSR1
+ *			looks at those of its frame
  *	int3 long3	the program's own traps: one byte, and cd 03; SIGTRAP
  *			is ignored by a handler
  *	hlt ud2		faults, whose handler leaves
@@ -21,13 +22,16 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 #include <unistd.h>
+
+#define TRAP_FLAG 0x100
 
 #define LABELS(name, insn)                                                  \
 	".globl at_" name "\nat_" name ": " insn "\n.globl past_" name      \
 	"\npast_" name ": "
 
-volatile int traps, faults;
+volatile int traps, faults, bad_frames;
 char from[16] = "0123456789abcde", to[16];
 static sigjmp_buf next;
 
@@ -50,6 +54,14 @@ static void on_fault(int signo)
 	siglongjmp(next, 1);
 }
 
+void on_user(int signo, siginfo_t *info, void *context)
+{
+	const ucontext_t *uc = context;
+
+	(void)signo, (void)info;
+	bad_frames += (uc->uc_mcontext.gregs[REG_EFL] & TRAP_FLAG) != 0;
+}
+
 __attribute__((noinline)) void past_all(void)
 {
 	traps += 0;
@@ -57,15 +69,18 @@ __attribute__((noinline)) void past_all(void)
 
 static int flags(int push)
 {
+	const struct sigaction act = { .sa_sigaction = on_user,
+				       .sa_flags = SA_SIGINFO };
 	unsigned long seen;
 
+	sigaction(SIGUSR1, &act, NULL);
 	if (push)
 		__asm__ volatile(LABELS("pushf", "pushf") "pop %0"
 				 : "=r"(seen)::"memory");
 	else
 		__asm__ volatile("pushf\n" LABELS("popf", "popf")
 				 "pushf\npop %0" : "=r"(seen)::"memory", "cc");
-	return (seen & 0x100) != 0;
+	return (seen & TRAP_FLAG) || bad_frames;
 }
 
 static int own_traps(int one)

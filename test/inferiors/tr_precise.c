@@ -200,10 +200,47 @@ static void alarms(void)
 	CHECK(precise >= 200);
 }
 
+/* --- a signal at an instruction that sets the trap flag, if it wants ------ */
+
+static volatile sig_atomic_t popping, traps_shown;
+
+static void on_pop(int signo, siginfo_t *info, void *context)
+{
+	struct tr_regs r;
+
+	(void)signo;
+	(void)info;
+	tr_registers_of(context, &r);
+	traps_shown += (r.flags & TR_TF) != 0;
+	popping++;
+}
+
+static void popped(void)
+{
+	struct itimerval timer = { { 0, 200 }, { 0, 200 } }, none = { 0 };
+	struct sigaction act = { .sa_sigaction = on_pop,
+				 .sa_flags = SA_SIGINFO | SA_RESTART };
+
+	popping = traps_shown = 0;
+	sigaction(SIGALRM, &act, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	while (popping < 300)
+		__asm__ volatile("lea -128(%%rsp),%%rsp\n"
+				 "push $0x202\n	popf\n"
+				 "push $0x246\n	popf\n"
+				 "push $0x202\n	popf\n"
+				 "push $0x293\n	popf\n"
+				 "lea 128(%%rsp),%%rsp" ::
+					 : "cc", "memory");
+	setitimer(ITIMER_REAL, &none, NULL);
+	EXPECT(traps_shown, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct tr_case cases[] = {
 		{ "alarms", alarms },
+		{ "popped", popped },
 	};
 
 	return tr_main(argc, argv, cases, ARRAY_SIZE(cases));

@@ -26,6 +26,7 @@ struct tr_regs {
 #define TR_AF	  0x010ul
 #define TR_ZF	  0x040ul
 #define TR_SF	  0x080ul
+#define TR_TF	  0x100ul
 #define TR_DF	  0x400ul
 #define TR_OF	  0x800ul
 #define TR_STATUS (TR_CF | TR_PF | TR_AF | TR_ZF | TR_SF | TR_OF)

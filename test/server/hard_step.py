@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """Instructions that are awkward to step, to step over, or that trap."""
+import os
+import signal
 import time
 
 from rsp import (FALSE, Session, Skip, case, check, equal, main,
@@ -79,6 +81,47 @@ def popf_and_pushf_under_false_condition():
                 s.point(0, "at_" + mode, rest=FALSE)
                 ends_well(s)
     both(one)
+
+
+@case(peer="gdbserver shows the program its trap flag")
+def step_into_handler_from_popf():
+    """The kernel takes the flag that makes it step for what popf sets."""
+    def one(name):
+        with Session(name, "popf") as s:
+            s.run_to("at_popf")
+            stop = s.signal(30, step=True)      # gdb's SIGUSR1
+            s.at("on_user", stop)
+            check(not s.reg("eflags") & TF, "TF is shown")
+            ends_well(s)
+    both(one)
+
+
+@case
+def step_over_popf_with_signal_that_does_nothing():
+    def one(name):
+        with Session(name, "popf") as s:
+            s.run_to("at_popf")
+            stop = s.signal(28, step=True)      # gdb's SIGWINCH
+            s.at("past_popf", stop)
+            ends_well(s)
+    both(one)
+
+
+@case(peer="gdbserver shows the program its trap flag")
+def signal_comes_before_step_over_popf():
+    def one(name, then):
+        with Session(name, "popf") as s:
+            s.run_to("at_popf")
+            os.kill(s.pid, signal.SIGUSR1)
+            equal(s.step().number, 30, "stop")
+            equal(hex(s.pc()), hex(s.addr("at_popf")), "pc")
+            check(not s.reg("eflags") & TF, "TF is shown")
+            then(s)
+            ends_well(s)
+    both(lambda name: one(name, lambda s: s.at(
+        "on_user", s.signal(30, step=True))))
+    both(lambda name: one(name, lambda s: None))
+    both(lambda name: one(name, lambda s: stepped_to(s, "past_popf")))
 
 
 def own_trap(name, mode):
