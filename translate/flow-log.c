@@ -470,6 +470,7 @@ void flow_log_begin(struct follow *f, const struct thread *th)
 	log->space = f->space;
 	log->f = f;
 	log->reader.sink = &f->space->tr->flow_sink;
+	log->reader.listener = &f->space->tr->listener;
 	log->reader.code = f->space->flow;
 	log->reader.who.image = flow_image(f->space->flow);
 	log->reader.who.id = th->id;
@@ -512,6 +513,7 @@ void translate_set_flow(struct target *t, const struct flow_sink *sink,
 {
 	translate_flow_hold(t);
 	translator_of(t)->flow_sink = *sink;
+	translator_of(t)->listener++;
 	translator_of(t)->keep = keep;
 	translate_flow_release(t);
 }

@@ -11,39 +11,39 @@
 #include "base/mem.h"
 #include "translate/flows.h"
 
-#define WAY_MAX 65536u /* more blocks without a record are none of ours */
+#define WAY_MAX	 65536u /* more blocks without a record are none of ours */
+#define WAY_KEPT 256u	/* longer ones are told block by block */
 
 /* --- telling -------------------------------------------------------------- */
 
 void flow_read_done(struct flow_reader *r)
 {
-	if (r->n_out)
-		flow_tell_blocks(r->code, r->sink);
-	if (r->n_out && r->sink->path)
-		r->sink->path(r->sink->user, &r->who, r->out, r->n_out);
+	const struct flow_sink *sink = r->sink;
+	uint32_t n = r->n_out;
+
 	r->n_out = 0;
+	if (n && sink->ways)
+		sink->ways(sink->user, &r->who, r->out, n);
+	else if (n && sink->path)
+		flow_ways_expand(r, r->out, n);
 }
 
-static void tell(struct flow_reader *r, uint32_t id)
+static void tell_way(struct flow_reader *r, uint32_t way)
 {
-	r->out[r->n_out++] = id;
+	r->out[r->n_out++] = way;
 	if (r->n_out == FLOW_OUT)
 		flow_read_done(r);
 }
 
+static void tell(struct flow_reader *r, uint32_t id)
+{
+	tell_way(r, flow_way_single(r, id));
+}
+
 static void tell_all(struct flow_reader *r, const uint32_t *ids, uint32_t n)
 {
-	while (n) {
-		uint32_t room = FLOW_OUT - r->n_out;
-		uint32_t some = n < room ? n : room;
-
-		memcpy(r->out + r->n_out, ids, some * sizeof(*ids));
-		r->n_out += some;
-		ids += some;
-		n -= some;
-		if (r->n_out == FLOW_OUT)
-			flow_read_done(r);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		tell(r, ids[i]);
 }
 
 static void tell_cut(struct flow_reader *r, uint32_t instructions)
@@ -167,69 +167,16 @@ static void miss(struct flow_reader *r)
 		flow_read_lost(r);
 }
 
-/* --- ways that are known -------------------------------------------------- */
-
-#define WAYS	 262144u
-#define WAY_IDS	 5u /* of a longer one the first says where they are */
-#define WAYS_IDS (1u << 20)
-#define WAY_KEPT 256u
-
-struct flow_ways {
-	struct way {
-		uint32_t from, to, n;
-		uint32_t ids[WAY_IDS];
-	} all[WAYS];
-	uint32_t n_ids;
-	uint32_t ids[WAYS_IDS];
-};
-
-static struct way *way_at(struct flow_ways *ways, uint32_t from, uint32_t to)
-{
-	uint32_t hash = (from * 0x9e3779b1u) ^ (to * 0x85ebca6bu);
-
-	return &ways->all[(hash >> 16 ^ hash) % WAYS];
-}
-
-static struct flow_ways *ways_of(struct flow_reader *r)
-{
-	struct flow_ways **at = flow_ways_of(r->code);
-
-	if (!*at)
-		*at = huge_alloc(sizeof(**at));
-	return *at;
-}
-
-void flow_ways_free(struct flow_ways *ways)
-{
-	if (ways)
-		huge_free(ways, sizeof(*ways));
-}
+/* --- records -------------------------------------------------------------- */
 
 /* The way that was found, with the block at its end. */
-static void keep_way(struct flow_reader *r, uint32_t from, uint32_t to)
+static void tell_branch(struct flow_reader *r, uint32_t from, uint32_t to)
 {
-	struct flow_ways *ways = ways_of(r);
-	struct way *w = way_at(ways, from, to);
-	uint32_t *ids = w->ids;
-
-	if (!from || r->n_way > WAY_KEPT)
-		return;
-	if (r->n_way > WAY_IDS && ways->n_ids + r->n_way > WAYS_IDS) {
-		memset(ways->all, 0, sizeof(ways->all));
-		ways->n_ids = 0;
-	}
-	w->from = from;
-	w->to = to;
-	w->n = r->n_way;
-	if (r->n_way > WAY_IDS) {
-		w->ids[0] = ways->n_ids;
-		ids = ways->ids + ways->n_ids;
-		ways->n_ids += r->n_way;
-	}
-	memcpy(ids, r->way, r->n_way * sizeof(*r->way));
+	if (from && r->n_way <= WAY_KEPT)
+		tell_way(r, flow_way_add(r, from, to, r->way, r->n_way));
+	else
+		tell_all(r, r->way, r->n_way);
 }
-
-/* --- records -------------------------------------------------------------- */
 
 static bool read_branch(struct flow_reader *r, uint32_t word)
 {
@@ -246,8 +193,7 @@ static bool read_branch(struct flow_reader *r, uint32_t word)
 	} else if (known) {
 		if (g.id && !(r->is_told && r->now == g.id))
 			pass(r, g.id);
-		tell_all(r, r->way, r->n_way);
-		keep_way(r, from, word);
+		tell_branch(r, from, word);
 	}
 	be_behind(r, word);
 	return true;
@@ -296,51 +242,32 @@ static bool read_record(struct flow_reader *r, uint32_t word)
 	}
 }
 
-/* How far ahead ways are fetched: they are in no cache that is quick. */
-#define AHEAD 8
-
-/* There are hundreds of millions in a second. Returns how many there were whose
- * ways are known. */
-static uint32_t read_known(struct flow_reader *r, struct flow_ways *ways,
-			   const uint32_t *words, uint32_t n)
+/* How many there were whose ways are known. */
+static uint32_t read_known(struct flow_reader *r, const uint32_t *words,
+			   uint32_t n)
 {
-	uint32_t last = r->last, *out = r->out + r->n_out, i;
+	uint32_t i = 0, most, some;
 
-	for (i = 0; i < n && last; i++) {
-		uint32_t word = __atomic_load_n(words + i, __ATOMIC_RELAXED);
-		const struct way *w = way_at(ways, last, word);
-
-		if (i + AHEAD < n)
-			__builtin_prefetch(way_at(ways, words[i + AHEAD - 1],
-						  words[i + AHEAD]));
-		if (w->from != last || w->to != word || !word)
-			break;
-		last = word;
-		if (w->n <= WAY_IDS) {
-			memcpy(out, w->ids, sizeof(w->ids));
-			out += w->n;
-			if (out < r->out + FLOW_OUT)
-				continue;
-		}
-		r->n_out = (uint32_t)(out - r->out);
-		if (w->n > WAY_IDS)
-			tell_all(r, ways->ids + w->ids[0], w->n);
-		else
+	while (i < n && r->last) {
+		most = n - i < FLOW_OUT - r->n_out ? n - i
+						   : FLOW_OUT - r->n_out;
+		some = flow_ways_read(r, words + i, most, r->out + r->n_out);
+		r->n_out += some;
+		i += some;
+		if (r->n_out == FLOW_OUT)
 			flow_read_done(r);
-		out = r->out + r->n_out;
+		if (some < most)
+			break;
 	}
-	r->n_out = (uint32_t)(out - r->out);
-	r->last = last;
 	return i;
 }
 
 uint32_t flow_read_records(struct flow_reader *r, const uint32_t *words,
 			   uint32_t n)
 {
-	struct flow_ways *ways = ways_of(r);
-	uint32_t i = read_known(r, ways, words, n);
+	uint32_t i = read_known(r, words, n);
 
-	for (; i < n; i += read_known(r, ways, words + i, n - i)) {
+	for (; i < n; i += read_known(r, words + i, n - i)) {
 		if (!read_record(r,
 				 __atomic_load_n(words + i, __ATOMIC_RELAXED)))
 			return i;

@@ -26,7 +26,7 @@ struct item {
 };
 
 struct flow_code {
-	struct flow_ways *ways; /* flow-read.c's */
+	struct flow_ways *ways; /* flow-ways.c's */
 	uint32_t image;
 	struct item **chunks;
 	uint32_t n;	     /* numbers given, 0 included */
@@ -66,6 +66,11 @@ void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink)
 			sink->block(sink->user, fc->image, fc->n_told,
 				    &item_at(fc, fc->n_told)->b);
 	}
+}
+
+void flow_untell_blocks(struct flow_code *fc)
+{
+	fc->n_told = 1;
 }
 
 static bool is_same(const struct flow_block *a, const struct flow_block *b)

@@ -69,7 +69,7 @@ struct flow_who {
 
 /*
  * What is called, each or NULL, in the order of what happened for each thread,
- * but for `block`, which comes before the first path that names it. All
+ * but for `block`, which comes before the first path or way that names it. All
  * pointers are borrowed until the call returns, those in a block until its
  * image ends. No call may call the target.
  *
@@ -83,6 +83,16 @@ struct flow_sink {
 	/* It has executed these, each from its begin. */
 	void (*path)(void *user, const struct flow_who *who,
 		     const uint32_t *ids, size_t n);
+	/*
+	 * In place of that, both or none: most of what a thread executes are
+	 * ways that it went before, of some blocks each. Returns a number for
+	 * that way of this image, not 0, which is told from then on; it may
+	 * be given to others of the same blocks.
+	 */
+	uint32_t (*way)(void *user, uint32_t image, const uint32_t *ids,
+			size_t n);
+	void (*ways)(void *user, const struct flow_who *who,
+		     const uint32_t *ways, size_t n);
 	/* The last block told was left after so many of its instructions, at
 	 * least one: by a signal, a fault, a stop. What comes next begins
 	 * where control went on. */

@@ -87,6 +87,8 @@ uint32_t flow_number(struct space *sp, const struct flow_block *b);
 const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id);
 /* Those that were not told yet are. */
 void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink);
+/* None was: there is another listener. */
+void flow_untell_blocks(struct flow_code *fc);
 /*
  * The block that is at pc wherever no record says otherwise, or 0. Once there
  * is one there will be no other: what is translated there later and is not the
@@ -209,6 +211,7 @@ bool flow_steps_on(struct translator *tr, struct thread *low, struct follow *f);
 
 struct flow_reader {
 	const struct flow_sink *sink;
+	const uint32_t *listener; /* translator.listener */
 	struct flow_code *code;
 	struct flow_who who;
 	/* Where it is: to begin a block where that record has led; or (0) at
@@ -221,7 +224,7 @@ struct flow_reader {
 	uint32_t n_way, cap_way;
 	uint32_t *way; /* blocks that are to be told */
 	uint32_t n_out;
-	uint32_t out[FLOW_OUT + 8]; /* some are copied that do not count */
+	uint32_t out[FLOW_OUT]; /* ways */
 };
 
 /* Records, up to a note or a word that is none of ours: how many. */
@@ -237,11 +240,30 @@ void flow_read_end(struct flow_reader *r);
 /* Records were lost. */
 void flow_read_lost(struct flow_reader *r);
 
-/* Ways from one branch that was taken to the next, of all threads of an image:
- * once they are known they are looked up. */
+/* --- flow-ways.c: ways that are known --------------------------------------
+ */
+
+/*
+ * A way is the blocks that were begun from behind one record of a branch up to
+ * the next; or any other block, alone. All threads of an image share them. They
+ * have the numbers that the listener gives them, and lose these when there is
+ * another one.
+ */
 struct flow_ways;
 struct flow_ways **flow_ways_of(struct flow_code *fc);
 void flow_ways_free(struct flow_ways *ways);
+/* The way of those blocks between the two records is known from now on; it was
+ * not. Returns its number, as the next does. */
+uint32_t flow_way_add(struct flow_reader *r, uint32_t from, uint32_t to,
+		      const uint32_t *ids, uint32_t n);
+uint32_t flow_way_single(struct flow_reader *r, uint32_t id);
+/* Records from behind the reader's last one on, up to the first whose way is
+ * not known: how many. out is filled with their ways, and the last one is moved
+ * on. */
+uint32_t flow_ways_read(struct flow_reader *r, const uint32_t *restrict words,
+			uint32_t n, uint32_t *restrict out);
+/* Those ways are told as the paths that they stand for. */
+void flow_ways_expand(struct flow_reader *r, const uint32_t *all, uint32_t n);
 
 /* --- x86_64/flow.c -------------------------------------------------------- */
 

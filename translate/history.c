@@ -139,7 +139,9 @@ static bool keeps(const struct process *p)
 /* There is one listener, and it is another. */
 static bool is_heard(const struct translator *tr)
 {
-	return tr->flow_sink.path && tr->flow_sink.path != take_path;
+	const struct flow_sink *sink = &tr->flow_sink;
+
+	return sink->ways || (sink->path && sink->path != take_path);
 }
 
 static int record(struct translator *tr, struct process *p, struct err *e)

@@ -59,6 +59,7 @@ struct translator {
 	uint64_t swept_blocks;
 	struct translate_sink sink;
 	struct flow_sink flow_sink;
+	uint32_t listener; /* how many there were */
 	enum flow_keep keep; /* for images that begin */
 	struct consumer *consumer; /* consumer.c; NULL: there was none yet */
 	struct module_rule *rules; /* exclude.c */

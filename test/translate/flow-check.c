@@ -119,6 +119,11 @@ struct told {
 	const struct flow_block **blocks; /* copies */
 	uint64_t *begun;
 	uint32_t n_blocks;
+	struct told_way {
+		uint32_t *ids;
+		size_t n;
+	} * ways;
+	uint32_t n_ways;
 	uint32_t last;
 	size_t n_told;
 	unsigned cuts, gaps, lost, ends;
@@ -175,6 +180,34 @@ static void on_path(void *user, const struct flow_who *who, const uint32_t *ids,
 	}
 	t->n_told += n;
 	t->last = ids[n - 1];
+}
+
+static uint32_t on_way(void *user, uint32_t image, const uint32_t *ids,
+		       size_t n)
+{
+	struct told *t = user;
+	uint32_t *copy = xmalloc(n * sizeof(*copy));
+
+	(void)image;
+	memcpy(copy, ids, n * sizeof(*copy));
+	t->ways = xrealloc(t->ways, (t->n_ways + 1) * sizeof(*t->ways));
+	t->ways[t->n_ways] = (struct told_way){ copy, n };
+	return ++t->n_ways;
+}
+
+static void on_ways(void *user, const struct flow_who *who,
+		    const uint32_t *ways, size_t n)
+{
+	struct told *t = user;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!ways[i] || ways[i] > t->n_ways) {
+			t->bad = true;
+			return;
+		}
+		on_path(user, who, t->ways[ways[i] - 1].ids,
+			t->ways[ways[i] - 1].n);
+	}
 }
 
 static void on_cut(void *user, const struct flow_who *who,
@@ -260,6 +293,10 @@ static int follow_all(char **argv, enum trace_mode mode, uint64_t cache,
 	pid_t pid;
 	int status;
 
+	if (keep == FLOW_ALL) { /* the others are told blocks */
+		sink.way = on_way;
+		sink.ways = on_ways;
+	}
 	translate_set_flow(t, &sink, keep);
 	translate_on_end(t, hits, user);
 	if (cache)

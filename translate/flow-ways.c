@@ -1,0 +1,231 @@
+/*
+ * Ways that are known: their numbers by the records at both ends, and what they
+ * stand for.
+ *
+ * There are hundreds of millions of records in a second. So numbers are looked
+ * up in a table with one place for each pair; those that share a place are
+ * found in a map.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "translate/flows.h"
+
+#define KNOWN_BITS 17
+#define ALL_MOST   (1u << 22) /* pairs: a program may write any to its ring */
+
+struct flow_ways {
+	struct known {
+		uint64_t key; /* from, and to in the upper half; 0: none */
+		uint32_t way, unused;
+	} known[1 << KNOWN_BITS];
+	struct map all;	   /* key -> way */
+	uint32_t *singles; /* by block: the way of it alone; 0: none yet */
+	uint32_t cap_singles;
+	uint32_t listener; /* whose numbers they are */
+	/* Of who is told blocks, ways are numbered here. */
+	struct {
+		uint32_t at, n;
+	} * list;
+	uint32_t n_list, cap_list;
+	uint32_t *ids;
+	uint32_t n_ids, cap_ids;
+};
+
+static struct known *known_at(struct flow_ways *ways, uint64_t key)
+{
+	return &ways->known[key * 0x9e3779b97f4a7c15u >> (64 - KNOWN_BITS)];
+}
+
+static uint64_t key_of(uint32_t from, uint32_t to)
+{
+	return (uint64_t)to << 32 | from;
+}
+
+static void forget(struct flow_ways *ways)
+{
+	map_fini(&ways->all);
+	memset(ways->known, 0, sizeof(ways->known));
+	if (ways->cap_singles)
+		memset(ways->singles, 0,
+		       ways->cap_singles * sizeof(*ways->singles));
+	ways->n_list = ways->n_ids = 0;
+}
+
+/* Numbers are the listener's: another one has others. */
+static struct flow_ways *ways_of(struct flow_reader *r)
+{
+	struct flow_ways **at = flow_ways_of(r->code);
+
+	if (!*at) {
+		*at = huge_alloc(sizeof(**at));
+		(*at)->listener = *r->listener;
+	}
+	if ((*at)->listener != *r->listener) {
+		(*at)->listener = *r->listener;
+		forget(*at);
+		flow_untell_blocks(r->code);
+	}
+	return *at;
+}
+
+void flow_ways_free(struct flow_ways *ways)
+{
+	if (!ways)
+		return;
+	map_fini(&ways->all);
+	free(ways->singles);
+	free(ways->list);
+	free(ways->ids);
+	huge_free(ways, sizeof(*ways));
+}
+
+/* --- numbers -------------------------------------------------------------- */
+
+static uint32_t number_here(struct flow_ways *ways, const uint32_t *ids,
+			    uint32_t n)
+{
+	if (ways->n_list == ways->cap_list) {
+		ways->cap_list = 2 * ways->cap_list + 1024;
+		ways->list = xrealloc(ways->list,
+				      ways->cap_list * sizeof(*ways->list));
+	}
+	if (ways->n_ids + n > ways->cap_ids) {
+		ways->cap_ids = 2 * ways->cap_ids + n + 4096;
+		ways->ids =
+			xrealloc(ways->ids, ways->cap_ids * sizeof(*ways->ids));
+	}
+	ways->list[ways->n_list].at = ways->n_ids;
+	ways->list[ways->n_list].n = n;
+	memcpy(ways->ids + ways->n_ids, ids, n * sizeof(*ids));
+	ways->n_ids += n;
+	return ++ways->n_list;
+}
+
+static uint32_t number(struct flow_reader *r, struct flow_ways *ways,
+		       const uint32_t *ids, uint32_t n)
+{
+	const struct flow_sink *sink = r->sink;
+
+	flow_tell_blocks(r->code, sink);
+	if (sink->way)
+		return sink->way(sink->user, r->who.image, ids, n);
+	return number_here(ways, ids, n);
+}
+
+uint32_t flow_way_add(struct flow_reader *r, uint32_t from, uint32_t to,
+		      const uint32_t *ids, uint32_t n)
+{
+	struct flow_ways *ways = ways_of(r);
+	uint64_t key = key_of(from, to);
+	struct known *k = known_at(ways, key);
+	uint32_t way;
+
+	if (ways->all.count >= ALL_MOST) {
+		flow_read_done(r);
+		forget(ways);
+	}
+	way = number(r, ways, ids, n);
+	map_set(&ways->all, key, (void *)(uintptr_t)way);
+	*k = (struct known){ .key = key, .way = way };
+	return way;
+}
+
+uint32_t flow_way_single(struct flow_reader *r, uint32_t id)
+{
+	struct flow_ways *ways = ways_of(r);
+	uint32_t cap = ways->cap_singles;
+
+	if (id >= cap) {
+		ways->cap_singles = 2 * id + 1024;
+		ways->singles =
+			xrealloc(ways->singles,
+				 ways->cap_singles * sizeof(*ways->singles));
+		memset(ways->singles + cap, 0,
+		       (ways->cap_singles - cap) * sizeof(*ways->singles));
+	}
+	if (!ways->singles[id])
+		ways->singles[id] = number(r, ways, &id, 1);
+	return ways->singles[id];
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+/* The way was known, and another one has taken its place. */
+static bool remember(struct flow_ways *ways, struct known *k, uint64_t key)
+{
+	uintptr_t way = key ? (uintptr_t)map_find(&ways->all, key) : 0;
+
+	if (way)
+		*k = (struct known){ .key = key, .way = (uint32_t)way };
+	return way;
+}
+
+/* What is at words[-1] is the record before the first. */
+static uint32_t read_quick(struct flow_ways *ways, const uint32_t *words,
+			   uint32_t n, uint32_t *restrict out)
+{
+	uint64_t key;
+	uint32_t i;
+
+#pragma GCC unroll 4
+	for (i = 0; i < n; i++) {
+		const struct known *k;
+
+		memcpy(&key, words + i - 1, sizeof(key)); /* both at once */
+		k = known_at(ways, key);
+		if (k->key != key)
+			break;
+		out[i] = k->way;
+	}
+	return i;
+}
+
+uint32_t flow_ways_read(struct flow_reader *r, const uint32_t *restrict words,
+			uint32_t n, uint32_t *restrict out)
+{
+	struct flow_ways *ways = ways_of(r);
+	uint32_t i = 0, word;
+
+	while (i < n) {
+		uint64_t key;
+		struct known *k;
+
+		word = __atomic_load_n(words + i, __ATOMIC_RELAXED);
+		key = key_of(r->last, word);
+		k = known_at(ways, key);
+		if (k->key != key && !remember(ways, k, key))
+			return i;
+		out[i++] = k->way;
+		r->last = word;
+		i += read_quick(ways, words + i, n - i, out + i);
+		r->last = words[i - 1];
+	}
+	return i;
+}
+
+/* --- who wants blocks ----------------------------------------------------- */
+
+#define AT_ONCE 4096u
+
+void flow_ways_expand(struct flow_reader *r, const uint32_t *all, uint32_t n)
+{
+	const struct flow_ways *ways = ways_of(r);
+	const struct flow_sink *sink = r->sink;
+	uint32_t ids[AT_ONCE], n_ids = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = ways->list[all[i] - 1].at;
+		uint32_t more = ways->list[all[i] - 1].n;
+
+		if (n_ids + more > AT_ONCE) {
+			sink->path(sink->user, &r->who, ids, n_ids);
+			n_ids = 0;
+		}
+		memcpy(ids + n_ids, ways->ids + at, more * sizeof(*ids));
+		n_ids += more;
+	}
+	if (n_ids)
+		sink->path(sink->user, &r->who, ids, n_ids);
+}
