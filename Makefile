@@ -41,7 +41,7 @@ XCFLAGS := -std=gnu11 -D_GNU_SOURCE -I. -DVERSION='"$(VERSION)"' $(WARN) \
 LIBS    := -Wl,--as-needed $(shell pkg-config --libs $(PKGS)) -lm
 
 FOLDERS := base rsp arch arch/x86_64 agent xml target target/linux-ptrace \
-	translate translate/x86_64 trace server
+	tracepoint translate translate/x86_64 trace server
 CORE    := $(foreach d,$(FOLDERS),$(wildcard $(d)/*.c))
 OBJ      = $(addprefix $(BUILD)/,$(patsubst %.c,%.o,$(1)))
 

@@ -17,6 +17,9 @@ static bool take_range(struct args *a, uint64_t *addr, uint64_t *len)
 static ssize_t read_scratch(struct session *s, uint64_t addr, uint64_t len)
 {
 	buf_reset(&s->scratch);
+	if (trace_is_selected(s))
+		return trace_read_memory(s, addr, buf_reserve(&s->scratch, len),
+					 len);
 	return target_read(s->target, session_process(s), addr,
 			   buf_reserve(&s->scratch, len), len);
 }

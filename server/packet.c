@@ -123,6 +123,8 @@ static int check_needs(struct session *s, const struct packet_def *d)
 		return err_set(&s->err, -ESRCH, "no such thread");
 	if ((d->needs & NEED_THREAD) && session_thread(s)->running)
 		return err_set(&s->err, -EBUSY, "the thread is running");
+	if ((d->needs & NEED_PRESENT) && trace_is_selected(s))
+		return err_set(&s->err, -EBUSY, "a trace frame is selected");
 	return 0;
 }
 

@@ -36,6 +36,8 @@ enum {
 	PLAIN_ERRORS = 1 << 4,
 	/* A target that keeps branches: to others the packet is unknown. */
 	NEED_BRANCHES = 1 << 5,
+	/* No trace frame is selected: what it has cannot be changed. */
+	NEED_PRESENT = 1 << 6,
 };
 
 #define PACKET(name, stops, needs, fn, feature, help) packet_fn fn;

@@ -117,7 +117,7 @@ int pk_point_set(struct session *s, struct args *a, struct buf *out)
 		r = take_code(s, a, pl.kind, &code);
 	if (r < 0)
 		return r;
-	r = target_point_set(s->target, session_process(s), pl.kind, pl.addr,
+	r = traced_point_ask(s->target, session_process(s), pl.kind, pl.addr,
 			     pl.size, code);
 	if (r == -ENOSPC)
 		return err_set(&s->err, r,
@@ -137,7 +137,7 @@ int pk_point_clear(struct session *s, struct args *a, struct buf *out)
 	r = take_place(a, &pl);
 	if (r < 0)
 		return r;
-	r = target_point_clear(s->target, session_process(s), pl.kind, pl.addr,
+	r = traced_point_unask(s->target, session_process(s), pl.kind, pl.addr,
 			       pl.size);
 	if (r < 0 && r != -ENOENT)
 		return r;

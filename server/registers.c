@@ -8,10 +8,13 @@
 int pk_regs_read(struct session *s, struct args *a, struct buf *out)
 {
 	struct thread *th = session_thread(s);
-	const uint8_t *regs = target_regs_all(s->target, th);
 	const struct arch *arch = th->proc->arch;
+	const uint8_t *regs;
 
 	(void)a;
+	if (trace_is_selected(s))
+		return trace_read_registers(s, out);
+	regs = target_regs_all(s->target, th);
 	if (!regs)
 		return -ESRCH;
 	buf_put_hex(out, regs, s->client.descriptions ? arch->regs_size
@@ -56,6 +59,8 @@ int pk_reg_read(struct session *s, struct args *a, struct buf *out)
 		return -EPROTO;
 	if (regno >= arch->n_regs)
 		return -EINVAL;
+	if (trace_is_selected(s))
+		return trace_read_register(s, (unsigned)regno, out);
 	r = target_reg_read(s->target, th, (unsigned)regno, value);
 	if (r < 0)
 		return r;

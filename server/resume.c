@@ -10,7 +10,7 @@ static int start_running(struct session *s, const struct resume *acts,
 
 	if (!s->nonstop.on && list_empty(&s->target->processes))
 		return err_set(&s->err, -ESRCH, "no program is running");
-	r = target_resume(s->target, acts, n);
+	r = session_resume(s, acts, n);
 	if (s->nonstop.on && (r >= 0 || r == -ESRCH)) {
 		/* A thread that has gone: its end is to be told, or was. */
 		buf_puts(out, "OK");

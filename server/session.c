@@ -20,6 +20,7 @@ void session_init(struct session *s, struct target *t)
 	t->all_stop = true;
 	t->print = print_to_client;
 	nonstop_init(&s->nonstop);
+	tracer_init(&s->tracer);
 	start_init(&s->start);
 }
 
@@ -28,6 +29,7 @@ void session_fini(struct session *s)
 	if (s->link)
 		session_disconnect(s);
 	qtrace_free(s);
+	tracer_fini(&s->tracer);
 	nonstop_fini(&s->nonstop);
 	start_fini(&s->start);
 	free(s->document.key);
@@ -117,7 +119,7 @@ void session_run_again(struct session *s)
 
 	for (size_t i = 0; i < s->ran.len / sizeof(*ids); i++) {
 		act.who = ids[i];
-		s->target->ops->resume(s->target, &act, 1);
+		session_resume(s, &act, 1);
 		s->running = true;
 	}
 	buf_reset(&s->ran);
@@ -186,11 +188,11 @@ static void let_run(struct session *s, struct process *p)
 		    sigismember(&s->target->program_signals, act.signo) != 1)
 			continue;
 		act.who = th->id;
-		s->target->ops->resume(s->target, &act, 1);
+		session_resume(s, &act, 1);
 	}
 	act.who = (struct ptid){ p->pid, -1 };
 	act.signo = 0;
-	s->target->ops->resume(s->target, &act, 1);
+	session_resume(s, &act, 1);
 	s->running = true;
 }
 
@@ -206,7 +208,7 @@ static void let_attached_run(struct session *s)
 	nonstop_switch(s, false);
 	s->target->ops->halt(s->target);
 	list_each(p, &s->target->processes, node)
-		target_points_drop(s->target, p);
+		traced_points_unask(s->target, p);
 	s->running = false;
 	session_run_again(s);
 	list_each(p, &s->target->processes, node) {
@@ -253,6 +255,7 @@ void session_disconnect(struct session *s)
 	s->document.key = NULL;
 	if (!s->refused) {
 		forget_wishes(s->target);
+		trace_disconnect(s);
 		let_attached_run(s);
 		sigfillset(&s->target->program_signals);
 	}
@@ -417,7 +420,7 @@ static void run_on(struct session *s, const struct stop *st)
 	if (st->kind == STOP_SIGNAL)
 		act.signo = st->signo;
 	if (thread_find(s->target, st->id.tid))
-		s->target->ops->resume(s->target, &act, 1);
+		session_resume(s, &act, 1);
 }
 
 /*
@@ -438,6 +441,8 @@ static void answer_interrupt(struct session *s, struct stop *st)
 
 static void take_event(struct session *s, struct stop *st)
 {
+	if (trace_event(s, st))
+		return;
 	session_note_end(s, st);
 	if (!s->link || s->refused || !worth_telling(s, st)) {
 		run_on(s, st);

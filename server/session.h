@@ -15,6 +15,7 @@
 #include "server/hostio.h"
 #include "server/nonstop.h"
 #include "server/start.h"
+#include "server/tracepoints.h"
 #include "target/target.h"
 
 /* What the client said in qSupported that it understands. */
@@ -63,6 +64,7 @@ struct session {
 	uint64_t branch_bytes; /* Qbtrace-conf:bts:size; 0: not said */
 	struct qtrace *trace; /* owned; what the translator has recorded: NULL
 			       * until it is asked about */
+	struct tracer tracer;
 	struct hostio hostio;
 	struct document document;
 	struct buf reply, scratch;

@@ -21,7 +21,7 @@
 
 /* --- documents ----------------------------------------------------------- */
 
-static int make_features(struct session *s, const char *annex, struct buf *out)
+int make_features(struct session *s, const char *annex, struct buf *out)
 {
 	struct process *p = session_process(s);
 	struct xml_target t;
@@ -225,6 +225,9 @@ static const struct xfer_object {
 	  has_branches },
 	{ "btrace-conf", "qXfer:btrace-conf:read+", make_btrace_conf, NULL,
 	  "how many of them are kept", has_branches },
+	{ "traceframe-info", "qXfer:traceframe-info:read+",
+	  make_traceframe_info, NULL,
+	  "what the selected trace frame has of memory and variables", NULL },
 	{ "qtrace", "qXfer:qtrace:read+", make_trace, NULL,
 	  "what the translator has recorded: see doc/qtrace.md", NULL },
 };

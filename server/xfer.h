@@ -23,6 +23,9 @@ void xfer_put_features(const struct session *s, struct buf *out);
 int xfer_document(struct session *s, const char *object,
 		  const struct args *annex, uint64_t off);
 
+/* The target description of the current process; annex is "target.xml". */
+int make_features(struct session *s, const char *annex, struct buf *out);
+
 /* The objects as Markdown, for doc/packets.md. */
 void xfer_print(struct buf *out);
 

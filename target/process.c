@@ -192,6 +192,7 @@ void thread_free(struct target *t, struct thread *th)
 	list_drop(&th->node);
 	map_drop(&t->threads, (uint64_t)th->id.tid);
 	free(th->regs);
+	free(th->traced);
 	free(th);
 }
 
@@ -291,5 +292,6 @@ void point_code_unref(struct point_code *c)
 		return;
 	programs_free(c->cond, c->n_cond);
 	programs_free(c->command, c->n_command);
+	point_code_unref(c->asked_code);
 	free(c);
 }

@@ -110,6 +110,8 @@ struct thread {
 	uint32_t fresh;	      /* a bit per register set: regs holds it */
 	uint32_t dirty;	      /* ... and differs from the thread's own */
 	void *priv;	      /* the target implementation's */
+	void *traced; /* who traces it (tracepoint/): allocated, and freed with
+		       * the record */
 };
 
 /*
@@ -126,6 +128,13 @@ struct point_code {
 	struct ax_program **command;
 	size_t n_command;
 	bool persist; /* commands stay after the client has gone */
+	/*
+	 * Each hit is told, whatever the conditions: the layer above looks at
+	 * it (target/traced.h). What a client has asked for is beneath.
+	 */
+	bool told;
+	bool asked;		       /* it has asked for this point */
+	struct point_code *asked_code; /* counted; NULL: it just stops */
 };
 
 struct point {

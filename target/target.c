@@ -416,10 +416,9 @@ static int hit_print(void *user, const char *text, size_t len)
 	return 0;
 }
 
-bool target_point_hit(struct target *t, struct thread *th,
-		      const struct point *pt)
+bool point_code_stops(struct target *t, struct thread *th,
+		      const struct point_code *c)
 {
-	const struct point_code *c = pt->code;
 	struct hit hit = { t, th };
 	struct ax_env env = {
 		.reg = hit_reg,
@@ -439,4 +438,11 @@ bool target_point_hit(struct target *t, struct thread *th,
 	for (size_t i = 0; i < c->n_command; i++)
 		ax_eval(c->command[i], &env, &v);
 	return false;
+}
+
+bool target_point_hit(struct target *t, struct thread *th,
+		      const struct point *pt)
+{
+	return (pt->code && pt->code->told) ||
+	       point_code_stops(t, th, pt->code);
 }

@@ -507,5 +507,8 @@ void target_points_drop(struct target *t, struct process *p);
  */
 bool target_point_hit(struct target *t, struct thread *th,
 		      const struct point *pt);
+/* The same of the code (or NULL) alone. */
+bool point_code_stops(struct target *t, struct thread *th,
+		      const struct point_code *c);
 
 #endif

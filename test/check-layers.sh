@@ -11,10 +11,12 @@ agent                   base
 xml                     base
 target                  base arch agent
 target/linux-ptrace     base arch agent target <sys/ptrace.h
+tracepoint              base arch agent target
 translate               base arch agent target <capstone/
 trace                   base arch target translate <capstone/
-server                  base rsp arch agent xml target
-server/qtrace           base rsp arch agent xml target translate trace server
+server                  base rsp arch agent xml target tracepoint
+server/qtrace           base rsp arch agent xml target tracepoint translate \
+                        trace server
 doc                     base rsp arch agent xml target server
 main.c                  base rsp arch agent xml target target/linux-ptrace \
                         translate trace server'

@@ -1,0 +1,302 @@
+/* Tracepoints and variables are defined, and made ready. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "server/packet.h"
+#include "server/session.h"
+
+/* Longer than any that gdb sends, whose packets are no longer. */
+#define TEXT_MAX 0x10000
+
+int pk_trace_init(struct session *s, struct args *a, struct buf *out)
+{
+	struct tracer *tc = &s->tracer;
+
+	(void)a;
+	trace_stop(s, TRACE_STOPPED);
+	tracing_forget_threads(s->target);
+	tracing_clear(&tc->tr);
+	tc->tr.end = TRACE_NOT_RUN;
+	tc->tr.started = tc->tr.stopped = 0;
+	tc->selected = -1;
+	tc->defined = NULL;
+	free(tc->live);
+	tc->live = NULL;
+	tc->n_live = 0;
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
+static char *text_between(const char *from, const char *to)
+{
+	return xstrndup(from, (size_t)(to - from));
+}
+
+/* --- QTDP ---------------------------------------------------------------- */
+
+/* What may follow a tracepoint's five numbers. */
+static int take_extras(struct session *s, struct args *a, struct tracepoint *tp)
+{
+	const char *at;
+	int r;
+
+	while (take_char(a, ':')) {
+		if (take_char(a, 'F')) {
+			if (!take_hex(a, &tp->room))
+				return -EPROTO;
+			tp->kind = TRACEPOINT_FAST;
+		} else if (take_char(a, 'X') && !tp->condition) {
+			at = a->p;
+			r = take_expression(s, a, &tp->condition);
+			if (r < 0)
+				return r;
+			tp->condition_text = text_between(at, a->p);
+		} else {
+			return err_set(&s->err, -EINVAL,
+				       "there is no such kind of tracepoint");
+		}
+	}
+	return 0;
+}
+
+static int take_definition(struct session *s, struct args *a,
+			   struct tracepoint *tp)
+{
+	if (take_char(a, 'E'))
+		tp->enabled = true;
+	else if (!take_char(a, 'D'))
+		return -EPROTO;
+	if (!take_char(a, ':') || !take_hex(a, &tp->steps) ||
+	    !take_char(a, ':') || !take_hex(a, &tp->pass_count))
+		return -EPROTO;
+	return take_extras(s, a, tp);
+}
+
+/* The definition is whole: of a run that is under way it is part now. */
+static int defined(struct session *s, struct args *a, struct buf *out)
+{
+	struct tracer *tc = &s->tracer;
+	struct tracepoint *tp = tc->defined;
+	int r = 0;
+
+	if (!take_char(a, '-')) {
+		tc->defined = NULL;
+		if (tc->tr.running)
+			r = trace_install(s, tp);
+	}
+	if (!take_end(a))
+		r = -EPROTO;
+	if (r < 0)
+		return r;
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
+static int define(struct session *s, struct args *a, unsigned number,
+		  uint64_t addr, struct buf *out)
+{
+	struct tracer *tc = &s->tracer;
+	struct tracepoint *tp;
+	int r;
+
+	if (tracepoint_find(&tc->tr, number, addr))
+		return err_set(&s->err, -EEXIST,
+			       "tracepoint %u is there already", number);
+	tp = tracepoint_new(number, addr);
+	r = take_char(a, ':') ? take_definition(s, a, tp) : -EPROTO;
+	if (r < 0) {
+		tracepoint_free(tp);
+		return r;
+	}
+	list_add(&tc->tr.points, &tp->node);
+	tc->defined = tp;
+	tc->in_steps = false;
+	return defined(s, a, out);
+}
+
+/* The mask is not kept: a frame holds all registers, or none. */
+static bool take_mask(struct args *a)
+{
+	struct args rest = *a;
+
+	while (!take_end(&rest) && strchr("0123456789abcdefABCDEF", *rest.p))
+		rest.p++;
+	if (rest.p == a->p)
+		return false;
+	*a = rest;
+	return true;
+}
+
+static bool take_block(struct args *a, struct trace_action *act)
+{
+	uint64_t base = TRACE_NO_REGISTER;
+
+	if (!take_name(a, "-1") && !take_hex_max(a, UINT32_MAX, &base))
+		return false;
+	act->base = (uint32_t)base;
+	return take_char(a, ',') && take_hex(a, &act->offset) &&
+	       take_char(a, ',') && take_hex(a, &act->len);
+}
+
+static int take_trace_action(struct session *s, struct args *a,
+			     struct trace_action *act)
+{
+	if (take_char(a, 'R')) {
+		act->kind = TRACE_REGISTERS;
+		return take_mask(a) ? 0 : -EPROTO;
+	}
+	if (take_char(a, 'M')) {
+		act->kind = TRACE_MEMORY;
+		return take_block(a, act) ? 0 : -EPROTO;
+	}
+	if (take_char(a, 'X')) {
+		act->kind = TRACE_EXPRESSION;
+		return take_expression(s, a, &act->program);
+	}
+	return err_set(&s->err, -EINVAL, "there is no such action");
+}
+
+static int take_actions(struct session *s, struct args *a,
+			struct tracepoint *tp)
+{
+	int r = 0;
+
+	while (r >= 0 && !take_end(a) && *a->p != '-') {
+		struct trace_action *act;
+		const char *at;
+
+		if (take_char(a, 'S'))
+			s->tracer.in_steps = true;
+		act = trace_action_add(s->tracer.in_steps ? &tp->step_actions
+							  : &tp->actions);
+		at = a->p;
+		r = take_trace_action(s, a, act);
+		act->text = text_between(at, a->p);
+	}
+	return r;
+}
+
+static int add_actions(struct session *s, struct args *a, unsigned number,
+		       uint64_t addr, struct buf *out)
+{
+	struct tracepoint *tp = tracepoint_find(&s->tracer.tr, number, addr);
+	int r;
+
+	if (!tp || tp != s->tracer.defined)
+		return err_set(&s->err, -EINVAL,
+			       "tracepoint %u expects no actions", number);
+	r = take_char(a, ':') ? take_actions(s, a, tp) : -EPROTO;
+	if (r < 0) {
+		tracepoint_free(tp);
+		s->tracer.defined = NULL;
+		return r;
+	}
+	return defined(s, a, out);
+}
+
+static bool take_which(struct args *a, unsigned *number, uint64_t *addr)
+{
+	uint64_t v;
+
+	if (!take_hex_max(a, 0xffff, &v) || !take_char(a, ':') ||
+	    !take_hex(a, addr))
+		return false;
+	*number = (unsigned)v;
+	return true;
+}
+
+int pk_trace_define(struct session *s, struct args *a, struct buf *out)
+{
+	bool more = take_char(a, '-');
+	unsigned number;
+	uint64_t addr;
+
+	if (!take_which(a, &number, &addr))
+		return -EPROTO;
+	return more ? add_actions(s, a, number, addr, out)
+		    : define(s, a, number, addr, out);
+}
+
+/* --- the rest ------------------------------------------------------------ */
+
+int pk_trace_source(struct session *s, struct args *a, struct buf *out)
+{
+	char *type = NULL, *text = NULL;
+	struct tracepoint *tp;
+	uint64_t addr, start, len;
+	struct args word;
+	unsigned number;
+	bool ok;
+
+	if (!take_which(a, &number, &addr) || !take_char(a, ':') ||
+	    !take_word(a, ":", &word) || !take_char(a, ':'))
+		return -EPROTO;
+	tp = tracepoint_find(&s->tracer.tr, number, addr);
+	if (!tp)
+		return err_set(&s->err, -ENOENT, "there is no tracepoint %u",
+			       number);
+	ok = take_hex(a, &start) && take_char(a, ':') && take_hex(a, &len) &&
+	     take_char(a, ':') && take_hex_string(a, TEXT_MAX, &text) &&
+	     take_end(a);
+	if (ok) {
+		type = text_between(word.p, word.end);
+		tracepoint_add_source(tp, type, start, text);
+		buf_puts(out, "OK");
+	}
+	free(type);
+	free(text);
+	return ok ? REPLY_NOW : -EPROTO;
+}
+
+int pk_trace_variable(struct session *s, struct args *a, struct buf *out)
+{
+	uint64_t number, initial, builtin;
+	char *name;
+
+	if (!take_hex_max(a, UINT32_MAX, &number) || !take_char(a, ':') ||
+	    !take_hex(a, &initial) || !take_char(a, ':') ||
+	    !take_hex(a, &builtin) || !take_char(a, ':') ||
+	    !take_hex_string(a, TEXT_MAX, &name))
+		return -EPROTO;
+	trace_variable_set(&s->tracer.tr.variables, (unsigned)number,
+			   (int64_t)initial, name);
+	free(name);
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
+static int enable(struct session *s, struct args *a, bool on, struct buf *out)
+{
+	struct tracing *tr = &s->tracer.tr;
+	struct tracepoint *tp;
+	unsigned number;
+	uint64_t addr;
+	int r = 0;
+
+	if (!take_which(a, &number, &addr) || !take_end(a))
+		return -EPROTO;
+	tp = tracepoint_find(tr, number, addr);
+	if (!tp)
+		return err_set(&s->err, -ENOENT, "there is no tracepoint %u",
+			       number);
+	tp->enabled = on;
+	if (tr->running && on)
+		r = trace_install(s, tp);
+	else if (tr->running)
+		trace_uninstall(s, addr);
+	if (r < 0)
+		return r;
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
+int pk_trace_enable(struct session *s, struct args *a, struct buf *out)
+{
+	return enable(s, a, true, out);
+}
+
+int pk_trace_disable(struct session *s, struct args *a, struct buf *out)
+{
+	return enable(s, a, false, out);
+}
