@@ -544,6 +544,11 @@ static bool take_command_line(struct options *o, const char **comm,
 	return take_options(o, argv) == 0 && is_complete(o, *comm, *argv);
 }
 
+static struct target *new_target(void)
+{
+	return translate_new(linux_target_new());
+}
+
 /* --- commands ------------------------------------------------------------ */
 
 static int cmd_serve(struct options *o, char **argv)
@@ -573,7 +578,7 @@ static int cmd_gdbserver(struct options *o, char **argv)
 
 static int cmd_platform(struct options *o, char **argv)
 {
-	return platform_main(argv, &o->session, &o->serve);
+	return platform_main(argv, new_target, &o->session, &o->serve);
 }
 
 /* The first word; without one of them a program is served to gdb. */
@@ -611,7 +616,7 @@ int main(int argc, char **argv)
 	if (command && command->bare)
 		return command->fn(NULL, argv);
 	o.serve.signal_fd = ending_signals();
-	target = translate_new(linux_target_new());
+	target = new_target();
 	session_init(&o.session, target);
 	status = command ? command->fn(&o, argv) : cmd_serve(&o, argv);
 	session_fini(&o.session);

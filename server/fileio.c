@@ -27,6 +27,9 @@ static const struct {
 } open_flags[] = {
 	{ 0x1, O_WRONLY },  { 0x2, O_RDWR },	{ 0x8, O_APPEND },
 	{ 0x200, O_CREAT }, { 0x400, O_TRUNC }, { 0x800, O_EXCL },
+	/* lldb's, which the manual does not have (LLDB's File.h). */
+	{ 1u << 28, O_NONBLOCK }, { 1u << 29, O_NOFOLLOW },
+	{ 1u << 30, O_CLOEXEC },
 };
 
 /* The manual's mode bits have the values that Linux gives them. */

@@ -24,7 +24,8 @@ _Static_assert(sizeof(struct fio_stat) == 64, "as the manual has it");
  * Takes the errno with either sign. */
 int fileio_errno(int errnum);
 
-/* Host open(2) flags, or -EINVAL when a bit is not one of the manual's. */
+/* Host open(2) flags, or -EINVAL when a bit is not one of the manual's, or of
+ * those that lldb has beside them. */
 int fileio_open_flags(unsigned flags);
 
 /* Host permission bits, or -EINVAL. File type bits are allowed, and say

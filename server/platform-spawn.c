@@ -16,6 +16,7 @@
 
 #include "base/mem.h"
 #include "rsp/address.h"
+#include "rsp/binary.h"
 #include "rsp/listen.h"
 #include "server/lldb-command.h"
 #include "server/packet.h"
@@ -52,6 +53,8 @@ static void run_server(struct platform *p, struct listener *l, pid_t parent,
 	s->link = NULL;
 	hostio_fini(&s->hostio);
 	session_fini(s);
+	t->ops->free(t);
+	t = p->target();
 	session_init(s, t);
 	lldb_session(s);
 	if (getppid() == parent && wait_for_client(p, l)) {
@@ -237,23 +240,26 @@ static bool has_client(const struct platform_server *server)
 
 int pl_query_servers(struct platform *p, struct args *a, struct buf *out)
 {
+	struct buf *text = &p->session->scratch;
 	struct platform_server *server;
 
 	(void)a;
+	buf_reset(text);
 	list_each(server, &p->servers, node) {
 		if (has_client(server))
 			continue;
-		buf_puts(out, out->len ? "," : "[");
+		buf_puts(text, text->len ? "," : "[");
 		if (server->path)
-			buf_printf(out, "{\"socket_name\":\"%s\"}",
+			buf_printf(text, "{\"socket_name\":\"%s\"}",
 				   server->path);
 		else
-			buf_printf(out, "{\"port\":%d}",
+			buf_printf(text, "{\"port\":%d}",
 				   server->port + p->ports.offset);
 	}
-	if (!out->len)
+	if (!text->len)
 		return -ENOENT;
-	buf_putc(out, ']');
+	buf_putc(text, ']');
+	buf_put_escaped(out, text->data, text->len);
 	return REPLY_NOW;
 }
 

@@ -255,10 +255,10 @@ static int open_platform(const struct command *c, struct platform *p,
 	return r;
 }
 
-int platform_main(char **argv, struct session *s,
+int platform_main(char **argv, platform_target_fn *target, struct session *s,
 		  const struct serve_options *serve)
 {
-	struct platform p = { .session = s, .serve = serve };
+	struct platform p = { .session = s, .target = target, .serve = serve };
 	struct listener *l = NULL;
 	struct command c = { 0 };
 	struct err e = { "" };

@@ -18,10 +18,14 @@
 #include "server/serve.h"
 #include "server/session.h"
 
+/* A target's timers and signals are those of one process: each server makes its
+ * own. */
+typedef struct target *platform_target_fn(void);
+
 /* `tracestub platform': argv[0] is the command's own name. s is initialised.
  * Returns the exit status: 1 for a mistake in argv, or where nothing can be
  * listened at. */
-int platform_main(char **argv, struct session *s,
+int platform_main(char **argv, platform_target_fn *target, struct session *s,
 		  const struct serve_options *serve);
 
 /* --- between the files of the platform ----------------------------------- */
@@ -34,6 +38,7 @@ struct platform_ports {
 
 struct platform {
 	struct session *session; /* its link, its files */
+	platform_target_fn *target;
 	const struct serve_options *serve;
 	struct platform_ports ports;
 	const char *local;   /* the path of the unix socket that the client came

@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+"""`tracestub platform': each packet by a client of our own. What lldb makes of
+it is lldb_platform.py's."""
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+
+from cli_client import Gone, dial
+from rsp import OPTIONS, case, check, equal, inferior, main, task_state, until
+
+OURS = "it has no platform"
+
+
+def hexed(text):
+    return text.encode().hex()
+
+
+class Platform:
+    """One that listens, and a folder for it to work in."""
+
+    def __init__(self, *options, listen="localhost:0", cwd=None):
+        self.tmp = tempfile.TemporaryDirectory(prefix="tracestub-test.")
+        self.port_file = self.tmp.name + "/port"
+        self.errors = tempfile.TemporaryFile()
+        self.clients = []
+        self.server = subprocess.Popen(
+            [os.path.abspath(OPTIONS.server), "platform", "--listen", listen, "--socket-file",
+             self.port_file, *options], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=self.errors, cwd=cwd)
+        try:
+            check(until(lambda: os.path.exists(self.port_file) or
+                        self.server.poll() is not None, 10), "no port file")
+            check(os.path.exists(self.port_file), self.said())
+        except BaseException:
+            self.__exit__()
+            raise
+        with open(self.port_file, encoding="utf-8") as f:
+            self.where = f.read()
+
+    def said(self):
+        self.errors.seek(0)
+        return self.errors.read().decode()
+
+    def dial(self):
+        where = self.where if "/" in self.where else \
+            ("127.0.0.1", int(self.where))
+        client = dial(where)
+        self.clients.append(client)
+        return client
+
+    def path(self, name):
+        return self.tmp.name + "/" + name
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for client in self.clients:
+            client.close()
+        self.server.send_signal(signal.SIGTERM)
+        try:
+            self.server.wait(5)
+        except subprocess.TimeoutExpired:
+            self.server.kill()
+            self.server.wait()
+        said = self.said()
+        self.errors.close()
+        self.tmp.cleanup()
+        check("Sanitizer" not in said and "runtime error" not in said, said)
+
+
+def launch(client, rest=""):
+    """(pid, port, path of the socket)"""
+    reply = client.ask("qLaunchGDBServer;host:here;" + rest)
+    found = re.fullmatch(r"pid:(\d+);port:(\d+);(socket_name:(\w+);)?", reply)
+    check(found, "qLaunchGDBServer:", reply)
+    path = bytes.fromhex(found[4]).decode() if found[4] else None
+    return int(found[1]), int(found[2]), path
+
+
+def gone(pid):
+    return task_state(pid) in ("", "Z", "X")
+
+
+@case(peer=OURS)
+def directories_and_permissions():
+    with Platform() as p:
+        c = p.dial()
+        umask = os.umask(0)
+        os.umask(umask)
+        for mode, want in ((0o700, 0o700), (0, 0o770)):
+            name = p.path("made-%o" % mode)
+            equal(c.ask("qPlatform_mkdir:%08x,%s" % (mode, hexed(name))),
+                  "F0", "mkdir")
+            equal(stat.S_IMODE(os.stat(name).st_mode), want & ~umask, "mode")
+        equal(c.ask("qPlatform_mkdir:000001c0," + hexed(name)), "F11",
+              "what is there already")
+        equal(c.ask("qPlatform_chmod:00000155," + hexed(name)), "F0", "chmod")
+        equal(stat.S_IMODE(os.stat(name).st_mode), 0o525, "mode")
+        equal(c.ask("qPlatform_chmod:000001c0," + hexed(p.path("no"))), "F2",
+              "chmod of nothing")
+
+
+@case(peer=OURS)
+def the_working_directory():
+    with Platform("--server", cwd="/") as p:
+        c = p.dial()
+        equal(c.ask("qGetWorkingDir"), hexed("/"), "at first")
+        equal(c.ask("QSetWorkingDir:" + hexed(p.path("no"))), "E02", "nothing")
+        equal(c.ask("QSetWorkingDir:" + hexed(p.tmp.name)), "OK", "set")
+        equal(c.ask("qGetWorkingDir"), hexed(p.tmp.name), "then")
+        equal(c.ask("qPlatform_mkdir:000001c0," + hexed("sub")), "F0", "mkdir")
+        check(os.path.isdir(p.path("sub")), "it is made elsewhere")
+        equal(p.dial().ask("qGetWorkingDir"), hexed("/"), "another client's")
+
+
+@case(peer=OURS)
+def names_are_completed():
+    with Platform() as p:
+        c = p.dial()
+        os.mkdir(p.path("alpha"))
+        for name in ("alps", "beta"):
+            with open(p.path(name), "w", encoding="utf-8"):
+                pass
+
+        def complete(which, text):
+            reply = c.ask("qPathComplete:%d,%s" % (which, hexed(text)))
+            equal(reply[:1], "M", reply)
+            return sorted(bytes.fromhex(n).decode()
+                          for n in reply[1:].split(",") if n)
+        equal(complete(0, p.path("al")), [p.path("alpha/"), p.path("alps")])
+        equal(complete(1, p.path("")), [p.path("alpha/")])
+        equal(complete(0, p.path("x")), [])
+        equal(complete(0, p.path("no/x")), [])
+        equal(c.ask("QSetWorkingDir:" + hexed(p.tmp.name)), "OK", "set")
+        equal(complete(0, "b"), ["beta"])
+
+
+@case(peer=OURS)
+def commands_are_run():
+    with Platform() as p:
+        c = p.dial()
+
+        def shell(command, rest=",0000000a"):
+            reply = c.ask("qPlatform_shell:" + hexed(command) + rest)
+            found = re.fullmatch(r"F,(\w{8}),(\w{8}),(.*)", reply, re.S)
+            check(found, "qPlatform_shell:", reply)
+            return int(found[1], 16), int(found[2], 16), found[3]
+        equal(shell("echo out; echo err >&2; exit 4"), (4, 0, "out\nerr\n"))
+        equal(shell("printf '}#$*'"), (0, 0, "}#$*"), "binary")
+        equal(shell("pwd", ",ffffffff," + hexed(p.tmp.name)),
+              (0, 0, p.tmp.name + "\n"), "its directory")
+        equal(shell("kill -9 $$"), (0xffffffff, 9, ""), "a signal")
+        equal(shell("trap '' TERM; echo $$; sleep 100", ",00000001")[:2],
+              (0xffffffff, 0), "no time left")
+        pid = int(shell("sleep 100 & echo $!; wait", ",00000001")[2])
+        check(until(lambda: gone(pid)), "what it started lives on")
+        equal(shell("head -c 3000000 /dev/zero | tr '\\0' x; exit 6")[0], 6,
+              "much output")
+        equal(c.ask("qGetWorkingDir")[:1] != "E", True, "it goes on")
+        equal(c.ask("qPlatform_shell:zz"), "E01", "no command")
+
+
+@case(peer=OURS)
+def files_are_written_with_flags_of_lldb():
+    with Platform() as p:
+        c = p.dial()
+        name = p.path("new")
+        file = c.ask("vFile:open:%s,40000601,000001a4" % hexed(name))
+        check(re.fullmatch(r"F\d+", file), file)
+        equal(c.ask("vFile:pwrite:%s,0,some text" % file[1:]), "F9", "pwrite")
+        equal(c.ask("vFile:close:" + file[1:]), "F0", "close")
+        with open(name, encoding="utf-8") as f:
+            equal(f.read(), "some text")
+        os.symlink("new", p.path("link"))
+        equal(c.ask("vFile:open:%s,20000000,0" % hexed(p.path("link")))[:3],
+              "F-1", "a link that is not to be followed")
+
+
+@case(peer=OURS)
+def a_server_for_a_program():
+    with Platform() as p:
+        c = p.dial()
+        equal(c.ask("qQueryGDBServer")[:1], "E", "there is none")
+        pid, port, _ = launch(c)
+        equal(json.loads(c.ask("qQueryGDBServer")), [{"port": port}])
+        s = dial(("127.0.0.1", port))
+        p.clients.append(s)
+        s.ask("qSupported:multiprocess+")
+        reply = s.ask("vRun;" + hexed(inferior("calls")))
+        equal(reply[:1], "T", reply)
+        equal(c.ask("qQueryGDBServer")[:1], "E", "it has its client")
+        # A platform's client that goes leaves programs being debugged alone.
+        p.clients.remove(c)
+        c.close()
+        equal(s.ask("?")[:1], "T", "after that")
+        equal(s.run("vCont;c")[:1], "W", "its end")
+        p.clients.remove(s)
+        s.close()
+        check(until(lambda: gone(pid)), "the server stays")
+
+
+@case(peer=OURS)
+def servers_that_nobody_uses_go():
+    with Platform() as p:
+        c = p.dial()
+        first, port, _ = launch(c)
+        second, other, _ = launch(c)
+        check(port != other, "one port for both")
+        check(not gone(first) and not gone(second), "they are not there")
+        equal(c.ask("qKillSpawnedProcess:%d" % first), "OK", "kill")
+        check(gone(first), "it is still there")
+        equal(c.ask("qKillSpawnedProcess:%d" % first)[:1], "E", "once more")
+        equal(c.ask("qKillSpawnedProcess:%d" % os.getpid())[:1], "E",
+              "a process that is not its own")
+        p.clients.remove(c)
+        c.close()
+        check(until(lambda: gone(second)), "it outlives its client")
+
+
+@case(peer=OURS)
+def a_killed_server_lets_its_program_go():
+    with Platform() as p:
+        c, program = p.dial(), subprocess.Popen(["sleep", "100"])
+        try:
+            pid, port, _ = launch(c)
+            s = dial(("127.0.0.1", port))
+            p.clients.append(s)
+            equal(s.ask("vAttach;%x" % program.pid)[:1], "T", "attach")
+            equal(c.ask("qKillSpawnedProcess:%d" % pid), "OK", "kill")
+            check(gone(pid), "the server is still there")
+            equal(program.poll(), None, "the program")
+            check(until(lambda: task_state(program.pid) == "S"), "it stands")
+        finally:
+            program.kill()
+            program.wait()
+
+
+@case(peer=OURS)
+def ports_come_from_the_range():
+    with Platform("--min-gdbserver-port", "47310", "--max-gdbserver-port",
+                  "47312", "--port-offset", "1000") as p:
+        c = p.dial()
+        ports = [launch(c)[1] for _ in range(3)]
+        equal(ports, [48310, 48311, 48312], "ports")
+        equal(c.ask("qLaunchGDBServer;host:x;")[:1], "E", "none is left")
+        equal(launch(c, "port:47320;")[1], 48320, "what the client wants")
+    for options in (("--gdbserver-port", "many"),
+                    ("--min-gdbserver-port", "9", "--max-gdbserver-port", "8"),
+                    ("--nonsense",), ("--listen",)):
+        done = subprocess.run(
+            [OPTIONS.server, "platform", "--listen", ":0", *options],
+            stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=10,
+            check=False)
+        equal(done.returncode, 1, options)
+        check(done.stderr.startswith(b"error: "), done.stderr)
+
+
+@case(peer=OURS)
+def a_socket_in_the_file_system():
+    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+        with Platform("--server", listen="unix://%s/sock" % tmp) as p:
+            equal(p.where, tmp + "/sock", "the port file")
+            c = p.dial()
+            _, port, path = launch(c)
+            equal(port, 0, "port")
+            s = dial(path)
+            p.clients.append(s)
+            equal(s.ask("vRun;" + hexed(inferior("calls")))[:1], "T", "run")
+            # Another client is served all the same: the socket is there yet.
+            check(p.dial().ask("qGetWorkingDir"), "a second client")
+        check(until(lambda: not os.path.exists(tmp + "/sock")), "socket left")
+
+
+@case(peer=OURS)
+def one_client_or_many():
+    with Platform() as p:
+        c = p.dial()
+        equal(c.ask("QStartNoAckMode"), "OK")
+        p.clients.remove(c)
+        c.close()
+        equal(p.server.wait(5), 0, "without --server it ends")
+    with Platform("--server") as p:
+        clients = [p.dial() for _ in range(3)]
+        for c in clients:
+            equal(c.ask("vMustReplyEmpty"), "")
+        p.server.send_signal(signal.SIGTERM)
+        equal(p.server.wait(5), 0, "SIGTERM")
+        for c in clients:
+            try:
+                # What was under way when the signal came may be answered.
+                while True:
+                    c.ask("vMustReplyEmpty")
+                    time.sleep(0.01)
+            except (Gone, OSError):
+                pass
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
