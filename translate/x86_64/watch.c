@@ -98,7 +98,8 @@ static struct watch on_mprotect(const struct call *c)
 	struct watch w = over(c, c->arg[0], c->arg[1]);
 
 	w.stays = true;
-	if (c->arg[2] & PROT_WRITE && constants_in(c->sp, w.lo, w.hi))
+	if ((c->arg[2] & (PROT_READ | PROT_WRITE)) != PROT_READ &&
+	    constants_in(c->sp, w.lo, w.hi))
 		outdate(c, &w);
 	if (c->arg[2] & PROT_EXEC)
 		space_remapped(c->sp);
