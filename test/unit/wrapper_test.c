@@ -520,7 +520,7 @@ static void many_quiet_events_are_not_taken_in_one_go(void **state)
 	tr->stats.threads = 1;
 	for (int i = 0; i < 1000; i++)
 		script(g, "stop 64.64 vfork-done");
-	script(g, "stop 64.65 step");
+	script(g, "stop 64.64 step");
 	target_resume(g->t, &all_cont, 1);
 	while (!next(g)) {
 		struct pollfd pfd = { .fd = g->t->ops->event_fd(g->t),
@@ -533,7 +533,7 @@ static void many_quiet_events_are_not_taken_in_one_go(void **state)
 	assert_int_equal(asked, 1000 / 256);
 	assert_int_equal(g->stop.kind, STOP_STEP);
 	assert_false(tr->more);
-	assert_true(thread_find(g->t, 0x64)->running);
+	assert_true(thread_find(g->t, 0x65)->running);
 }
 
 int main(void)
