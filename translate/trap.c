@@ -328,15 +328,17 @@ static bool trap_callout(struct trap *t, struct stop *ev)
 
 static bool trap_section(struct trap *t, struct stop *ev)
 {
+	struct space *sp = t->f->space;
 	uint8_t *image = follow_image(t->tr, t->low, false);
 
 	(void)ev;
 	if (!image)
 		return false;
-	switch (section_begin(t->f->space, t->low, image,
+	switch (section_begin(sp, t->low, image,
 			      *follow_special(t->low, t->tr->fs_base),
 			      &t->f->section)) {
 	case SECTION_NONE:
+		section_not(sp, space_region_at(sp, t->cpc), &t->stub);
 		follow_run_on(t->tr, t->low, t->f);
 		break;
 	case SECTION_OTHER:

@@ -108,11 +108,14 @@ static void write_popf(struct writer *w, const struct insn *i)
 	w_jcc_at(w, COND_NE, w_stub(w, &stub));
 }
 
-static void write_section(struct writer *w)
+/* Its jump can lead elsewhere later (block_replace()). */
+static void write_stub(struct writer *w, enum stub_kind kind)
 {
-	struct stub stub = { .pc = w->pc, .kind = STUB_SECTION };
+	struct stub stub = { .pc = w->pc, .kind = (uint8_t)kind };
 
 	w_mark(w, 0, 0);
+	w_align(w, 1);
+	stub.arg = stream_at(w->s) + 1;
 	w_jmp_at(w, w_stub(w, &stub));
 }
 
@@ -157,16 +160,6 @@ static uint32_t original_length(const struct compiler *c, uint64_t pc)
 	return c->n_insns
 		       ? (uint32_t)(insn_next(&c->insns[c->n_insns - 1]) - pc)
 		       : 1;
-}
-
-static void write_stub(struct writer *w, enum stub_kind kind)
-{
-	struct stub stub = { .pc = w->pc, .kind = (uint8_t)kind };
-
-	w_mark(w, 0, 0);
-	w_align(w, 1);
-	stub.arg = stream_at(w->s) + 1;
-	w_jmp_at(w, w_stub(w, &stub));
 }
 
 /* The processor takes a comparison and the jump behind it for one, if there is
@@ -215,7 +208,7 @@ bool insn_write(struct compiler *c, const struct insn *i, uint64_t *next)
 
 	*next = 0;
 	if (i->ok && section_may_begin(&c->reader, i)) {
-		write_section(w);
+		write_stub(w, STUB_SECTION);
 		return true;
 	}
 	event_write(w, EVENT_EXEC, 0);

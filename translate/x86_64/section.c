@@ -197,6 +197,29 @@ static uint64_t stored_value(const struct insn *i, uint8_t *image)
 	return (uint64_t)(int64_t)imm;
 }
 
+/* Is the jump to the region's stub all of the block? There may be padding
+ * before it. */
+static bool is_only_jump(const struct space *sp, const struct block *b,
+			 const struct region *rg, const struct stub *stub)
+{
+	return sp->regions[b->region] == rg && !b->flag_at &&
+	       stub->arg - b->entry <= 4;
+}
+
+void section_not(struct space *sp, const struct region *rg,
+		 const struct stub *stub)
+{
+	struct block *b = block_find(sp, stub->pc);
+
+	/* Another thread has been here. */
+	if (map_find(&sp->plain_stores, stub->pc + 1))
+		return;
+	map_set(&sp->plain_stores, stub->pc + 1, sp);
+	if (b && is_only_jump(sp, b, rg, stub))
+		block_replace(sp, b, stub->arg);
+	blocks_drop(sp, stub->pc, stub->pc + 1);
+}
+
 enum section_store section_begin(struct space *sp, struct thread *low,
 				 uint8_t *image, uint64_t fs_base,
 				 struct section *out)
@@ -212,11 +235,8 @@ enum section_store section_begin(struct space *sp, struct thread *low,
 	    lower->ops->inject->rseq_area(lower, low, &area) < 0)
 		return SECTION_OTHER;
 	if (!area || operand_address(&i, image, fs_base) !=
-			     area + offsetof(struct rseq, rseq_cs)) {
-		map_set(&sp->plain_stores, pc + 1, sp);
-		blocks_drop(sp, pc, pc + 1);
+			     area + offsetof(struct rseq, rseq_cs))
 		return SECTION_NONE;
-	}
 	if (target_read_all(lower, low->proc, stored_value(&i, image), &cs,
 			    sizeof(cs)) < 0 ||
 	    !end_all(sp, &cs))

@@ -36,7 +36,7 @@ struct section {
 bool section_may_begin(struct code_reader *r, const struct insn *i);
 
 enum section_store {
-	SECTION_NONE,  /* from now on section_may_begin() says no */
+	SECTION_NONE,  /* it is none that does, ever */
 	SECTION_OTHER, /* it arms nothing this time */
 	SECTION_ARMS,  /* the section is *out */
 };
@@ -45,6 +45,11 @@ enum section_store {
 enum section_store section_begin(struct space *sp, struct thread *low,
 				 uint8_t *image, uint64_t fs_base,
 				 struct section *out);
+
+/* The store of that STUB_SECTION of the region arms none: section_may_begin()
+ * says no from now on, and who comes to the stub's block gets to another. */
+void section_not(struct space *sp, const struct region *rg,
+		 const struct stub *stub);
 
 /* Is that where sections end? */
 bool section_ends_at(const struct space *sp, uint64_t pc);
