@@ -305,9 +305,8 @@ bool trace_event(struct session *s, const struct stop *st)
 		uninstall_all(s);
 	if (!ours)
 		return false;
-	act = *tracing_asked(th);
-	act.who = th->id;
-	session_resume(s, &act, 1);
+	act = tracing_go_on(th);
+	target_resume(s->target, &act, 1);
 	return true;
 }
 

@@ -192,6 +192,20 @@ void tracing_resume(struct target *t, struct thread *th, struct resume *act)
 	}
 }
 
+struct resume tracing_go_on(struct thread *th)
+{
+	struct resume act = *tracing_asked(th);
+	struct traced_thread *tt = th->traced;
+
+	act.who = th->id;
+	if (tracing_steps(th))
+		act.kind = RESUME_STEP;
+	act.over = tt && tt->passed;
+	if (tt)
+		tt->passed = false;
+	return act;
+}
+
 /* --- hits ---------------------------------------------------------------- */
 
 /* The run is to end for what became of the tracepoint. */

@@ -83,6 +83,9 @@ void tracing_resume(struct target *t, struct thread *th, struct resume *act);
 /* As it was resumed last. */
 const struct resume *tracing_asked(const struct thread *th);
 
+/* A stop that nobody is told of: how it goes on from there. */
+struct resume tracing_go_on(struct thread *th);
+
 /* Nothing is to be collected in any thread any more. */
 void tracing_forget_threads(struct target *t);
 

@@ -202,7 +202,8 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 
 	if (follow_restarts_call(tr, low, image))
 		return behind_call(tr, f->space, pc);
-	if (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc)) {
+	if (follow_goes_over(tr, low) ||
+	    (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc))) {
 		start.puts = follow_puts(f, image);
 		b = follow_block_behind(tr, f->space, &start);
 	} else {
@@ -439,6 +440,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 	if (act->kind == RESUME_STOP)
 		return target_resume(tr->lower, &own, 1);
 	f->asked = *act;
+	f->asked.over = act->over && !act->signo;
 	f->asked.signo = 0;
 	if (low->blocked || f->wait == WAIT_VFORK)
 		return target_resume(tr->lower, &own, 1);

@@ -24,13 +24,24 @@ static bool is_at_own_point(struct translator *tr, struct thread *low)
 	       !point_find(th->proc, POINT_SW, pc, 0);
 }
 
+bool follow_goes_over(struct translator *tr, const struct thread *low)
+{
+	const struct thread *th = upper_thread(tr, low);
+	struct follow *f = th ? follow_of(th) : NULL;
+	bool over = f && f->asked.over;
+
+	if (f)
+		f->asked.over = false;
+	return over;
+}
+
 int follow_go_natively(struct translator *tr, struct thread *low,
 		       const struct resume *how)
 {
 	struct resume act = *how;
 
 	act.who = low->id;
-	act.over = is_at_own_point(tr, low);
+	act.over |= follow_goes_over(tr, low) || is_at_own_point(tr, low);
 	return target_resume(tr->lower, &act, 1);
 }
 

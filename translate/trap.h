@@ -61,6 +61,8 @@ bool follow_settle(struct translator *tr, struct thread *th);
  * Sets the rewound thread going in its original code, as how says. A breakpoint
  * at its pc that is ours alone does not stop it there.
  */
+/* Was it resumed to go over the breakpoint that it is at? Once. */
+bool follow_goes_over(struct translator *tr, const struct thread *low);
 int follow_go_natively(struct translator *tr, struct thread *low,
 		       const struct resume *how);
 void follow_run_natively(struct translator *tr, struct thread *low);

@@ -170,6 +170,7 @@ static void take_action(struct translator *tr, struct thread *th,
 		target_regs_flush(&tr->t, th);
 	tr_thread_of(th)->asked = *act;
 	tr_thread_of(th)->asked.signo = 0;
+	tr_thread_of(th)->asked.over = false;
 	if (act->kind == RESUME_CONT)
 		run_prepare(tr, th);
 	if (follow_of(th))
