@@ -9,6 +9,13 @@
 /* Longer than any that gdb sends, whose packets are no longer. */
 #define TEXT_MAX 0x10000
 
+static void forget_defined(struct tracer *tc)
+{
+	if (tc->defined)
+		tracepoint_free(tc->defined);
+	tc->defined = NULL;
+}
+
 int pk_trace_init(struct session *s, struct args *a, struct buf *out)
 {
 	struct tracer *tc = &s->tracer;
@@ -20,7 +27,7 @@ int pk_trace_init(struct session *s, struct args *a, struct buf *out)
 	tc->tr.end = TRACE_NOT_RUN;
 	tc->tr.started = tc->tr.stopped = 0;
 	tc->selected = -1;
-	tc->defined = NULL;
+	forget_defined(tc);
 	free(tc->live);
 	tc->live = NULL;
 	tc->n_live = 0;
@@ -73,46 +80,39 @@ static int take_definition(struct session *s, struct args *a,
 	return take_extras(s, a, tp);
 }
 
-/* The definition is whole: of a run that is under way it is part now. */
-static int defined(struct session *s, struct args *a, struct buf *out)
+/*
+ * More is to come, or the definition is whole, and part of a run that is under
+ * way. gdb defines again what it has lost track of when a library is loaded
+ * amid one.
+ */
+static int go_on_defining(struct session *s, struct args *a, struct buf *out)
 {
 	struct tracer *tc = &s->tracer;
 	struct tracepoint *tp = tc->defined;
+	bool more = take_char(a, '-');
 	int r = 0;
 
-	if (!take_char(a, '-')) {
+	if (!take_end(a))
+		return -EPROTO;
+	if (!more) {
 		tc->defined = NULL;
+		tracing_define(&tc->tr, s->target, tp);
 		if (tc->tr.running)
 			r = trace_install(s, tp);
 	}
-	if (!take_end(a))
-		r = -EPROTO;
 	if (r < 0)
 		return r;
 	buf_puts(out, "OK");
 	return REPLY_NOW;
 }
 
-static int define(struct session *s, struct args *a, unsigned number,
-		  uint64_t addr, struct buf *out)
+static int define(struct session *s, struct args *a, struct buf *out)
 {
 	struct tracer *tc = &s->tracer;
-	struct tracepoint *tp;
 	int r;
 
-	if (tracepoint_find(&tc->tr, number, addr))
-		return err_set(&s->err, -EEXIST,
-			       "tracepoint %u is there already", number);
-	tp = tracepoint_new(number, addr);
-	r = take_char(a, ':') ? take_definition(s, a, tp) : -EPROTO;
-	if (r < 0) {
-		tracepoint_free(tp);
-		return r;
-	}
-	list_add(&tc->tr.points, &tp->node);
-	tc->defined = tp;
-	tc->in_steps = false;
-	return defined(s, a, out);
+	r = take_char(a, ':') ? take_definition(s, a, tc->defined) : -EPROTO;
+	return r < 0 ? r : go_on_defining(s, a, out);
 }
 
 /* The mask is not kept: a frame holds all registers, or none. */
@@ -177,22 +177,12 @@ static int take_actions(struct session *s, struct args *a,
 	return r;
 }
 
-static int add_actions(struct session *s, struct args *a, unsigned number,
-		       uint64_t addr, struct buf *out)
+static int add_actions(struct session *s, struct args *a, struct buf *out)
 {
-	struct tracepoint *tp = tracepoint_find(&s->tracer.tr, number, addr);
 	int r;
 
-	if (!tp || tp != s->tracer.defined)
-		return err_set(&s->err, -EINVAL,
-			       "tracepoint %u expects no actions", number);
-	r = take_char(a, ':') ? take_actions(s, a, tp) : -EPROTO;
-	if (r < 0) {
-		tracepoint_free(tp);
-		s->tracer.defined = NULL;
-		return r;
-	}
-	return defined(s, a, out);
+	r = take_char(a, ':') ? take_actions(s, a, s->tracer.defined) : -EPROTO;
+	return r < 0 ? r : go_on_defining(s, a, out);
 }
 
 static bool take_which(struct args *a, unsigned *number, uint64_t *addr)
@@ -206,16 +196,34 @@ static bool take_which(struct args *a, unsigned *number, uint64_t *addr)
 	return true;
 }
 
+static bool is_defined(const struct tracer *tc, unsigned number, uint64_t addr)
+{
+	return tc->defined && tc->defined->number == number &&
+	       tc->defined->addr == addr;
+}
+
 int pk_trace_define(struct session *s, struct args *a, struct buf *out)
 {
+	struct tracer *tc = &s->tracer;
 	bool more = take_char(a, '-');
 	unsigned number;
 	uint64_t addr;
+	int r;
 
 	if (!take_which(a, &number, &addr))
 		return -EPROTO;
-	return more ? add_actions(s, a, number, addr, out)
-		    : define(s, a, number, addr, out);
+	if (more && !is_defined(tc, number, addr))
+		return err_set(&s->err, -EINVAL,
+			       "tracepoint %u expects no actions", number);
+	if (!more) {
+		forget_defined(tc);
+		tc->defined = tracepoint_new(number, addr);
+		tc->in_steps = false;
+	}
+	r = more ? add_actions(s, a, out) : define(s, a, out);
+	if (r < 0)
+		forget_defined(tc);
+	return r;
 }
 
 /* --- the rest ------------------------------------------------------------ */

@@ -16,6 +16,8 @@ void tracer_init(struct tracer *tc)
 void tracer_fini(struct tracer *tc)
 {
 	tracing_fini(&tc->tr);
+	if (tc->defined)
+		tracepoint_free(tc->defined);
 	free(tc->user);
 	free(tc->notes);
 	free(tc->stop_note);
@@ -125,7 +127,6 @@ int pk_trace_start(struct session *s, struct args *a, struct buf *out)
 		return r;
 	}
 	tc->selected = -1;
-	tc->defined = NULL;
 	free(tc->stop_note);
 	tc->stop_note = NULL;
 	tracing_start(&tc->tr, session_process(s)->arch->regs_size);
@@ -320,7 +321,6 @@ bool trace_outlives(const struct session *s)
 void trace_disconnect(struct session *s)
 {
 	s->tracer.selected = -1;
-	s->tracer.defined = NULL;
 	if (!trace_outlives(s))
 		trace_stop(s, TRACE_DISCONNECTED);
 }

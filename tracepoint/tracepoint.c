@@ -101,7 +101,7 @@ static struct trace_variable *variable_add(struct list *vars, unsigned number,
 
 	v->number = number;
 	v->name = xstrdup(name);
-	list_add(vars, &v->node);
+	list_add(vars->next, &v->node);
 	return v;
 }
 

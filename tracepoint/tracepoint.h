@@ -84,7 +84,7 @@ struct trace_variable {
 
 #define TRACE_TIMESTAMP 1 /* the number of our one */
 
-/* The list has our own variables, and no others. */
+/* The list, newest first, has our own variables, and no others. */
 void trace_variables_init(struct list *vars);
 /* Those that are not ours go. */
 void trace_variables_clear(struct list *vars);

@@ -63,15 +63,33 @@ struct tracepoint *tracepoint_find(const struct tracing *tr, unsigned number,
 	return NULL;
 }
 
-bool tracing_is_at(const struct tracing *tr, uint64_t addr)
+/* Steps behind a hit of the one go on as those of the other. */
+static void replace_stepping(struct target *t, const struct tracepoint *old,
+			     struct tracepoint *tp)
 {
-	struct tracepoint *tp;
+	struct thread *th = NULL;
 
-	list_each(tp, &tr->points, node) {
-		if (tp->addr == addr)
-			return true;
+	while ((th = thread_next(t, th))) {
+		struct traced_thread *tt = th->traced;
+
+		for (size_t i = 0; tt && i < tt->n_steps; i++) {
+			if (tt->steps[i].tp == old)
+				tt->steps[i].tp = tp;
+		}
 	}
-	return false;
+}
+
+void tracing_define(struct tracing *tr, struct target *t, struct tracepoint *tp)
+{
+	struct tracepoint *old = tracepoint_find(tr, tp->number, tp->addr);
+
+	list_add(old ? &old->node : &tr->points, &tp->node);
+	if (!old)
+		return;
+	tp->hits = old->hits;
+	tp->usage = old->usage;
+	replace_stepping(t, old, tp);
+	tracepoint_free(old);
 }
 
 void tracing_start(struct tracing *tr, size_t regs_size)

@@ -51,8 +51,10 @@ void tracing_clear(struct tracing *tr);
 /* NULL: there is none. */
 struct tracepoint *tracepoint_find(const struct tracing *tr, unsigned number,
 				   uint64_t addr);
-/* Is there any at this address? */
-bool tracing_is_at(const struct tracing *tr, uint64_t addr);
+/* The tracepoint, which is taken over, is one from now on: in place of one of
+ * that number and address, whose hits it takes over. */
+void tracing_define(struct tracing *tr, struct target *t,
+		    struct tracepoint *tp);
 
 /* regs_size is that of the g packet. */
 void tracing_start(struct tracing *tr, size_t regs_size);
