@@ -14,6 +14,7 @@
 #include "base/lifeline.h"
 #include "base/mem.h"
 #include "translate/block.h"
+#include "translate/collects.h"
 #include "translate/flows.h"
 #include "translate/gate.h"
 #include "translate/inject.h"
@@ -198,6 +199,7 @@ int window_new(struct space *sp, struct err *e)
 	memset(window_page(sp, n), 0, WIN_PAGE);
 	sp->windows_used[n] = true;
 	ring_begin(sp, n);
+	collect_begin(sp, n);
 	if (n == (int)sp->trails->n_windows)
 		sp->trails->n_windows++;
 	return n;
@@ -308,6 +310,8 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->by = by;
 	sp->refs = 1;
 	sp->batch = 1;
+	list_init(&sp->collectors);
+	list_init(&sp->dropped);
 	space_remapped(sp);
 	space_lay_out(sp, tr->cache_size);
 	sp->slots = huge_alloc(SCRATCH_SIZE);
@@ -341,6 +345,8 @@ void space_unmap(struct space *sp, struct thread *by)
 		inject_munmap(sp, sp->rings_addr,
 			      sp->flow ? WINDOWS_MAX * flow_ring_size(sp)
 				       : RINGS_SIZE);
+	if (sp->collect)
+		inject_munmap(sp, sp->collect_addr, COLLECT_SPACE);
 }
 
 void space_free(struct space *sp)
@@ -356,6 +362,7 @@ void space_free(struct space *sp)
 	flow_free(sp);
 	if (sp->rings)
 		munmap(sp->rings, RINGS_SIZE);
+	collectors_free(sp);
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);

@@ -22,6 +22,7 @@
 
 #include "arch/x86_64/encode.h"
 #include "base/err.h"
+#include "base/list.h"
 #include "base/map.h"
 #include "translate/flow.h"
 #include "translate/maps.h"
@@ -80,6 +81,7 @@ enum stub_kind {
 	STUB_EXCLUDED, /* the code at pc runs natively if it was called */
 	STUB_DRAIN,    /* the ring is full; it goes on at offset arg */
 	STUB_CALLOUT,  /* one of the layer above's: the region's number arg */
+	STUB_COLLECT,  /* no room for what it collects; on at offset arg */
 };
 
 /* What brings a thread to the server, of a branch: see stats.def. */
@@ -344,6 +346,12 @@ struct space {
 	unsigned n_probes;
 	int last_probe;	   /* the number of the newest */
 	struct map probed; /* pc + 1 of those */
+	struct list collectors, dropped; /* collects.h */
+	struct map collected;	/* pc + 1 -> the first collector there */
+	struct map by_number;	/* ... collectors by their numbers */
+	int last_collector;	/* the newest one's */
+	uint8_t *collect;	/* the rings; NULL: not mapped */
+	uint64_t collect_addr;
 	struct map redirects; /* pc + 1 -> where it goes, + 1 */
 	/* activate.c: the program runs its original code; or is to, soon. */
 	bool inactive, to_be_inactive;
@@ -476,7 +484,7 @@ uint32_t region_counter(struct region *rg, int id);
 /* Tells what they have counted since the last time. */
 void region_tell_counters(struct translator *tr, const struct region *rg);
 
-/* What is written next in the hot stream may fault there. */
+/* What is at that offset, which was written not long ago, may fault there. */
 void region_fault(struct region *rg, uint32_t at, uint32_t to);
 /* Where a thread that faults at the offset goes on; 0: that is no such load. */
 uint32_t region_fault_at(const struct region *rg, uint32_t at);

@@ -15,6 +15,7 @@
 #include "translate/block.h"
 #include "translate/call.h"
 #include "translate/callback.h"
+#include "translate/collects.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
 #include "translate/gate.h"
@@ -70,7 +71,8 @@ static bool is_at_stop(const struct space *sp, uint64_t pc)
 static bool is_left(const struct stub *stub)
 {
 	return stub->kind != STUB_LEARN && stub->kind != STUB_DRAIN &&
-	       stub->kind != STUB_SECTION && stub->kind != STUB_CALLOUT;
+	       stub->kind != STUB_SECTION && stub->kind != STUB_CALLOUT &&
+	       stub->kind != STUB_COLLECT;
 }
 
 const struct stub *follow_leave(struct translator *tr, struct thread *low,
@@ -496,6 +498,7 @@ void follow_end(struct translator *tr, struct thread *th)
 	if (!f)
 		return;
 	ring_drain(tr, th, true);
+	collect_drain(tr, th);
 	flow_log_end(tr, f, f->in_cache);
 	mirror_follow(tr, th, NULL);
 	window_free(f->space, f->window);

@@ -41,6 +41,7 @@ struct follow {
 	uint64_t gs_base;   /* the program's own, while it is in the cache */
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
+	uint64_t collected, lost; /* collects.h: as far as was told */
 	struct flow_log *log; /* flows.h; NULL: none */
 	bool in_cache;
 	bool alone;	  /* threads that it makes are not followed */

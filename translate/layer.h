@@ -22,6 +22,7 @@
 #define TRANSLATE_LAYER_H
 
 #include "target/target.h"
+#include "translate/collect.h"
 #include "translate/events.h"
 #include "translate/flow.h"
 #include "translate/record.h"
@@ -68,6 +69,10 @@ struct translator {
 	void *transform_user;
 	transform_count_fn *count_fn; /* or NULL */
 	void *count_user;
+	collect_fn *collect; /* or NULL */
+	void *collect_user;
+	unsigned n_collectors; /* of all spaces */
+	int64_t collect_at; /* when rings are read next: ns */
 	unsigned calling;   /* the layer above, from within something */
 	bool due;	    /* something was left for when that is over */
 	bool callout_stops; /* the callout wants its thread to stop */

@@ -7,6 +7,7 @@
 #include "translate/births.h"
 #include "translate/blocked.h"
 #include "translate/bystander.h"
+#include "translate/collects.h"
 #include "translate/coverage.h"
 #include "translate/evict.h"
 #include "translate/exclude.h"
@@ -472,7 +473,10 @@ bool process_has_point(const struct space *sp, uint64_t pc)
 
 int translate_tick(struct target *t)
 {
-	return coverage_tick(translator_of(t));
+	struct translator *tr = translator_of(t);
+	int sweep = coverage_tick(tr), collect = collect_tick(tr);
+
+	return sweep < 0 || (collect >= 0 && collect < sweep) ? collect : sweep;
 }
 
 void translate_follow_new(struct target *t, bool on)

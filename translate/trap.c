@@ -9,6 +9,7 @@
 
 #include "translate/block.h"
 #include "translate/callback.h"
+#include "translate/collects.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
 #include "translate/gate.h"
@@ -273,6 +274,19 @@ static bool trap_drain(struct trap *t, struct stop *ev)
 	return false;
 }
 
+static bool trap_collect(struct trap *t, struct stop *ev)
+{
+	struct region *rg = space_region_at(t->f->space, t->cpc);
+
+	(void)ev;
+	t->tr->stats.collect_waits++;
+	collect_drain(t->tr, t->th);
+	flow_stays(t->f);
+	follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
+	follow_go(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
 /* The thread goes on behind the callout, if it is where it was, and the code
  * there is too. */
 static void go_on_behind(struct trap *t, const struct region *rg, uint64_t born,
@@ -361,6 +375,7 @@ static trap_fn *const traps[] = {
 	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
 	[STUB_GATE] = trap_gate,     [STUB_EXCLUDED] = trap_excluded,
 	[STUB_TRUST] = trap_trust,   [STUB_CALLOUT] = trap_callout,
+	[STUB_COLLECT] = trap_collect,
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "translate/bystander.h"
 #include "translate/callback.h"
+#include "translate/collects.h"
 #include "translate/coverage.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
@@ -390,6 +391,7 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 	} while (r == PUMP_SEEN_TO && ++quiet < QUIET_MOST);
 	set_more(tr, quiet == QUIET_MOST);
 	coverage_tick(tr);
+	collect_tick(tr);
 	return r == PUMP_TOLD;
 }
 

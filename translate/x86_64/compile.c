@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "translate/callback.h"
+#include "translate/collects.h"
 #include "translate/exclude.h"
 #include "translate/layer.h"
 #include "translate/probes.h"
@@ -138,7 +139,8 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 		if (has_point(c, pc) && !(skip_point && !c->n_insns))
 			return;
 		if (c->n_insns &&
-		    (probe_is_at(c->sp, pc) || redirect_is_at(c->sp, pc)))
+		    (probe_is_at(c->sp, pc) || redirect_is_at(c->sp, pc) ||
+		     collector_is_at(c->sp, pc)))
 			return;
 		c->n_insns++;
 		if (!code_read(&c->reader, pc, i) || i->in.kind != X86_PLAIN)
@@ -267,6 +269,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 		test_entry_write(c);
 	if (probe_is_at(c->sp, pc))
 		callout_write(c, probes_met, c->sp);
+	if (collector_is_at(c->sp, pc))
+		collectors_write(c, pc);
 	if (w->silent)
 		flow_write_skips(w);
 	if (c->excluded || w->silent)

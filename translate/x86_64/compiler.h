@@ -82,6 +82,9 @@ static inline void put_end(struct compiler *c)
 /* The thread calls fn there. */
 void callout_write(struct compiler *c, callout_fn *fn, void *user);
 
+/* What is collected at pc, where a block begins. */
+void collectors_write(struct compiler *c, uint64_t pc);
+
 /* The instruction runs by itself, in the original code. */
 void native_write(struct writer *w);
 

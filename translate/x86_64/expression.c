@@ -12,28 +12,25 @@
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
 
-#define SAVED	    (REWIND_RCX | REWIND_RAX | REWIND_RDX | REWIND_FLAGS)
-
-#define INSNS_MAX   96
-#define BYTES_LEAST 160 /* saving and restoring */
-#define BYTES_EACH  34	/* of one operation, at most */
-
-/* An instruction, and how a thread before it is rewound. */
-#define STEP(w, how, text) (w_mark(w, how, 0), w_code(w, text))
-#define OP(w, text)	   STEP(w, SAVED, text)
+#define BYTES_LEAST 176 /* saving and restoring */
+#define BYTES_EACH  34	/* of one operation, at most ... */
+#define BYTES_MORE  12	/* ... but of those that may fail otherwise */
 
 /* --- what is compiled ---------------------------------------------------- */
 
 static const uint8_t plain[] = {
-	AX_ADD,	    AX_SUB,	AX_MUL,		  AX_BIT_AND, AX_BIT_OR,
-	AX_BIT_XOR, AX_EQUAL,	AX_LESS_SIGNED,	  AX_LSH,     AX_RSH_SIGNED,
-	AX_BIT_NOT, AX_LOG_NOT, AX_LESS_UNSIGNED, AX_EXT,     AX_RSH_UNSIGNED,
-	AX_REF8,    AX_REF16,	AX_REF32,	  AX_REF64,   AX_ZERO_EXT,
-	AX_CONST8,  AX_CONST16, AX_CONST32,	  AX_CONST64, AX_DUP,
-	AX_POP,	    AX_SWAP,	AX_PICK,	  AX_ROT,
+	AX_ADD,		  AX_SUB,	 AX_MUL,	  AX_BIT_AND,
+	AX_BIT_OR,	  AX_BIT_XOR,	 AX_EQUAL,	  AX_LESS_SIGNED,
+	AX_LSH,		  AX_RSH_SIGNED, AX_BIT_NOT,	  AX_LOG_NOT,
+	AX_LESS_UNSIGNED, AX_EXT,	 AX_RSH_UNSIGNED, AX_REF8,
+	AX_REF16,	  AX_REF32,	 AX_REF64,	  AX_ZERO_EXT,
+	AX_CONST8,	  AX_CONST16,	 AX_CONST32,	  AX_CONST64,
+	AX_DUP,		  AX_POP,	 AX_SWAP,	  AX_PICK,
+	AX_ROT,		  AX_GOTO,	 AX_IF_GOTO,	  AX_DIV_SIGNED,
+	AX_DIV_UNSIGNED,  AX_REM_SIGNED, AX_REM_UNSIGNED,
 };
 
-static bool is_compiled(const struct ax_program *p, size_t n)
+static bool is_compiled(const struct ax_program *p, size_t n, bool traces)
 {
 	const struct ax_insn *i = &p->insns[n];
 
@@ -44,34 +41,77 @@ static bool is_compiled(const struct ax_program *p, size_t n)
 	if (i->op == AX_REG)
 		return i->imm <= IMAGE_RIP;
 	if (i->op == AX_END)
-		return i->depth > 0;
-	if (i->op == AX_GOTO || i->op == AX_IF_GOTO)
-		return i->target > n;
+		return traces || i->depth > 0;
+	if (expression_trace(p, n))
+		return traces;
 	return memchr(plain, i->op, sizeof(plain));
+}
+
+static bool goes_back(const struct ax_program *p, size_t n)
+{
+	const struct ax_insn *i = &p->insns[n];
+
+	return (i->op == AX_GOTO || i->op == AX_IF_GOTO) &&
+	       i->depth != AX_DEAD && i->target <= n;
+}
+
+static bool is_jumped_to(const struct ax_program *p, size_t n)
+{
+	for (size_t i = 0; i < p->n_insns; i++) {
+		if ((p->insns[i].op == AX_GOTO ||
+		     p->insns[i].op == AX_IF_GOTO) &&
+		    p->insns[i].target == n)
+			return true;
+	}
+	return false;
+}
+
+/* gdb has a number right before each trace. */
+uint64_t expression_trace(const struct ax_program *p, size_t n)
+{
+	const struct ax_insn *i = &p->insns[n];
+
+	if (i->op == AX_TRACE_QUICK || i->op == AX_TRACE16)
+		return i->imm;
+	if (i->op != AX_TRACE || !n || i[-1].op < AX_CONST8 ||
+	    i[-1].op > AX_CONST64 || is_jumped_to(p, n))
+		return 0;
+	return i[-1].imm;
+}
+
+static bool may_fail(const struct ax_program *p, size_t n)
+{
+	const struct ax_insn *i = &p->insns[n];
+
+	return (i->op >= AX_DIV_SIGNED && i->op <= AX_REM_UNSIGNED) ||
+	       goes_back(p, n);
+}
+
+static size_t size_of(const struct ax_program *p, bool traces)
+{
+	size_t size = BYTES_LEAST;
+
+	if (p->n_insns > EXPRESSION_INSNS)
+		return 0;
+	for (size_t n = 0; n < p->n_insns; n++) {
+		if (!is_compiled(p, n, traces))
+			return 0;
+		size += BYTES_EACH + (may_fail(p, n) ? BYTES_MORE : 0);
+	}
+	return size;
 }
 
 size_t expression_size(const struct ax_program *p)
 {
-	if (p->n_insns > INSNS_MAX)
-		return 0;
-	for (size_t n = 0; n < p->n_insns; n++) {
-		if (!is_compiled(p, n))
-			return 0;
-	}
-	return BYTES_LEAST + BYTES_EACH * p->n_insns;
+	return size_of(p, false);
+}
+
+size_t expression_traces_size(const struct ax_program *p)
+{
+	return size_of(p, true);
 }
 
 /* --- operations ---------------------------------------------------------- */
-
-struct expression {
-	struct writer *w;
-	const struct ax_program *p;
-	uint32_t at[INSNS_MAX];	   /* where each begins in the stream */
-	uint32_t jumps[INSNS_MAX]; /* ends of displacements, or 0, ... */
-	uint32_t to[INSNS_MAX];	   /* ... and which they lead to */
-	uint32_t faults[INSNS_MAX];
-	unsigned n_faults;
-};
 
 static void spill(struct expression *e, unsigned reg, unsigned n)
 {
@@ -99,7 +139,7 @@ static void number(struct expression *e, uint64_t v)
 }
 
 /* Their numbers are gdb's, which differ from the processor's. */
-static void reg(struct expression *e, unsigned n)
+void expression_register(struct writer *w, unsigned n)
 {
 	static const uint8_t by_gdb[] = {
 		RAX, RBX, RCX, RDX, RSI, RDI, RBP, RSP
@@ -111,15 +151,19 @@ static void reg(struct expression *e, unsigned n)
 	uint8_t code[3] = { (uint8_t)(0x48 | (own & 8) >> 1), 0x89,
 			    (uint8_t)(0xc0 | (own & 7) << 3) };
 
-	if (n == IMAGE_RIP) {
-		number(e, e->w->pc);
-		return;
-	}
-	w_mark(e->w, SAVED, 0);
+	w_mark(w, SAVED, 0);
 	if (own <= RDX)
-		w_fill(e->w, RAX, saved[own]);
+		w_fill(w, RAX, saved[own]);
 	else
-		w_bytes(e->w, code, sizeof(code)); /* mov %own, %rax */
+		w_bytes(w, code, sizeof(code)); /* mov %own, %rax */
+}
+
+static void reg(struct expression *e, unsigned n)
+{
+	if (n == IMAGE_RIP)
+		number(e, e->w->pc);
+	else
+		expression_register(e->w, n);
 }
 
 /* rax becomes 0 or 1, by setCC. */
@@ -152,6 +196,65 @@ static void shift(struct expression *e, uint8_t op)
 	OP(e->w, "\x48\x21\xd0");	  /* and %rdx, %rax */
 }
 
+/* Where it cannot be gone on, by a jump under that condition. */
+static void fail_if(struct expression *e, uint8_t condition)
+{
+	uint8_t code[2] = { 0x0f, (uint8_t)(0x80 | condition) };
+
+	w_mark(e->w, SAVED, 0);
+	w_bytes(e->w, code, sizeof(code));
+	w_num(e->w, 0, 4);
+	e->fails[e->n_fails++] = stream_at(e->w->s);
+}
+
+/*
+ * rcx by rax. INT64_MIN / -1 would trap: by -1 it is negated, and nothing is
+ * left.
+ *
+ *	cmp	$-1, %rax
+ *	jne	1f
+ *	neg	%rcx			or xor %ecx, %ecx
+ *	mov	%rcx, %rax
+ *	jmp	2f
+ * 1:	xchg	%rax, %rcx
+ *	cqto
+ *	idiv	%rcx
+ *	mov	%rdx, %rax		the remainder alone
+ * 2:
+ */
+static void divide_signed(struct expression *e, bool remains)
+{
+	OP(e->w, "\x48\x83\xf8\xff");
+	OP(e->w, "\x75\x08");
+	if (remains)
+		OP(e->w, "\x48\x31\xc9");
+	else
+		OP(e->w, "\x48\xf7\xd9");
+	OP(e->w, "\x48\x89\xc8");
+	w_mark(e->w, SAVED, 0);
+	w_bytes(e->w, remains ? "\xeb\x0a" : "\xeb\x07", 2);
+	OP(e->w, "\x48\x91");
+	OP(e->w, "\x48\x99");
+	OP(e->w, "\x48\xf7\xf9");
+	if (remains)
+		OP(e->w, "\x48\x89\xd0");
+}
+
+static void divide(struct expression *e, uint8_t op)
+{
+	OP(e->w, "\x48\x85\xc0"); /* test %rax, %rax */
+	fail_if(e, COND_E);
+	if (op == AX_DIV_SIGNED || op == AX_REM_SIGNED) {
+		divide_signed(e, op == AX_REM_SIGNED);
+		return;
+	}
+	OP(e->w, "\x48\x91");	  /* xchg %rax, %rcx */
+	OP(e->w, "\x31\xd2");	  /* xor %edx, %edx */
+	OP(e->w, "\x48\xf7\xf1"); /* div %rcx */
+	if (op == AX_REM_UNSIGNED)
+		OP(e->w, "\x48\x89\xd0"); /* mov %rdx, %rax */
+}
+
 /* The value below is in rcx. */
 static void binary(struct expression *e, uint8_t op)
 {
@@ -165,6 +268,9 @@ static void binary(struct expression *e, uint8_t op)
 		break;
 	case AX_MUL:
 		OP(e->w, "\x48\x0f\xaf\xc1"); /* imul %rcx, %rax */
+		break;
+	case AX_DIV_SIGNED ... AX_REM_UNSIGNED:
+		divide(e, op);
 		break;
 	case AX_BIT_AND:
 		OP(e->w, "\x48\x21\xc8");
@@ -240,6 +346,16 @@ static void swap(struct expression *e, unsigned depth)
 	OP(e->w, "\x48\x89\xc8"); /* mov %rcx, %rax */
 }
 
+/* Only what is repeated is charged, as ax_eval() does. */
+static void charge(struct expression *e, size_t n, size_t to)
+{
+	w_mark(e->w, SAVED, 0);
+	w_code(e->w, "\x65\x81\x2c\x25"); /* subl $, %gs:STEPS */
+	w_num(e->w, WIN_STEPS, 4);
+	w_num(e->w, n - to + 1, 4);
+	fail_if(e, COND_S);
+}
+
 static void jump(struct expression *e, size_t n, size_t to)
 {
 	w_num(e->w, 0, 4);
@@ -253,8 +369,40 @@ static void jump_if(struct expression *e, size_t n, const struct ax_insn *i)
 	if (i->depth > 1)
 		fill(e, RAX, i->depth - 2u);
 	OP(e->w, "\x48\x85\xc9"); /* test %rcx, %rcx */
-	OP(e->w, "\x0f\x85");	  /* jne */
+	if (i->target > n) {
+		OP(e->w, "\x0f\x85"); /* jne */
+	} else {
+		OP(e->w, "\x74\x17"); /* je, over what is charged */
+		charge(e, n, i->target);
+		OP(e->w, "\xe9");
+	}
 	jump(e, n, i->target);
+}
+
+static void go(struct expression *e, size_t n, const struct ax_insn *i)
+{
+	bool ends = i->op == AX_END;
+
+	if (!ends && i->target <= n)
+		charge(e, n, i->target);
+	OP(e->w, "\xe9");
+	jump(e, n, ends ? e->p->n_insns : i->target);
+}
+
+/* An address, below a number that goes too unless the operation has it. */
+static void trace(struct expression *e, size_t n, const struct ax_insn *i)
+{
+	unsigned depth = i->depth;
+
+	if (i->op == AX_TRACE)
+		fill(e, RAX, --depth - 1);
+	else
+		spill(e, RAX, depth - 1);
+	e->tracer->fn(e->tracer->user, n);
+	if (i->op == AX_TRACE)
+		depth--;
+	if (depth)
+		fill(e, RAX, depth - 1);
 }
 
 static void pick(struct expression *e, const struct ax_insn *i)
@@ -321,9 +469,10 @@ static void write_one(struct expression *e, size_t n)
 	if (is_binary(i->op)) {
 		fill(e, RCX, i->depth - 2u);
 		binary(e, i->op);
+	} else if (expression_trace(e->p, n)) {
+		trace(e, n, i);
 	} else if (i->op == AX_GOTO || i->op == AX_END) {
-		OP(e->w, "\xe9");
-		jump(e, n, i->op == AX_END ? e->p->n_insns : i->target);
+		go(e, n, i);
 	} else if (i->op == AX_IF_GOTO) {
 		jump_if(e, n, i);
 	} else if (i->op == AX_POP) {
@@ -344,7 +493,7 @@ static void write_one(struct expression *e, size_t n)
 
 /* --- the whole ----------------------------------------------------------- */
 
-static void save(struct writer *w)
+void expression_save(struct writer *w)
 {
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
@@ -359,10 +508,8 @@ static void save(struct writer *w)
 	w_spill(w, RAX, WIN_FLAGS);
 }
 
-/* All but rcx, which is the value. */
-static void restore(struct writer *w)
+void expression_restore(struct writer *w)
 {
-	OP(w, "\x48\x89\xc1"); /* mov %rax, %rcx */
 	w_mark(w, SAVED, 0);
 	w_fill(w, RAX, WIN_FLAGS);
 	OP(w, "\x04\x7f"); /* add $0x7f, %al: overflow, if it was */
@@ -373,113 +520,61 @@ static void restore(struct writer *w)
 	w_fill(w, RAX, WIN_RAX);
 }
 
-static void patch(struct writer *w, uint32_t end_of, uint32_t to)
+void w_patch(struct writer *w, uint32_t end_of, uint32_t to)
 {
 	uint32_t disp = to - end_of;
 
 	memcpy(w->rg->map + end_of - 4, &disp, 4);
 }
 
-/* Where memory cannot be read the condition counts as true: where that is. */
-static void write_faults(struct expression *e, uint32_t true_at)
+static bool has_loops(const struct ax_program *p)
 {
-	for (unsigned i = 0; i < e->n_faults; i++)
-		region_fault(e->w->rg, e->faults[i], true_at);
+	for (size_t n = 0; n < p->n_insns; n++) {
+		if (goes_back(p, n))
+			return true;
+	}
+	return false;
 }
 
-/* All of it; its ends lead to what comes next, with the value in rax. */
-static void write_expression(struct expression *e)
+void expression_begin(struct expression *e, struct writer *w,
+		      const struct ax_program *p)
 {
+	*e = (struct expression){ .w = w, .p = p };
+}
+
+void expression_code(struct expression *e)
+{
+	if (has_loops(e->p)) {
+		w_mark(e->w, SAVED, 0);
+		w_code(e->w, "\x65\xc7\x04\x25"); /* movl $, %gs:STEPS */
+		w_num(e->w, WIN_STEPS, 4);
+		w_num(e->w, AX_STEPS_MAX, 4);
+	}
 	for (size_t n = 0; n < e->p->n_insns; n++)
 		write_one(e, n);
 }
 
-static void land_ends(struct expression *e)
+void expression_ends_here(struct expression *e)
 {
 	uint32_t end = stream_at(e->w->s);
 
 	for (size_t n = 0; n < e->p->n_insns; n++) {
 		if (e->jumps[n])
-			patch(e->w, e->jumps[n],
-			      e->to[n] < e->p->n_insns ? e->at[e->to[n]] : end);
+			w_patch(e->w, e->jumps[n],
+				e->to[n] < e->p->n_insns ? e->at[e->to[n]]
+							 : end);
 	}
 }
 
-uint32_t expression_write(struct writer *w, const struct ax_program *p)
+void expression_fails_at(struct expression *e, uint32_t at)
 {
-	struct expression e = { .w = w, .p = p };
-	uint32_t end;
-
-	save(w);
-	write_expression(&e);
-	/* The way of faults, with 1 for a value, is passed by. */
-	OP(w, "\xe9");
-	w_num(w, 5, 4);
-	write_faults(&e, stream_at(w->s));
-	OP(w, "\xb8\1\0\0\0"); /* mov $1, %eax */
-	land_ends(&e);
-	restore(w);
-	OP(w, "\xe3\x02"); /* jrcxz 1f */
-	OP(w, "\xeb\x05"); /* jmp 2f */
-	OP(w, "\xe9");	   /* 1: jmp */
-	w_num(w, 0, 4);
-	end = stream_at(w->s);
-	w_mark(w, SAVED, 0);
-	w_fill(w, RCX, WIN_RCX); /* 2: */
-	return end;
+	for (unsigned i = 0; i < e->n_faults; i++)
+		region_fault(e->w->rg, e->faults[i], at);
+	for (unsigned i = 0; i < e->n_fails; i++)
+		w_patch(e->w, e->fails[i], at);
 }
 
-/* lock incq, 8 bytes. */
-static void increment(struct writer *w, uint32_t counter)
+void expression_fails_here(struct expression *e)
 {
-	uint32_t next = stream_at(w->s) + 8;
-
-	OP(w, "\xf0\x48\xff\x05");
-	w_num(w, counter - next, 4);
-}
-
-/*
- *	test %rax, %rax; je 1f; lock incq held; 1: jmp 2f
- * fault: lock incq failed
- * 2:
- */
-static void count(struct expression *e, uint32_t counters, uint16_t done)
-{
-	struct writer *w = e->w;
-	uint16_t before = w->puts;
-
-	OP(w, "\x48\x85\xc0");
-	OP(w, "\x74\x08");
-	increment(w, counters);
-	w->puts = done;
-	OP(w, "\xeb\x08");
-	w->puts = before;
-	write_faults(e, stream_at(w->s));
-	increment(w, counters + 8);
-}
-
-void expression_count(struct writer *w, const struct ax_program *p,
-		      uint32_t counters, uint16_t done)
-{
-	struct expression e = { .w = w, .p = p };
-
-	save(w);
-	if (p) {
-		write_expression(&e);
-		land_ends(&e);
-		count(&e, counters, done);
-	} else {
-		increment(w, counters);
-	}
-	w->puts = done;
-	restore(w);
-	w_mark(w, SAVED, 0);
-	w_fill(w, RCX, WIN_RCX);
-}
-
-void expression_lands(struct writer *w, uint32_t jump_at)
-{
-	patch(w, jump_at, stream_at(w->s));
-	w_mark(w, SAVED, 0);
-	w_fill(w, RCX, WIN_RCX);
+	expression_fails_at(e, stream_at(e->w->s));
 }

@@ -1,14 +1,13 @@
 /*
  * Agent expressions in translated code: private to translate/x86_64.
  *
- * An expression is compiled as a condition before something that is put
- * (transform.h). What is compiled gives what ax_eval() gives, or goes on as if
- * the condition held where it cannot: who is called then evaluates it again,
- * and knows better. That is so when it meets memory that cannot be read.
+ * What is compiled gives what ax_eval() gives, or fails where it cannot: where
+ * it meets memory that cannot be read, divides by zero, or goes round for too
+ * long. A thread's rax, rcx, rdx and flags are in its window meanwhile.
  *
- * Not compiled are expressions that jump back, divide, print, trace, have
- * variables or floating point, other registers than the general ones and rip,
- * or are too long.
+ * Not compiled are expressions that print, have variables or floating point,
+ * other registers than the general ones and rip, or are too long; nor those
+ * that trace, but for what records them.
  */
 #ifndef TRANSLATE_X86_64_EXPRESSION_H
 #define TRANSLATE_X86_64_EXPRESSION_H
@@ -18,15 +17,79 @@
 #include <stdint.h>
 
 #include "translate/x86_64/emit.h"
+#include "translate/x86_64/rewind.h"
 
 struct ax_program;
+
+/* --- one, of many that share what is saved -------------------------------- */
+
+/* How a thread within is rewound. */
+#define SAVED (REWIND_RCX | REWIND_RAX | REWIND_RDX | REWIND_FLAGS)
+
+/* An instruction, and how a thread before it is rewound. */
+#define STEP(w, how, text) (w_mark(w, how, 0), w_code(w, text))
+#define OP(w, text)	   STEP(w, SAVED, text)
+
+#define EXPRESSION_INSNS   96
+
+/*
+ * Writes what instruction n traces, memory at rax: any register that is saved
+ * is its own.
+ */
+struct expression_tracer {
+	void (*fn)(void *user, size_t n);
+	void *user;
+};
+
+struct expression {
+	struct writer *w;
+	const struct ax_program *p;
+	const struct expression_tracer *tracer; /* NULL: it traces nothing */
+	uint32_t at[EXPRESSION_INSNS];	  /* where each begins in the stream */
+	uint32_t jumps[EXPRESSION_INSNS]; /* ends of displacements, or 0 ... */
+	uint32_t to[EXPRESSION_INSNS];	  /* ... and which they lead to */
+	uint32_t faults[EXPRESSION_INSNS];
+	uint32_t fails[EXPRESSION_INSNS]; /* ends of displacements */
+	unsigned n_faults, n_fails;
+};
+
+/* Before the first, with the thread's own registers; and its registers again,
+ * but rcx. */
+void expression_save(struct writer *w);
+void expression_restore(struct writer *w);
+
+/* The thread's general register of gdb's number n, to rax. */
+void expression_register(struct writer *w, unsigned n);
+
+void expression_begin(struct expression *e, struct writer *w,
+		      const struct ax_program *p);
+void expression_code(struct expression *e);
+/* It goes on here, with its value in rax; and where it fails. */
+void expression_ends_here(struct expression *e);
+void expression_fails_here(struct expression *e);
+/* ... or at that offset of the region. */
+void expression_fails_at(struct expression *e, uint32_t at);
+
+/* The bytes of memory that instruction n traces, if that is known; 0: it traces
+ * none, or it is not. */
+uint64_t expression_trace(const struct ax_program *p, size_t n);
+
+/* As expression_size(), of one that traces, and may end without a value: what
+ * the tracer writes comes to it. */
+size_t expression_traces_size(const struct ax_program *p);
+
+/* The displacement of 4 bytes that ends there leads to that place. */
+void w_patch(struct writer *w, uint32_t end_of, uint32_t to);
+
+/* --- conditions ----------------------------------------------------------- */
 
 /* How many bytes its code takes at most; 0: it is not compiled. */
 size_t expression_size(const struct ax_program *p);
 
 /*
  * Code for the writer's instruction: with the thread's registers as they are,
- * it falls through if p holds. Where it does not it jumps: returns where in the
+ * it falls through if p holds, or fails: who is called then evaluates it again,
+ * and knows better. Where it does not hold it jumps: returns where in the
  * stream the displacement (4 bytes, of zero yet) of that is, with rcx spilled
  * on that way alone.
  */
@@ -35,8 +98,8 @@ uint32_t expression_write(struct writer *w, const struct ax_program *p);
 void expression_lands(struct writer *w, uint32_t jump);
 
 /* Counts in the first counter at that offset how often p holds (NULL: always),
- * in the second how often it meets memory that cannot be read. A thread that
- * has counted has done `done` of what is put. */
+ * in the second how often it fails. A thread that has counted has done `done`
+ * of what is put. */
 void expression_count(struct writer *w, const struct ax_program *p,
 		      uint32_t counters, uint16_t done);
 

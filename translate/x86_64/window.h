@@ -31,6 +31,15 @@ enum {
 	WIN_REWIND_END = 0x88, /* all that rewinding takes is before it */
 	WIN_THREAD = 0x88,     /* the thread's id as it sees it; 0: unknown */
 	WIN_SLOW = 0x90,       /* what has set the target: enum slow_kind */
+	/* collects.h: what is written and may be, of records, by count; and
+	 * where the ring is. */
+	WIN_COLLECT_HEAD = 0x98,
+	WIN_COLLECT_LIMIT = 0xa0,
+	WIN_COLLECT_RING = 0xa8,
+	WIN_COLLECT_LOST = 0xb0,   /* records for which there was no room */
+	WIN_COLLECT_RECORD = 0xb8, /* the one that is being written */
+	WIN_COLLECT_END = 0xc0,	   /* of memory that is being copied */
+	WIN_STEPS = 0xc8, /* that an expression may still repeat, 32 bits */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_VALUES = 0x400,    /* an expression's stack */
 	WIN_VALUES_MAX = 64,   /* ... words of it */
