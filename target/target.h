@@ -28,6 +28,8 @@ struct launch_spec {
 	char *const *envp;
 	char *const *wrapper; /* NULL or its words, before argv; it execs */
 	const char *cwd;      /* NULL: ours */
+	const char *stdio[3]; /* files to open as its descriptors 0 to 2;
+			       * NULL: ours */
 	bool keep_aslr;	      /* false: addresses are not randomized */
 	bool shell;	      /* through $SHELL -c exec, words expanded */
 };

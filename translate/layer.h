@@ -288,6 +288,7 @@ extern const struct target_point_ops wrap_point_ops;
 extern const struct target_object_ops wrap_object_ops;
 extern const struct target_syscall_ops wrap_syscall_ops;
 extern const struct target_core_ops wrap_core_ops;
+extern const struct target_inject_ops wrap_inject_ops;
 extern const struct target_branch_ops wrap_branch_ops;
 
 #endif

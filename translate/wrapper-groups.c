@@ -213,6 +213,24 @@ static int dump(struct target *t, struct thread *first, const char *path,
 
 const struct target_core_ops wrap_core_ops = { .dump = dump };
 
+/* --- system calls --------------------------------------------------------- */
+
+/* Where original code is, which is what the lower target looks for: the thread
+ * is brought out of the cache. What it mapped is found as all that is new. */
+static int64_t inject(struct target *t, struct thread *th, long nr,
+		      const uint64_t args[6])
+{
+	struct translator *tr = translator_of(t);
+
+	follow_rewind(tr, th);
+	return tr->lower->ops->inject->call(tr->lower, lower_thread(th), nr,
+					    args);
+}
+
+/* The rest of the group is for a layer that translates, and there is none
+ * above. */
+const struct target_inject_ops wrap_inject_ops = { .call = inject };
+
 /* --- branches that the lower target keeps -------------------------------- */
 
 static int branch_enable(struct target *t, struct thread *th, size_t max,

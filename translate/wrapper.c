@@ -474,6 +474,7 @@ static void choose_groups(struct target_ops *ops,
 	ops->point = lower->point ? &wrap_point_ops : NULL;
 	ops->object = lower->object ? &wrap_object_ops : NULL;
 	ops->syscall = lower->syscall ? &wrap_syscall_ops : NULL;
+	ops->inject = lower->inject ? &wrap_inject_ops : NULL;
 	ops->core = lower->core ? &wrap_core_ops : NULL;
 	ops->branch = lower->inject && lower->share ? &history_ops
 		      : lower->branch		    ? &wrap_branch_ops

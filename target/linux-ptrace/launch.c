@@ -136,6 +136,26 @@ static int program_check(const char *name, char *const *envp)
 	}
 }
 
+/* A terminal among them does not become the program's controlling one: ^C typed
+ * there is the client's. */
+static void open_stdio(const struct launch_spec *spec, int error_fd)
+{
+	for (int i = 0; i < 3; i++) {
+		struct launch_error le = { 0 };
+		int flags = i ? O_WRONLY | O_CREAT : O_RDONLY, fd;
+
+		if (!spec->stdio[i])
+			continue;
+		fd = open(spec->stdio[i], flags | O_NOCTTY | O_CLOEXEC, 0666);
+		if (fd >= 0 && dup2(fd, i) >= 0)
+			continue;
+		le.code = err_set(&le.err, -errno,
+				  "cannot start %s with %s: %s", spec->argv[0],
+				  spec->stdio[i], strerror(errno));
+		give_up(error_fd, &le);
+	}
+}
+
 static noreturn void child_main(const struct launch_spec *spec, int go_fd,
 				int error_fd)
 {
@@ -146,6 +166,7 @@ static noreturn void child_main(const struct launch_spec *spec, int go_fd,
 
 	setpgid(0, 0);
 	child_signals();
+	open_stdio(spec, error_fd);
 	if (spec->cwd && chdir(spec->cwd) < 0) {
 		le.code = err_set(&le.err, -errno,
 				  "cannot start %s in the directory %s: %s",
