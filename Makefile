@@ -12,7 +12,7 @@ CC      ?= cc
 PREFIX  ?= /usr/local
 DESTDIR ?=
 WERROR  ?=
-PKGS    := libxml-2.0 capstone libdw libelf libzstd
+PKGS    := libxml-2.0 capstone libdw libelf libzstd json-c
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wwrite-strings -Wundef -Wvla -Wformat=2 -Wcast-align \

@@ -183,8 +183,8 @@ static int run(const struct command *c, struct session *s,
 
 	if (c->setsid)
 		setsid();
-	if (lldb_open_log(c->log_file, c->log_channels, &e) < 0 || begin(c, s, &e) < 0 ||
-	    open_comm(c, &l, &e) < 0) {
+	if (lldb_open_log(c->log_file, c->log_channels, &e) < 0 ||
+	    begin(c, s, &e) < 0 || open_comm(c, &l, &e) < 0) {
 		fprintf(stderr, "error: %s\n", e.text);
 	} else {
 		serve(s, l, serve_options);
@@ -196,7 +196,7 @@ static int run(const struct command *c, struct session *s,
 
 void lldb_session(struct session *s)
 {
-	s->once = s->multi = true;
+	s->once = s->multi = s->lldb.by_default = s->lldb.on = true;
 	s->start.shell = false;
 }
 

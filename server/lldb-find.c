@@ -24,29 +24,40 @@ static bool runs(pid_t pid, const char *name)
 	return !strcmp(*name == '/' || !slash ? path : slash + 1, name);
 }
 
-static pid_t find_by_name(const char *name, struct err *e)
+void lldb_processes_named(const char *name, struct buf *pids)
 {
-	pid_t found = 0, pid;
 	struct dirent *entry;
 	DIR *dir = opendir("/proc");
+	pid_t pid;
 
 	while (dir && (entry = readdir(dir))) {
 		pid = atoi(entry->d_name);
-		if (pid <= 0 || pid == getpid() || !runs(pid, name))
-			continue;
-		if (found) {
-			closedir(dir);
-			return err_set(e, -EEXIST,
-				       "more than one process is named %s "
-				       "(%d, %d): give its id",
-				       name, found, pid);
-		}
-		found = pid;
+		if (pid > 0 && pid != getpid() && runs(pid, name))
+			buf_put(pids, &pid, sizeof(pid));
 	}
 	if (dir)
 		closedir(dir);
-	return found ? found
-		     : err_set(e, -ESRCH, "no process is named %s", name);
+}
+
+static pid_t find_by_name(const char *name, struct err *e)
+{
+	struct buf pids = { 0 };
+	const pid_t *all;
+	pid_t found;
+
+	lldb_processes_named(name, &pids);
+	all = (void *)pids.data;
+	if (!pids.len)
+		found = err_set(e, -ESRCH, "no process is named %s", name);
+	else if (pids.len > sizeof(*all))
+		found = err_set(e, -EEXIST,
+				"more than one process is named %s "
+				"(%d, %d): give its id",
+				name, all[0], all[1]);
+	else
+		found = all[0];
+	buf_fini(&pids);
+	return found;
 }
 
 pid_t lldb_find_process(const char *pid_or_name, struct err *e)

@@ -5,7 +5,11 @@
 
 #include <sys/types.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+
+/* Appends the ids, pid_t each, but not our own. */
+void lldb_processes_named(const char *name, struct buf *pids);
 
 /* A number is the process of that id. -ESRCH: there is none; -EEXIST: there is
  * more than one; both with text. */

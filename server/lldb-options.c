@@ -69,6 +69,10 @@ char *lldb_comm(const char *text)
 		if (!strncmp(text, schemes[i], strlen(schemes[i])))
 			text += strlen(schemes[i]);
 	}
+	/* Brackets around an IPv4 address are a URL's here. */
+	if (*text == '[' && strcspn(text, "]") < strcspn(text, ":"))
+		return xasprintf("%.*s%s", (int)strcspn(text, "]") - 1,
+				 text + 1, text + strcspn(text, "]") + 1);
 	if (!strncmp(text, "unix://", 7))
 		return xasprintf("unix:%s", text + 7);
 	if (!strncmp(text, "unix-connect://", 15))

@@ -131,12 +131,20 @@ static int check_needs(struct session *s, const struct packet_def *d)
 static int handle(struct session *s, const struct packet_def *d,
 		  struct args *a, struct buf *out)
 {
-	int r;
+	struct ptid selected = s->general;
+	int r = 0;
 
 	if (s->ended && !s->nonstop.on && (d->needs & RESUMES))
 		return session_tell_end(s, out);
-	r = check_needs(s, d);
-	return r < 0 ? r : d->fn(s, a, out);
+	if (d->needs & SUFFIX)
+		r = lldb_take_suffix(s, a);
+	if (r >= 0)
+		r = check_needs(s, d);
+	if (r >= 0)
+		r = d->fn(s, a, out);
+	if (d->needs & SUFFIX)
+		s->general = selected;
+	return r;
 }
 
 int packet_handle(struct session *s, const char *pkt, size_t len,

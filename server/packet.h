@@ -38,6 +38,10 @@ enum {
 	NEED_BRANCHES = 1 << 5,
 	/* No trace frame is selected: what it has cannot be changed. */
 	NEED_PRESENT = 1 << 6,
+	/* lldb may say behind it which thread is meant: ;thread:TID; */
+	SUFFIX = 1 << 7,
+	/* Its qSupported token is for lldb alone. */
+	LLDB_TOKEN = 1 << 8,
 };
 
 #define PACKET(name, stops, needs, fn, feature, help) packet_fn fn;

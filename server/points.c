@@ -128,7 +128,8 @@ int pk_point_set(struct session *s, struct args *a, struct buf *out)
 	return REPLY_NOW;
 }
 
-/* Taking out what is not there is no error: it may have gone with an exec. */
+/* Taking out what is not there is no error: it may have gone with an exec. But
+ * lldb wants to hear of it. */
 int pk_point_clear(struct session *s, struct args *a, struct buf *out)
 {
 	struct place pl;
@@ -139,7 +140,7 @@ int pk_point_clear(struct session *s, struct args *a, struct buf *out)
 		return r;
 	r = traced_point_unask(s->target, session_process(s), pl.kind, pl.addr,
 			       pl.size);
-	if (r < 0 && r != -ENOENT)
+	if (r < 0 && (r != -ENOENT || s->lldb.on))
 		return r;
 	buf_puts(out, "OK");
 	return REPLY_NOW;

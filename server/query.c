@@ -35,6 +35,7 @@ static void note_feature(struct session *s, const struct args *word)
 
 	if (len > sizeof(xml) - 1 && !memcmp(word->p, xml, sizeof(xml) - 1))
 		s->client.descriptions = true;
+	lldb_note_feature(s, word);
 	for (size_t i = 0; i < ARRAY_SIZE(client_words); i++) {
 		if (strlen(client_words[i].name) == len &&
 		    !memcmp(client_words[i].name, word->p, len))
@@ -82,10 +83,12 @@ int pk_supported(struct session *s, struct args *a, struct buf *out)
 	buf_printf(out, "PacketSize=%x", RSP_PACKET_MAX);
 	put_shared_features(s, out);
 	for (size_t i = 0; i < n_packets; i++) {
-		if (packets[i].feature && packet_is_known(s, &packets[i]))
+		if (packets[i].feature && packet_is_known(s, &packets[i]) &&
+		    (s->lldb.on || !(packets[i].needs & LLDB_TOKEN)))
 			buf_printf(out, ";%s", packets[i].feature);
 	}
 	xfer_put_features(s, out);
+	lldb_put_features(s, out);
 	return REPLY_NOW;
 }
 

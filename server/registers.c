@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "server/lldb-regs.h"
 #include "server/packet.h"
 #include "server/session.h"
 
@@ -17,6 +18,8 @@ int pk_regs_read(struct session *s, struct args *a, struct buf *out)
 	regs = target_regs_all(s->target, th);
 	if (!regs)
 		return -ESRCH;
+	if (s->lldb.on)
+		return lldb_regs_read(s, out);
 	buf_put_hex(out, regs, s->client.descriptions ? arch->regs_size
 						      : arch->basic_size);
 	return REPLY_NOW;
@@ -55,6 +58,8 @@ int pk_reg_read(struct session *s, struct args *a, struct buf *out)
 	uint64_t regno;
 	int r;
 
+	if (s->lldb.on)
+		return lldb_reg_read(s, a, out);
 	if (!take_hex(a, &regno) || !take_end(a))
 		return -EPROTO;
 	if (regno >= arch->n_regs)
@@ -76,6 +81,8 @@ int pk_reg_write(struct session *s, struct args *a, struct buf *out)
 	uint64_t regno;
 	int r;
 
+	if (s->lldb.on)
+		return lldb_reg_write(s, a, out);
 	if (!take_hex(a, &regno) || !take_char(a, '='))
 		return -EPROTO;
 	if (regno >= arch->n_regs)

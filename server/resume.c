@@ -1,5 +1,4 @@
 /* Resuming: vCont, c C s S, and what is said about signals. */
-#include "rsp/signal.h"
 #include "server/packet.h"
 #include "server/session.h"
 
@@ -25,20 +24,21 @@ static int start_running(struct session *s, const struct resume *acts,
 	return REPLY_LATER;
 }
 
-static bool take_signal(struct args *a, int *signo)
+static bool take_signal(const struct session *s, struct args *a, int *signo)
 {
 	uint64_t number;
 
 	if (!take_hex_max(a, 0xff, &number))
 		return false;
-	*signo = signal_from_gdb((int)number);
+	*signo = session_signal_in(s, (int)number);
 	if (*signo < 0)
 		*signo = 0;
 	return true;
 }
 
 /* One action of vCont, up to its ; or the end. */
-static bool take_action(struct args *a, struct resume *act)
+static bool take_action(const struct session *s, struct args *a,
+			struct resume *act)
 {
 	*act = (struct resume){ .who = { -1, -1 } };
 	if (take_char(a, 'c')) {
@@ -47,11 +47,11 @@ static bool take_action(struct args *a, struct resume *act)
 		act->kind = RESUME_STEP;
 	} else if (take_char(a, 'C')) {
 		act->kind = RESUME_CONT;
-		if (!take_signal(a, &act->signo))
+		if (!take_signal(s, a, &act->signo))
 			return false;
 	} else if (take_char(a, 'S')) {
 		act->kind = RESUME_STEP;
-		if (!take_signal(a, &act->signo))
+		if (!take_signal(s, a, &act->signo))
 			return false;
 	} else if (take_char(a, 'r')) {
 		act->kind = RESUME_RANGE;
@@ -74,7 +74,7 @@ int pk_vcont(struct session *s, struct args *a, struct buf *out)
 	buf_reset(&s->scratch);
 	acts = (void *)buf_reserve(&s->scratch, max * sizeof(*acts));
 	do {
-		if (!take_action(a, &acts[n++]))
+		if (!take_action(s, a, &acts[n++]))
 			return -EPROTO;
 	} while (take_char(a, ';'));
 	return take_end(a) ? start_running(s, acts, n, out) : -EPROTO;
@@ -129,7 +129,7 @@ static int resume_signal(struct session *s, struct args *a,
 {
 	int signo;
 
-	if (!take_signal(a, &signo))
+	if (!take_signal(s, a, &signo))
 		return -EPROTO;
 	take_char(a, ';');
 	return resume_old(s, a, kind, signo, out);
@@ -150,7 +150,7 @@ int pk_step_signal(struct session *s, struct args *a, struct buf *out)
  * and so is a second number for one (SIGPOLL beside SIGIO): it is by the first
  * that its stops are told.
  */
-static int take_signals(struct args *a, sigset_t *set)
+static int take_signals(const struct session *s, struct args *a, sigset_t *set)
 {
 	uint64_t number;
 	int signo;
@@ -160,8 +160,8 @@ static int take_signals(struct args *a, sigset_t *set)
 		if (!take_hex_max(a, 0xff, &number) ||
 		    (!take_end(a) && !take_char(a, ';')))
 			return -EPROTO;
-		signo = signal_from_gdb((int)number);
-		if (signo > 0 && signal_to_gdb(signo) == (int)number)
+		signo = session_signal_in(s, (int)number);
+		if (signo > 0 && session_signal_out(s, signo) == (int)number)
 			sigaddset(set, signo);
 	}
 	return 0;
@@ -170,7 +170,7 @@ static int take_signals(struct args *a, sigset_t *set)
 int pk_pass_signals(struct session *s, struct args *a, struct buf *out)
 {
 	sigset_t set;
-	int r = take_signals(a, &set);
+	int r = take_signals(s, a, &set);
 
 	if (r < 0)
 		return r;
@@ -182,7 +182,7 @@ int pk_pass_signals(struct session *s, struct args *a, struct buf *out)
 int pk_program_signals(struct session *s, struct args *a, struct buf *out)
 {
 	sigset_t set;
-	int r = take_signals(a, &set);
+	int r = take_signals(s, a, &set);
 
 	if (r < 0)
 		return r;

@@ -58,7 +58,7 @@ static bool takes_clients(const struct session *s)
 	return !s->link || s->refused;
 }
 
-enum { FD_SIGNAL, FD_EVENT, FD_LINK, FD_FIXED };
+enum { FD_SIGNAL, FD_EVENT, FD_LINK, FD_TERMINAL, FD_FIXED };
 
 static size_t what_to_wait_for(struct session *s, struct listener *l,
 			       const struct serve_options *o,
@@ -70,6 +70,7 @@ static size_t what_to_wait_for(struct session *s, struct listener *l,
 	fds[FD_SIGNAL] = (struct pollfd){ o->signal_fd, POLLIN, 0 };
 	fds[FD_EVENT] = (struct pollfd){ -1, POLLIN, 0 };
 	fds[FD_LINK] = (struct pollfd){ -1, 0, 0 };
+	fds[FD_TERMINAL] = (struct pollfd){ terminal_fd(s), POLLIN, 0 };
 	if (session_expects_events(s))
 		fds[FD_EVENT].fd = s->target->ops->event_fd(s->target);
 	if (s->link)
@@ -154,6 +155,8 @@ int serve(struct session *s, struct listener *l, const struct serve_options *o)
 			continue;
 		if (fds[FD_SIGNAL].revents)
 			break;
+		if (fds[FD_TERMINAL].revents)
+			terminal_flush(s);
 		if (fds[FD_EVENT].revents)
 			take_events(s);
 		if (!s->link && !s->multi && nothing_left(s))

@@ -22,6 +22,8 @@ void session_init(struct session *s, struct target *t)
 	nonstop_init(&s->nonstop);
 	tracer_init(&s->tracer);
 	start_init(&s->start);
+	lldb_init(s);
+	terminal_init(&s->terminal);
 }
 
 void session_fini(struct session *s)
@@ -30,6 +32,8 @@ void session_fini(struct session *s)
 		session_disconnect(s);
 	qtrace_free(s);
 	tracer_fini(&s->tracer);
+	lldb_fini(s);
+	terminal_fini(&s->terminal);
 	nonstop_fini(&s->nonstop);
 	start_fini(&s->start);
 	free(s->document.key);
@@ -43,7 +47,9 @@ void session_error(struct session *s, int code, struct buf *out)
 {
 	if (code == -ENOTSUP)
 		return;
-	if (s->err.text[0])
+	if (s->lldb.on)
+		lldb_error(s, code, out);
+	else if (s->err.text[0])
 		buf_printf(out, "E.%s", s->err.text);
 	else
 		buf_printf(out, "E%02x", code == -EPROTO ? 1 : -code & 0xff);
@@ -166,6 +172,7 @@ void session_connect(struct session *s, struct link *link, const char *refused)
 {
 	s->link = link;
 	s->client = (struct client_features){ 0 };
+	lldb_connect(s);
 	s->extended = s->multi;
 	s->interrupted = s->bare_binary = s->wants_threads = false;
 	s->ended = false;
@@ -448,6 +455,7 @@ static void take_event(struct session *s, struct stop *st)
 		run_on(s, st);
 		return;
 	}
+	terminal_flush(s);
 	if (s->nonstop.on) {
 		answer_interrupt(s, st);
 		if (st->kind == STOP_EXITED || st->kind == STOP_KILLED)

@@ -13,9 +13,11 @@
 #include "base/ptid.h"
 #include "rsp/link.h"
 #include "server/hostio.h"
+#include "server/lldb.h"
 #include "server/nonstop.h"
 #include "server/start.h"
 #include "server/tracepoints.h"
+#include "server/terminal.h"
 #include "target/target.h"
 
 /* What the client said in qSupported that it understands. */
@@ -65,6 +67,8 @@ struct session {
 	struct qtrace *trace; /* owned; what the translator has recorded: NULL
 			       * until it is asked about */
 	struct tracer tracer;
+	struct lldb lldb; /* what only lldb asks for */
+	struct terminal terminal;
 	struct hostio hostio;
 	struct document document;
 	struct buf reply, scratch;

@@ -58,6 +58,8 @@ void start_fini(struct start *st)
 	words_free(st->original_envp);
 	free(st->line);
 	free(st->cwd);
+	for (size_t i = 0; i < ARRAY_SIZE(st->stdio); i++)
+		free(st->stdio[i]);
 }
 
 static void set_program(struct start *st, char *const *argv, char *line)
@@ -124,6 +126,12 @@ void start_set_cwd(struct start *st, const char *dir)
 {
 	free(st->cwd);
 	st->cwd = *dir ? expand_home(dir) : NULL;
+}
+
+void start_set_stdio(struct start *st, int which, const char *path)
+{
+	free(st->stdio[which]);
+	st->stdio[which] = xstrdup(path);
 }
 
 void start_set_wrapper(struct start *st, char *const *words)
@@ -195,6 +203,22 @@ static void make_absolute(char **name)
 	*name = path;
 }
 
+/* Its output is the client's, where nobody has said otherwise. */
+static int choose_stdio(struct session *s, struct launch_spec *spec,
+			struct err *e)
+{
+	char *const *stdio = s->start.stdio;
+	bool none = !stdio[0] && !stdio[1] && !stdio[2];
+	int r = 0;
+
+	terminal_fini(&s->terminal);
+	if (none && s->lldb.on)
+		r = terminal_open(&s->terminal, e);
+	for (size_t i = 0; i < 3 && r >= 0; i++)
+		spec->stdio[i] = none ? s->terminal.path : stdio[i];
+	return r;
+}
+
 int start_run(struct session *s, struct err *e)
 {
 	struct start *st = &s->start;
@@ -208,14 +232,18 @@ int start_run(struct session *s, struct err *e)
 		.shell = st->shell,
 	};
 	pid_t pid;
+	int r;
 
 	if (!st->argv || !st->argv[0])
 		return err_set(e, -EINVAL, "no program to start");
 	make_absolute(&st->argv[0]);
+	r = choose_stdio(s, &spec, e);
+	if (r < 0)
+		return r;
 	pid = s->target->ops->launch(s->target, &spec, e);
 	if (pid < 0)
 		return pid;
-	session_started(s, pid, SIGTRAP);
+	session_started(s, pid, s->lldb.on ? SIGSTOP : SIGTRAP);
 	session_begun(s, pid);
 	fprintf(stderr, "Process %s created; pid = %d\n", st->argv[0], pid);
 	return pid;
@@ -227,6 +255,8 @@ int start_attach(struct session *s, pid_t pid, struct err *e)
 
 	if (r < 0)
 		return r;
+	/* Nothing of what was launched before is the new one's. */
+	terminal_fini(&s->terminal);
 	session_attached(s, pid);
 	session_begun(s, pid);
 	fprintf(stderr, "Attached; pid = %d\n", pid);

@@ -18,6 +18,9 @@ struct start {
 	char **envp; /* as ours at first, with the client's changes */
 	char **original_envp;
 	char *cwd; /* NULL: ours */
+	char *stdio[3]; /* files that are its standard ones; NULL: ours, or,
+			 * of a program that lldb starts without naming any, a
+			 * terminal (server/terminal.h) */
 	bool keep_aslr, shell;
 };
 
@@ -38,6 +41,9 @@ char *start_line(const struct start *st);
 
 /* "" is ours. A ~ or ~USER that it begins with is a home directory. */
 void start_set_cwd(struct start *st, const char *dir);
+
+/* which: 0 to 2. */
+void start_set_stdio(struct start *st, int which, const char *path);
 
 void start_set_wrapper(struct start *st, char *const *words);
 void start_setenv(struct start *st, const char *name, const char *value);

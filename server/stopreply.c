@@ -173,7 +173,7 @@ void stop_reply(struct session *s, const struct stop *st, struct buf *out)
 		put_process(s, st, out);
 		return;
 	case STOP_KILLED:
-		buf_printf(out, "X%02x", signal_to_gdb(st->signo));
+		buf_printf(out, "X%02x", session_signal_out(s, st->signo));
 		put_process(s, st, out);
 		return;
 	case STOP_THREAD_EXIT:
@@ -185,6 +185,10 @@ void stop_reply(struct session *s, const struct stop *st, struct buf *out)
 		return;
 	default:
 		break;
+	}
+	if (s->lldb.on) {
+		lldb_stop_reply(s, st, out);
+		return;
 	}
 	if (packet_is_disabled(s, "T")) {
 		buf_printf(out, "S%02x", signal_of(st));

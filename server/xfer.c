@@ -13,6 +13,7 @@
 #include "rsp/binary.h"
 #include "rsp/frame.h"
 #include "server/btrace.h"
+#include "server/lldb-regs.h"
 #include "server/osdata.h"
 #include "server/packet.h"
 #include "server/session.h"
@@ -30,6 +31,10 @@ int make_features(struct session *s, const char *annex, struct buf *out)
 		return -ENOENT;
 	if (!p)
 		return -ESRCH;
+	if (s->lldb.on) {
+		lldb_put_target(lldb_regs_of(s, session_thread(s)), out);
+		return 0;
+	}
 	s->client.descriptions = true;
 	t = (struct xml_target){
 		.arch = p->arch->name,
