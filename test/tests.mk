@@ -89,7 +89,7 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
 # What a small client of our own sees of the server, case by case; with
 # FOLLOW=1 of programs that run translated, as far as the test knows --follow.
-SERVER_TEST := $(filter-out rsp traced qtracing cores cli_client \
+SERVER_TEST := $(filter-out rsp traced qtracing cores cli_client ide mi dap \
 	extended_client steady wire kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
 FOLLOWED := $(if $(FOLLOW),$(filter-out followed lockstep qtrace_%,$(shell grep -l \
