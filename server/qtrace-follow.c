@@ -11,7 +11,7 @@
 static const char *const names[] = {
 	[MODE_NONE] = "none",	[MODE_COVERAGE] = "coverage",
 	[MODE_COUNT] = "count", [MODE_TRACE] = "trace",
-	[MODE_FLOW] = "flow",
+	[MODE_FLOW] = "flow",	[MODE_HISTORY] = NULL,
 };
 
 /* What has no name here is Qbtrace's. */
@@ -162,12 +162,16 @@ static int each_process(struct session *s, process_fn *fn, const struct wish *w)
 	return n ? n : err_set(&s->err, -ESRCH, "there is no such process");
 }
 
-/* Nothing is recorded of the process so far, and all of it is to be: its code
- * is translated anew. */
+/* Nothing is recorded of the process so far, or what goes with the record, and
+ * all of it is to be: its code is translated anew. */
 static bool begins_anew(const struct space *sp, const struct wish *w)
 {
-	return sp && translate_mode(sp) == MODE_NONE && w->mode != MODE_NONE &&
-	       w->who.tid < 0;
+	if (!sp || w->who.tid >= 0)
+		return false;
+	return translate_mode(sp) == MODE_NONE
+		       ? w->mode != MODE_NONE
+		       : translate_mode(sp) == MODE_HISTORY &&
+				 w->mode == MODE_FLOW;
 }
 
 /* Translated code has its mode, and its kinds of events, in it. */

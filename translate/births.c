@@ -20,6 +20,7 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
 	if (!f->alone &&
 	    follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0) {
 		follow_of(child)->gs_base = f->gs_base;
+		tr_thread_of(child)->by_history = tr_thread_of(th)->by_history;
 		bystander_end(tr, child);
 	}
 	if (th->options & THREAD_TELL_CLONE)

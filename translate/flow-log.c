@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "translate/flows.h"
 #include "translate/follow.h"
+#include "translate/history.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/x86_64/window.h"
@@ -469,8 +470,9 @@ void flow_log_begin(struct follow *f, const struct thread *th)
 	log = f->log = xcalloc(1, sizeof(*log));
 	log->space = f->space;
 	log->f = f;
-	log->reader.sink = &f->space->tr->flow_sink;
+	log->reader.sink = flow_sink_of(f->space);
 	log->reader.listener = &f->space->tr->listener;
+	log->reader.history = tr_thread_of(th)->history;
 	log->reader.code = f->space->flow;
 	log->reader.who.image = flow_image(f->space->flow);
 	log->reader.who.id = th->id;
@@ -496,6 +498,8 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 	flow_read(log);
 	exact = !gone || log->reader.is_told || !flow_read_knows(&log->reader);
 	flow_read_end(&log->reader);
+	if (log->reader.history)
+		history_settle(log->reader.history);
 	sink = log->reader.sink;
 	if (sink->end)
 		sink->end(sink->user, &log->reader.who, exact);
@@ -504,6 +508,18 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 	free(log->notes);
 	free(log);
 	f->log = NULL;
+}
+
+void flow_log_hear(struct follow *f, struct history *h)
+{
+	struct translator *tr = f->space->tr;
+
+	if (!f->log)
+		return;
+	consumer_lock(tr);
+	flow_read(f->log);
+	f->log->reader.history = h;
+	consumer_unlock(tr);
 }
 
 /* --- what is asked of it -------------------------------------------------- */

@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "translate/flows.h"
+#include "translate/history.h"
 
 #define WAY_MAX	 65536u /* more blocks without a record are none of ours */
 #define WAY_KEPT 256u	/* longer ones are told block by block */
@@ -24,7 +25,7 @@ void flow_read_done(struct flow_reader *r)
 	r->n_out = 0;
 	if (n && sink->ways)
 		sink->ways(sink->user, &r->who, r->out, n);
-	else if (n && sink->path)
+	if (n && (r->history || (sink->path && !sink->ways)))
 		flow_ways_expand(r, r->out, n);
 }
 
@@ -51,6 +52,8 @@ static void tell_cut(struct flow_reader *r, uint32_t instructions)
 	flow_read_done(r);
 	if (r->sink->cut)
 		r->sink->cut(r->sink->user, &r->who, instructions);
+	if (r->history)
+		history_cut(r->history, instructions);
 }
 
 /* Where that record of a branch leads; 0: it is none. */
@@ -368,4 +371,6 @@ void flow_read_lost(struct flow_reader *r)
 	flow_read_done(r);
 	if (r->sink->lost)
 		r->sink->lost(r->sink->user, &r->who);
+	if (r->history)
+		history_lost(r->history);
 }

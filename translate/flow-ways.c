@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "translate/flows.h"
+#include "translate/history.h"
 
 #define KNOWN_BITS 17
 #define ALL_MOST   (1u << 22) /* pairs: a program may write any to its ring */
@@ -24,11 +25,14 @@ struct flow_ways {
 	uint32_t *singles; /* by block: the way of it alone; 0: none yet */
 	uint32_t cap_singles;
 	uint32_t listener; /* whose numbers they are */
-	/* Of who is told blocks, ways are numbered here. */
+	/* Their blocks. Of who is told blocks, ways are numbered here; else
+	 * here[way] is the number here. */
 	struct {
 		uint32_t at, n;
 	} * list;
 	uint32_t n_list, cap_list;
+	uint32_t *here;
+	uint32_t cap_here;
 	uint32_t *ids;
 	uint32_t n_ids, cap_ids;
 };
@@ -77,6 +81,7 @@ void flow_ways_free(struct flow_ways *ways)
 	map_fini(&ways->all);
 	free(ways->singles);
 	free(ways->list);
+	free(ways->here);
 	free(ways->ids);
 	huge_free(ways, sizeof(*ways));
 }
@@ -103,15 +108,28 @@ static uint32_t number_here(struct flow_ways *ways, const uint32_t *ids,
 	return ++ways->n_list;
 }
 
+static void note_number(struct flow_ways *ways, uint32_t way, uint32_t here)
+{
+	if (way >= ways->cap_here) {
+		ways->cap_here = 2 * way + 1024;
+		ways->here = xrealloc(ways->here,
+				      ways->cap_here * sizeof(*ways->here));
+	}
+	ways->here[way] = here;
+}
+
 static uint32_t number(struct flow_reader *r, struct flow_ways *ways,
 		       const uint32_t *ids, uint32_t n)
 {
 	const struct flow_sink *sink = r->sink;
+	uint32_t here = number_here(ways, ids, n), way;
 
 	flow_tell_blocks(r->code, sink);
-	if (sink->way)
-		return sink->way(sink->user, r->who.image, ids, n);
-	return number_here(ways, ids, n);
+	if (!sink->way)
+		return here;
+	way = sink->way(sink->user, r->who.image, ids, n);
+	note_number(ways, way, here);
+	return way;
 }
 
 uint32_t flow_way_add(struct flow_reader *r, uint32_t from, uint32_t to,
@@ -209,23 +227,34 @@ uint32_t flow_ways_read(struct flow_reader *r, const uint32_t *restrict words,
 
 #define AT_ONCE 4096u
 
+static void tell_blocks(struct flow_reader *r, const uint32_t *ids, uint32_t n)
+{
+	const struct flow_sink *sink = r->sink;
+
+	if (sink->path && !sink->ways)
+		sink->path(sink->user, &r->who, ids, n);
+	if (r->history)
+		history_path(r->history, r->code, ids, n);
+}
+
 void flow_ways_expand(struct flow_reader *r, const uint32_t *all, uint32_t n)
 {
 	const struct flow_ways *ways = ways_of(r);
-	const struct flow_sink *sink = r->sink;
+	const uint32_t *here = r->sink->way ? ways->here : NULL;
 	uint32_t ids[AT_ONCE], n_ids = 0;
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t at = ways->list[all[i] - 1].at;
-		uint32_t more = ways->list[all[i] - 1].n;
+		uint32_t way = here ? here[all[i]] : all[i];
+		uint32_t at = ways->list[way - 1].at;
+		uint32_t more = ways->list[way - 1].n;
 
 		if (n_ids + more > AT_ONCE) {
-			sink->path(sink->user, &r->who, ids, n_ids);
+			tell_blocks(r, ids, n_ids);
 			n_ids = 0;
 		}
 		memcpy(ids + n_ids, ways->ids + at, more * sizeof(*ids));
 		n_ids += more;
 	}
 	if (n_ids)
-		sink->path(sink->user, &r->who, ids, n_ids);
+		tell_blocks(r, ids, n_ids);
 }

@@ -327,6 +327,13 @@ void flow_disown(struct region *rg, bool freed)
 	free(rg->stub_blocks);
 }
 
+const struct flow_sink *flow_sink_of(const struct space *sp)
+{
+	static const struct flow_sink nobody;
+
+	return sp->mode == MODE_FLOW ? &sp->tr->flow_sink : &nobody;
+}
+
 /* --- images --------------------------------------------------------------- */
 
 int flow_begin(struct space *sp, struct err *e)
@@ -334,7 +341,7 @@ int flow_begin(struct space *sp, struct err *e)
 	static uint32_t last_image;
 	struct flow_code *fc;
 
-	sp->keep = sp->tr->keep;
+	sp->keep = sp->mode == MODE_HISTORY ? FLOW_RECENT : sp->tr->keep;
 	sp->rings = space_map(sp, "tracestub-rings",
 			      WINDOWS_MAX * flow_ring_size(sp), FLOW_CHUNK,
 			      &sp->rings_addr, e);
@@ -373,7 +380,7 @@ static void tables_free(struct flow_code *fc)
 void flow_free(struct space *sp)
 {
 	struct flow_code *fc = sp->flow;
-	const struct flow_sink *sink = &sp->tr->flow_sink;
+	const struct flow_sink *sink = flow_sink_of(sp);
 	uint64_t size = WINDOWS_MAX * flow_ring_size(sp);
 	uint8_t *before;
 

@@ -120,9 +120,9 @@ enum flow_keep {
 /* A record tells of one block at least. */
 #define FLOW_RECENT_RECORDS 16384
 
-/* Copied. There is one listener, of all images; keep is for those that begin to
- * be followed with MODE_FLOW from now on. The one before is called no more when
- * it returns. */
+/* Copied. There is one listener, of all images with MODE_FLOW; keep is for
+ * those that begin to be followed with MODE_FLOW from now on. The one before is
+ * called no more when it returns. */
 void translate_set_flow(struct target *t, const struct flow_sink *sink,
 			enum flow_keep keep);
 

@@ -20,6 +20,7 @@
 #include "translate/flow.h"
 
 struct follow;
+struct history;
 struct stub;
 struct thread;
 struct translator;
@@ -80,6 +81,8 @@ static inline uint64_t flow_ring_size(const struct space *sp)
 int flow_begin(struct space *sp, struct err *e);
 void flow_free(struct space *sp);
 uint32_t flow_image(const struct flow_code *fc);
+/* Whom the layer above has told of what is executed there. */
+const struct flow_sink *flow_sink_of(const struct space *sp);
 
 /* The number of that block: the same for the same. b's code is copied. */
 uint32_t flow_number(struct space *sp, const struct flow_block *b);
@@ -147,6 +150,9 @@ void flow_log_begin(struct follow *f, const struct thread *th);
 /* It is followed no more. gone: it has ended where it was. */
 void flow_log_end(struct translator *tr, struct follow *f, bool gone);
 
+/* What its thread executes from now on is told to that; NULL: to none. */
+void flow_log_hear(struct follow *f, struct history *h);
+
 /* It has left the cache at that address, of a stub (or NULL), and is at pc. */
 void flow_left(struct follow *f, uint64_t cpc, const struct stub *stub,
 	       uint64_t pc);
@@ -212,6 +218,7 @@ bool flow_steps_on(struct translator *tr, struct thread *low, struct follow *f);
 struct flow_reader {
 	const struct flow_sink *sink;
 	const uint32_t *listener; /* translator.listener */
+	struct history *history; /* it is told too; or NULL */
 	struct flow_code *code;
 	struct flow_who who;
 	/* Where it is: to begin a block where that record has led; or (0) at

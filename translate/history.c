@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/anew.h"
 #include "translate/births.h"
 #include "translate/flows.h"
 #include "translate/trap.h"
@@ -13,7 +14,7 @@
 /* --- what is told -------------------------------------------------------- */
 
 /* The newest block is not as told before that is over: it may be cut. */
-static void end_open(struct history *h)
+void history_settle(struct history *h)
 {
 	const struct flow_block *b = h->open;
 	uint32_t n = h->executed;
@@ -29,47 +30,24 @@ static void end_open(struct history *h)
 			     flow_instruction(b, n));
 }
 
-static struct history *history_of(const struct translator *tr,
-				  const struct flow_who *who)
+void history_path(struct history *h, const struct flow_code *code,
+		  const uint32_t *ids, size_t n)
 {
-	const struct thread *th = thread_find(&tr->t, who->id.tid);
-
-	return th && follow_of(th) ? tr_thread_of(th)->history : NULL;
-}
-
-static void take_path(void *user, const struct flow_who *who,
-		      const uint32_t *ids, size_t n)
-{
-	struct translator *tr = user;
-	struct history *h = history_of(tr, who);
-	const struct flow_code *code;
-
-	if (!h)
-		return;
-	code = follow_of(thread_find(&tr->t, who->id.tid))->space->flow;
 	for (size_t i = 0; i < n; i++) {
-		end_open(h);
+		history_settle(h);
 		h->open = flow_block(code, ids[i]);
 		h->executed = h->open->instructions;
 	}
 }
 
-static void take_cut(void *user, const struct flow_who *who,
-		     uint32_t instructions)
+void history_cut(struct history *h, uint32_t instructions)
 {
-	struct history *h = history_of(user, who);
-
-	if (h)
-		h->executed = instructions;
+	h->executed = instructions;
 }
 
 /* What was executed before does not lead to what comes next. */
-static void take_lost(void *user, const struct flow_who *who)
+void history_lost(struct history *h)
 {
-	struct history *h = history_of(user, who);
-
-	if (!h)
-		return;
 	h->open = NULL;
 	branches_clear(&h->branches);
 }
@@ -81,8 +59,11 @@ void history_begin(struct thread *th, const struct space *sp)
 	struct tr_thread *tt = tr_thread_of(th);
 	size_t max = tr_process_of(th->proc)->history_max;
 
+	if (tt->history && max && sp->flow &&
+	    tr_process_of(th->proc)->history_stays)
+		return;
 	history_free(tt);
-	if (!max || sp->mode != MODE_FLOW)
+	if (!max || !sp->flow)
 		return;
 	tt->history = xcalloc(1, sizeof(*tt->history));
 	branches_init(&tt->history->branches, max);
@@ -136,32 +117,81 @@ static bool keeps(const struct process *p)
 	return false;
 }
 
-/* There is one listener, and it is another. */
-static bool is_heard(const struct translator *tr)
+/* All that is followed is told; what is not known of it yet begins now. */
+static void hear(struct process *p)
 {
-	const struct flow_sink *sink = &tr->flow_sink;
+	struct thread *th;
 
-	return sink->ways || (sink->path && sink->path != take_path);
+	list_each(th, &p->threads, node) {
+		if (!follow_of(th) || tr_thread_of(th)->history)
+			continue;
+		history_begin(th, space_of(p));
+		flow_log_hear(follow_of(th), tr_thread_of(th)->history);
+	}
 }
 
-static int record(struct translator *tr, struct process *p, struct err *e)
+/* Nobody is told any more, and who was followed for that alone is not. */
+static void hear_no_more(struct translator *tr, struct process *p)
 {
-	struct space *sp = space_of(p);
+	struct thread *th;
 
-	if (sp && keeps(p))
+	tr_process_of(p)->history_max = 0;
+	list_each(th, &p->threads, node) {
+		if (follow_of(th))
+			flow_log_hear(follow_of(th), NULL);
+		history_free(tr_thread_of(th));
+	}
+	list_each(th, &p->threads, node) {
+		if (tr_thread_of(th)->by_history)
+			translate_unfollow_thread(&tr->t, th);
+		tr_thread_of(th)->by_history = false;
+	}
+	if (space_of(p) && space_of(p)->mode == MODE_HISTORY)
+		followed_anew(&tr->t, p, MODE_NONE, NULL);
+}
+
+static void mark_all(struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node)
+		tr_thread_of(th)->by_history = true;
+}
+
+/* Followed threads write their logs. */
+static int record_process(struct translator *tr, struct process *p,
+			  struct err *e)
+{
+	const struct space *sp = space_of(p);
+	int r = 0;
+
+	if (!sp) {
+		r = translate_follow(&tr->t, p, MODE_HISTORY, e);
+		if (r == 0)
+			mark_all(p);
+	} else if (sp->mode == MODE_NONE) {
+		r = followed_anew(&tr->t, p, MODE_HISTORY, e);
+	} else if (!sp->flow) {
+		r = err_set(e, -EBUSY,
+			    "the program is followed to record other things: "
+			    "monitor trace unfollow");
+	}
+	return r;
+}
+
+static int record(struct translator *tr, struct thread *th, struct err *e)
+{
+	struct process *p = th->proc;
+	int r = record_process(tr, p, e);
+
+	if (r < 0)
+		return r;
+	hear(p);
+	if (follow_of(th))
 		return 0;
-	if ((sp && sp->mode != MODE_NONE) || is_heard(tr))
-		return err_set(e, -EBUSY,
-			       "the program is followed to record other "
-			       "things: monitor trace unfollow");
-	tr_process_of(p)->was_followed = sp;
-	translate_set_flow(&tr->t,
-			   &(struct flow_sink){ .path = take_path,
-						.cut = take_cut,
-						.lost = take_lost,
-						.user = tr },
-			   FLOW_RECENT);
-	return translate_follow_anew(&tr->t, p, MODE_FLOW, e);
+	r = translate_follow_thread(&tr->t, th, space_of(p)->mode, false, e);
+	tr_thread_of(th)->by_history = r == 0;
+	return r;
 }
 
 static size_t bounded(size_t max)
@@ -179,11 +209,23 @@ static int place(struct translator *tr, struct thread *th, uint64_t *pc)
 	if (th->fresh | th->dirty)
 		target_regs_flush(&tr->t, th);
 	translate_flow_read(&tr->t, th);
-	end_open(tr_thread_of(th)->history);
+	history_settle(tr_thread_of(th)->history);
 	image = follow_image(tr, lower_thread(th), false);
 	if (image)
 		*pc = *image_reg(image, IMAGE_RIP);
 	return image ? 0 : -ESRCH;
+}
+
+static bool any_wanted(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (tr_thread_of(th)->history &&
+		    tr_thread_of(th)->history->wanted)
+			return true;
+	}
+	return false;
 }
 
 static int begin(struct translator *tr, struct thread *th, size_t max,
@@ -195,14 +237,13 @@ static int begin(struct translator *tr, struct thread *th, size_t max,
 
 	if (!keeps(th->proc))
 		tr_process_of(th->proc)->history_max = max;
-	r = record(tr, th->proc, e);
-	if (r < 0 && !keeps(th->proc))
-		tr_process_of(th->proc)->history_max = 0;
-	if (r < 0)
-		return r;
-	if (!tt->history)
-		return err_set(e, -EAGAIN, "the thread cannot be followed");
-	r = place(tr, th, &pc);
+	r = record(tr, th, e);
+	if (r == 0 && !tt->history)
+		r = err_set(e, -EAGAIN, "the thread cannot be followed");
+	if (r == 0)
+		r = place(tr, th, &pc);
+	if (r < 0 && !any_wanted(th->proc))
+		hear_no_more(tr, th->proc);
 	if (r < 0)
 		return r;
 	branches_resize(&tt->history->branches, max);
@@ -234,22 +275,9 @@ static int enable(struct target *t, struct thread *th, size_t max,
 	return r;
 }
 
-static bool any_wanted(const struct process *p)
-{
-	const struct thread *th;
-
-	list_each(th, &p->threads, node) {
-		if (tr_thread_of(th)->history &&
-		    tr_thread_of(th)->history->wanted)
-			return true;
-	}
-	return false;
-}
-
 static void disable(struct target *t, struct thread *th)
 {
 	struct translator *tr = translator_of(t);
-	struct tr_process *tp = tr_process_of(th->proc);
 	struct history *h = tr_thread_of(th)->history;
 	bool ran;
 
@@ -259,11 +287,8 @@ static void disable(struct target *t, struct thread *th)
 	branches_clear(&h->branches);
 	if (any_wanted(th->proc))
 		return;
-	tp->history_max = 0;
 	ran = pause_all(tr);
-	translate_unfollow(t, th->proc);
-	if (tp->was_followed)
-		translate_follow(t, th->proc, MODE_NONE, NULL);
+	hear_no_more(tr, th->proc);
 	unpause_all(tr, ran);
 }
 

@@ -2,10 +2,11 @@
  * What followed threads have executed, as their last branches: private to
  * translate/.
  *
- * A process whose history is kept is followed with MODE_FLOW, and its threads'
- * logs are rings that are read when somebody asks: until then a thread makes no
- * stop for it. All of its threads have a history, so that it is there from
- * their beginning when somebody asks for it.
+ * A process whose history is kept is followed with MODE_HISTORY, and its
+ * threads' logs are rings that are read when somebody asks: until then a thread
+ * makes no stop for it. If the layer above has it followed with MODE_FLOW, the
+ * same reader tells both. All of its followed threads have a history, so that
+ * it is there from their beginning when somebody asks for it.
  */
 #ifndef TRANSLATE_HISTORY_H
 #define TRANSLATE_HISTORY_H
@@ -14,6 +15,7 @@
 #include "translate/layer.h"
 
 struct flow_block;
+struct flow_code;
 
 struct history {
 	struct branches branches;
@@ -30,7 +32,17 @@ struct history {
 /* ... and at least: a page, as with perf_event_open(2). */
 #define HISTORY_LEAST 256
 
-/* The upper thread is followed from now on; what it had is no more. */
+/* What a thread has executed, as flow.h tells it. Who reads its log calls
+ * these, be it from a thread of its own. */
+void history_path(struct history *h, const struct flow_code *code,
+		  const uint32_t *ids, size_t n);
+void history_cut(struct history *h, uint32_t instructions);
+void history_lost(struct history *h);
+/* The newest block is over. Until then it is borrowed from its image. */
+void history_settle(struct history *h);
+
+/* The upper thread is followed from now on; what it had is no more, unless it
+ * was left at the same place only just now. */
 void history_begin(struct thread *th, const struct space *sp);
 /* The record of the thread goes, or its history. */
 void history_free(struct tr_thread *tt);

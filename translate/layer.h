@@ -93,10 +93,9 @@ struct tr_process {
 	bool is_ours;	 /* a child that is followed, and was told to nobody */
 	bool follow_due; /* once it can be: it waits for its vfork child */
 	enum trace_mode due_mode;
-	/* Its history is kept: whether it was followed before that, and how
-	 * many blocks were asked for last. */
-	bool was_followed;
+	/* How many blocks of history were asked for last; 0: it is not kept. */
 	size_t history_max;
+	bool history_stays; /* while it is followed anew: nothing is missed */
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 	struct {
 		bool followed, alone;
@@ -115,6 +114,7 @@ struct tr_thread {
 	bool stop_due;	/* it was to stop, and has not: what it is interrupted
 			 * at may be no event for the layer above */
 	struct history *history; /* owned; NULL: none. See history.h */
+	bool by_history;	 /* it would not be followed but for that */
 	bool tells_calls;    /* bystander.h */
 	struct watch *call;  /* that it is making, if it matters; owned */
 	struct run *run; /* that it is to run, or runs: runs.h; NULL: none */

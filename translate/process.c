@@ -151,6 +151,7 @@ static int record_begin(struct space *sp, struct err *e)
 	case MODE_TRACE:
 		return rings_map(sp, e);
 	case MODE_FLOW:
+	case MODE_HISTORY:
 		return flow_begin(sp, e);
 	default:
 		return 0;
@@ -227,19 +228,13 @@ int process_follow(struct translator *tr, struct process *p,
 int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		     struct err *e)
 {
-	return process_follow(translator_of(t), p, NULL, mode, false, e);
-}
+	struct thread *th;
+	int r = process_follow(translator_of(t), p, NULL, mode, false, e);
 
-int translate_follow_anew(struct target *t, struct process *p,
-			  enum trace_mode mode, struct err *e)
-{
-	bool was_followed = space_of(p);
-	int r;
-
-	translate_unfollow(t, p);
-	r = translate_follow(t, p, mode, e);
-	if (r < 0 && was_followed)
-		translate_follow(t, p, MODE_NONE, NULL);
+	list_each(th, &p->threads, node) {
+		if (r == 0)
+			tr_thread_of(th)->by_history = false;
+	}
 	return r;
 }
 
@@ -248,9 +243,11 @@ int translate_follow_thread(struct target *t, struct thread *th,
 {
 	int r = process_follow(translator_of(t), th->proc, th, mode, false, e);
 
-	if (r == 0)
-		follow_of(th)->alone = alone;
-	return r;
+	if (r < 0)
+		return r;
+	follow_of(th)->alone = alone;
+	tr_thread_of(th)->by_history = false;
+	return 0;
 }
 
 int translate_follow_soon(struct target *t, struct process *p,

@@ -19,6 +19,7 @@ enum trace_mode {
 	MODE_COUNT,    /* how often each was */
 	MODE_TRACE,    /* events: see events.h */
 	MODE_FLOW,     /* all that is executed: see flow.h */
+	MODE_HISTORY,  /* its end, for target_branch_ops: not to be asked for */
 };
 
 struct translate_stats {

@@ -383,6 +383,95 @@ def followed_before():
         equal(s.finish().number, 0, "status")
 
 
+def threads_followed(s):
+    return {int(tid, 16): mode for tid, mode in re.findall(
+        r"p[0-9a-f]+\.([0-9a-f]+),followed,(\w+)", s.packet("qTrace:threads"))}
+
+
+def folded(s):
+    return s.xfer("qtrace", "stacks.folded").decode()
+
+
+@case(peer=NOT_THERE)
+def recorded_too():
+    """A record of all that is executed goes on beside it, and alone."""
+    with branching("calls") as s:
+        equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+        equal(s.packet("qTrace:follow:-1;mode=flow"), "OK", "flow")
+        s.record()
+        glued = Glued(s)
+        s.run_to("factorial")
+        glued.read()
+        check(len(glued.blocks) > 2, "too few blocks")
+        equal(glued.blocks, s.blocks(), "all")
+        equal(s.packet("Qbtrace:off"), "OK", "off")
+        equal(set(threads_followed(s).values()), {"flow"}, "after that")
+        s.run_to("piece_done")
+        check("factorial;factorial;factorial" in folded(s), "not recorded")
+        equal(s.finish().number, 0, "status")
+
+
+@case(peer=NOT_THERE)
+def recorded_later():
+    """The history goes on when a record is begun, and that without it."""
+    with branching("calls") as s:
+        equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+        s.select(s.tid())
+        s.record()
+        glued = Glued(s)
+        for _ in range(3):
+            s.step()
+        check("history" in s.packet("qTrace:follow:-1;mode=count"), "count")
+        before = s.blocks()
+        equal(s.packet("qTrace:follow:-1;mode=flow"), "OK", "flow")
+        equal(s.blocks(), before, "blocks")
+        s.run_to("factorial")
+        glued.read()
+        equal(glued.blocks, s.blocks(), "all")
+        check(len(glued.blocks) > len(before), "too few blocks")
+        equal(s.packet("Qbtrace:off"), "OK", "off")
+        equal(set(threads_followed(s).values()), {"flow"}, "after that")
+        check("main" in folded(s), "not recorded")
+
+
+@case(peer=NOT_THERE)
+def another_process_is_recorded():
+    """What is followed for its history alone is in no record."""
+    events = "multiprocess+;swbreak+;vContSupported+;fork-events+"
+    with branching("fork", "calls", features=events) as s:
+        equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+        parent = s.tid()
+        child = s.cont().fields["fork"].split(".")[0]
+        equal(s.packet("qTrace:follow:%s.-1;mode=flow" % child), "OK", "flow")
+        s.record(parent)
+        for _ in range(20):
+            s.step(parent)
+        s.select(parent)
+        check(len(s.blocks()) > 1, "too few blocks")
+        equal(folded(s), "", "recorded")
+
+
+@case(peer=NOT_THERE)
+def single_threads():
+    """Who is not followed is, for as long as its history is wanted."""
+    with History("threads", "3", "forever") as s:
+        s.run_to("all_there")
+        equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+        main, first, second = s.tids()[:3]
+        for tid in main, first:
+            equal(s.packet("qTrace:follow:p%x.%x" % (s.pid, tid)), "OK", tid)
+        before = {main: "none", first: "none"}
+        equal(threads_followed(s), before, "followed")
+        s.record(main)
+        equal(threads_followed(s).keys(), {main, first}, "recorded")
+        s.record(second)
+        equal(threads_followed(s).keys(), {main, first, second}, "recorded")
+        for tid in main, second:
+            s.select(tid)
+            equal(s.packet("Qbtrace:off"), "OK", "off")
+        equal(threads_followed(s), before, "after that")
+
+
 @case(peer=NOT_THERE)
 def new_and_all():
     with branching("calls") as s:

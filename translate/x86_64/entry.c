@@ -328,7 +328,7 @@ void instrument_entry(struct compiler *c)
 
 	if (c->sp->mode == MODE_TRACE)
 		event_write(w, EVENT_BLOCK, block_end(c));
-	if (c->sp->mode == MODE_FLOW)
+	if (c->sp->flow)
 		flow_write_entry(w);
 	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT)
 		return;
