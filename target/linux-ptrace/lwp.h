@@ -60,7 +60,7 @@ struct lwp {
 	bool signal_stop;     /* this stop can deliver a signal */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
 	bool stepped;	      /* its last resume was a step */
-	bool enters;	      /* ... was to be one, into a handler: step_undo() */
+	bool enters;	      /* ... was one with a signal: step_entered() */
 	bool harmless;	      /* it can be left in this stop: idle.c */
 	bool listen;	      /* a job-control stop: PTRACE_LISTEN resumes it */
 
@@ -305,13 +305,18 @@ void step_hide(struct linux_target *lt, struct lwp *lwp);
 
 /*
  * Before an instruction that sets the trap flag itself, popf or iret, the
- * kernel does not know any more who set it, and leaves it to the program when
- * something else comes before the instruction. So the flag is taken away at any
- * stop there; and a step into a handler, whose frame would have it, is made of
- * an interrupt (lwp.enters).
+ * kernel does not know any more who set it (is_setting_trap_flag() in its
+ * step.c), and leaves it to the program when something else comes before the
+ * instruction. So the flag is taken away at any stop there.
  */
-bool step_is_at_popf(struct linux_target *lt, struct lwp *lwp);
 void step_undo(struct lwp *lwp);
+/*
+ * A step with a signal (lwp.enters) is no step for the kernel, but goes on into
+ * an interrupt: the handler's frame would have the flag in such a place, and
+ * nobody dies of an interrupt if we do. Has the stopped lwp entered a handler?
+ * If not, the signal did nothing, and the step is still to be made.
+ */
+bool step_entered(struct lwp *lwp);
 
 /* --- fork.c -------------------------------------------------------------- */
 

@@ -47,13 +47,6 @@ void lwp_interrupt(struct lwp *lwp)
 	lwp->interrupting = true;
 }
 
-/* The step is one into a handler, maybe, at an instruction where that is no
- * step for the kernel; it ends at an interrupt. */
-static bool is_entered_at_popf(struct linux_target *lt, struct lwp *lwp)
-{
-	return lwp->signo && lwp->signal_stop && step_is_at_popf(lt, lwp);
-}
-
 static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 {
 	bool step = request == PTRACE_SINGLESTEP;
@@ -66,7 +59,6 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 	flush_registers(lt, lwp);
 	if (step)
 		step_note(lwp);
-	lwp->enters = step && is_entered_at_popf(lt, lwp);
 	lwp_regs_flush(lwp);
 	debugreg_sync(lwp, step);
 	sig = signal_to_deliver(lwp);
@@ -75,6 +67,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 		inferior_of(lwp->proc)->defies_stop = false;
 	if (lwp->listen && !step && !sig)
 		request = PTRACE_LISTEN;
+	lwp->enters = step && sig;
 	if (lwp->enters) {
 		lwp_interrupt(lwp);
 		request = PTRACE_CONT;

@@ -1,6 +1,5 @@
 /* What the processor leaves behind at traps: SDM vol. 3, 6.4 and 18.3. */
 #include <stddef.h>
-#include <string.h>
 #include <sys/ptrace.h>
 
 #include "target/linux-ptrace/lwp.h"
@@ -61,30 +60,12 @@ void step_hide(struct linux_target *lt, struct lwp *lwp)
 	linux_write_mem(&lt->t, lwp->proc, regs->rsp + 1, &flags, 1);
 }
 
-/* As the kernel has it (is_setting_trap_flag() in its step.c): the opcode
- * behind any prefixes is popf or iret. */
-static bool sets_flags(const uint8_t *code, size_t len, bool is_32bit)
+bool step_entered(struct lwp *lwp)
 {
-	static const uint8_t prefixes[] = { 0x66, 0x67, 0x26, 0x2e, 0x36, 0x3e,
-					    0x64, 0x65, 0xf0, 0xf2, 0xf3 };
+	const struct user_regs_struct *regs = lwp_regs(lwp);
 
-	for (size_t i = 0; i < len; i++) {
-		if (code[i] == 0x9d || code[i] == 0xcf)
-			return true;
-		if (!memchr(prefixes, code[i], sizeof(prefixes)) &&
-		    (is_32bit || code[i] >> 4 != 4))
-			return false;
-	}
-	return false;
-}
-
-bool step_is_at_popf(struct linux_target *lt, struct lwp *lwp)
-{
-	uint8_t code[15];
-	ssize_t n = linux_read_mem(&lt->t, lwp->proc, lwp_pc(lwp), code,
-				   sizeof(code));
-
-	return n > 0 && sets_flags(code, (size_t)n, lwp_is_32bit(lwp));
+	return regs &&
+	       (regs->rip != lwp->step_pc || regs->rsp != lwp->step_sp);
 }
 
 void step_undo(struct lwp *lwp)

@@ -237,7 +237,6 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 		return;
 	case TRAP_TRACE:
 	case TRAP_BRKPT: /* a step over a system call */
-	case SIGTRAP:	 /* ptrace_notify(): a step into a handler */
 		if (take_debug_trap(lt, lwp))
 			return;
 		if (stepping && has_only_left_call(lwp, &si)) {
@@ -315,7 +314,7 @@ static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 	lwp->enters = false;
 	if (take_queued_trap(lt, lwp))
 		return;
-	if (enters && lwp_pc(lwp) != lwp->step_pc) {
+	if (enters && step_entered(lwp)) {
 		take_step(lt, lwp, hold);
 		return;
 	}

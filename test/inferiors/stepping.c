@@ -1,10 +1,10 @@
 /*
  * stepping MODE: instructions that are awkward to step, each with a label in
  * front and one behind: at_MODE, past_MODE. Ends with 0 when the program saw
- * what it would see without a debugger.
+ * what it would see without a debugger; the handler of SIGUSR1 and SIGUSR2
+ * looks whether its frame has the trap flag.
  *
- *	pushf popf	the flags, to and from memory; the handler of SIGUSR1
- *			looks at those of its frame
+ *	pushf popf	the flags, to and from memory
  *	int3 long3	the program's own traps: one byte, and cd 03; SIGTRAP
  *			is ignored by a handler
  *	hlt ud2		faults, whose handler leaves
@@ -69,11 +69,8 @@ __attribute__((noinline)) void past_all(void)
 
 static int flags(int push)
 {
-	const struct sigaction act = { .sa_sigaction = on_user,
-				       .sa_flags = SA_SIGINFO };
 	unsigned long seen;
 
-	sigaction(SIGUSR1, &act, NULL);
 	if (push)
 		__asm__ volatile(LABELS("pushf", "pushf") "pop %0"
 				 : "=r"(seen)::"memory");
@@ -185,9 +182,13 @@ static int through_vdso(void)
 
 int main(int argc, char **argv)
 {
+	const struct sigaction act = { .sa_sigaction = on_user,
+				       .sa_flags = SA_SIGINFO };
 	const char *mode = argc > 1 ? argv[1] : "";
 	int bad = 1;
 
+	sigaction(SIGUSR1, &act, NULL);
+	sigaction(SIGUSR2, &act, NULL);
 	alarm(60);
 	if (!strcmp(mode, "pushf") || !strcmp(mode, "popf"))
 		bad = flags(mode[1] == 'u');

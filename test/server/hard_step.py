@@ -97,6 +97,34 @@ def step_into_handler_from_popf():
 
 
 @case
+def step_into_handler_from_call_that_is_caught():
+    def one(name):
+        with Session(name, "fork") as s:
+            s.run_to("at_fork")
+            equal(s.packet("QCatchSyscalls:1"), "OK", "QCatchSyscalls")
+            stop = s.signal(30, step=True)      # gdb's SIGUSR1
+            s.at("on_user", stop)
+            equal(s.packet("QCatchSyscalls:0"), "OK", "QCatchSyscalls")
+            ends_well(s)
+    both(one)
+
+
+@case(peer="gdbserver loses the signal")
+def step_into_handler_at_its_first_instruction():
+    """Where it is already: another signal comes."""
+    def one(name):
+        with Session(name, "popf") as s:
+            s.run_to("at_popf")
+            sp = "rsp" if s.elf.word == 8 else "esp"
+            s.at("on_user", s.signal(30, step=True))    # gdb's SIGUSR1
+            first = s.reg(sp)
+            s.at("on_user", s.signal(31, step=True))    # and SIGUSR2
+            check(s.reg(sp) < first, "no other frame")
+            ends_well(s)
+    both(one)
+
+
+@case
 def step_over_popf_with_signal_that_does_nothing():
     def one(name):
         with Session(name, "popf") as s:
