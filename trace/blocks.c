@@ -46,6 +46,7 @@ static void write_hits(void *state, FILE *out, write_fn *fn)
 	struct blocks *b = state;
 	struct hits h = { .globs = b->globs };
 
+	profile_settle(b->p);
 	for (uint32_t i = 1; i <= b->p->run->n_blocks; i++)
 		take(&h, b->p, i);
 	fn(&h, out);

@@ -102,7 +102,7 @@ static void take_block(struct drcov *d, uint32_t offset, uint32_t size,
 {
 	const struct row *row = &d->rows[module];
 	uint64_t begin = offset;
-	uint32_t block;
+	uint32_t block, way;
 
 	if (module >= d->n || !size)
 		return; /* code of no file */
@@ -116,7 +116,8 @@ static void take_block(struct drcov *d, uint32_t offset, uint32_t size,
 				    .bytes = size,
 			    });
 	story_lost(d->story, d->th);
-	story_path(d->story, d->th, &block, 1);
+	way = story_way(d->story, &block, 1);
+	story_path(d->story, d->th, &way, 1);
 }
 
 static int take_binary(struct drcov *d, uint32_t count, struct err *e)

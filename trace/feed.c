@@ -102,8 +102,6 @@ static struct story_thread *thread_of(struct feed *f,
 	return th ? th : story_thread_add(f->run, image, who->id);
 }
 
-#define AT_ONCE 4096
-
 /* A log comes in pieces, one right after the other: it was all executed before
  * the first of them came. */
 #define AT_ONCE_NS 50000
@@ -117,24 +115,28 @@ static void tell_time(struct feed *f, struct story_thread *th)
 	f->last = th;
 }
 
-static void take_path(void *user, const struct flow_who *who,
-		      const uint32_t *ids, size_t n)
+_Static_assert(FLOW_WAY_MOST <= STORY_WAY_MOST, "ways are too long");
+
+static uint32_t take_way(void *user, uint32_t image, const uint32_t *ids,
+			 size_t n)
+{
+	struct feed *f = user;
+	const uint32_t *blocks = f->images[image].blocks;
+	uint32_t mine[STORY_WAY_MOST];
+
+	for (size_t i = 0; i < n; i++)
+		mine[i] = blocks[ids[i]];
+	return story_way(f->run, mine, n);
+}
+
+static void take_ways(void *user, const struct flow_who *who,
+		      const uint32_t *ways, size_t n)
 {
 	struct feed *f = user;
 	struct story_thread *th = thread_of(f, who);
-	const uint32_t *blocks = f->images[who->image].blocks;
-	uint32_t mine[AT_ONCE];
 
 	tell_time(f, th);
-	while (n) {
-		size_t now = n < AT_ONCE ? n : AT_ONCE;
-
-		for (size_t i = 0; i < now; i++)
-			mine[i] = blocks[ids[i]];
-		story_path(f->run, th, mine, now);
-		ids += now;
-		n -= now;
-	}
+	story_path(f->run, th, ways, n);
 	f->done = clock_ns();
 }
 
@@ -191,7 +193,8 @@ void feed_init(struct feed *f, struct story *r, struct flow_sink *sink)
 	*f = (struct feed){ .run = r };
 	*sink = (struct flow_sink){
 		.block = take_block,
-		.path = take_path,
+		.way = take_way,
+		.ways = take_ways,
 		.cut = take_cut,
 		.gap = take_gap,
 		.lost = take_lost,

@@ -310,6 +310,7 @@ static void write_lcov(void *state, FILE *out)
 	struct lcov *l = state;
 	const struct story *s = l->p->run;
 
+	profile_settle(l->p);
 	for (uint32_t i = 1; i <= s->n_objects; i++) {
 		if (!l->globs || globs_want(l->globs, s->objects[i].path))
 			take_object(l, i);

@@ -51,6 +51,70 @@ static void take_block(void *user, uint32_t block)
 			      sizeof(*p->first_flow));
 }
 
+/* --- ways ----------------------------------------------------------------- */
+
+static void add_piece(struct profile *p, uint32_t way, uint32_t at)
+{
+	uint32_t block = story_blocks(p->run, way)[at];
+	const struct story_step *s = &p->run->steps[block];
+	uint32_t cap = p->cap_pieces;
+
+	if (p->n_pieces == cap) {
+		p->cap_pieces = cap ? 2 * cap : 4096;
+		p->pieces = grown(p->pieces, cap, p->cap_pieces,
+				  sizeof(*p->pieces));
+	}
+	p->pieces[p->n_pieces++] = (struct profile_piece){
+		.first = block,
+		.function = s->function,
+		.way = way,
+		.at = at,
+	};
+}
+
+/* The next block of the way belongs to its last piece. */
+static void extend_piece(struct profile *p, uint32_t block)
+{
+	struct profile_piece *last = &p->pieces[p->n_pieces - 1];
+	const struct story_step *s = &p->run->steps[block];
+
+	last->last = block;
+	last->instructions += s->instructions;
+	last->straight = s->end == END_FALLS;
+	last->n++;
+}
+
+static bool is_piece(const struct profile *p, uint32_t block)
+{
+	const struct profile_piece *last = &p->pieces[p->n_pieces - 1];
+
+	return !p->wants || (last->straight &&
+			     last->function == p->run->steps[block].function);
+}
+
+static void take_way(void *user, uint32_t way)
+{
+	struct profile *p = user;
+	const uint32_t *blocks = story_blocks(p->run, way);
+	uint32_t cap = p->cap_ways;
+
+	if (way + 2 > cap) {
+		p->cap_ways = 2 * way + 4096;
+		p->pieces_of = grown(p->pieces_of, cap, p->cap_ways,
+				     sizeof(*p->pieces_of));
+	}
+	p->pieces_of[way] = p->n_pieces;
+	for (uint32_t i = 0; i < p->run->ways[way].n; i++) {
+		if (!i || !is_piece(p, blocks[i]))
+			add_piece(p, way, i);
+		extend_piece(p, blocks[i]);
+	}
+	p->pieces_of[way + 1] = p->n_pieces;
+	if (p->n_pieces == p->pieces_of[way] + 1)
+		p->pieces[p->n_pieces - 1].alone =
+			p->pieces[p->n_pieces - 1].function;
+}
+
 /* --- calls ---------------------------------------------------------------- */
 
 static uint32_t call_of(struct profile *p, const struct profile_call *c)
@@ -156,18 +220,20 @@ static void leave(void *user, struct calls *c, struct call *top)
 
 /* --- which block followed which ------------------------------------------- */
 
-static void count_flow(struct profile *p, uint32_t from, uint32_t to)
+static void count_flow(struct profile *p, uint32_t from, uint32_t to,
+		       uint64_t count)
 {
 	uint32_t i;
 
 	for (i = p->first_flow[to]; i; i = p->flows[i].next) {
 		if (p->flows[i].from == from) {
-			p->flows[i].count++;
+			p->flows[i].count += count;
 			return;
 		}
 	}
 	i = ADD(p->flows, p->n_flows, p->cap_flows);
-	p->flows[i] = (struct profile_flow){ from, to, p->first_flow[to], 1 };
+	p->flows[i] =
+		(struct profile_flow){ from, to, p->first_flow[to], count };
 	p->first_flow[to] = i;
 }
 
@@ -191,30 +257,84 @@ static struct thread_profile *profile_of(struct profile *p,
 	return t;
 }
 
-static void take_path(void *user, struct story_thread *th,
-		      const uint32_t *blocks, size_t n)
+static void take_pieces(struct thread_profile *t, struct profile_piece *s,
+			const struct profile_piece *end)
 {
-	struct profile *p = user;
-	struct thread_profile *t = profile_of(p, th);
+	struct profile *p = t->p;
 	struct calls *c = &t->calls;
 	uint32_t before;
 
-	if (p->wants & PROFILE_FLOWS) {
-		for (size_t i = 0; i < n; i++) {
-			before = calls_step(c, blocks[i]);
-			p->counts[t->level][blocks[i]]++;
-			count_flow(p, before, blocks[i]);
-		}
-	} else if (p->wants) {
-		for (size_t i = 0; i < n; i++) {
-			calls_step(c, blocks[i]);
-			p->counts[t->level][blocks[i]]++;
-		}
-	} else {
-		for (size_t i = 0; i < n; i++)
-			p->counts[0][blocks[i]]++;
-		c->prev = n ? blocks[n - 1] : c->prev;
+	for (; s < end; s++) {
+		before = c->prev;
+		if (!c->straight || s->function != c->function)
+			before = calls_move(c, s->first);
+		if (p->wants & PROFILE_FLOWS)
+			count_flow(p, before, s->first, 1);
+		s->counts[t->level]++;
+		c->straight = s->straight;
+		c->now += s->instructions;
+		c->prev = s->last;
 	}
+}
+
+/* There are hundreds of millions in a second, most of them in the function that
+ * is being executed. Returns how many there were of these. */
+static size_t take_straight(struct thread_profile *t, const uint32_t *ways,
+			    size_t n)
+{
+	const struct profile *p = t->p;
+	struct profile_piece *pieces = p->pieces, *s = NULL;
+	const uint32_t *of = p->pieces_of;
+	uint32_t function = t->calls.function;
+	uint64_t now = t->calls.now;
+	unsigned level = t->level;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		struct profile_piece *next = &pieces[of[ways[i]]];
+
+		if (next->alone != function || (s && !s->straight))
+			break;
+		s = next;
+		s->counts[level]++;
+		now += s->instructions;
+	}
+	if (s) {
+		t->calls.now = now;
+		t->calls.straight = s->straight;
+		t->calls.prev = s->last;
+	}
+	return i;
+}
+
+static void take_calls(struct thread_profile *t, const uint32_t *ways, size_t n)
+{
+	const struct profile *p = t->p;
+	bool quick = !(p->wants & PROFILE_FLOWS);
+
+	for (size_t i = 0; i < n; i++) {
+		if (quick && t->calls.straight)
+			i += take_straight(t, ways + i, n - i);
+		if (i < n)
+			take_pieces(t, p->pieces + p->pieces_of[ways[i]],
+				    p->pieces + p->pieces_of[ways[i] + 1]);
+	}
+}
+
+static void take_ways(void *user, struct story_thread *th, const uint32_t *ways,
+		      size_t n)
+{
+	struct profile *p = user;
+	struct thread_profile *t = profile_of(p, th);
+
+	if (p->wants) {
+		take_calls(t, ways, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		p->pieces[p->pieces_of[ways[i]]].counts[0]++;
+	if (n)
+		t->calls.prev = p->pieces[p->pieces_of[ways[n - 1]]].last;
 }
 
 static void count_part(struct profile *p, const struct profile_part *part)
@@ -280,7 +400,8 @@ struct profile *profile_new(struct story *r, unsigned wants)
 	take_block(p, 0);
 	p->slot = story_add_sink(r, &(struct story_sink){
 					    .block = take_block,
-					    .path = take_path,
+					    .way = take_way,
+					    .ways = take_ways,
 					    .cut = take_cut,
 					    .lost = take_lost,
 					    .end = take_end,
@@ -291,6 +412,8 @@ struct profile *profile_new(struct story *r, unsigned wants)
 
 void profile_free(struct profile *p)
 {
+	free(p->pieces);
+	free(p->pieces_of);
 	free(p->counts[0]);
 	free(p->counts[1]);
 	free(p->first_call);
@@ -317,10 +440,27 @@ static void settle(struct thread_profile *t)
 	}
 }
 
+/* The same of the blocks, each of which but the first follows another. */
+static void settle_piece(struct profile *p, struct profile_piece *s)
+{
+	const uint32_t *blocks = story_blocks(p->run, s->way) + s->at;
+	uint64_t all = s->counts[0] + s->counts[1];
+
+	for (uint32_t i = 0; all && i < s->n; i++) {
+		for (int level = 0; level < LEVELS; level++)
+			p->counts[level][blocks[i]] += s->counts[level];
+		if (i && p->wants & PROFILE_FLOWS)
+			count_flow(p, blocks[i - 1], blocks[i], all);
+	}
+	s->counts[0] = s->counts[1] = 0;
+}
+
 void profile_settle(struct profile *p)
 {
 	const struct map *threads = &p->run->threads;
 
+	for (uint32_t i = 0; i < p->n_pieces; i++)
+		settle_piece(p, &p->pieces[i]);
 	for (size_t i = 0; threads->count && i <= threads->mask; i++) {
 		const struct story_thread *th = threads->slots[i].value;
 

@@ -51,11 +51,30 @@ struct profile_flow {
 	uint64_t count;
 };
 
+/*
+ * A piece of a way: blocks of one function that lead into each other, so that
+ * calls are looked at where it begins only. What is executed of it is counted,
+ * and what that makes of blocks is seen once.
+ */
+struct profile_piece {
+	uint64_t counts[LEVELS];
+	uint32_t first, last, function; /* blocks, and theirs */
+	uint32_t alone; /* the function again, if it is all of its way */
+	uint32_t instructions;
+	uint32_t way, at, n; /* blocks of that way, from there on */
+	bool straight;	     /* the last block leads into its function too */
+};
+
 struct profile {
 	struct story *run;
 	unsigned wants; /* PROFILE_* */
 	unsigned slot;
-	uint64_t *counts[LEVELS]; /* by block: how often it was begun */
+	struct profile_piece *pieces;
+	uint32_t n_pieces, cap_pieces;
+	uint32_t *pieces_of; /* by way: its first; those of the next follow */
+	uint32_t cap_ways;
+	uint64_t *counts[LEVELS]; /* by block: how often it was begun, once that
+				   * is settled */
 	uint32_t *first_call;	  /* by block: of its calls; 0: none */
 	uint32_t *first_flow;	  /* by block: of those to it */
 	uint32_t cap_blocks;
@@ -75,7 +94,8 @@ struct profile {
 struct profile *profile_new(struct story *r, unsigned wants);
 void profile_free(struct profile *p);
 
-/* Calls that are not over have their costs so far, too. */
+/* What was told is added up: before anybody looks at counts, calls, nodes and
+ * flows. Calls that are not over have their costs so far, too. */
 void profile_settle(struct profile *p);
 
 static inline uint64_t profile_count(const struct profile *p, uint32_t block)

@@ -13,7 +13,7 @@
 #include "trace/lazy.h"
 #include "trace/tracefile.h"
 
-#define AT_ONCE 4096 /* blocks that are told together */
+#define AT_ONCE 4096 /* ways that are told together */
 
 /* Numbers of the file, and what they are in the story: a list of each kind. */
 struct numbers {
@@ -25,7 +25,7 @@ struct reader {
 	struct story *story;
 	const struct zstd *zstd;
 	ZSTD_DCtx *zstd_context;
-	struct numbers objects, images, blocks;
+	struct numbers objects, images, blocks, ways;
 	struct map threads; /* number -> struct read_thread */
 	struct buf raw;
 };
@@ -34,7 +34,7 @@ struct read_thread {
 	struct predictor predictor; /* of the file's numbers */
 	struct story_thread *th;
 	uint32_t n;
-	uint32_t blocks[AT_ONCE];
+	uint32_t ways[AT_ONCE];
 };
 
 static int bad(struct err *e, const char *what)
@@ -152,6 +152,34 @@ static int take_blocks(struct reader *r, struct span_reader *in, struct err *e)
 	return 0;
 }
 
+static int take_way(struct reader *r, struct span_reader *in, uint64_t *last)
+{
+	uint64_t n = take_varint(in);
+	uint32_t blocks[STORY_WAY_MOST];
+
+	if (!n || n > STORY_WAY_MOST)
+		return -EINVAL;
+	for (uint64_t i = 0; i < n; i++) {
+		*last += (uint64_t)unzigzag(take_varint(in));
+		blocks[i] = number_at(&r->blocks, *last);
+		if (!blocks[i] || in->bad)
+			return -EINVAL;
+	}
+	number_add(&r->ways, story_way(r->story, blocks, n));
+	return 0;
+}
+
+static int take_ways(struct reader *r, struct span_reader *in, struct err *e)
+{
+	uint64_t last = 0;
+
+	while (in->at < in->end) {
+		if (take_way(r, in, &last) < 0)
+			return bad(e, "a way is none");
+	}
+	return 0;
+}
+
 static int take_thread(struct reader *r, struct span_reader *in,
 		       uint32_t number, struct err *e)
 {
@@ -178,19 +206,20 @@ static int take_thread(struct reader *r, struct span_reader *in,
 static void tell(struct reader *r, struct read_thread *t)
 {
 	if (t->n)
-		story_path(r->story, t->th, t->blocks, t->n);
+		story_path(r->story, t->th, t->ways, t->n);
 	t->n = 0;
 }
 
-static int take_one(struct reader *r, struct read_thread *t, uint64_t block)
+static int take_one(struct reader *r, struct read_thread *t, uint64_t way)
 {
-	uint32_t mine = number_at(&r->blocks, block);
+	uint32_t mine = number_at(&r->ways, way);
+	struct predictor *p = &t->predictor;
 
 	if (!mine)
 		return -EINVAL;
-	*predictor_slot(&t->predictor) = (uint32_t)block;
-	predictor_move(&t->predictor, (uint32_t)block);
-	t->blocks[t->n++] = mine;
+	*predictor_slot(p, p->context) = (uint32_t)way;
+	p->context = predictor_moved(p->context, (uint32_t)way);
+	t->ways[t->n++] = mine;
 	if (t->n == AT_ONCE)
 		tell(r, t);
 	return 0;
@@ -228,7 +257,9 @@ static int take_miss(struct reader *r, struct read_thread *t,
 
 	if (!miss)
 		return take_escape(r, t, in, time);
-	return take_one(r, t, t->predictor.last + (uint64_t)unzigzag(miss - 1));
+	return take_one(r, t,
+			predictor_last(t->predictor.context) +
+				(uint64_t)unzigzag(miss - 1));
 }
 
 static int take_path(struct reader *r, struct span_reader *in, uint32_t number,
@@ -240,14 +271,16 @@ static int take_path(struct reader *r, struct span_reader *in, uint32_t number,
 
 	while (!err && in->at < in->end) {
 		for (uint64_t hits = take_varint(in); hits && !err; hits--)
-			err = take_one(r, t, *predictor_slot(&t->predictor));
+			err = take_one(r, t,
+				       *predictor_slot(&t->predictor,
+						       t->predictor.context));
 		if (!err && in->at < in->end)
 			err = take_miss(r, t, in, &time);
 		err = in->bad ? -EINVAL : err;
 	}
 	if (t)
 		tell(r, t);
-	return err ? bad(e, "a path leads to no block") : 0;
+	return err ? bad(e, "a path is of no way") : 0;
 }
 
 static int take_end(struct reader *r, struct span_reader *in, uint32_t number,
@@ -277,6 +310,8 @@ static int take_frame(struct reader *r, const struct frame_head *h,
 		return take_mapping(r, in, e);
 	case FRAME_BLOCKS:
 		return take_blocks(r, in, e);
+	case FRAME_WAYS:
+		return take_ways(r, in, e);
 	case FRAME_THREAD:
 		return take_thread(r, in, h->thread, e);
 	case FRAME_PATH:
@@ -367,6 +402,7 @@ static int read_trace(struct story *s, const char *bytes, size_t n,
 	free(r.objects.all);
 	free(r.images.all);
 	free(r.blocks.all);
+	free(r.ways.all);
 	buf_fini(&r.raw);
 	return err;
 }

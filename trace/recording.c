@@ -13,6 +13,7 @@
 #include "trace/tracefile.h"
 
 #define PATH_BYTES (1 << 17) /* of a frame, before it is compressed */
+#define AT_ONCE	   1024	     /* ways of which none fills it up */
 #define EVERY_NS   1000000000
 #define LEVEL	   1
 
@@ -22,7 +23,7 @@ struct recorder {
 	ZSTD_CCtx *zstd_context;
 	FILE *out;
 	unsigned slot;
-	uint32_t objects, blocks; /* that were written */
+	uint32_t objects, blocks, ways; /* that were written */
 	bool command;
 	struct buf packed, scratch;
 	int64_t flushed;
@@ -35,7 +36,7 @@ struct recorded {
 	uint64_t hits;
 	int64_t time;
 	uint8_t *end;
-	uint8_t bytes[PATH_BYTES + 4 * VARINT_MAX];
+	uint8_t bytes[PATH_BYTES + 2 * (AT_ONCE + 2) * VARINT_MAX];
 };
 
 /* --- frames --------------------------------------------------------------- */
@@ -139,6 +140,32 @@ static void write_blocks(struct recorder *rec)
 	}
 }
 
+static void put_way(struct recorder *rec, uint32_t way, uint32_t *last)
+{
+	const uint32_t *blocks = story_blocks(rec->story, way);
+	uint32_t n = rec->story->ways[way].n;
+
+	put_number(&rec->scratch, n);
+	for (uint32_t i = 0; i < n; i++) {
+		put_number(&rec->scratch,
+			   zigzag((int64_t)blocks[i] - (int64_t)*last));
+		*last = blocks[i];
+	}
+}
+
+static void write_ways(struct recorder *rec)
+{
+	write_blocks(rec);
+	while (rec->ways < rec->story->n_ways) {
+		uint32_t last = 0;
+
+		while (rec->ways < rec->story->n_ways &&
+		       rec->scratch.len < PATH_BYTES)
+			put_way(rec, ++rec->ways, &last);
+		put_scratch(rec, FRAME_WAYS, 0);
+	}
+}
+
 static void take_mapping(void *user, uint32_t image,
 			 const struct story_mapping *m)
 {
@@ -164,7 +191,7 @@ static void flush(struct recorder *rec, struct story_thread *th)
 	t->time = 0;
 	if (t->end == t->bytes)
 		return;
-	write_blocks(rec);
+	write_ways(rec);
 	put_packed(rec, FRAME_PATH, th->number, t->bytes,
 		   (size_t)(t->end - t->bytes));
 	t->end = t->bytes;
@@ -214,39 +241,46 @@ static void put_time(struct recorded *t, int64_t now)
 	t->time = now;
 }
 
-static void put_path(struct recorder *rec, struct story_thread *th,
-		     const uint32_t *blocks, size_t n)
+/* There are hundreds of millions in a second: what it uses is at hand. */
+static void put_ways(struct recorded *t, const uint32_t *ways, size_t n)
 {
-	struct recorded *t = th->of[rec->slot];
 	struct predictor *p = &t->predictor;
+	uint64_t context = p->context, hits = t->hits;
+	uint8_t *end = t->end;
 
 	for (size_t i = 0; i < n; i++) {
-		uint32_t *slot = predictor_slot(p), block = blocks[i];
+		uint32_t *slot = predictor_slot(p, context), way = ways[i];
 
-		if (*slot == block) {
-			t->hits++;
+		if (*slot == way) {
+			hits++;
 		} else {
-			*slot = block;
-			t->end = put_varint(t->end, t->hits);
-			t->end = put_varint(
-				t->end, 1 + zigzag((int64_t)block - p->last));
-			t->hits = 0;
+			*slot = way;
+			end = put_varint(end, hits);
+			end = put_varint(end,
+					 1 + zigzag((int64_t)way -
+						    predictor_last(context)));
+			hits = 0;
 		}
-		predictor_move(p, block);
-		if (t->end - t->bytes >= PATH_BYTES)
-			flush(rec, th);
+		context = predictor_moved(context, way);
 	}
+	p->context = context;
+	t->hits = hits;
+	t->end = end;
 }
 
-static void take_path(void *user, struct story_thread *th,
-		      const uint32_t *blocks, size_t n)
+static void take_ways(void *user, struct story_thread *th, const uint32_t *ways,
+		      size_t n)
 {
 	struct recorder *rec = user;
 	struct recorded *t = recorded(rec, th);
 
 	if (t->time != th->until)
 		put_time(t, th->until);
-	put_path(rec, th, blocks, n);
+	for (size_t i = 0; i < n; i += AT_ONCE) {
+		put_ways(t, ways + i, n - i < AT_ONCE ? n - i : AT_ONCE);
+		if (t->end - t->bytes >= PATH_BYTES)
+			flush(rec, th);
+	}
 	if (th->until - rec->flushed > EVERY_NS) {
 		flush_all(rec);
 		rec->flushed = th->until;
@@ -317,7 +351,7 @@ static void *begin(struct story *s, const struct format_args *args,
 	rec->out = args->out;
 	rec->slot = story_add_sink(s, &(struct story_sink){
 					      .mapping = take_mapping,
-					      .path = take_path,
+					      .ways = take_ways,
 					      .cut = take_cut,
 					      .lost = take_lost,
 					      .end = take_end,

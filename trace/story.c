@@ -52,9 +52,12 @@ void story_free(struct story *r)
 	free(r->images);
 	free(r->blocks);
 	free(r->steps);
+	free(r->ways);
+	free(r->way_blocks);
 	free(r->command);
 	map_fini(&r->threads);
 	map_fini(&r->block_at);
+	map_fini(&r->way_of);
 	free(r);
 }
 
@@ -308,12 +311,6 @@ void story_time(struct story *r, struct story_thread *th, int64_t now)
 						      __VA_ARGS__);          \
 		}                                                            \
 	} while (0)
-
-void story_path(struct story *r, struct story_thread *th,
-		const uint32_t *blocks, size_t n)
-{
-	TELL(r, path, th, blocks, n);
-}
 
 void story_cut(struct story *r, struct story_thread *th, uint32_t instructions)
 {

@@ -1,6 +1,7 @@
 /*
  * What ran, for whoever makes a file of it: objects (files that code was of),
- * functions, blocks, and the blocks that each thread executed, in order. It
+ * functions, blocks, and the blocks that each thread executed, in order, by
+ * ways: some blocks that it executes together again and again. It
  * comes from a program that is followed (trace/feed.h) or from a trace file
  * (trace/reader.h), and goes to sinks.
  *
@@ -89,6 +90,15 @@ struct story_step {
 	uint8_t flags; /* its function's */
 };
 
+/* Blocks that were executed one after the other. */
+struct story_way {
+	size_t at; /* in way_blocks */
+	uint32_t n;
+	uint32_t same; /* another one with the same hash */
+};
+
+#define STORY_WAY_MOST 256 /* blocks of one */
+
 /* An object is mapped from base on in that image. */
 struct story_mapping {
 	uint32_t object;
@@ -121,11 +131,16 @@ struct story;
 
 /* Each may be NULL. */
 struct story_sink {
-	/* Before the first path with it. */
+	/* Before the first way with it. */
 	void (*block)(void *user, uint32_t block);
+	/* Before the first path with it; of who has `ways`. */
+	void (*way)(void *user, uint32_t way);
 	void (*mapping)(void *user, uint32_t image,
 			const struct story_mapping *m);
-	/* Executed by the thread one after the other. */
+	/* Executed by the thread one after the other: ways, or the blocks that
+	 * they are, which takes longer. */
+	void (*ways)(void *user, struct story_thread *th, const uint32_t *ways,
+		     size_t n);
 	void (*path)(void *user, struct story_thread *th,
 		     const uint32_t *blocks, size_t n);
 	/* The last block told was left after so many of its instructions: by
@@ -147,12 +162,17 @@ struct story {
 	struct story_block *blocks;
 	struct story_step *steps;
 	uint32_t n_blocks, cap_blocks;
+	struct story_way *ways;
+	uint32_t n_ways, cap_ways;
+	uint32_t *way_blocks;
+	size_t n_way_blocks, cap_way_blocks;
 	struct story_image *images;
 	uint32_t n_images, cap_images;
 	uint32_t n_threads;  /* ever */
 	struct map threads;  /* tid -> struct story_thread */
 	struct map image_of; /* pid -> number of its image */
 	struct map block_at; /* place -> first block there */
+	struct map way_of;   /* hash -> the newest way with it */
 	struct story_sink sinks[STORY_SINKS_MAX];
 	unsigned n_sinks;
 	bool wants_functions;
@@ -187,6 +207,14 @@ uint64_t story_address(const struct story *r, uint32_t image, uint64_t place);
 uint32_t story_block(struct story *r, uint32_t image,
 		     const struct story_block *b);
 
+/* The way of those blocks, one at least and STORY_WAY_MOST at most. */
+uint32_t story_way(struct story *r, const uint32_t *blocks, size_t n);
+
+static inline const uint32_t *story_blocks(const struct story *r, uint32_t way)
+{
+	return r->way_blocks + r->ways[way].at;
+}
+
 /* Of an object that is not 0. */
 struct symbols *story_symbols(struct story *r, uint32_t object);
 struct lines *story_lines(struct story *r, uint32_t object);
@@ -214,8 +242,8 @@ struct story_thread *story_thread_add(struct story *r, uint32_t image,
 /* What comes next was executed between the last such call for the thread and
  * this one; now is in ns. */
 void story_time(struct story *r, struct story_thread *th, int64_t now);
-void story_path(struct story *r, struct story_thread *th,
-		const uint32_t *blocks, size_t n);
+void story_path(struct story *r, struct story_thread *th, const uint32_t *ways,
+		size_t n);
 void story_cut(struct story *r, struct story_thread *th, uint32_t instructions);
 void story_lost(struct story *r, struct story_thread *th);
 /* It is freed. */

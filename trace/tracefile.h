@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define TRACEFILE_MAGIC	  "tracestub trace\n" /* without the zero */
-#define TRACEFILE_VERSION 1
+#define TRACEFILE_VERSION 2
 
 struct tracefile_head {
 	char magic[16];
@@ -27,6 +27,7 @@ enum frame_kind {
 	FRAME_THREAD,
 	FRAME_PATH,
 	FRAME_END, /* of a thread */
+	FRAME_WAYS,
 };
 
 struct frame_head {
@@ -46,28 +47,30 @@ enum path_escape {
 };
 
 /*
- * A path is runs of hits, each followed by a miss: the predictor's block was
- * wrong. It foretells what came after the two blocks before, the last time.
+ * A path is runs of hits, each followed by a miss: the predictor's way was
+ * wrong. It foretells what came after the two ways before, the last time.
  * Writer and reader have one for each thread.
  */
 #define PREDICTOR_BITS 16
 
 struct predictor {
 	uint32_t next[1 << PREDICTOR_BITS];
-	uint32_t before, last;
+	uint64_t context; /* the way before the last one; the last, above it */
 };
 
-static inline uint32_t *predictor_slot(struct predictor *p)
+static inline uint32_t *predictor_slot(struct predictor *p, uint64_t context)
 {
-	uint32_t hash = p->last * 0x9e3779b1u ^ p->before * 0x85ebca6bu;
-
-	return &p->next[hash >> (32 - PREDICTOR_BITS)];
+	return &p->next[context * 0x9e3779b97f4a7c15u >> (64 - PREDICTOR_BITS)];
 }
 
-static inline void predictor_move(struct predictor *p, uint32_t block)
+static inline uint64_t predictor_moved(uint64_t context, uint32_t way)
 {
-	p->before = p->last;
-	p->last = block;
+	return context >> 32 | (uint64_t)way << 32;
+}
+
+static inline uint32_t predictor_last(uint64_t context)
+{
+	return (uint32_t)(context >> 32);
 }
 
 static inline uint64_t zigzag(int64_t v)

@@ -13,7 +13,6 @@
 #include "translate/history.h"
 
 #define WAY_MAX	 65536u /* more blocks without a record are none of ours */
-#define WAY_KEPT 256u	/* longer ones are told block by block */
 
 /* --- telling -------------------------------------------------------------- */
 
@@ -175,7 +174,7 @@ static void miss(struct flow_reader *r)
 /* The way that was found, with the block at its end. */
 static void tell_branch(struct flow_reader *r, uint32_t from, uint32_t to)
 {
-	if (from && r->n_way <= WAY_KEPT)
+	if (from && r->n_way <= FLOW_WAY_MOST)
 		tell_way(r, flow_way_add(r, from, to, r->way, r->n_way));
 	else
 		tell_all(r, r->way, r->n_way);

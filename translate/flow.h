@@ -67,6 +67,8 @@ struct flow_who {
 	struct ptid id;
 };
 
+#define FLOW_WAY_MOST 256 /* blocks of one way */
+
 /*
  * What is called, each or NULL, in the order of what happened for each thread,
  * but for `block`, which comes before the first path or way that names it. All
@@ -85,7 +87,8 @@ struct flow_sink {
 		     const uint32_t *ids, size_t n);
 	/*
 	 * In place of that, both or none: most of what a thread executes are
-	 * ways that it went before, of some blocks each. Returns a number for
+	 * ways that it went before, of FLOW_WAY_MOST blocks at most. Returns a
+	 * number for
 	 * that way of this image, not 0, which is told from then on; it may
 	 * be given to others of the same blocks.
 	 */
