@@ -171,13 +171,14 @@ size_t frame_memory(const struct frame *f, uint64_t addr, void *buf, size_t len)
 bool frame_variable(const struct frame *f, unsigned number, int64_t *value)
 {
 	struct frame_block b;
+	bool found = false;
 	size_t pos = 0;
 
 	while (frame_next(f, &pos, &b)) {
 		if (b.type == 'V' && b.number == number) {
 			*value = b.value;
-			return true;
+			found = true;
 		}
 	}
-	return false;
+	return found;
 }

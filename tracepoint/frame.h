@@ -7,7 +7,7 @@
  *	M	8 an address, 2 a length, so many bytes
  *	V	4 the number of a trace state variable, 8 its value
  *
- * in any order, each at most as often as it was asked for.
+ * in any order; a variable as often as an action has changed it.
  */
 #ifndef TRACEPOINT_FRAME_H
 #define TRACEPOINT_FRAME_H
@@ -63,7 +63,7 @@ const uint8_t *frame_registers(const struct frame *f);
 size_t frame_memory(const struct frame *f, uint64_t addr, void *buf,
 		    size_t len);
 
-/* False: it was not collected. */
+/* What it was in the end. False: it was not collected. */
 bool frame_variable(const struct frame *f, unsigned number, int64_t *value);
 
 #endif
