@@ -345,6 +345,11 @@ uint16_t listener_port(const struct listener *l)
 	return l->port;
 }
 
+bool listener_is_chosen(const struct listener *l)
+{
+	return l->address.kind == ADDRESS_STDIO;
+}
+
 bool listener_is_loopback(const struct listener *l)
 {
 	return l->loopback;

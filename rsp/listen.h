@@ -56,6 +56,9 @@ int listener_accept(struct listener *l, struct link **out, struct err *e);
 /* The TCP port, 0 where there is none. */
 uint16_t listener_port(const struct listener *l);
 
+/* The client is whom the caller chose: adopted, called, or on stdio. */
+bool listener_is_chosen(const struct listener *l);
+
 /* Reached from this machine only. */
 bool listener_is_loopback(const struct listener *l);
 

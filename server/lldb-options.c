@@ -73,6 +73,8 @@ char *lldb_comm(const char *text)
 	if (*text == '[' && strcspn(text, "]") < strcspn(text, ":"))
 		return xasprintf("%.*s%s", (int)strcspn(text, "]") - 1,
 				 text + 1, text + strcspn(text, "]") + 1);
+	if (!strncmp(text, "serial://", 9))
+		return xstrndup(text + 9, strcspn(text + 9, "?"));
 	if (!strncmp(text, "unix://", 7))
 		return xasprintf("unix:%s", text + 7);
 	if (!strncmp(text, "unix-connect://", 15))
