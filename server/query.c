@@ -132,6 +132,9 @@ int pk_why(struct session *s, struct args *a, struct buf *out)
 	}
 	if (s->ended)
 		return session_tell_end(s, out);
+	/* lldb takes that for the end of a program, one that it never had. */
+	if (!th && s->lldb.on)
+		return -ENOENT;
 	if (!th) {
 		buf_puts(out, "W00");
 		return REPLY_NOW;
@@ -225,13 +228,20 @@ static void kill_all(struct session *s)
 	}
 }
 
+/* gdb waits for no reply; lldb takes the end of what it killed for one. */
 int pk_kill(struct session *s, struct args *a, struct buf *out)
 {
-	(void)a, (void)out;
+	struct process *p = session_process(s);
+	pid_t pid = p ? p->pid : 0;
+
+	(void)a;
 	kill_all(s);
 	s->ended = false;
 	s->quit = !s->extended && !s->multi;
-	return REPLY_NEVER;
+	if (!s->lldb.on || !pid)
+		return REPLY_NEVER;
+	buf_printf(out, "X09;process:%x", (unsigned)pid);
+	return REPLY_NOW;
 }
 
 int pk_kill_one(struct session *s, struct args *a, struct buf *out)

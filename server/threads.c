@@ -70,9 +70,16 @@ static int put_threads(struct session *s, struct thread *th, struct buf *out)
 
 int pk_threads_first(struct session *s, struct args *a, struct buf *out)
 {
+	struct thread *first = thread_next(s->target, NULL);
+
 	(void)a;
 	s->list_tid = 0;
-	return put_threads(s, thread_next(s->target, NULL), out);
+	/* lldb-server's answer: at an empty list lldb asks why it stopped. */
+	if (!first && s->lldb.on) {
+		buf_puts(out, "OK");
+		return REPLY_NOW;
+	}
+	return put_threads(s, first, out);
 }
 
 int pk_threads_next(struct session *s, struct args *a, struct buf *out)
