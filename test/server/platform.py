@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`tracestub platform': each packet by a client of our own. What lldb makes of
 it is lldb_platform.py's."""
+import hashlib
 import json
 import os
 import re
@@ -167,6 +168,34 @@ def commands_are_run():
 
 
 @case(peer=OURS)
+def files_by_name():
+    with Platform() as p:
+        c = p.dial()
+        for size in (0, 55, 64, 70000):
+            data = bytes(i * 7 & 255 for i in range(size))
+            with open(p.path("file"), "wb") as f:
+                f.write(data)
+            name = hexed(p.path("file"))
+            equal(int(c.ask("vFile:size:" + name)[1:], 16), size, "size")
+            digest = hashlib.md5(data).digest()
+            equal(c.ask("vFile:MD5:" + name),
+                  "F," + digest[7::-1].hex() + digest[:7:-1].hex(), "MD5")
+        os.chmod(p.path("file"), 0o640)
+        equal(c.ask("vFile:mode:" + name), "F1a0", "mode")
+        equal(c.ask("vFile:exists:" + name), "F,1", "exists")
+        equal(c.ask("vFile:symlink:%s,%s" % (
+            hexed("file"), hexed(p.path("link")))), "F0,0", "symlink")
+        equal(os.readlink(p.path("link")), "file")
+        equal(c.ask("vFile:symlink:%s,%s" % (
+            hexed("file"), hexed(p.path("link")))), "F-1,11", "once more")
+        none = hexed(p.path("no"))
+        equal(c.ask("vFile:size:" + none), "E02", "size of nothing")
+        equal(c.ask("vFile:mode:" + none), "F-1,2", "mode of nothing")
+        equal(c.ask("vFile:exists:" + none), "F,0", "exists")
+        equal(c.ask("vFile:MD5:" + none), "F,x", "MD5 of nothing")
+
+
+@case(peer=OURS)
 def files_are_written_with_flags_of_lldb():
     with Platform() as p:
         c = p.dial()
@@ -180,6 +209,16 @@ def files_are_written_with_flags_of_lldb():
         os.symlink("new", p.path("link"))
         equal(c.ask("vFile:open:%s,20000000,0" % hexed(p.path("link")))[:3],
               "F-1", "a link that is not to be followed")
+
+
+@case(peer=OURS)
+def speed_tests():
+    with Platform() as p:
+        c = p.dial()
+        for n in (0, 1, 100, 100000):
+            reply = c.ask("qSpeedTest:response_size:%d;" % n)
+            check(re.fullmatch(r"data:[A-Z]{%d};" % n, reply), reply[:50])
+        equal(c.ask("qSpeedTest:response_size:9999999999;")[:1], "E", "much")
 
 
 @case(peer=OURS)
