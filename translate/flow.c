@@ -341,7 +341,6 @@ int flow_begin(struct space *sp, struct err *e)
 	static uint32_t last_image;
 	struct flow_code *fc;
 
-	sp->keep = sp->mode == MODE_HISTORY ? FLOW_RECENT : sp->tr->keep;
 	sp->rings = space_map(sp, "tracestub-rings",
 			      WINDOWS_MAX * flow_ring_size(sp), FLOW_CHUNK,
 			      &sp->rings_addr, e);

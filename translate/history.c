@@ -70,6 +70,13 @@ void history_begin(struct thread *th, const struct space *sp)
 	branches_clear(&tt->history->branches);
 }
 
+enum flow_keep history_keep(const struct process *p)
+{
+	return tr_process_of(p)->history_max > FLOW_RECENT_RECORDS
+		       ? FLOW_ALL
+		       : FLOW_RECENT;
+}
+
 void history_free(struct tr_thread *tt)
 {
 	if (!tt->history)

@@ -12,6 +12,7 @@
 #define TRANSLATE_HISTORY_H
 
 #include "translate/branches.h"
+#include "translate/flow.h"
 #include "translate/layer.h"
 
 struct flow_block;
@@ -26,9 +27,8 @@ struct history {
 	bool wanted; /* the layer above has asked for it */
 };
 
-/* Blocks, at most: a log is FLOW_RECENT_RECORDS long, and gdb takes six seconds
- * for that. */
-#define HISTORY_MOST 16384
+/* Blocks, at most: gdb takes some twenty seconds for them. */
+#define HISTORY_MOST 262144
 /* ... and at least: a page, as with perf_event_open(2). */
 #define HISTORY_LEAST 256
 
@@ -46,6 +46,9 @@ void history_settle(struct history *h);
 void history_begin(struct thread *th, const struct space *sp);
 /* The record of the thread goes, or its history. */
 void history_free(struct tr_thread *tt);
+/* More blocks than are sure to be in a ring of FLOW_RECENT are read while
+ * threads run: that costs them, as whatever has MODE_FLOW. */
+enum flow_keep history_keep(const struct process *p);
 /* The thread executes another program, and is the only one that is left. */
 void history_execed(struct thread *th);
 

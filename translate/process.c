@@ -12,6 +12,7 @@
 #include "translate/evict.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
+#include "translate/history.h"
 #include "translate/ring.h"
 #include "translate/stop.h"
 #include "translate/sweep.h"
@@ -187,6 +188,7 @@ static struct space *space_for(struct translator *tr, struct process *p,
 		return NULL;
 	}
 	sp->mode = mode;
+	sp->keep = mode == MODE_HISTORY ? history_keep(p) : tr->keep;
 	if (p->caught)
 		space_use_traps(sp);
 	return sp;

@@ -103,7 +103,7 @@ def same(blocks, steps):
     return len(steps) - 1 - j
 
 
-def against_steps(argv, calls, least, size=0x100000):
+def against_steps(argv, calls, least, size=0x40000):
     """What was executed up to the program's last write()."""
     before = dict(os.environ)
     os.environ.clear()
@@ -198,6 +198,30 @@ def overflow():
     # The newest may have been executed to its end, or not.
     check(blocks - 0x1000 // 16 in (0, 1), blocks, "blocks")
     check(n < steps, "all of it")
+
+
+def up_to_write(argv, size):
+    """(where it began, blocks), up to its last write()."""
+    with History(path=argv[0], wrap=argv, size=size,
+                 options=["--no-startup-with-shell"]) as s:
+        s.record()
+        begin = s.pc()
+        equal(s.packet("QCatchSyscalls:1;%x" % WRITE), "OK", "catch")
+        s.cont(60)
+        return begin, s.blocks()
+
+
+@case(peer=NOT_THERE, seconds=100)
+def much():
+    """More than fits the ring of a log, which is read all the time then: from
+    the first instruction on, and the last ones as from a ring."""
+    argv = real("/usr/bin/printf", "%5.2f\\n", "3.25")
+    _, last = up_to_write(argv, 0x40000)
+    begin, blocks = up_to_write(argv, 0x400000)
+    check(len(blocks) > 2 * len(last), len(blocks), "blocks")
+    equal(blocks[-1][0], begin, "the first")
+    equal([(b & 0xfff, e & 0xfff) for b, e in blocks[:len(last) - 1]],
+          [(b & 0xfff, e & 0xfff) for b, e in last[:-1]], "the last ones")
 
 
 # --- where no branch leads ---------------------------------------------------
@@ -344,7 +368,7 @@ def on_and_off():
         equal(is_followed(s), OPTIONS.follow, "still followed")
         refused(s, conf, "Btrace not enabled.")
         for asked, given in (("0x4000", "0x4000"), ("1", "0x1000"),
-                             ("0xffffffff", "0x40000")):
+                             ("0xffffffff", "0x400000")):
             equal(s.packet("Qbtrace-conf:bts:size=" + asked), "OK", "size")
             s.record()
             check('size="%s"' % given in s.packet(conf), asked)
