@@ -1,4 +1,5 @@
 /* `monitor` commands: a table of their own, with its help text. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +20,7 @@ struct command {
 
 static command_fn cmd_help, cmd_debug, cmd_remote_debug, cmd_debug_format,
 	cmd_exit, cmd_version, cmd_info, cmd_gcore, cmd_trace, cmd_gdb_script,
-	cmd_lldb_script;
+	cmd_lldb_script, cmd_conditions;
 
 static const struct command commands[] = {
 	{ "help", "", "this list", cmd_help },
@@ -30,6 +31,10 @@ static const struct command commands[] = {
 	  cmd_remote_debug },
 	{ "set debug-format", "all|none|timestamp",
 	  "whether its lines begin with the time", cmd_debug_format },
+	{ "set conditions", "auto|server|compiled",
+	  "who evaluates those of breakpoints: the program, once many were "
+	  "false; the server, at a stop each; the program",
+	  cmd_conditions },
 	{ "info", "", "what is being debugged, and how", cmd_info },
 	{ "gcore", "[FILE]",
 	  "write a core of the program to FILE, or core.PID, on the server's "
@@ -113,6 +118,28 @@ static int cmd_debug_format(struct session *s, const char *args)
 	say(s, "All extra debug format options %s.\n",
 	    on ? "enabled" : "disabled");
 	return 0;
+}
+
+static int cmd_conditions(struct session *s, const char *args)
+{
+	static const char *const names[] = {
+		[CONDITIONS_AUTO] = "auto",
+		[CONDITIONS_SERVER] = "server",
+		[CONDITIONS_COMPILED] = "compiled",
+	};
+	const struct target_point_ops *point = s->target->ops->point;
+
+	if (!point || !point->conditions)
+		return err_set(&s->err, -EOPNOTSUPP,
+			       "conditions are evaluated in the server here");
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(args, names[i]))
+			continue;
+		point->conditions(s->target, (enum condition_place)i);
+		return 0;
+	}
+	return err_set(&s->err, -EINVAL,
+		       "conditions are evaluated: auto, server or compiled");
 }
 
 static int cmd_exit(struct session *s, const char *args)

@@ -127,6 +127,7 @@ struct point_code {
 	size_t n_cond;
 	struct ax_program **command;
 	size_t n_command;
+	uint64_t n_false; /* times that no condition held, here */
 	bool persist; /* commands stay after the client has gone */
 	/*
 	 * Each hit is told, whatever the conditions: the layer above looks at

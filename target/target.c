@@ -417,7 +417,7 @@ static int hit_print(void *user, const char *text, size_t len)
 }
 
 bool point_code_stops(struct target *t, struct thread *th,
-		      const struct point_code *c)
+		      struct point_code *c)
 {
 	struct hit hit = { t, th };
 	struct ax_env env = {
@@ -433,6 +433,10 @@ bool point_code_stops(struct target *t, struct thread *th,
 	 * cannot be evaluated counts as true. */
 	for (size_t i = 0; !stop && i < c->n_cond; i++)
 		stop = ax_eval(c->cond[i], &env, &v) < 0 || v;
+	if (!stop) {
+		t->n_false++;
+		c->n_false++;
+	}
 	if (!stop || !c || !c->n_command)
 		return stop;
 	for (size_t i = 0; i < c->n_command; i++)

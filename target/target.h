@@ -58,6 +58,13 @@ enum object {
 	OBJ_MAPS,    /* what is mapped, as in /proc/PID/maps */
 };
 
+/* Where the conditions of points are evaluated. */
+enum condition_place {
+	CONDITIONS_AUTO,     /* by the program's threads, where many are false */
+	CONDITIONS_SERVER,   /* here, at a stop for each */
+	CONDITIONS_COMPILED, /* by the program's threads, where that can be */
+};
+
 struct target_point_ops {
 	/*
 	 * Any kind of point. -ENOSPC: out of debug registers; -ENOTSUP: there
@@ -72,6 +79,12 @@ struct target_point_ops {
 	 * is there no more.
 	 */
 	int (*renew)(struct target *t, struct process *p, struct point *pt);
+
+	/*
+	 * Optional: of all points, now and from now on. CONDITIONS_AUTO at
+	 * first. What stops a thread, and when, is the same. NULL: always here.
+	 */
+	void (*conditions)(struct target *t, enum condition_place place);
 };
 
 struct target_object_ops {
@@ -396,6 +409,7 @@ struct target {
 	bool report_threads; /* all that begin and end; or by thread.options */
 	bool all_stop; /* halt() follows each event that is told */
 	bool unsettled; /* set by the target: it has use for idle() */
+	uint64_t n_false; /* stops at points whose conditions did not hold */
 	const char *core_dir; /* where a core of a program that dies of a
 				 signal is written, or NULL; borrowed */
 	sigset_t pass_signals;	  /* delivered without a stop */
@@ -511,6 +525,6 @@ bool target_point_hit(struct target *t, struct thread *th,
 		      const struct point *pt);
 /* The same of the code (or NULL) alone. */
 bool point_code_stops(struct target *t, struct thread *th,
-		      const struct point_code *c);
+		      struct point_code *c);
 
 #endif

@@ -71,6 +71,9 @@ struct translator {
 	void *count_user;
 	collect_fn *collect; /* or NULL */
 	void *collect_user;
+	enum condition_place conditions;
+	bool has_conditions; /* some point had any */
+	uint64_t n_false;    /* lower's, when it was looked at last */
 	unsigned n_collectors; /* of all spaces */
 	int64_t collect_at; /* when rings are read next: ns */
 	unsigned calling;   /* the layer above, from within something */
@@ -90,6 +93,8 @@ struct translator {
 struct tr_process {
 	struct process *lower;
 	struct space *space; /* NULL: no thread of it was followed yet */
+	bool for_conditions; /* it is followed for nothing else */
+	bool immovable;	     /* ... and cannot be */
 	bool is_ours;	 /* a child that is followed, and was told to nobody */
 	bool follow_due; /* once it can be: it waits for its vfork child */
 	enum trace_mode due_mode;
@@ -248,6 +253,7 @@ bool process_has_point(const struct space *sp, uint64_t pc);
 /* Of an upper process: a breakpoint in memory or in a debug register, as the
  * layer above set it; or NULL. */
 const struct point *process_point(const struct process *p, uint64_t pc);
+const struct point *process_point_of(const struct space *sp, uint64_t pc);
 
 /* The numbers of registers of such a thread. */
 void process_learn_registers(struct translator *tr, const struct arch *a);

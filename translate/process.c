@@ -231,7 +231,10 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 		     struct err *e)
 {
 	struct thread *th;
-	int r = process_follow(translator_of(t), p, NULL, mode, false, e);
+	int r;
+
+	tr_process_of(p)->for_conditions = false;
+	r = process_follow(translator_of(t), p, NULL, mode, false, e);
 
 	list_each(th, &p->threads, node) {
 		if (r == 0)
@@ -328,6 +331,7 @@ void process_forget(struct translator *tr, struct process *p)
 	if (!blocked_has(tr, p->pid))
 		trails_unguard(sp, lower_process(p));
 	tr_process_of(p)->space = NULL;
+	tr_process_of(p)->for_conditions = false;
 	tr->n_followed--;
 	mirror_wishes(tr);
 	bystanders_note(tr, p);
@@ -461,11 +465,16 @@ const struct point *process_point(const struct process *p, uint64_t pc)
 	return pt ? pt : point_find(p, POINT_HW, pc, 1);
 }
 
-bool process_has_point(const struct space *sp, uint64_t pc)
+const struct point *process_point_of(const struct space *sp, uint64_t pc)
 {
 	const struct process *p = upper_of(sp);
 
-	return p && process_point(p, pc);
+	return p ? process_point(p, pc) : NULL;
+}
+
+bool process_has_point(const struct space *sp, uint64_t pc)
+{
+	return process_point_of(sp, pc);
 }
 
 /* --- what is asked of it ------------------------------------------------- */

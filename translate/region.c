@@ -21,10 +21,10 @@
  * More than any block takes, with all that belongs to it: 128 instructions of
  * 15 bytes, each with an event and an operand that is replaced, all their bytes
  * compared, and what a transformer puts, with 4096 bytes of conditions, and as
- * many of what is collected. Behind that, stubs for what is learned, dropped and
+ * many of what is collected and of a breakpoint's. Behind that, stubs for what is learned, dropped and
  * landed on later.
  */
-#define HOT_ROOM   49152u
+#define HOT_ROOM   53248u
 #define COLD_ROOM  4096u
 #define STUBS_ROOM 768u
 #ifdef HOSTILE

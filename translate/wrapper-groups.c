@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "target/syscalls.h"
+#include "translate/conditions.h"
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
@@ -120,6 +121,7 @@ ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
 static int point_put(struct target *t, struct process *p, struct point *pt)
 {
 	follow_forget(p, pt->addr, 1);
+	translator_of(t)->has_conditions |= pt->code && pt->code->n_cond;
 	if (pt->code)
 		pt->code->refs++;
 	return target_point_set(translator_of(t)->lower, lower_process(p),
@@ -152,6 +154,7 @@ const struct target_point_ops wrap_point_ops = {
 	.insert = point_put,
 	.remove = point_remove,
 	.renew = point_put,
+	.conditions = conditions_choose,
 };
 
 /* --- the others ---------------------------------------------------------- */

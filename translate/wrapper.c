@@ -15,6 +15,7 @@
 #include "translate/bystander.h"
 #include "translate/callback.h"
 #include "translate/collects.h"
+#include "translate/conditions.h"
 #include "translate/coverage.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
@@ -235,6 +236,7 @@ static int resume(struct target *t, const struct resume *acts, size_t n)
 	int r;
 
 	mirror_wishes(tr);
+	conditions_resume(tr, acts, n);
 	r = n == 1 && acts->who.tid > 0 ? resume_one(tr, acts)
 					: resume_many(tr, acts, n);
 	callbacks_settle(tr);
@@ -388,6 +390,8 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 		return 1;
 	do {
 		r = translator_pump(tr, out, patient);
+		if (r != PUMP_TOLD)
+			conditions_tick(tr);
 	} while (r == PUMP_SEEN_TO && ++quiet < QUIET_MOST);
 	set_more(tr, quiet == QUIET_MOST);
 	coverage_tick(tr);

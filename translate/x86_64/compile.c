@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "translate/callback.h"
 #include "translate/collects.h"
+#include "translate/conditions.h"
 #include "translate/exclude.h"
 #include "translate/layer.h"
 #include "translate/probes.h"
@@ -127,6 +128,12 @@ static bool has_point(const struct compiler *c, uint64_t pc)
 	return c->has_points && process_has_point(c->sp, pc);
 }
 
+/* One that every thread stops at. */
+static bool has_stop(const struct compiler *c, uint64_t pc)
+{
+	return has_point(c, pc) && !conditions_at(c->sp, pc);
+}
+
 /* Reads up to the instruction that ends the block. */
 static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 {
@@ -136,7 +143,8 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 		      exclude_is_native(c->sp, pc);
 	c->w.silent = !c->excluded && is_excluded(c->sp, pc);
 	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS && !c->excluded; i++) {
-		if (has_point(c, pc) && !(skip_point && !c->n_insns))
+		if (c->n_insns ? has_point(c, pc)
+			       : !skip_point && has_stop(c, pc))
 			return;
 		if (c->n_insns &&
 		    (probe_is_at(c->sp, pc) || redirect_is_at(c->sp, pc) ||
@@ -252,7 +260,7 @@ static uint64_t write_insns(struct compiler *c)
 		write_excluded(w);
 		return 0;
 	}
-	if (has_point(c, w->pc) || !c->n_insns) {
+	if (has_stop(c, w->pc) || !c->n_insns) {
 		write_stub(w, c->excluded ? STUB_EXCLUDED : STUB_POINT);
 		return 0;
 	}
@@ -271,6 +279,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 		callout_write(c, probes_met, c->sp);
 	if (collector_is_at(c->sp, pc))
 		collectors_write(c, pc);
+	if (!c->at_point && has_point(c, pc) && conditions_at(c->sp, pc))
+		conditions_write(c, conditions_at(c->sp, pc)->code);
 	if (w->silent)
 		flow_write_skips(w);
 	if (c->excluded || w->silent)

@@ -2,6 +2,9 @@
 #include <stddef.h>
 
 #include "agent/program.h"
+#include "translate/conditions.h"
+#include "translate/layer.h"
+#include "translate/x86_64/compiler.h"
 #include "translate/x86_64/expression.h"
 #include "translate/x86_64/window.h"
 
@@ -85,4 +88,38 @@ void expression_count(struct writer *w, const struct ax_program *p,
 	expression_restore(w);
 	w_mark(w, SAVED, 0);
 	w_fill(w, RCX, WIN_RCX);
+}
+
+/* --- of breakpoints ------------------------------------------------------- */
+
+#define POINT_BYTES 4096u /* HOT_ROOM has so many */
+
+bool conditions_fit(const struct point_code *code)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < code->n_cond; i++) {
+		size_t size = expression_size(code->cond[i]);
+
+		all += size + X86_INSN_MAX;
+		if (!size)
+			return false;
+	}
+	return all <= POINT_BYTES;
+}
+
+void conditions_write(struct compiler *c, const struct point_code *code)
+{
+	struct writer *w = &c->w;
+	struct stub stub = { .pc = w->pc, .kind = STUB_POINT };
+	uint32_t at = w_stub(w, &stub);
+
+	for (size_t i = 0; i < code->n_cond; i++) {
+		uint32_t jump = expression_write(w, code->cond[i]);
+
+		w_mark(w, 0, 0);
+		w_jmp_at(w, at);
+		expression_lands(w, jump);
+		c->sp->tr->stats.conditions++;
+	}
 }

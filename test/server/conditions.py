@@ -1,0 +1,228 @@
+#!/usr/bin/env python3
+"""Breakpoints whose conditions move into the program: what stops, and when, is
+as with those that the server evaluates."""
+import time
+
+from rsp import (FALSE, OPTIONS, Program, Session, Skip, case, check, equal,
+                 main, until)
+
+TIMES = 30000
+EACH = 10000
+PLACES = "server", "auto", "compiled"
+
+
+def cond(code):
+    return ";X%x,%s" % (len(code) // 2, code)
+
+
+# rdi % EACH == EACH - 1, rdi == n
+SOMETIMES = cond("26000524%08x0824%08x1327" % (EACH, EACH - 1))
+
+
+def is_number(n):
+    return cond("26000524%08x1327" % n)
+
+
+def monitor(s, text):
+    s.send("qRcmd," + text.encode().hex())
+    said = ""
+    while True:
+        reply = s.receive(10).decode("latin-1")
+        if reply[:1] != "O" or reply == "OK":
+            return reply, said
+        said += bytes.fromhex(reply[1:]).decode()
+
+
+def choose(s, place):
+    equal(monitor(s, "set conditions " + place)[0], "OK", "set conditions")
+
+
+def stats(s):
+    return dict(x.split("=") for x in s.packet("qTrace:stats").split(";")
+                if "=" in x)
+
+
+def moved(s):
+    return int(stats(s)["conditions_moved"])
+
+
+def needs_to_move():
+    if OPTIONS.follow:
+        raise Skip("it is followed anyway")
+
+
+def hits(s, where, kind="swbreak"):
+    """What rdi was at each stop, until the program ends."""
+    out = []
+    while True:
+        stop = s.cont(15)
+        if stop.kind in "WX":
+            return out, stop
+        check(kind in stop.fields, stop)
+        s.at(where, stop)
+        out.append(s.reg("rdi"))
+        # As gdb goes on.
+        s.clear(0 if kind == "swbreak" else 1, where)
+        equal(s.step().number, 5, "step")
+        s.point(0 if kind == "swbreak" else 1, where, 1, SOMETIMES)
+
+
+def wanted(first=0):
+    return list(range(first + EACH - 1, first + TIMES, EACH))
+
+
+@case(seconds=60)
+def the_same_hits_wherever_they_are_evaluated():
+    for place in PLACES:
+        for kind, name in (0, "swbreak"), (1, "hwbreak"):
+            with Session("conditional", "once", str(TIMES)) as s:
+                s.run_to("main")
+                choose(s, place)
+                s.point(kind, "hot", 1, SOMETIMES)
+                got, end = hits(s, "hot", name)
+                equal(got, wanted(), place)
+                equal((end.kind, end.number), ("W", 0), "end")
+                equal(s.printed(), "%d\n" % (TIMES * (TIMES - 1) // 2), place)
+
+
+@case(peer="its monitor knows no conditions")
+def what_is_often_false_moves():
+    needs_to_move()
+    for place, last in ("server", 3000), ("auto", 2999990), \
+            ("compiled", 2999990):
+        with Session("conditional", "once", "3000000") as s:
+            s.run_to("main")
+            choose(s, place)
+            s.point(0, "finish")
+            s.point(0, "hot", 1, is_number(last))
+            s.at("hot", s.cont(15))
+            equal(s.reg("rdi"), last, place)
+            equal(moved(s), int(place != "server"), place)
+            check(int(stats(s)["conditions"]) > 0 or place == "server", place)
+            s.clear(0, "hot")
+            s.at("finish", s.cont())
+    with Session("conditional", "once", "10") as s:
+        s.run_to("main")
+        check(monitor(s, "set conditions nowhere")[0] != "OK", "nowhere")
+
+
+@case(seconds=40)
+def threads_meet_it_too():
+    for place in PLACES:
+        with Session("conditional", "threads", str(TIMES)) as s:
+            s.run_to("main")
+            choose(s, place) if place != "auto" else None
+            s.point(0, "hot", 1, SOMETIMES)
+            got, end = hits(s, "hot")
+            equal((end.kind, end.number), ("W", 0), "end")
+            # A thread that was about to stop may have stepped with the point
+            # out; others have not run then.
+            equal(sorted(got), sorted(wanted() + wanted(TIMES) +
+                                      wanted(2 * TIMES)), place)
+
+
+@case
+def one_that_cannot_be_evaluated_stops():
+    """A null pointer; a division by zero."""
+    for code in "22001a27", "220122000527":
+        for place in PLACES:
+            with Session("conditional", "once", "1000") as s:
+                s.run_to("main")
+                choose(s, place)
+                s.point(0, "hot", 1, cond(code))
+                s.at("hot", s.cont())
+                equal(s.reg("rdi"), 0, code)
+
+
+@case
+def another_condition_in_its_place():
+    with Session("conditional", "once", str(TIMES)) as s:
+        s.run_to("main")
+        s.point(0, "hot", 1, is_number(5000))
+        s.at("hot", s.cont())
+        equal(s.reg("rdi"), 5000, "first")
+        s.point(0, "hot", 1, is_number(25000) + is_number(25001)[1:])
+        for n in 25000, 25001:
+            s.at("hot", s.cont(10))
+            equal(s.reg("rdi"), n, "second")
+            s.clear(0, "hot")
+            s.step()
+            s.point(0, "hot", 1, is_number(25001))
+        s.point(0, "hot")
+        s.at("hot", s.cont())
+        equal(s.reg("rdi"), 25002, "without any")
+
+
+@case
+def it_can_be_stopped_and_stepped():
+    with Session("conditional", "forever") as s:
+        s.run_to("main")
+        s.point(0, "hot", 1, FALSE)
+        for _ in range(5):
+            s.start()
+            time.sleep(0.1)
+            equal(s.interrupt().number, 2, "^C")
+            for _ in range(10):
+                stop = s.step()
+                equal(stop.number, 5, "step")
+        s.clear(0, "hot")
+        s.point(0, "finish")
+        s.set_var("ending", 1)
+        s.at("finish", s.cont(10))
+
+
+@case(peer="it knows no qTrace")
+def it_is_let_go_of_when_the_point_has_gone():
+    needs_to_move()
+    with Session("conditional", "forever") as s:
+        s.run_to("main")
+        s.point(0, "hot", 1, FALSE)
+        s.start()
+        time.sleep(0.5)
+        s.interrupt()
+        equal(moved(s), 1, "moved")
+        s.clear(0, "hot")
+        s.start()
+        time.sleep(0.1)
+        s.interrupt()
+        with open("/proc/%d/maps" % s.pid) as f:
+            check("tracestub" not in f.read(), "a cache is left")
+
+
+@case
+def detached_while_it_is_moved():
+    with Program("conditional", "once", "30000000") as p:
+        until(lambda: open("/proc/%d/stat" % p.pid).read())
+        with Session(attach=p.pid, path=p.path) as s:
+            s.point(0, "hot", 1, FALSE)
+            s.start()
+            time.sleep(0.3)
+            s.interrupt()
+            equal(s.packet("D;%x" % s.pid), "OK", "D")
+        equal(p.line(), "%d" % (30000000 * 29999999 // 2), "total")
+        equal(p.wait(), 0, "status")
+
+
+@case
+def a_child_has_it_as_its_parent():
+    features = "multiprocess+;swbreak+;fork-events+;vContSupported+"
+    for place in PLACES:
+        with Session("conditional", "fork", "30000", features=features) as s:
+            s.run_to("main")
+            choose(s, place)
+            s.point(0, "hot", 1, is_number(29990))
+            s.at("hot", s.cont(10))
+            s.clear(0, "hot")
+            s.step()
+            s.point(0, "hot", 1, is_number(29990))
+            stop = s.cont()
+            check("fork" in stop.fields, stop)
+            end = s.cont(10)
+            # The child's, which has the point too.
+            check("swbreak" in end.fields, end)
+            check(end.tid != s.pid, end)
+            s.at("hot", end)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

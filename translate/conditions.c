@@ -1,0 +1,122 @@
+#include "translate/conditions.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "translate/callback.h"
+#include "translate/layer.h"
+#include "translate/redirects.h"
+
+#define FALSE_FEW  64  /* stops, of all points: before that nobody looks */
+#define FALSE_MANY 200 /* ... of one: it moves */
+
+static bool is_moved(const struct translator *tr, const struct point *pt)
+{
+	return tr->conditions != CONDITIONS_SERVER &&
+	       (pt->kind == POINT_SW || pt->kind == POINT_HW) && pt->code &&
+	       pt->code->n_cond && conditions_fit(pt->code);
+}
+
+const struct point *conditions_at(const struct space *sp, uint64_t pc)
+{
+	const struct point *pt;
+
+	if (!sp->tr->has_conditions || redirect_is_at(sp, pc))
+		return NULL;
+	pt = process_point_of(sp, pc);
+	return pt && is_moved(sp->tr, pt) ? pt : NULL;
+}
+
+/* Is there a point with conditions that did not hold so often? */
+static bool has_any(const struct translator *tr, const struct process *p,
+		    uint64_t n_false)
+{
+	const struct point *pt;
+
+	list_each(pt, &p->points->list, node) {
+		if (pt->code && pt->code->n_false >= n_false &&
+		    is_moved(tr, pt))
+			return true;
+	}
+	return false;
+}
+
+static bool stands(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (lower_thread(th)->running)
+			return false;
+	}
+	return true;
+}
+
+/* All of it is stopped. Who cannot be followed is not asked again. */
+static void move(struct translator *tr, struct process *p)
+{
+	struct tr_process *tp = tr_process_of(p);
+	struct err e = { 0 };
+	int r = translate_follow(&tr->t, p, MODE_NONE, &e);
+
+	tp->for_conditions = r == 0;
+	tp->immovable = r < 0 && r != -EBUSY;
+	tr->stats.conditions_moved += r == 0;
+	if (r < 0)
+		debug(SESSION, "%d: its conditions stay here: %s", p->pid,
+		      e.text);
+}
+
+static bool may_move(const struct process *p)
+{
+	return !p->untold && !space_of(p) && !tr_process_of(p)->immovable;
+}
+
+void conditions_tick(struct translator *tr)
+{
+	struct process *p;
+	bool paused = false;
+
+	if (tr->conditions != CONDITIONS_AUTO || tr->calling ||
+	    tr->lower->n_false - tr->n_false < FALSE_FEW)
+		return;
+	tr->n_false = tr->lower->n_false;
+	list_each(p, &tr->t.processes, node) {
+		if (!may_move(p) || !has_any(tr, p, FALSE_MANY))
+			continue;
+		if (!paused)
+			translator_pause(tr);
+		paused = true;
+		move(tr, p);
+	}
+	if (paused)
+		translator_unpause(tr, NULL);
+}
+
+void conditions_resume(struct translator *tr, const struct resume *acts,
+		       size_t n)
+{
+	struct process *p;
+
+	if (!tr->has_conditions)
+		return;
+	list_each(p, &tr->t.processes, node) {
+		if (!target_actions_meet(acts, n, p->pid) || !stands(p))
+			continue;
+		if (tr_process_of(p)->for_conditions && !has_any(tr, p, 0))
+			translate_unfollow(&tr->t, p);
+		else if (tr->conditions == CONDITIONS_COMPILED && may_move(p) &&
+			 has_any(tr, p, 0))
+			move(tr, p);
+	}
+}
+
+void conditions_choose(struct target *t, enum condition_place place)
+{
+	struct translator *tr = translator_of(t);
+
+	if (tr->conditions == place)
+		return;
+	tr->conditions = place;
+	callbacks_outdate(tr, NULL);
+}
