@@ -1,0 +1,593 @@
+#include "arch/x86_64/access.h"
+
+#include <string.h>
+
+struct accesses {
+	const struct x86_instr *in;
+	struct x86_access *out;
+	unsigned n;
+};
+
+enum { R = 1, W = 2, RW = 3, NONE = 0 };
+
+static void add(struct accesses *a, enum x86_where where, int how,
+		unsigned size)
+{
+	if (how)
+		a->out[a->n++] = (struct x86_access){
+			.where = (uint8_t)where,
+			.reads = how & R,
+			.writes = how & W,
+			.exact = where != X86_AT_ODD && where != X86_AT_BITS,
+			.size = (uint16_t)size,
+		};
+}
+
+/* What is not as large as it says, or is left out at times. */
+static void add_most(struct accesses *a, enum x86_where where, int how,
+		     unsigned size)
+{
+	add(a, where, how, size);
+	if (how)
+		a->out[a->n - 1].exact = false;
+}
+
+static bool has_memory(const struct x86_instr *in)
+{
+	return in->modrm_at && in->modrm < 0xc0;
+}
+
+static unsigned group(const struct x86_instr *in)
+{
+	return in->modrm >> 3 & 7;
+}
+
+static unsigned operand_size(const struct x86_instr *in)
+{
+	return in->rex & X86_REX_W ? 8 : in->prefixes & X86_PFX_66 ? 2 : 4;
+}
+
+static unsigned by_opcode(const struct x86_instr *in)
+{
+	return in->opcode & 1 ? operand_size(in) : 1;
+}
+
+static unsigned stack_size(const struct x86_instr *in)
+{
+	return in->prefixes & X86_PFX_66 ? 2 : 8;
+}
+
+static void operand(struct accesses *a, int how, unsigned size)
+{
+	if (has_memory(a->in))
+		add(a, X86_AT_OPERAND, how, size);
+}
+
+/* --- the main map --------------------------------------------------------- */
+
+static void x87(struct accesses *a)
+{
+	/* By opcode and group: bytes, above 128 when they are written. */
+	enum { O = 128 };
+	static const uint8_t sizes[8][8] = {
+		{ 4, 4, 4, 4, 4, 4, 4, 4 },
+		{ 4, 0, O | 4, O | 4, 28, 2, O | 28, O | 2 },
+		{ 4, 4, 4, 4, 4, 4, 4, 4 },
+		{ 4, O | 4, O | 4, O | 4, 0, 10, 0, O | 10 },
+		{ 8, 8, 8, 8, 8, 8, 8, 8 },
+		{ 8, O | 8, O | 8, O | 8, 108, 0, O | 108, O | 2 },
+		{ 2, 2, 2, 2, 2, 2, 2, 2 },
+		{ 2, O | 2, O | 2, O | 2, 10, 8, O | 10, O | 8 },
+	};
+	uint8_t s = sizes[a->in->opcode & 7][group(a->in)];
+
+	operand(a, s & O ? W : R, s & (O - 1));
+}
+
+static void string(struct accesses *a)
+{
+	const struct x86_instr *in = a->in;
+	unsigned size = by_opcode(in);
+
+	switch (in->opcode & ~1) {
+	case 0xa4:
+		add(a, X86_AT_RSI, R, size);
+		add(a, X86_AT_RDI, W, size);
+		break;
+	case 0xa6:
+		add(a, X86_AT_RSI, R, size);
+		add(a, X86_AT_RDI, R, size);
+		break;
+	case 0xaa:
+		add(a, X86_AT_RDI, W, size);
+		break;
+	case 0xac:
+		add(a, X86_AT_RSI, R, size);
+		break;
+	default:
+		add(a, X86_AT_RDI, R, size);
+	}
+}
+
+static void group_5(struct accesses *a)
+{
+	switch (group(a->in)) {
+	case 0:
+	case 1:
+		operand(a, RW, by_opcode(a->in));
+		break;
+	case 2:
+		operand(a, R, 8);
+		add(a, X86_AT_PUSH, W, 8);
+		break;
+	case 4:
+		operand(a, R, 8);
+		break;
+	case 6:
+		operand(a, R, stack_size(a->in));
+		add(a, X86_AT_PUSH, W, stack_size(a->in));
+		break;
+	default:
+		operand(a, R, 10);
+		if (group(a->in) == 3)
+			add_most(a, X86_AT_PUSH, W, 16);
+	}
+}
+
+static bool stack(struct accesses *a)
+{
+	const struct x86_instr *in = a->in;
+
+	switch (in->opcode) {
+	case 0x50 ... 0x57:
+	case 0x68:
+	case 0x6a:
+	case 0x9c:
+		add(a, X86_AT_PUSH, W, stack_size(in));
+		return true;
+	case 0x58 ... 0x5f:
+	case 0x9d:
+		add(a, X86_AT_POP, R, stack_size(in));
+		return true;
+	case 0xc2:
+	case 0xc3:
+		add(a, X86_AT_POP, R, 8);
+		return true;
+	case 0xc9:
+		add(a, X86_AT_FRAME, R, stack_size(in));
+		return true;
+	case 0xe8:
+		add(a, X86_AT_PUSH, W, 8);
+		return true;
+	case 0xc8:
+	case 0xd7:
+		add(a, X86_AT_ODD, in->opcode == 0xc8 ? RW : R, 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void arithmetic(struct accesses *a)
+{
+	bool compares = (a->in->opcode & 0x38) == 0x38;
+
+	operand(a, a->in->opcode & 2 || compares ? R : RW, by_opcode(a->in));
+}
+
+static void main_map(struct accesses *a)
+{
+	const struct x86_instr *in = a->in;
+
+	if (stack(a))
+		return;
+	switch (in->opcode) {
+	case 0x00 ... 0x3f:
+		arithmetic(a);
+		break;
+	case 0x63:
+		operand(a, R, in->prefixes & X86_PFX_66 ? 2 : 4);
+		break;
+	case 0x69:
+	case 0x6b:
+		operand(a, R, operand_size(in));
+		break;
+	case 0x80 ... 0x83:
+		operand(a, group(in) == 7 ? R : RW, by_opcode(in));
+		break;
+	case 0x84:
+	case 0x85:
+	case 0x8a:
+	case 0x8b:
+		operand(a, R, by_opcode(in));
+		break;
+	case 0x86:
+	case 0x87:
+	case 0xc0:
+	case 0xc1:
+	case 0xd0 ... 0xd3:
+		operand(a, RW, by_opcode(in));
+		break;
+	case 0x88:
+	case 0x89:
+	case 0xc6:
+	case 0xc7:
+		operand(a, W, by_opcode(in));
+		break;
+	case 0x8c:
+	case 0x8e:
+		operand(a, in->opcode == 0x8c ? W : R, 2);
+		break;
+	case 0x8f:
+		operand(a, W, stack_size(in));
+		add(a, X86_AT_POP, R, stack_size(in));
+		break;
+	case 0xa0 ... 0xa3:
+		add(a, X86_AT_MOFFS, in->opcode & 2 ? W : R, by_opcode(in));
+		break;
+	case 0xa4 ... 0xa7:
+	case 0xaa ... 0xaf:
+		string(a);
+		break;
+	case 0xd8 ... 0xdf:
+		x87(a);
+		break;
+	case 0xf6:
+	case 0xf7:
+		operand(a, group(in) == 2 || group(in) == 3 ? RW : R,
+			by_opcode(in));
+		break;
+	case 0xfe:
+	case 0xff:
+		group_5(a);
+		break;
+	}
+}
+
+/* --- vectors -------------------------------------------------------------- */
+
+static bool is_wide(const struct x86_instr *in)
+{
+	return in->map == X86_MAP_VEX || in->map == X86_MAP_EVEX ||
+	       in->map == X86_MAP_XOP;
+}
+
+/* None, 66, F3, F2: 0 to 3. */
+static unsigned prefix(const struct x86_instr *in)
+{
+	if (is_wide(in))
+		return in->vex_pp;
+	return in->prefixes & X86_PFX_F2   ? 3
+	       : in->prefixes & X86_PFX_F3 ? 2
+	       : in->prefixes & X86_PFX_66 ? 1
+					   : 0;
+}
+
+static bool is_wide_word(const struct x86_instr *in)
+{
+	return in->rex & X86_REX_W;
+}
+
+/* Of the whole vector, 16 bytes to 64. */
+static unsigned vector_size(const struct x86_instr *in, const uint8_t *code)
+{
+	if (in->map == X86_MAP_VEX)
+		return code[in->opcode_at - 1] & 4 ? 32 : 16;
+	if (in->map == X86_MAP_EVEX) {
+		unsigned l = code[in->opcode_at - 1] >> 5 & 3;
+
+		return l > 1 ? 64 : 16u << l;
+	}
+	return 16;
+}
+
+static bool is_masked(const struct x86_instr *in, const uint8_t *code)
+{
+	return in->map == X86_MAP_EVEX && code[in->opcode_at - 1] & 7;
+}
+
+/* Bytes that 0F xx (VEX and EVEX map 1) stores in memory; 0: it does not. */
+static unsigned stored_0f(const struct x86_instr *in, unsigned vector)
+{
+	static const uint8_t by_prefix[4] = { 0, 0, 4, 8 };
+	unsigned pfx = prefix(in);
+
+	switch (in->opcode) {
+	case 0x11:
+		return pfx > 1 ? by_prefix[pfx] : vector;
+	case 0x13:
+	case 0x17:
+	case 0xd6:
+		return 8;
+	case 0x29:
+	case 0x2b:
+		return pfx > 1 ? by_prefix[pfx] : vector;
+	case 0x7e:
+		return pfx == 2 ? 0 : is_wide_word(in) ? 8 : 4;
+	case 0x7f:
+		return pfx || is_wide(in) ? vector : 8;
+	case 0xe7:
+		return pfx || is_wide(in) ? vector : 8;
+	case 0x91:
+		return is_wide(in) ? 8 : 1;
+	default:
+		return 0;
+	}
+}
+
+static unsigned read_0f(const struct x86_instr *in, unsigned vector)
+{
+	unsigned pfx = prefix(in);
+
+	switch (in->opcode) {
+	case 0x10:
+	case 0x2a ... 0x2d:
+	case 0x51 ... 0x5f:
+	case 0xc2:
+		return pfx == 2 ? 4 : pfx == 3 ? 8 : vector;
+	case 0x12:
+	case 0x16:
+		return pfx == 3 || pfx == 2 ? vector : 8;
+	case 0x2e:
+	case 0x2f:
+		return pfx == 1 ? 8 : 4;
+	case 0x6e:
+		return is_wide_word(in) ? 8 : 4;
+	case 0x7e:
+		return 8;
+	case 0xc4:
+		return 2;
+	default:
+		return pfx || is_wide(in) || in->opcode < 0x60 ? vector : 8;
+	}
+}
+
+static unsigned stored_0f38(const struct x86_instr *in, unsigned vector)
+{
+	unsigned pfx = prefix(in);
+
+	if (in->map == X86_MAP_EVEX && pfx == 2 &&
+	    (in->opcode & 0xcf) < 6 + 0u && in->opcode >= 0x10 &&
+	    in->opcode <= 0x35)
+		return vector / 2;
+	switch (in->opcode) {
+	case 0x2e:
+	case 0x2f:
+	case 0x8e:
+		return in->map == X86_MAP_VEX ? vector : 0;
+	case 0x63:
+	case 0x8a:
+	case 0x8b:
+		return in->map == X86_MAP_EVEX ? vector : 0;
+	default:
+		return 0;
+	}
+}
+
+static unsigned stored_0f3a(const struct x86_instr *in, unsigned vector)
+{
+	switch (in->opcode) {
+	case 0x14:
+		return 1;
+	case 0x15:
+		return 2;
+	case 0x16:
+		return is_wide_word(in) ? 8 : 4;
+	case 0x17:
+		return 4;
+	case 0x1d:
+		return is_wide(in) ? vector / 2 : 0;
+	case 0x19:
+	case 0x39:
+		return is_wide(in) ? 16 : 0;
+	case 0x1b:
+	case 0x3b:
+		return is_wide(in) ? 32 : 0;
+	default:
+		return 0;
+	}
+}
+
+/* Does SIB say more than an address? */
+static bool is_vsib(const struct x86_instr *in)
+{
+	return is_wide(in) && in->vex_map == 2 && (in->modrm & 7) == 4 &&
+	       (in->opcode == 0x4b || (in->opcode & 0xfc) == 0x90 ||
+		(in->opcode & 0xfc) == 0xa0 || (in->opcode & 0xfe) == 0xc6);
+}
+
+static void vector(struct accesses *a, const uint8_t *code, unsigned map)
+{
+	const struct x86_instr *in = a->in;
+	unsigned all = vector_size(in, code);
+	unsigned stored = map == 1   ? stored_0f(in, all)
+			  : map == 2 ? stored_0f38(in, all)
+				     : stored_0f3a(in, all);
+	bool odd = is_masked(in, code) || map == 2;
+
+	if (!has_memory(in))
+		return;
+	if (is_vsib(in))
+		add(a, X86_AT_ODD, (in->opcode & 0xfc) == 0xa0 ? W : R, 8);
+	else if (stored && odd)
+		add_most(a, X86_AT_OPERAND, W, stored);
+	else if (stored)
+		add(a, X86_AT_OPERAND, W, stored);
+	else if (map == 1)
+		add(a, X86_AT_OPERAND, R, read_0f(in, all));
+	else
+		add_most(a, X86_AT_OPERAND, R, all);
+}
+
+/* --- 0F ------------------------------------------------------------------- */
+
+static void group_15(struct accesses *a)
+{
+	static const uint16_t sizes[8] = { 512, 512, 4, 4, 4096, 4096, 4096 };
+	unsigned g = group(a->in);
+
+	if (g == 7 || prefix(a->in))
+		return;
+	if (has_memory(a->in) && g >= 4)
+		add_most(a, X86_AT_OPERAND, g == 5 ? R : W, sizes[g]);
+	else
+		operand(a, g == 1 || g == 2 ? R : W, sizes[g]);
+}
+
+static void group_9(struct accesses *a)
+{
+	unsigned g = group(a->in);
+
+	if (g == 1)
+		operand(a, RW, is_wide_word(a->in) ? 16 : 8);
+	else if (has_memory(a->in) && g < 6)
+		add_most(a, X86_AT_OPERAND, g == 3 ? R : W, 4096);
+}
+
+/* Of general registers. False: it is none of those. */
+static bool general_0f(struct accesses *a)
+{
+	const struct x86_instr *in = a->in;
+
+	switch (in->opcode) {
+	case 0x00:
+	case 0x01:
+		operand(a, group(in) < 2 || group(in) == 4 ? W : R, 10);
+		return true;
+	case 0x0d:
+	case 0x18 ... 0x1f:
+		return true;
+	case 0x40 ... 0x4f:
+	case 0xaf:
+	case 0xb8:
+	case 0xbc:
+	case 0xbd:
+		operand(a, R, operand_size(in));
+		return true;
+	case 0x90 ... 0x9f:
+		operand(a, W, 1);
+		return true;
+	case 0xa0:
+	case 0xa8:
+		add(a, X86_AT_PUSH, W, 8);
+		return true;
+	case 0xa1:
+	case 0xa9:
+		add(a, X86_AT_POP, R, 8);
+		return true;
+	case 0xa3:
+	case 0xab:
+	case 0xb3:
+	case 0xbb:
+		if (has_memory(in))
+			add(a, X86_AT_BITS, in->opcode == 0xa3 ? R : RW,
+			    operand_size(in));
+		return true;
+	case 0xa4:
+	case 0xa5:
+	case 0xac:
+	case 0xad:
+		operand(a, RW, operand_size(in));
+		return true;
+	case 0xba:
+		operand(a, group(in) == 4 ? R : RW, operand_size(in));
+		return true;
+	case 0xae:
+		group_15(a);
+		return true;
+	case 0xb0:
+	case 0xb1:
+	case 0xc0:
+	case 0xc1:
+		operand(a, RW, by_opcode(in));
+		return true;
+	case 0xb2:
+	case 0xb4:
+	case 0xb5:
+		operand(a, R, 10);
+		return true;
+	case 0xb6:
+	case 0xbe:
+		operand(a, R, 1);
+		return true;
+	case 0xb7:
+	case 0xbf:
+		operand(a, R, 2);
+		return true;
+	case 0xc3:
+		operand(a, W, operand_size(in));
+		return true;
+	case 0xc7:
+		group_9(a);
+		return true;
+	case 0xf7: /* maskmovdqu, whose ModRM is of registers */
+		add_most(a, X86_AT_RDI, W, 16);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void map_0f38(struct accesses *a, const uint8_t *code)
+{
+	const struct x86_instr *in = a->in;
+
+	if (in->opcode == 0xf0 || in->opcode == 0xf1)
+		operand(a,
+			in->opcode == 0xf1 && !(in->prefixes & X86_PFX_F2) ? W
+									   : R,
+			in->opcode == 0xf0 && in->prefixes & X86_PFX_F2
+				? 1
+				: operand_size(in));
+	else if (in->opcode == 0xf8)
+		add(a, X86_AT_ODD, RW, 64);
+	else if (in->opcode == 0xf9 || in->opcode == 0xf6)
+		operand(a, prefix(in) == 2 || prefix(in) == 1 ? RW : W,
+			is_wide_word(in) ? 8 : 4);
+	else
+		vector(a, code, 2);
+}
+
+unsigned x86_accesses(const struct x86_instr *in, const uint8_t *code,
+		      struct x86_access out[X86_ACCESS_MAX])
+{
+	struct accesses a = { .in = in, .out = out };
+
+	switch (in->map) {
+	case X86_MAP_MAIN:
+		main_map(&a);
+		break;
+	case X86_MAP_0F:
+		if (!general_0f(&a))
+			vector(&a, code, 1);
+		break;
+	case X86_MAP_0F38:
+		map_0f38(&a, code);
+		break;
+	case X86_MAP_0F3A:
+		vector(&a, code, 3);
+		break;
+	case X86_MAP_3DNOW:
+		operand(&a, R, 8);
+		break;
+	case X86_MAP_XOP:
+		vector(&a, code, 2);
+		break;
+	default:
+		if (in->vex_map == 1 && in->opcode == 0xae)
+			operand(&a, group(in) == 3 ? W : R, 4);
+		else if (in->vex_map == 1 && in->opcode == 0xf7)
+			add_most(&a, X86_AT_RDI, W, 16);
+		else
+			vector(&a, code, in->vex_map);
+	}
+	return a.n;
+}
+
+unsigned x86_disp_scale(const struct x86_instr *in, const uint8_t *code)
+{
+	struct x86_access all[X86_ACCESS_MAX];
+	unsigned n = x86_accesses(in, code, all);
+
+	return in->map == X86_MAP_EVEX && n ? all[0].size : 1;
+}
