@@ -197,6 +197,19 @@ static pid_t whom_to_wait_for(const struct linux_target *lt)
 	return list_entry(lt->moving.next, struct lwp, node)->tid;
 }
 
+/* Statuses of one after the other, until all that are there are taken. */
+#define FAIR_STATUSES 16
+
+/* Those whom wait4() prefers may stop so often that it never comes to others:
+ * see status.c. */
+static void hear_all(struct linux_target *lt)
+{
+	if (lt->n_moving < 2 || ++lt->n_heard < FAIR_STATUSES + lt->n_moving)
+		return;
+	lt->n_heard = 0;
+	lwps_collect(lt);
+}
+
 /* Blocks for a tick at most. */
 static bool next_patiently(struct linux_target *lt, struct stop *out)
 {
@@ -209,6 +222,7 @@ static bool next_patiently(struct linux_target *lt, struct stop *out)
 			affinity_restore(&lt->affinity);
 			return false;
 		}
+		hear_all(lt);
 		tid = lwp_wait(lt, whom_to_wait_for(lt), &status, true);
 		if (tid > 0) {
 			affinity_stopped(lt, tid);

@@ -155,6 +155,7 @@ struct linux_target {
 	struct list statuses; /* collected, in order: see status.c */
 	struct list ghosts;  /* processes: see release.c */
 	size_t n_moving, n_running;
+	size_t n_heard; /* statuses since all that were there were taken */
 	struct {
 		bool due; /* some thread of the pattern is to stop */
 		struct ptid who;

@@ -10,10 +10,11 @@
  * passes without one, so that a series of waits costs no timer calls. Being
  * periodic it needs no care for the race between its arrival and the wait.
  *
- * wait4() prefers the oldest child. Threads that stop again and again would
- * keep the others from being heard, and us from ever coming to an end: so now
- * and then all statuses that are there are taken in one go, and each is
- * handled before anything new is asked for.
+ * wait4() looks at our children first, from the oldest on, then at what else
+ * we trace, from the newest on. Threads that stop again and again would keep
+ * the others from being heard, and us from ever coming to an end: so now and
+ * then all statuses that are there are taken in one go, and each is handled
+ * before anything new is asked for.
  */
 #include <errno.h>
 #include <signal.h>
