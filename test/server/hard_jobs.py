@@ -200,7 +200,9 @@ def detached_while_it_is_stopped():
             p.hears("stopped 19")
             s.interrupt()
             equal(s.packet("D;%x" % p.child), "OK", "D")
-        equal(task_state(p.child), "T", "state")
+        # At PTRACE_DETACH the kernel wakes it, for it to stop anew.
+        check(until(lambda: task_state(p.child) == "T"), "state",
+              task_state(p.child))
         os.kill(p.child, signal.SIGCONT)
         p.hears("continued 0")
         check(until(lambda: task_state(p.child) == "S"), "it stands still")
@@ -231,7 +233,7 @@ def client_goes_while_it_is_stopped():
             p.hears("stopped 19")
             s.sock.close()
             time.sleep(0.1)
-            check(task_state(p.child) in ("T", "t"), "it runs")
+            check(until(lambda: task_state(p.child) in ("T", "t")), "it runs")
             os.kill(p.child, signal.SIGCONT)
             p.hears("continued 0")
             check(until(lambda: task_state(p.child) == "S"), "stands still")
