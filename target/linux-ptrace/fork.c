@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
+#include "target/linux-ptrace/syscall.h"
 #include "target/syscalls.h"
 
 static void points_copy(struct linux_target *lt, struct process *from,
@@ -106,9 +107,10 @@ static bool take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
 /* What clone() makes without CLONE_THREAD but with CLONE_VM is a thread to a
  * debugger: it runs in the same memory, breakpoints included. The leader says
  * nothing of that when it has ended before the others. */
-static bool shares_memory(const struct lwp *parent, pid_t child)
+static bool shares_memory(struct lwp *parent, pid_t child)
 {
-	return syscall(SYS_kcmp, parent->tid, child, KCMP_VM, 0, 0) == 0;
+	return !syscall_copies_memory(parent) &&
+	       syscall(SYS_kcmp, parent->tid, child, KCMP_VM, 0, 0) == 0;
 }
 
 bool fork_take(struct linux_target *lt, struct lwp *lwp, int event)

@@ -265,6 +265,10 @@ ssize_t linux_read_mem(struct target *t, struct process *p, uint64_t addr,
 		       void *buf, size_t len);
 ssize_t linux_write_mem(struct target *t, struct process *p, uint64_t addr,
 			const void *buf, size_t len);
+/* Where memory has the bytes of was they become those of now: 1; 0 where it
+ * has others, or -EFAULT. len is that of a breakpoint. */
+int linux_exchange_mem(struct target *t, struct process *p, uint64_t addr,
+		       const uint8_t *was, const uint8_t *now, size_t len);
 extern const struct target_object_ops linux_object_ops;
 
 int linux_thread_core(struct target *t, struct thread *th);

@@ -59,17 +59,14 @@ static bool taken_from_other(struct target *t, struct process *p,
 static int sw_take_out(struct target *t, struct process *p, struct point *pt)
 {
 	const struct arch *a = p->arch;
-	uint8_t now[ARCH_TRAP_MAX];
+	int r;
 
 	pt->inserted = false;
-	if (linux_read_mem(t, p, pt->addr, now, a->trap_len) != a->trap_len)
-		return -EFAULT;
 	/* Memory mapped anew since then is not ours to change. */
-	if (memcmp(now, a->trap, a->trap_len))
-		return 0;
-	if (linux_write_mem(t, p, pt->addr, pt->shadow, a->trap_len) !=
-	    a->trap_len)
-		return -EFAULT;
+	r = linux_exchange_mem(t, p, pt->addr, a->trap, pt->shadow,
+			       a->trap_len);
+	if (r <= 0)
+		return r;
 	if (!taken_from_other(t, p, pt))
 		return 0;
 	linux_write_mem(t, p, pt->addr, a->trap, a->trap_len);

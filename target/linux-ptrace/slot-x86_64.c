@@ -422,10 +422,12 @@ void slots_remove(struct linux_target *lt, struct process *p)
 	struct thread *th;
 	struct lwp *lwp;
 
+	if (!inf->slots)
+		return;
 	list_each(th, &p->threads, node)
 		slot_leave(lwp_of(th));
 	lwp = lwp_to_inject(p);
-	if (!inf->slots || p->points->refs > 1 || !lwp)
+	if (p->points->refs > 1 || !lwp)
 		return;
 	for (size_t i = 0; i < inf->slots->n_regions; i++) {
 		const uint64_t args[6] = { inf->slots->regions[i]->base,

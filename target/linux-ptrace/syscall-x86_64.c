@@ -4,8 +4,10 @@
  * behind an int $0x80 of the vDSO, which the kernel uses to restart calls.
  */
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/mem.h"
@@ -51,6 +53,17 @@ uint32_t syscall_shown(struct lwp *lwp)
 bool syscall_was_cancelled(struct lwp *lwp, uint32_t nr)
 {
 	return syscall_shown(lwp) == (uint32_t)-1 && !returns_from_handler(nr);
+}
+
+/* By their numbers: those of the i386 calls 56 and 57 make nothing. */
+bool syscall_copies_memory(struct lwp *lwp)
+{
+	const struct user_regs_struct *regs = lwp_regs(lwp);
+
+	if (!regs)
+		return false;
+	return regs->orig_rax == SYS_fork ||
+	       (regs->orig_rax == SYS_clone && !(regs->rdi & CLONE_VM));
 }
 
 /* To the next stop of a system call, by whatever stops lie before it. */

@@ -55,6 +55,11 @@ bool syscall_was_cancelled(struct lwp *lwp, uint32_t nr);
  * entry was not seen. */
 uint32_t syscall_shown(struct lwp *lwp);
 
+/* The lwp has stopped in a call that made another task. Do its registers say
+ * that it is a process with a memory of its own? The flags of clone3() are in
+ * memory that may have changed since. */
+bool syscall_copies_memory(struct lwp *lwp);
+
 /*
  * Takes an lwp that is at the entry of a call back to before its instruction,
  * and to the entry again, so that something else can be executed between. No
