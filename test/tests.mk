@@ -149,6 +149,9 @@ TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),\
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-ring),\
 	'translate/$(t)=env TR_REPEAT=30 $(T)/translate/flow-check --recent \
 	$(T)/inferiors/tr_flow-static branches')
+TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-late),\
+	'translate/$(t)=env TR_REPEAT=30 $(T)/translate/flow-check --alone \
+	$(T)/inferiors/tr_flow-static branches')
 # Far from server/kills: who survives a kill depends on who gets a processor.
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),kills_followed),\
 	'translate/$(t)=python3 test/server/$(t).py --server $(SERVER) \

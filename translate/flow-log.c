@@ -178,9 +178,12 @@ static bool is_full(const struct flow_log *log, uint32_t chunk)
 			       __ATOMIC_RELAXED);
 }
 
+/* Up to what the thread has written by now; less of what it goes on to write
+ * meanwhile. */
 static bool read_all(struct flow_log *log)
 {
 	uint32_t chunk, end, done = 0;
+	bool left;
 
 	do {
 		end = next_word(log, &chunk);
@@ -192,10 +195,11 @@ static bool read_all(struct flow_log *log)
 			   end - log->word);
 		done += end - log->word;
 		log->word = end;
-		if (end == FLOW_WORDS && chunk != log->chunk)
+		left = end == FLOW_WORDS && chunk != log->chunk &&
+		       chunk != CHUNK_NONE;
+		if (left)
 			chunk_free(log);
-	} while (chunk != log->chunk && chunk != CHUNK_NONE &&
-		 done < FLOW_CHUNKS * FLOW_WORDS);
+	} while (left && done < FLOW_CHUNKS * FLOW_WORDS);
 	return done > FLOW_WORDS / 4;
 }
 

@@ -5,15 +5,18 @@
  * MODE_COUNT. The first two are to be the same, and the blocks as many as the
  * third has counted.
  *
- *	flow-check [--recent] [--cache BYTES] PROGRAM [ARG...]
+ *	flow-check [--recent] [--alone] [--cache BYTES] PROGRAM [ARG...]
  *
- * --recent: with a ring, of which the end is compared. The program has one
+ * --recent: with a ring, of which the end is compared. --alone: no thread of
+ * the server's own can be made, so that logs are read late. The program has one
  * thread, and does the same each time. Steps of one instruction that stays
  * where it is are one (rep); one that a signal kept from being executed is
  * none. Exits 0 when all is the same.
  */
+#include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,6 +113,23 @@ static int step_all(char **argv, struct list_of_pcs *l)
 		signo = why == SIGNALLED ? WSTOPSIG(status) : 0;
 		was_executed = why == STEPPED;
 	}
+}
+
+/* --- alone ---------------------------------------------------------------- */
+
+static bool is_alone;
+
+/* In place of the library's. */
+int pthread_create(pthread_t *thread, const pthread_attr_t *attr,
+		   void *(*start)(void *), void *arg)
+{
+	int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *),
+		      void *);
+
+	if (is_alone)
+		return EAGAIN;
+	*(void **)&create = dlsym(RTLD_NEXT, "pthread_create");
+	return create(thread, attr, start, arg);
 }
 
 /* --- followed ------------------------------------------------------------- */
@@ -397,6 +417,8 @@ int main(int argc, char **argv)
 	for (argv++, argc--; argc && argv[0][0] == '-'; argv++, argc--) {
 		if (!strcmp(argv[0], "--recent"))
 			recent = true;
+		else if (!strcmp(argv[0], "--alone"))
+			is_alone = true;
 		else if (!strcmp(argv[0], "--uncounted"))
 			counts = false;
 		else if (argc > 1 && !strcmp(argv[0], "--cache"))
