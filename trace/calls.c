@@ -20,19 +20,34 @@ static const struct story_block *block_at(const struct calls *c, uint32_t block)
 	return &c->run->blocks[block];
 }
 
+static const struct story_step *step_at(const struct calls *c, uint32_t block)
+{
+	return &c->run->steps[block];
+}
+
 /* --- the stack ------------------------------------------------------------ */
 
-static void push(struct calls *c, const struct call *call)
+/* Written in place: millions are made in a second. */
+static void push(struct calls *c, enum call_kind kind, uint32_t site,
+		 uint64_t back, uint32_t function)
 {
+	struct call *top;
+
 	if (c->n == c->cap) {
 		c->cap = c->cap ? 2 * c->cap : 64;
 		c->stack = xrealloc(c->stack, c->cap * sizeof(*c->stack));
 	}
-	c->stack[c->n++] = *call;
-	calls_top(c)->since = c->now;
-	c->function = call->function;
+	top = &c->stack[c->n++];
+	top->back = back;
+	top->since = c->now;
+	top->site = site;
+	top->function = function;
+	top->edge = top->node = 0;
+	top->level = 0;
+	top->kind = (uint8_t)kind;
+	c->function = function;
 	if (c->to.enter)
-		c->to.enter(c->to.user, c, calls_top(c));
+		c->to.enter(c->to.user, c, top);
 }
 
 /* Those from that one on are over. */
@@ -72,11 +87,7 @@ static uint32_t caller(const struct calls *c, const struct call *call)
 
 static void push_tail(struct calls *c, uint32_t site, uint32_t function)
 {
-	push(c, &(struct call){
-			.kind = CALL_TAIL,
-			.site = site,
-			.function = function,
-		});
+	push(c, CALL_TAIL, site, 0, function);
 }
 
 /* The linker's own part is not between a stub and what it is linked to. */
@@ -156,36 +167,26 @@ static uint32_t jump(struct calls *c, uint32_t prev, uint32_t block)
 
 /* --- calls, returns, signals ---------------------------------------------- */
 
-static uint64_t behind(const struct story_block *b)
-{
-	return b->begin + b->bytes;
-}
-
 static uint32_t call(struct calls *c, uint32_t prev, uint32_t block)
 {
-	const struct story_block *b = block_at(c, block);
-	uint64_t back = behind(block_at(c, prev));
+	const struct story_step *to = step_at(c, block);
+	uint64_t back = step_at(c, prev)->behind;
 
 	/* How position-independent code asks where it is. */
-	if (b->begin == back && b->function == c->function)
+	if (to->begin == back && to->function == c->function)
 		return prev;
-	push(c, &(struct call){
-			.kind = CALL_REAL,
-			.back = back,
-			.site = prev,
-			.function = b->function,
-		});
+	push(c, CALL_REAL, prev, back, to->function);
 	return 0;
 }
 
 static uint32_t ret(struct calls *c, uint32_t prev, uint32_t block)
 {
-	const struct story_block *b = block_at(c, block);
+	const struct story_step *to = step_at(c, block);
 	uint32_t least = c->n > SEARCHED ? c->n - SEARCHED : 0;
 
 	for (uint32_t i = c->n; i-- > least;) {
-		if (c->stack[i].back == b->begin)
-			return leave_for(c, i, b->function);
+		if (c->stack[i].back == to->begin)
+			return leave_for(c, i, to->function);
 	}
 	return jump(c, prev, block);
 }
@@ -233,11 +234,7 @@ static uint32_t signal_handler(struct calls *c, uint32_t prev, uint32_t block)
 	c->interrupted = false;
 	if (is_within(block_at(c, prev), b->begin))
 		return prev;
-	push(c, &(struct call){
-			.kind = CALL_SIGNAL,
-			.site = prev,
-			.function = b->function,
-		});
+	push(c, CALL_SIGNAL, prev, 0, b->function);
 	return 0;
 }
 
@@ -251,7 +248,7 @@ static uint32_t begin(struct calls *c, uint32_t block)
 			push_tail(c, 0, function);
 		return 0;
 	}
-	push(c, &(struct call){ .kind = CALL_ENTRY, .function = function });
+	push(c, CALL_ENTRY, 0, 0, function);
 	return 0;
 }
 

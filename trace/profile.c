@@ -22,7 +22,8 @@ struct thread_profile {
 	uint32_t cap_depth;
 	uint8_t level;
 	uint32_t node;
-	uint64_t told; /* calls.now when the node's cost was added last */
+	uint64_t told;	/* calls.now when the node's cost was added last */
+	uint32_t *edge; /* of the piece that is begun */
 };
 
 /* --- blocks --------------------------------------------------------------- */
@@ -64,6 +65,8 @@ static void add_piece(struct profile *p, uint32_t way, uint32_t at)
 		p->pieces = grown(p->pieces, cap, p->cap_pieces,
 				  sizeof(*p->pieces));
 	}
+	if (at)
+		p->pieces[p->n_pieces - 1].more = true;
 	p->pieces[p->n_pieces++] = (struct profile_piece){
 		.first = block,
 		.function = s->function,
@@ -98,7 +101,7 @@ static void take_way(void *user, uint32_t way)
 	const uint32_t *blocks = story_blocks(p->run, way);
 	uint32_t cap = p->cap_ways;
 
-	if (way + 2 > cap) {
+	if (way >= cap) {
 		p->cap_ways = 2 * way + 4096;
 		p->pieces_of = grown(p->pieces_of, cap, p->cap_ways,
 				     sizeof(*p->pieces_of));
@@ -109,28 +112,49 @@ static void take_way(void *user, uint32_t way)
 			add_piece(p, way, i);
 		extend_piece(p, blocks[i]);
 	}
-	p->pieces_of[way + 1] = p->n_pieces;
-	if (p->n_pieces == p->pieces_of[way] + 1)
-		p->pieces[p->n_pieces - 1].alone =
-			p->pieces[p->n_pieces - 1].function;
 }
 
 /* --- calls ---------------------------------------------------------------- */
 
-static uint32_t call_of(struct profile *p, const struct profile_call *c)
+static uint32_t call_add(struct profile *p, uint32_t site, unsigned site_level,
+			 uint32_t function, unsigned level)
 {
-	uint32_t i;
+	uint32_t i = ADD(p->calls, p->n_calls, p->cap_calls);
 
-	for (i = p->first_call[c->site]; i; i = p->calls[i].next) {
-		if (p->calls[i].function == c->function &&
-		    p->calls[i].level == c->level &&
-		    p->calls[i].site_level == c->site_level)
-			return i;
+	p->calls[i] = (struct profile_call){
+		.site = site,
+		.site_level = (uint8_t)site_level,
+		.function = function,
+		.level = (uint8_t)level,
+		.next = p->first_call[site],
+	};
+	p->first_call[site] = i;
+	return i;
+}
+
+static bool is_call(const struct profile_call *c, uint32_t site,
+		    unsigned site_level, uint32_t function, unsigned level)
+{
+	return c->site == site && c->site_level == site_level &&
+	       c->function == function && c->level == level;
+}
+
+/* Mostly it is the one that led to the same piece before. */
+static uint32_t call_of(struct thread_profile *t, uint32_t site,
+			unsigned site_level, uint32_t function, unsigned level)
+{
+	struct profile *p = t->p;
+	uint32_t i = *t->edge;
+
+	if (i && is_call(&p->calls[i], site, site_level, function, level))
+		return i;
+	for (i = p->first_call[site]; i; i = p->calls[i].next) {
+		if (is_call(&p->calls[i], site, site_level, function, level))
+			break;
 	}
-	i = ADD(p->calls, p->n_calls, p->cap_calls);
-	p->calls[i] = *c;
-	p->calls[i].next = p->first_call[c->site];
-	p->first_call[c->site] = i;
+	if (!i)
+		i = call_add(p, site, site_level, function, level);
+	*t->edge = i;
 	return i;
 }
 
@@ -190,12 +214,8 @@ static void enter(void *user, struct calls *c, struct call *top)
 	t->level = top->level = (*depth_of(t, top->function))++ > 0;
 	(void)c;
 	if (top->site) {
-		top->edge = call_of(p, &(struct profile_call){
-					       .site = top->site,
-					       .site_level = before,
-					       .function = top->function,
-					       .level = top->level,
-				       });
+		top->edge = call_of(t, top->site, before, top->function,
+				    top->level);
 		p->calls[top->edge].count++;
 	}
 	if (!(p->wants & PROFILE_TREE))
@@ -257,68 +277,44 @@ static struct thread_profile *profile_of(struct profile *p,
 	return t;
 }
 
-static void take_pieces(struct thread_profile *t, struct profile_piece *s,
-			const struct profile_piece *end)
+/* There are hundreds of millions in a second, most of them in the function that
+ * is being executed: what they use is at hand, and written back where calls are
+ * looked at. */
+static void take_calls(struct thread_profile *t, const uint32_t *ways, size_t n)
 {
 	struct profile *p = t->p;
 	struct calls *c = &t->calls;
-	uint32_t before;
-
-	for (; s < end; s++) {
-		before = c->prev;
-		if (!c->straight || s->function != c->function)
-			before = calls_move(c, s->first);
-		if (p->wants & PROFILE_FLOWS)
-			count_flow(p, before, s->first, 1);
-		s->counts[t->level]++;
-		c->straight = s->straight;
-		c->now += s->instructions;
-		c->prev = s->last;
-	}
-}
-
-/* There are hundreds of millions in a second, most of them in the function that
- * is being executed. Returns how many there were of these. */
-static size_t take_straight(struct thread_profile *t, const uint32_t *ways,
-			    size_t n)
-{
-	const struct profile *p = t->p;
-	struct profile_piece *pieces = p->pieces, *s = NULL;
-	const uint32_t *of = p->pieces_of;
-	uint32_t function = t->calls.function;
-	uint64_t now = t->calls.now;
+	uint32_t function = c->function, prev = c->prev, before;
+	bool straight = c->straight, flows = p->wants & PROFILE_FLOWS;
+	uint64_t now = c->now;
 	unsigned level = t->level;
-	size_t i;
-
-	for (i = 0; i < n; i++) {
-		struct profile_piece *next = &pieces[of[ways[i]]];
-
-		if (next->alone != function || (s && !s->straight))
-			break;
-		s = next;
-		s->counts[level]++;
-		now += s->instructions;
-	}
-	if (s) {
-		t->calls.now = now;
-		t->calls.straight = s->straight;
-		t->calls.prev = s->last;
-	}
-	return i;
-}
-
-static void take_calls(struct thread_profile *t, const uint32_t *ways, size_t n)
-{
-	const struct profile *p = t->p;
-	bool quick = !(p->wants & PROFILE_FLOWS);
 
 	for (size_t i = 0; i < n; i++) {
-		if (quick && t->calls.straight)
-			i += take_straight(t, ways + i, n - i);
-		if (i < n)
-			take_pieces(t, p->pieces + p->pieces_of[ways[i]],
-				    p->pieces + p->pieces_of[ways[i] + 1]);
+		struct profile_piece *s = &p->pieces[p->pieces_of[ways[i]]];
+
+		for (;; s++) {
+			before = prev;
+			if (!straight || s->function != function) {
+				c->now = now;
+				c->prev = prev;
+				t->edge = &s->edge;
+				before = calls_move(c, s->first);
+				function = c->function;
+				level = t->level;
+			}
+			if (flows)
+				count_flow(p, before, s->first, 1);
+			s->counts[level]++;
+			now += s->instructions;
+			straight = s->straight;
+			prev = s->last;
+			if (!s->more)
+				break;
+		}
 	}
+	c->now = now;
+	c->prev = prev;
+	c->straight = straight;
 }
 
 static void take_ways(void *user, struct story_thread *th, const uint32_t *ways,

@@ -59,10 +59,11 @@ struct profile_flow {
 struct profile_piece {
 	uint64_t counts[LEVELS];
 	uint32_t first, last, function; /* blocks, and theirs */
-	uint32_t alone; /* the function again, if it is all of its way */
 	uint32_t instructions;
-	uint32_t way, at, n; /* blocks of that way, from there on */
+	uint32_t edge;	     /* the call that led to it last; 0: none did yet */
 	bool straight;	     /* the last block leads into its function too */
+	bool more;	     /* the next one is of the same way */
+	uint32_t way, at, n; /* blocks of that way, from there on */
 };
 
 struct profile {

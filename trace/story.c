@@ -242,6 +242,8 @@ static uint32_t block_add(struct story *r, const struct story_block *b)
 	r->blocks[n] = *b;
 	step = &r->steps[n];
 	*step = (struct story_step){ 0 };
+	step->begin = b->begin;
+	step->behind = b->begin + b->bytes;
 	step->instructions = (uint16_t)b->instructions;
 	step->end = b->end;
 	if (r->wants_functions)

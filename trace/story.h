@@ -84,6 +84,7 @@ struct story_block {
 
 /* What who goes through all blocks that ran wants of each, together. */
 struct story_step {
+	uint64_t begin, behind; /* places: its first byte; behind its last */
 	uint32_t function;
 	uint16_t instructions;
 	uint8_t end;
