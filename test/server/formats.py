@@ -290,6 +290,42 @@ def a_broken_trace_file_is_refused():
                 125)
 
 
+THREAD, PATH, WAYS = 5, 6, 8
+
+
+def frame(kind, thread, data):
+    """One that is not compressed, as doc/trace-file.md has it."""
+    return struct.pack("<IIII", kind, len(data), 0, thread) + data
+
+
+def begun(thread):
+    """Of image 1, and ids that nobody else has."""
+    return frame(THREAD, thread, b"\x01\xff\x7f\xff\x7f")
+
+
+@case(peer=OURS, seconds=60)
+def ways_of_no_blocks_and_paths_of_no_ways_are_refused():
+    with Files() as f:
+        f.trace({"record": "record"}, "profiled", "plain")
+        whole = f.read("record")
+        far = b"\xfe\xff\xff\xff\x0f"  # a number of a block, or of a way
+        for kind, data, status in [
+                (WAYS, b"\x02\x02\x02", 0), (WAYS, b"", 0),
+                (PATH, b"\x00\x03\x00\x00\x02", 0),
+                (WAYS, b"\x00", 125),                 # of no block
+                (WAYS, b"\x81\x02" + 257 * b"\x00", 125),
+                (WAYS, b"\x03\x02\x02", 125),         # one is missing
+                (WAYS, b"\x01" + far, 125), (WAYS, b"\x01\x01", 125),
+                (PATH, b"\x00" + far, 125),
+                (PATH, b"\x00\x00\x07", 125)]:        # of no escape
+            with open(f.path("more"), "wb") as out:
+                out.write(whole)
+                out.write(begun(9) if kind == PATH else b"")
+                out.write(frame(kind, 9, data))
+            run([OPTIONS.server, "report", "--format=counts", f.path("more")],
+                status)
+
+
 @case(peer=OURS)
 def a_trace_is_there_when_its_writer_is_killed():
     with Files() as f:
