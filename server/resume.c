@@ -135,8 +135,26 @@ static int resume_signal(struct session *s, struct args *a,
 	return resume_old(s, a, kind, signo, out);
 }
 
+/*
+ * With C and no thread for it (Hc) lldb sends the program a signal, as `process
+ * signal' does: all go on, and then it comes, as from anywhere else.
+ */
+static int send_signal(struct session *s, struct args *a, struct buf *out)
+{
+	struct process *p = session_process(s);
+	int signo;
+
+	if (!take_signal(s, a, &signo))
+		return -EPROTO;
+	if (p && kill(p->pid, signo) < 0)
+		return -errno;
+	return resume_old(s, a, RESUME_CONT, 0, out);
+}
+
 int pk_continue_signal(struct session *s, struct args *a, struct buf *out)
 {
+	if (s->lldb.on && s->continued.tid <= 0)
+		return send_signal(s, a, out);
 	return resume_signal(s, a, RESUME_CONT, out);
 }
 

@@ -99,7 +99,8 @@ static int make_libraries(struct session *s, const char *annex, struct buf *out)
 		return r;
 	r = svr4_list(s->target, p, &query, &list);
 	if (r >= 0) {
-		xml_libraries_begin(out, list.main_lm);
+		/* lldb takes it for the address of the loader's r_debug. */
+		xml_libraries_begin(out, s->lldb.on ? 0 : list.main_lm);
 		for (size_t i = 0; i < list.n; i++) {
 			struct xml_library x = {
 				.name = list.libs[i].name,
