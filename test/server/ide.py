@@ -24,7 +24,8 @@ def fitted(text, port):
     return text.replace("${workspaceFolder}/hello", inferior(PROGRAM)) \
         .replace("$PROJECT_DIR$/hello", inferior(PROGRAM)) \
         .replace("${workspaceFolder}", os.path.dirname(inferior(PROGRAM))) \
-        .replace("localhost:1234", "localhost:%d" % port)
+        .replace("localhost:1234", "localhost:%d" % port) \
+        .replace('"gdb-remote-port": 1234', '"gdb-remote-port": %d' % port)
 
 
 def launch_json(name, port):
