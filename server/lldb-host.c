@@ -74,22 +74,27 @@ int pk_host_info(struct session *s, struct args *a, struct buf *out)
 	return REPLY_NOW;
 }
 
-int pk_process_info(struct session *s, struct args *a, struct buf *out)
+int lldb_put_process(pid_t pid, unsigned word, struct buf *out)
 {
-	struct process *p = session_process(s);
 	struct process_facts f;
 
-	(void)a;
-	if (!p || process_facts_read(&f, p->pid) < 0)
+	if (process_facts_read(&f, pid) < 0)
 		return -ESRCH;
 	buf_printf(out,
 		   "pid:%x;parent-pid:%x;real-uid:%x;real-gid:%x;"
 		   "effective-uid:%x;effective-gid:%x;",
-		   p->pid, f.parent, f.uid, f.gid, f.euid, f.egid);
-	put_text(out, "triple", lldb_triple(p->arch->word));
-	buf_printf(out, "ostype:linux;endian:little;ptrsize:%u;",
-		   p->arch->word);
+		   pid, f.parent, f.uid, f.gid, f.euid, f.egid);
+	put_text(out, "triple", lldb_triple(word));
+	buf_printf(out, "ostype:linux;endian:little;ptrsize:%u;", word);
 	return REPLY_NOW;
+}
+
+int pk_process_info(struct session *s, struct args *a, struct buf *out)
+{
+	struct process *p = session_process(s);
+
+	(void)a;
+	return p ? lldb_put_process(p->pid, p->arch->word, out) : -ESRCH;
 }
 
 int pk_watchpoint_info(struct session *s, struct args *a, struct buf *out)

@@ -36,7 +36,7 @@ static bool take_decimal(struct args *a, unsigned long *v)
 }
 
 /* LENGTH,NUMBER,HEX,...: how many digits, which word it is, the word. */
-static char **take_words(struct args *a)
+char **lldb_take_words(struct args *a)
 {
 	size_t max = args_left(a) / 2 + 1, n = 0;
 	char **v = xcalloc(max + 1, sizeof(*v));
@@ -59,7 +59,7 @@ static char **take_words(struct args *a)
 
 int pk_launch(struct session *s, struct args *a, struct buf *out)
 {
-	char **words = take_words(a);
+	char **words = lldb_take_words(a);
 	int r;
 
 	if (!words)

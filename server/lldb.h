@@ -73,6 +73,13 @@ void lldb_describe(struct session *s, const struct stop *st, struct buf *out);
 /* All threads as JSON; brief: why those stopped that did, no registers. */
 void lldb_put_threads(struct session *s, bool brief, struct buf *out);
 
+/* What A says to start: a vector of words, for words_free(); NULL: malformed. */
+char **lldb_take_words(struct args *a);
+
+/* What qProcessInfo answers of a process, whose pointers have so many bytes.
+ * -ESRCH. */
+int lldb_put_process(pid_t pid, unsigned word, struct buf *out);
+
 /* x86_64-pc-linux-gnu, by the size of a pointer. */
 const char *lldb_triple(unsigned word);
 

@@ -164,6 +164,7 @@ static void serve_client(struct platform *p, struct link *link)
 	link_describe(link, &who);
 	fprintf(stderr, "Platform connection from %s\n", buf_str(&who));
 	buf_fini(&who);
+	p->session->lldb.by_default = true;
 	session_connect(p->session, link, NULL);
 	platform_serve(p);
 }

@@ -45,6 +45,7 @@ struct platform {
 			      * in by, or NULL; borrowed */
 	struct list servers; /* struct platform_server */
 	unsigned n_servers;  /* that were ever started */
+	pid_t launched;	     /* by A; 0: none */
 };
 
 struct platform_server {

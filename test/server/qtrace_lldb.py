@@ -1,35 +1,16 @@
 #!/usr/bin/env python3
 """lldb's command `qtrace', in every lldb that there is: the script from the
 build, and as the server has it."""
-import glob
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 
-from rsp import OPTIONS, Session, Skip, case, check, equal, inferior, main, \
+from lldbs import environment, lldbs
+from rsp import OPTIONS, Session, case, check, equal, inferior, main, \
     until
 
 OURS = "it does not translate"
-
-
-def lldbs():
-    found = sorted(glob.glob("/usr/bin/lldb-[0-9][0-9]"))
-    found += [p for p in [shutil.which("lldb")] if p and not found]
-    if not found:
-        raise Skip("no lldb here")
-    return found
-
-
-def environment(lldb):
-    """Debian's package of 14 does not find its own modules, and takes another
-    Python's if that is first on the path."""
-    version = re.sub(r"\D", "", os.path.basename(os.path.realpath(lldb)))
-    where = glob.glob("/usr/lib/llvm-%s/lib/python3*/*-packages/lldb/"
-                      "__init__.py" % (version or "*"))
-    path = [os.path.dirname(os.path.dirname(p)) for p in where]
-    return dict(os.environ, PYTHONPATH=":".join(path), PATH="/usr/bin:/bin")
 
 
 def debug(lldb, commands, *args):

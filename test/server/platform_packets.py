@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """`tracestub platform': each packet by a client of our own. What lldb makes of
-it is lldb_platform.py's."""
+it is platform_lldb.py's."""
 import hashlib
 import json
 import os
@@ -12,80 +12,10 @@ import tempfile
 import time
 
 from cli_client import Gone, dial
+from platform_client import Platform, gone, hexed, launch
 from rsp import OPTIONS, case, check, equal, inferior, main, task_state, until
 
 OURS = "it has no platform"
-
-
-def hexed(text):
-    return text.encode().hex()
-
-
-class Platform:
-    """One that listens, and a folder for it to work in."""
-
-    def __init__(self, *options, listen="localhost:0", cwd=None):
-        self.tmp = tempfile.TemporaryDirectory(prefix="tracestub-test.")
-        self.port_file = self.tmp.name + "/port"
-        self.errors = tempfile.TemporaryFile()
-        self.clients = []
-        self.server = subprocess.Popen(
-            [os.path.abspath(OPTIONS.server), "platform", "--listen", listen, "--socket-file",
-             self.port_file, *options], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=self.errors, cwd=cwd)
-        try:
-            check(until(lambda: os.path.exists(self.port_file) or
-                        self.server.poll() is not None, 10), "no port file")
-            check(os.path.exists(self.port_file), self.said())
-        except BaseException:
-            self.__exit__()
-            raise
-        with open(self.port_file, encoding="utf-8") as f:
-            self.where = f.read()
-
-    def said(self):
-        self.errors.seek(0)
-        return self.errors.read().decode()
-
-    def dial(self):
-        where = self.where if "/" in self.where else \
-            ("127.0.0.1", int(self.where))
-        client = dial(where)
-        self.clients.append(client)
-        return client
-
-    def path(self, name):
-        return self.tmp.name + "/" + name
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for client in self.clients:
-            client.close()
-        self.server.send_signal(signal.SIGTERM)
-        try:
-            self.server.wait(5)
-        except subprocess.TimeoutExpired:
-            self.server.kill()
-            self.server.wait()
-        said = self.said()
-        self.errors.close()
-        self.tmp.cleanup()
-        check("Sanitizer" not in said and "runtime error" not in said, said)
-
-
-def launch(client, rest=""):
-    """(pid, port, path of the socket)"""
-    reply = client.ask("qLaunchGDBServer;host:here;" + rest)
-    found = re.fullmatch(r"pid:(\d+);port:(\d+);(socket_name:(\w+);)?", reply)
-    check(found, "qLaunchGDBServer:", reply)
-    path = bytes.fromhex(found[4]).decode() if found[4] else None
-    return int(found[1]), int(found[2]), path
-
-
-def gone(pid):
-    return task_state(pid) in ("", "Z", "X")
 
 
 @case(peer=OURS)
@@ -209,6 +139,42 @@ def files_are_written_with_flags_of_lldb():
         os.symlink("new", p.path("link"))
         equal(c.ask("vFile:open:%s,20000000,0" % hexed(p.path("link")))[:3],
               "F-1", "a link that is not to be followed")
+
+
+@case(peer=OURS)
+def programs_that_nobody_debugs():
+    with Platform() as p:
+        c = p.dial()
+
+        def start(*words):
+            return c.ask("A" + ",".join("%d,%d,%s" % (
+                2 * len(w), i, hexed(w)) for i, w in enumerate(words)))
+        equal(c.ask("qC"), "QC0", "at first")
+        equal(start(p.path("no"))[:1], "E", "nothing to start")
+        check(re.fullmatch(r"Ecannot run .*/no: No such file.*",
+                           c.ask("qLaunchSuccess")), "why")
+        equal(c.ask("qC"), "QC0", "after that")
+        equal(c.ask("QEnvironment:WORD=of mine"), "OK", "environment")
+        equal(c.ask("QSetWorkingDir:" + hexed(p.tmp.name)), "OK", "directory")
+        equal(c.ask("QSetSTDOUT:" + hexed(p.path("out"))), "OK", "output")
+        equal(start("sh", "-c", "pwd; echo $WORD $1; cat; sleep 100", "x",
+                    "an argument"), "OK", "A")
+        equal(c.ask("qLaunchSuccess"), "OK")
+        pid = int(c.ask("qC")[2:], 16)
+        info = c.ask("qProcessInfo")
+        check(info.startswith("pid:%x;" % pid) and "ptrsize:8;" in info, info)
+        want = p.tmp.name + "\nof mine an argument\n"
+
+        def wrote():
+            with open(p.path("out"), encoding="utf-8") as f:
+                return f.read() == want
+        check(until(wrote), "its output")
+        equal(open("/proc/%d/status" % pid, encoding="utf-8").read()
+              .split("TracerPid:")[1].split()[0], "0", "its tracer")
+        p.clients.remove(c)
+        c.close()
+        check(not gone(pid), "it went with the connection")
+        os.killpg(pid, signal.SIGKILL)
 
 
 @case(peer=OURS)
