@@ -201,6 +201,11 @@ int pk_detach(struct session *s, struct args *a, struct buf *out)
 		p = process_find(s->target, (pid_t)pid);
 	if (!p && !session_forget_end(s, (pid_t)pid))
 		return -ESRCH;
+	if (p && trace_outlives(s)) {
+		session_leave(s, p);
+		buf_puts(out, "OK");
+		return REPLY_NOW;
+	}
 	if (p) {
 		started = !p->attached;
 		pid = (uint64_t)p->pid;

@@ -251,6 +251,13 @@ void session_run(struct session *s)
 		let_run(s, p);
 }
 
+void session_leave(struct session *s, struct process *p)
+{
+	nonstop_forget(s, p->pid);
+	traced_points_unask(s->target, p);
+	let_run(s, p);
+}
+
 void session_disconnect(struct session *s)
 {
 	struct link *link = s->link;

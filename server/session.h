@@ -126,6 +126,10 @@ bool session_forget_end(struct session *s, pid_t pid);
 /* Programs run without waiting for a client; one that comes stops them. */
 void session_run(struct session *s);
 
+/* The client is done with the process, which runs on and stays ours, as it is
+ * being traced: whoever comes next finds it. */
+void session_leave(struct session *s, struct process *p);
+
 /* The client has gone, or never came; see lifecycle in doc/server.md. */
 void session_disconnect(struct session *s);
 

@@ -126,7 +126,8 @@ static const struct point *point_to_pass(struct linux_target *lt,
 
 	if (lwp->over && !lwp->in_slot) {
 		flush_registers(lt, lwp);
-		pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
+		if (!syscall_restarts(lwp))
+			pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
 	}
 	lwp->over = false;
 	return pt && pt->inserted ? pt : NULL;

@@ -66,6 +66,18 @@ bool syscall_copies_memory(struct lwp *lwp)
 	       (regs->orig_rax == SYS_clone && !(regs->rdi & CLONE_VM));
 }
 
+/* The kernel's own numbers, which no program sees: ERESTARTSYS,
+ * ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK. */
+bool syscall_restarts(struct lwp *lwp)
+{
+	const struct user_regs_struct *regs = lwp_regs(lwp);
+	int64_t result = regs ? (int64_t)regs->rax : 0;
+
+	return regs && (int64_t)regs->orig_rax >= 0 &&
+	       (result == -512 || result == -513 || result == -514 ||
+		result == -516);
+}
+
 /* To the next stop of a system call, by whatever stops lie before it. */
 int syscall_run_to(struct linux_target *lt, struct lwp *lwp)
 {

@@ -60,6 +60,11 @@ uint32_t syscall_shown(struct lwp *lwp);
  * memory that may have changed since. */
 bool syscall_copies_memory(struct lwp *lwp);
 
+/* The lwp was stopped amid a call, which the kernel has it make again before it
+ * executes anything: it takes the pc back to the instruction, and no other pc
+ * may be there then (signal(7), "Interruption of system calls"). */
+bool syscall_restarts(struct lwp *lwp);
+
 /*
  * Takes an lwp that is at the entry of a call back to before its instruction,
  * and to the entry again, so that something else can be executed between. No

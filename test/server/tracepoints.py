@@ -1,0 +1,534 @@
+#!/usr/bin/env python3
+"""Tracepoints: what is collected, by whom, and that nobody hears of it."""
+import os
+import re
+import signal
+import socket
+import struct
+import time
+
+from rsp import Program, Session, Stop, case, check, equal, main
+
+BETTER = "we are to be better here"
+
+
+def const(n):
+    return "22%02x" % n
+
+
+def expression(code):
+    return "X%x,%s" % (len(code) // 2, code)
+
+
+RDI_IS = "260005"           # reg 5
+TRUE = expression(const(1) + "27")
+
+
+class Traced(Session):
+    """With packets about tracepoints."""
+
+    def ok(self, text):
+        equal(self.packet(text), "OK", text)
+
+    def trace(self, number, where, actions=(), steps=(), ena="E", count=0,
+              passes=0, rest=""):
+        which = "%x:%x" % (number, self.addr(where))
+        parts = list(actions) + ["S" * (not i) + a
+                                 for i, a in enumerate(steps)]
+        self.ok("QTDP:%s:%s:%x:%x%s%s" % (which, ena, count, passes, rest,
+                                          "-" if parts else ""))
+        for i, part in enumerate(parts):
+            self.ok("QTDP:-%s:%s%s" % (which, part,
+                                       "-" if i + 1 < len(parts) else ""))
+
+    def tstart(self):
+        self.ok("QTStart")
+
+    def status(self):
+        text = self.packet("qTStatus")
+        fields = dict(f.split(":", 1) for f in text[3:].split(";"))
+        return text[:2], fields
+
+    def frames(self):
+        return int(self.status()[1]["tframes"], 16)
+
+    def hits(self, number, where):
+        reply = self.packet("qTP:%x:%x" % (number, self.addr(where)))
+        return int(re.fullmatch("V([0-9a-f]+):[0-9a-f]+", reply)[1], 16)
+
+    def frame(self, what):
+        """Its number, and its tracepoint's; or None."""
+        reply = self.packet("QTFrame:" + what)
+        if reply == "F-1":
+            return None
+        return tuple(int(n, 16) for n in re.fullmatch("F(.*)T(.*)",
+                                                      reply).groups())
+
+
+@case
+def collects_registers_and_memory():
+    with Traced("calls", "5") as s:
+        total = s.addr("total")
+        s.trace(1, "leaf", ["R" + "f" * 6, "M-1,%x,8" % total])
+        s.run_to("main")
+        s.tstart()
+        s.run_to("done")
+        equal(s.hits(1, "leaf"), 5, "hits")
+        s.ok("QTStop")
+        at_done = s.reg("rip")
+        for i in range(5):
+            equal(s.frame("%x" % i), (i, 1), "frame")
+            equal(s.reg("rdi"), i * 10 + 1, "rdi")
+            equal(s.pc(), s.addr("leaf"), "pc")
+            equal(s.var("total", 8), sum(n * 10 + 1 for n in range(i)),
+                  "total")
+            check(s.packet("m%x,4" % s.addr("main"))[0] == "E",
+                  "memory that was not collected")
+        info = s.xfer("traceframe-info").decode()
+        check('start="0x%x" length="0x8"' % total in info, info)
+        equal(s.frame("5"), None, "one more")
+        equal(s.packet("QTFrame:-1"), "OK", "no frame")
+        equal(s.reg("rip"), at_done, "rip of the program")
+
+
+@case
+def frames_are_found():
+    with Traced("calls", "4") as s:
+        s.trace(1, "leaf")
+        s.trace(2, "middle")
+        s.run_to("main")
+        s.tstart()
+        s.run_to("done")
+        s.ok("QTStop")
+        leaf, middle = s.addr("leaf"), s.addr("middle")
+        equal(s.frame("tdp:1"), (1, 1), "the first of 1")
+        equal(s.frame("tdp:1"), (3, 1), "the next")
+        equal(s.frame("pc:%x" % middle), (4, 2), "by pc")
+        equal(s.frame("range:%x:%x" % (leaf, leaf)), (5, 1), "range")
+        equal(s.frame("outside:%x:%x" % (leaf, leaf)), (6, 2), "outside")
+        equal(s.frame("tdp:9"), None, "no such")
+        equal(s.frame("tdp:1"), (7, 1), "where it was")
+        equal(s.frame("tdp:1"), None, "the end")
+
+
+@case(peer=BETTER)
+def the_pc_is_known_without_registers():
+    with Traced("calls", "1") as s:
+        s.trace(1, "leaf")
+        s.run_to("main")
+        s.tstart()
+        s.run_to("done")
+        s.ok("QTStop")
+        equal(s.frame("0"), (0, 1), "frame")
+        regs = s.packet("g")
+        begin, end = s.span("rip")
+        equal(int.from_bytes(bytes.fromhex(regs[begin:end]), "little"),
+              s.addr("leaf"), "pc")
+        equal(set(regs[:begin]), {"x"}, "what is not known")
+        check(s.packet("P10=" + 16 * "0")[0] == "E", "a frame is changed")
+
+
+@case(peer=BETTER)
+def conditions_hold_for_steps_too():
+    with Traced("calls", "8") as s:
+        s.trace(1, "leaf", ["Rf"], ["Rf"], count=3, rest=":" + expression(
+            RDI_IS + const(31) + "1327"))
+        s.run_to("main")
+        s.tstart()
+        s.run_to("done")
+        equal((s.hits(1, "leaf"), s.frames()), (1, 4), "hits and frames")
+
+
+@case
+def breakpoint_at_the_same_place():
+    """Each is met once a time, however one steps off."""
+    with Traced("calls", "6") as s:
+        s.run_to("main")
+        s.trace(1, "leaf", ["R1"])
+        s.tstart()
+        s.point(0, "leaf")
+        for i in range(3):
+            s.at("leaf", s.cont())
+            equal(s.hits(1, "leaf"), i + 1, "hits")
+            s.clear(0, "leaf")
+            s.step()
+            s.point(0, "leaf")
+        s.clear(0, "leaf")
+        s.run_to("done")
+        equal(s.hits(1, "leaf"), 6, "hits")
+
+
+@case
+def false_condition_at_the_same_place():
+    with Traced("calls", "6") as s:
+        s.run_to("main")
+        s.point(0, "leaf", rest=";X3,220027")
+        s.trace(1, "leaf")
+        s.tstart()
+        s.run_to("done")
+        equal(s.hits(1, "leaf"), 6, "hits")
+
+
+@case
+def steps_are_not_disturbed():
+    """A client that steps all the way sees each instruction once, and each
+    arrival is a hit."""
+    def walk(traced):
+        with Traced("calls", "3") as s:
+            s.run_to("work")
+            if traced:
+                s.trace(1, "leaf")
+                s.trace(2, s.addr("leaf") + 7)
+                s.tstart()
+            seen, base = [], s.addr("main")
+            for _ in range(25):
+                s.step()
+                seen.append(s.pc() - base)
+            if traced:
+                equal(s.hits(1, "leaf"), 1, "hits")
+            return seen
+    equal(walk(True), walk(False), "the way")
+
+
+@case
+def range_steps_go_over_it():
+    with Traced("calls", "3") as s:
+        s.run_to("main")
+        s.point(0, "leaf")
+        s.cont()
+        s.clear(0, "leaf")
+        lo = s.addr("leaf")
+        second = None
+        s.step()
+        second = s.pc()
+        s.trace(1, second)
+        s.trace(2, "leaf")
+        s.tstart()
+        s.run_to("leaf")
+        s.start("vCont;r%x,%x:%s" % (lo, second + 1, s.name(s.pid)))
+        s.wait()
+        check(not lo <= s.pc() <= second, "stopped within the range")
+        equal(s.hits(1, second), 1, "hits")
+
+
+@case
+def memory_shows_no_tracepoint():
+    with Traced("calls", "3") as s:
+        s.run_to("main")
+        before = s.read(s.addr("leaf"), 16)
+        s.trace(1, "leaf")
+        s.tstart()
+        equal(s.read(s.addr("leaf"), 16), before, "code")
+        s.ok("QTStop")
+        with open("/proc/%d/mem" % s.pid, "rb") as f:
+            f.seek(s.addr("leaf"))
+            equal(f.read(16), before, "code when it is over")
+
+
+@case
+def steps_are_collected():
+    with Traced("calls", "2") as s:
+        s.run_to("main")
+        s.trace(1, "leaf", ["R" + "f" * 6], ["R" + "f" * 6], count=3)
+        s.tstart()
+        s.run_to("done")
+        s.ok("QTStop")
+        equal(int(s.status()[1]["tframes"], 16), 8, "frames")
+        pcs = []
+        for i in range(8):
+            equal(s.frame("%x" % i), (i, 1), "frame")
+            pcs.append(s.pc())
+        equal(pcs[:4], pcs[4:], "the way")
+        equal(pcs[0], s.addr("leaf"), "its begin")
+        equal(len(set(pcs[:4])), 4, "places")
+
+
+@case
+def pass_count_ends_it():
+    with Traced("calls", "9") as s:
+        s.run_to("main")
+        s.trace(3, "leaf", passes=4)
+        s.tstart()
+        s.run_to("done")
+        running, fields = s.status()
+        equal((running, fields.get("tpasscount"), fields["tframes"]),
+              ("T0", "3", "4"), "status")
+
+
+@case
+def full_or_circular():
+    for circular in 0, 1:
+        with Traced("calls", "50") as s:
+            s.ok("QTBuffer:size:1000")
+            s.ok("QTBuffer:circular:%d" % circular)
+            s.run_to("main")
+            s.trace(1, "leaf", ["R" + "f" * 6])
+            s.tstart()
+            s.run_to("done")
+            running, fields = s.status()
+            equal(running, "T%d" % circular, "running")
+            equal(fields.get("tfull"), None if circular else "0", "full")
+            s.ok("QTStop")
+            n = int(fields["tframes"], 16)
+            check(0 < n < 50, "frames", n)
+            equal(int(fields["tcreated"], 16), 50 if circular else n,
+                  "created")
+            equal(s.frame("%x" % (n - 1)), (n - 1, 1), "the last")
+            equal(s.reg("rdi"), (49 if circular else n - 1) * 10 + 1, "rdi")
+
+
+@case(peer=BETTER)
+def errors_end_it():
+    with Traced("calls", "9") as s:
+        s.run_to("main")
+        s.trace(5, "leaf", rest=":" + expression(const(1) + const(0) + "0527"))
+        s.tstart()
+        s.run_to("done")
+        text = s.packet("qTStatus")
+        check(text.startswith("T0;terror:%s:5;" % b"divide by zero".hex()),
+              text)
+
+
+@case(peer=BETTER)
+def memory_that_is_not_there():
+    """... is not in the frame, and the rest is."""
+    with Traced("calls", "3") as s:
+        s.run_to("main")
+        total = s.addr("total")
+        s.trace(1, "leaf", ["M-1,10,8", "M-1,%x,8" % total])
+        s.tstart()
+        s.run_to("done")
+        s.ok("QTStop")
+        equal(s.frame("0"), (0, 1), "frame")
+        equal(s.xfer("traceframe-info").decode().count("<memory"), 1, "blocks")
+
+
+@case
+def variables():
+    with Traced("calls", "5") as s:
+        s.run_to("main")
+        s.ok("QTDV:2:a:0:" + b"count".hex())
+        add = "2c0002" + const(1) + "022d0002" + "2e0002" + "2927"
+        s.trace(1, "leaf", [expression(add)])
+        s.tstart()
+        equal(s.packet("qTV:2"), "Va", "at first")
+        s.run_to("done")
+        equal(s.packet("qTV:2"), "Vf", "after")
+        equal(s.packet("qTV:77"), "U", "no such")
+        s.ok("QTStop")
+        s.frame("1")
+        equal(s.packet("qTV:2"), "Vc", "in a frame")
+
+
+@case
+def enabled_while_it_runs():
+    with Traced("calls", "6") as s:
+        s.run_to("main")
+        s.trace(1, "leaf", ena="D")
+        s.tstart()
+        s.point(0, "work")
+        for i in range(6):
+            s.at("work", s.cont())
+            s.clear(0, "work")
+            s.step()
+            s.point(0, "work")
+            s.ok("QT%s:1:%x" % ("Enable" if i % 2 else "Disable",
+                                s.addr("leaf")))
+        s.clear(0, "work")
+        s.run_to("done")
+        equal(s.hits(1, "leaf"), 3, "hits")
+
+
+@case
+def defined_while_it_runs():
+    with Traced("calls", "6") as s:
+        s.run_to("main")
+        s.trace(1, "work")
+        s.tstart()
+        s.run_to("work")
+        s.trace(2, "leaf")
+        s.run_to("done")
+        equal((s.hits(1, "work"), s.hits(2, "leaf")), (6, 6), "hits")
+
+
+@case
+def many_threads():
+    with Traced("threads", "16") as s:
+        s.run_to("main")
+        s.trace(1, "in_thread", ["R" + "f" * 6])
+        s.trace(2, "in_thread", steps=["R1"], count=2)
+        s.tstart()
+        s.run_to("all_there")
+        equal((s.hits(1, "in_thread"), s.hits(2, "in_thread")), (16, 16),
+              "hits")
+        s.ok("QTStop")
+        given = []
+        while s.frame("tdp:1"):
+            given.append(s.reg("rdi"))
+        equal(sorted(given), list(range(1, 17)), "arguments")
+        s.packet("QTFrame:-1")
+        equal(s.finish().text[:3], "W00", "end")
+
+
+@case
+def next_client_learns_of_it():
+    with Traced("calls", "3") as s:
+        s.run_to("main")
+        where = "%x" % s.addr("leaf")
+        s.trace(7, "leaf", ["Rf", "M-1,10,4"], ["R1"], count=2, passes=9,
+                rest=":" + TRUE)
+        s.ok("QTDPsrc:7:%s:at:0:4:%s" % (where, b"leaf".hex()))
+        reply, pieces = s.packet("qTfP"), []
+        while reply != "l":
+            pieces.append(reply)
+            reply = s.packet("qTsP")
+        equal(pieces, ["T7:%s:E:2:9:%s" % (where, TRUE), "A7:%s:Rf" % where,
+                       "A7:%s:M-1,10,4" % where, "S7:%s:R1" % where,
+                       "Z7:%s:at:0:4:%s" % (where, b"leaf".hex())], "pieces")
+
+
+@case
+def forked_children_live():
+    with Traced("forking", "fork", "3") as s:
+        s.run_to("main")
+        s.trace(1, "meet")
+        s.tstart()
+        stop = s.finish()
+        equal((stop.kind, stop.number), ("W", 0), "end")
+
+
+@case
+def detach_takes_it_out():
+    with Program("signalling", "loop") as p:
+        with Traced(attach=p.pid, path=p.path) as s:
+            code = s.read(s.addr("main"), 64)
+            for i in range(16):
+                s.trace(i + 1, s.addr("main") + i)
+            s.tstart()
+            equal(s.packet("D;%x" % p.pid), "OK", "D")
+            with open("/proc/%d/mem" % p.pid, "rb") as f:
+                f.seek(s.addr("main"))
+                equal(f.read(64), code, "code")
+        os.kill(p.pid, signal.SIGKILL)
+
+
+def again(s):
+    """Another client comes."""
+    s.sock.close()
+    s.rx, s.acks = b"", True
+    s.sock = socket.create_connection(("127.0.0.1", s.port))
+    s.packet("qSupported:multiprocess+;swbreak+;xmlRegisters=i386")
+    equal(s.packet("QStartNoAckMode"), "OK", "QStartNoAckMode")
+    s.acks = False
+    s.packet("?")
+
+
+@case
+def behind_a_call_that_is_waited_in():
+    """The thread stands there, but has to make its call again first."""
+    with Program("signalling", "loop") as p:
+        with Traced(attach=p.pid, path=p.path) as s:
+            for _ in range(5):
+                where = s.pc()
+                s.ok("QTinit")
+                s.trace(1, where, ["R1"])
+                s.tstart()
+                for _ in range(3):
+                    s.start()
+                    time.sleep(0.02)
+                    s.interrupt()
+                check(s.hits(1, where), "hits")
+
+
+@case
+def goes_on_without_a_client():
+    """Detached from, it is traced on, and the next client finds it."""
+    with Program("signalling", "loop") as p:
+        with Traced(attach=p.pid, path=p.path) as s:
+            s.trace(1, "work", ["R1"])
+            s.ok("QTDisconnected:1")
+            s.point(0, "work")
+            s.tstart()
+            equal(s.packet("D;%x" % p.pid), "OK", "D")
+            again(s)
+            first = s.hits(1, "work")
+            for _ in range(3):
+                s.start()
+                time.sleep(0.02)
+                s.interrupt()
+            equal(s.status()[0], "T1", "running")
+            check(s.hits(1, "work") > first, "hits")
+
+
+@case
+def ends_with_the_client():
+    with Program("signalling", "loop") as p:
+        with Traced(attach=p.pid, path=p.path) as s:
+            s.trace(1, "main")
+            s.ok("QTDisconnected:0")
+            s.tstart()
+            again(s)
+            text = s.packet("qTStatus")
+            check(text.startswith("T0;tdisconnected:0;"), text)
+
+
+@case
+def non_stop():
+    """Nothing is told but the end of what the client asked for."""
+    with Traced("calls", "5") as s:
+        s.run_to("main")
+        s.trace(1, "leaf", ["R" + "f" * 6], ["R1"], count=2)
+        s.tstart()
+        s.point(0, "done")
+        s.ok("QNonStop:1")
+        s.ok("vCont;c")
+        check(s.receive(10, notes=True) is None, "a packet unasked")
+        equal(len(s.notes), 1, "notes")
+        equal(Stop(s.notes[0][5:]).tid, s.pid, s.notes[0])
+        equal(s.packet("vStopped"), "OK", "vStopped")
+        equal(hex(s.pc()), hex(s.addr("done")), "pc")
+        equal((s.hits(1, "leaf"), s.frames()), (5, 15), "hits and frames")
+
+
+@case
+def raw_frames():
+    with Traced("calls", "3") as s:
+        s.run_to("main")
+        s.trace(0x12, "leaf", ["M-1,%x,8" % s.addr("total")])
+        s.tstart()
+        s.run_to("done")
+        s.ok("QTStop")
+        data = bytes.fromhex(s.packet("qTBuffer:0,1000"))
+        size = 1 + 8 + 2 + 8
+        equal(len(data), 3 * (6 + size), "bytes")
+        for i in range(3):
+            number, n, kind, addr, length = struct.unpack_from(
+                "<HIcQH", data, i * (6 + size))
+            equal((number, n, kind, addr, length),
+                  (0x12, size, b"M", s.addr("total"), 8), "frame")
+        equal(s.packet("qTBuffer:%x,10" % len(data)), "l", "the end")
+
+
+@case(peer=False)
+def malformed():
+    with Traced("calls", "3") as s:
+        where = s.addr("leaf")
+        for text in ("QTDP:", "QTDP:1", "QTDP:1:%x" % where,
+                     "QTDP:1:%x:Q:0:0" % where,
+                     "QTDP:1:%x:E:0:0:X5,22" % where,
+                     "QTDP:1:%x:E:0:0:X1,ff" % where,
+                     "QTDP:-1:%x:R1" % where, "QTDPsrc:1:%x:at:0:1:61" % where,
+                     "QTDV:1", "QTEnable:1:%x" % where, "qTP:1:%x" % where,
+                     "QTFrame:", "QTFrame:pc:", "QTBuffer:size:0",
+                     "QTBuffer:circular:2", "QTro:1", "QTSave:zz",
+                     "qTBuffer:1", "qXfer:traceframe-info:read::0,10"):
+            check(s.packet(text)[:1] == "E", text)
+        equal(s.packet("qTStatus")[:12], "T0;tnotrun:0", "status")
+        s.ok("QTDP:1:%x:E:0:0-" % where)
+        check(s.packet("QTDP:-1:%x:M1" % where)[:1] == "E", "an action")
+        check(s.packet("QTDP:-1:%x:R1" % where)[:1] == "E", "after it")
+        equal(s.packet("qTfP"), "l", "nothing was defined")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
