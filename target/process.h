@@ -144,6 +144,7 @@ struct point {
 	uint64_t addr;
 	unsigned size;	/* the Z packet's kind field */
 	bool inserted;	/* it is in the process's memory or registers */
+	bool held; /* the target sees to it by itself, without those */
 	uint8_t shadow[ARCH_TRAP_MAX]; /* POINT_SW: what it covers */
 	uint8_t *twin; /* the target's copy of shadow, kept equal; or NULL */
 	struct point_code *code;       /* counted; NULL: it just stops */

@@ -363,6 +363,7 @@ void space_free(struct space *sp)
 	if (sp->rings)
 		munmap(sp->rings, RINGS_SIZE);
 	collectors_free(sp);
+	free(sp->watched);
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);

@@ -81,6 +81,8 @@ enum stub_kind {
 	STUB_EXCLUDED, /* the code at pc runs natively if it was called */
 	STUB_DRAIN,    /* the ring is full; it goes on at offset arg */
 	STUB_CALLOUT,  /* one of the layer above's: the region's number arg */
+	STUB_WATCH,    /* it may touch what is watched; on at offset arg */
+	STUB_WATCHED,  /* it has: see watchpoints.h */
 	STUB_COLLECT,  /* no room for what it collects; on at offset arg */
 };
 
@@ -228,6 +230,7 @@ struct region {
 	uint32_t n_faults, cap_faults;
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
+	uint32_t check; /* check_routine() */
 	uint32_t turn, turned; /* flow_turn_write(); where it ends */
 };
 
@@ -290,6 +293,7 @@ struct slot_use {
 };
 
 struct waiting;
+struct watched;
 struct event_site;
 struct probe;
 
@@ -346,6 +350,8 @@ struct space {
 	unsigned n_probes;
 	int last_probe;	   /* the number of the newest */
 	struct map probed; /* pc + 1 of those */
+	struct watched *watched; /* watchpoints.h; as the code has them */
+	unsigned n_watched;
 	struct list collectors, dropped; /* collects.h */
 	struct map collected;	/* pc + 1 -> the first collector there */
 	struct map by_number;	/* ... collectors by their numbers */

@@ -6,6 +6,7 @@
 #include "translate/callback.h"
 #include "translate/layer.h"
 #include "translate/redirects.h"
+#include "translate/watchpoints.h"
 
 #define FALSE_FEW  64  /* stops, of all points: before that nobody looks */
 #define FALSE_MANY 200 /* ... of one: it moves */
@@ -98,12 +99,13 @@ void conditions_resume(struct translator *tr, const struct resume *acts,
 {
 	struct process *p;
 
-	if (!tr->has_conditions)
+	if (!tr->has_conditions && !tr->has_watchpoints)
 		return;
 	list_each(p, &tr->t.processes, node) {
 		if (!target_actions_meet(acts, n, p->pid) || !stands(p))
 			continue;
-		if (tr_process_of(p)->for_conditions && !has_any(tr, p, 0))
+		if (tr_process_of(p)->for_conditions && !has_any(tr, p, 0) &&
+		    !watchpoints_any(p))
 			translate_unfollow(&tr->t, p);
 		else if (tr->conditions == CONDITIONS_COMPILED && may_move(p) &&
 			 has_any(tr, p, 0))

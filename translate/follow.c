@@ -24,6 +24,7 @@
 #include "translate/runs.h"
 #include "translate/siginfo.h"
 #include "translate/stop.h"
+#include "translate/watchpoints.h"
 #include "translate/x86_64/callee.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
@@ -72,7 +73,7 @@ static bool is_left(const struct stub *stub)
 {
 	return stub->kind != STUB_LEARN && stub->kind != STUB_DRAIN &&
 	       stub->kind != STUB_SECTION && stub->kind != STUB_CALLOUT &&
-	       stub->kind != STUB_COLLECT;
+	       stub->kind != STUB_COLLECT && stub->kind != STUB_WATCH;
 }
 
 const struct stub *follow_leave(struct translator *tr, struct thread *low,
@@ -390,10 +391,16 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		end_wait(tr, th, f);
 	if (ev->kind == STOP_STEP)
 		sigtrap_mend(tr, th);
+	else if (!f->in_cache)
+		watchpoints_forget(f);
 	switch (ev->kind) {
 	case STOP_SIGNAL:
 		return follow_take_signal(tr, th, f, ev);
 	case STOP_STEP:
+		if (watchpoints_told(tr, th, f, ev)) {
+			follow_forget_puts(f, false);
+			return true;
+		}
 		if (!waited && flow_steps_on(tr, low, f))
 			return false;
 		if (!waited || f->asked.kind != RESUME_CONT)
@@ -453,6 +460,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
 		own.kind = flow_kind(f, act->kind);
+		watchpoints_note(tr, low, f, false);
 		flow_goes(tr, low, f, own.kind, act->signo);
 		return follow_go_natively(tr, low, &own);
 	}
@@ -502,6 +510,7 @@ void follow_end(struct translator *tr, struct thread *th)
 	flow_log_end(tr, f, f->in_cache);
 	mirror_follow(tr, th, NULL);
 	window_free(f->space, f->window);
+	free(f->touched);
 	space_unref(f->space);
 	free(f);
 }

@@ -34,6 +34,7 @@ struct behind {
 };
 
 struct flow_log;
+struct touched;
 
 struct follow {
 	struct space *space; /* counted */
@@ -54,6 +55,7 @@ struct follow {
 	struct resume asked; /* by the layer above */
 	struct behind behind[BEHIND_MAX];
 	unsigned n_behind;    /* as many were written, round and round */
+	struct touched *touched; /* watchpoints.h; or NULL */
 	struct behind *noted; /* where it is now; NULL: nothing was done */
 };
 

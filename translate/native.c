@@ -7,6 +7,7 @@
  */
 #include "translate/flows.h"
 #include "translate/trap.h"
+#include "translate/watchpoints.h"
 #include "translate/x86_64/rewind.h"
 
 /* Is the rewound thread at a breakpoint of ours, and of nobody else's? */
@@ -60,9 +61,13 @@ void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 {
 	f->wait = why;
 	flow_is_at(tr, low, f);
+	if (why == WAIT_NATIVE)
+		watchpoints_note(tr, low, f, false);
 	tr->stats.native_steps++;
 	follow_go_natively(tr, low,
-			   &(struct resume){ .kind = follow_step_kind(f) });
+			   &(struct resume){ .kind = follow_step_kind(f),
+					     .over = why == WAIT_NATIVE &&
+						     checks(f->space) });
 }
 
 /*

@@ -16,6 +16,7 @@
 #include "translate/ring.h"
 #include "translate/x86_64/callee.h"
 #include "translate/runs.h"
+#include "translate/watchpoints.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
@@ -274,6 +275,44 @@ static bool trap_drain(struct trap *t, struct stop *ev)
 	return false;
 }
 
+/* What it is about to do touches what is watched, or may. */
+static bool trap_watch(struct trap *t, struct stop *ev)
+{
+	struct space *sp = t->f->space;
+	struct region *rg = space_region_at(sp, t->cpc);
+	struct compile_start start = { .pc = t->stub.pc,
+				       .at_point = true,
+				       .watched = true };
+	struct block *b = NULL;
+
+	(void)ev;
+	t->tr->stats.watch_checks++;
+	watchpoints_note(t->tr, t->low, t->f, true);
+	if (!t->f->touched || !t->f->touched->n) {
+		flow_stays(t->f);
+		follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
+		follow_go(t->tr, t->low, RESUME_CONT, 0);
+		return false;
+	}
+	if (check_repeats(sp, t->stub.pc))
+		b = follow_block_behind(t->tr, sp, &start);
+	if (!b) {
+		follow_step(t->tr, t->low, t->f, WAIT_NATIVE);
+		return false;
+	}
+	follow_enter(t->tr, t->low, t->f, block_cpc(sp, b));
+	follow_go(t->tr, t->low, RESUME_CONT, 0);
+	return false;
+}
+
+static bool trap_watched(struct trap *t, struct stop *ev)
+{
+	if (watchpoints_told(t->tr, t->th, t->f, ev))
+		return true;
+	follow_run_on(t->tr, t->low, t->f);
+	return false;
+}
+
 static bool trap_collect(struct trap *t, struct stop *ev)
 {
 	struct region *rg = space_region_at(t->f->space, t->cpc);
@@ -375,7 +414,8 @@ static trap_fn *const traps[] = {
 	[STUB_DRAIN] = trap_drain,   [STUB_SECTION] = trap_section,
 	[STUB_GATE] = trap_gate,     [STUB_EXCLUDED] = trap_excluded,
 	[STUB_TRUST] = trap_trust,   [STUB_CALLOUT] = trap_callout,
-	[STUB_COLLECT] = trap_collect,
+	[STUB_COLLECT] = trap_collect, [STUB_WATCH] = trap_watch,
+	[STUB_WATCHED] = trap_watched,
 };
 
 /*

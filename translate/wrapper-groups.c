@@ -10,6 +10,7 @@
 #include "translate/follow.h"
 #include "translate/layer.h"
 #include "translate/runs.h"
+#include "translate/watchpoints.h"
 
 /* --- registers ----------------------------------------------------------- */
 
@@ -117,15 +118,31 @@ ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
 
 /* --- points -------------------------------------------------------------- */
 
-/* Conditions and commands are evaluated where the point is met. */
-static int point_put(struct target *t, struct process *p, struct point *pt)
+static bool is_data(const struct point *pt)
 {
-	follow_forget(p, pt->addr, 1);
-	translator_of(t)->has_conditions |= pt->code && pt->code->n_cond;
+	return pt->kind != POINT_SW && pt->kind != POINT_HW;
+}
+
+static int below(struct target *t, struct process *p, struct point *pt)
+{
 	if (pt->code)
 		pt->code->refs++;
 	return target_point_set(translator_of(t)->lower, lower_process(p),
 				pt->kind, pt->addr, pt->size, pt->code);
+}
+
+/* Conditions and commands are evaluated where the point is met. */
+static int point_put(struct target *t, struct process *p, struct point *pt)
+{
+	int r;
+
+	if (is_data(pt)) {
+		r = below(t, p, pt);
+		return r < 0 && watchpoint_put(t, p, pt) == 0 ? 0 : r;
+	}
+	follow_forget(p, pt->addr, 1);
+	translator_of(t)->has_conditions |= pt->code && pt->code->n_cond;
+	return below(t, p, pt);
 }
 
 /* An excluded call returns there, or a function that a thread runs, or a
@@ -141,6 +158,8 @@ static bool is_wanted_by_us(const struct process *p, uint64_t pc)
 
 static int point_remove(struct target *t, struct process *p, struct point *pt)
 {
+	if (pt->held)
+		return watchpoint_remove(t, p, pt);
 	follow_forget(p, pt->addr, 1);
 	if (pt->kind == POINT_SW && is_wanted_by_us(p, pt->addr))
 		return target_point_set(translator_of(t)->lower,

@@ -24,6 +24,7 @@
 #include "translate/layer.h"
 #include "translate/runs.h"
 #include "translate/translate.h"
+#include "translate/watchpoints.h"
 
 /* After an operation that may have stopped something. */
 static void settle(struct translator *tr)
@@ -237,6 +238,7 @@ static int resume(struct target *t, const struct resume *acts, size_t n)
 
 	mirror_wishes(tr);
 	conditions_resume(tr, acts, n);
+	watchpoints_resume(tr, acts, n);
 	r = n == 1 && acts->who.tid > 0 ? resume_one(tr, acts)
 					: resume_many(tr, acts, n);
 	callbacks_settle(tr);

@@ -320,14 +320,28 @@ static unsigned read_0f(const struct x86_instr *in, unsigned vector)
 	unsigned pfx = prefix(in);
 
 	switch (in->opcode) {
+	case 0x2a:
+		return pfx > 1 && !is_wide_word(in) ? 4 : 8;
+	case 0x5a:
+		return pfx == 2 ? 4 : pfx == 3 ? 8 : pfx ? vector : vector / 2;
+	case 0x5b:
+		return vector;
+	case 0xe6:
+		return pfx == 2 ? vector / 2 : vector;
 	case 0x10:
-	case 0x2a ... 0x2d:
-	case 0x51 ... 0x5f:
+	case 0x2c:
+	case 0x2d:
+	case 0x51 ... 0x59:
+	case 0x5c ... 0x5f:
 	case 0xc2:
-		return pfx == 2 ? 4 : pfx == 3 ? 8 : vector;
+		return pfx == 2	  ? 4
+		       : pfx == 3 ? 8
+		       : pfx || in->opcode >= 0x51 || in->opcode == 0x10
+			       ? vector
+			       : 8;
 	case 0x12:
 	case 0x16:
-		return pfx == 3 || pfx == 2 ? vector : 8;
+		return pfx == 2 || (pfx == 3 && vector > 16) ? vector : 8;
 	case 0x2e:
 	case 0x2f:
 		return pfx == 1 ? 8 : 4;

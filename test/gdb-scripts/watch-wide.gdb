@@ -9,7 +9,5 @@ continue
 python print("first", gdb.parse_and_eval("v.bytes[1]"))
 continue
 python print("last", hex(int(gdb.parse_and_eval("v.bytes[30]"))))
-try watch v.d
-try stepi
 delete
 continue

@@ -67,7 +67,11 @@ def four_watchpoints_and_no_fifth():
             area = s.addr("area")
             for i in range(4):
                 s.point(2, area + 4 * i, 4)
-            check(s.try_point(2, area + 20, 4) != "OK", "a fifth")
+            # What cannot be translated, or by the peer, has four.
+            if OPTIONS.peer or name.endswith("i386"):
+                check(s.try_point(2, area + 20, 4) != "OK", "a fifth")
+            else:
+                s.point(2, area + 32, 4)
             seen = [int(s.cont().fields["watch"], 16) - area
                     for _ in range(16)]
             equal(seen, [12] * 4 + [8] * 4 + [4] * 4 + [0] * 4, "hits")
@@ -81,14 +85,14 @@ def four_watchpoints_and_no_fifth():
 @case
 def failed_insertion_leaves_nothing():
     """A span too long for what is left takes none of it."""
-    with Session("watching", "sizes") as s:
+    with Session("watching-i386", "sizes") as s:
         s.run_to("begin")
         area = s.addr("area")
-        s.point(2, area, 8)
-        s.point(2, area + 8, 8)
+        s.point(2, area, 4)
+        s.point(2, area + 8, 4)
         check(s.try_point(2, area + 1, 7) != "OK", "three in two")
-        s.point(2, area + 16, 8)
-        s.point(2, area + 24, 8)
+        s.point(2, area + 16, 4)
+        s.point(2, area + 24, 4)
         check("watch" in s.cont().fields, "no hit")
 
 

@@ -18,6 +18,7 @@
 #include "translate/probes.h"
 #include "translate/redirects.h"
 #include "translate/ring.h"
+#include "translate/watchpoints.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/operand.h"
 #include "translate/x86_64/section.h"
@@ -134,6 +135,14 @@ static bool has_stop(const struct compiler *c, uint64_t pc)
 	return has_point(c, pc) && !conditions_at(c->sp, pc);
 }
 
+/* Checks take room in the cold stream. */
+#define CHECKED_INSNS 16
+
+static unsigned block_most(const struct compiler *c)
+{
+	return c->watched ? 1 : checks(c->sp) ? CHECKED_INSNS : BLOCK_INSNS;
+}
+
 /* Reads up to the instruction that ends the block. */
 static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 {
@@ -142,7 +151,7 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 	c->excluded = !skip_point && !has_point(c, pc) &&
 		      exclude_is_native(c->sp, pc);
 	c->w.silent = !c->excluded && is_excluded(c->sp, pc);
-	for (c->n_insns = 0; c->n_insns < BLOCK_INSNS && !c->excluded; i++) {
+	for (c->n_insns = 0; c->n_insns < block_most(c) && !c->excluded; i++) {
 		if (c->n_insns ? has_point(c, pc)
 			       : !skip_point && has_stop(c, pc))
 			return;
@@ -221,6 +230,8 @@ bool insn_write(struct compiler *c, const struct insn *i, uint64_t *next)
 		write_stub(w, STUB_SECTION);
 		return true;
 	}
+	if (i->ok && checks(c->sp) && !c->watched)
+		checks_write(c, i);
 	event_write(w, EVENT_EXEC, 0);
 	if (i->ok && i->in.kind != X86_PLAIN) {
 		w->slow = (uint8_t)branch_slow(i);
@@ -258,6 +269,10 @@ static uint64_t write_insns(struct compiler *c)
 		return next;
 	if (c->excluded && exclusion_of(c->sp, w->pc) == EXCLUDED) {
 		write_excluded(w);
+		return 0;
+	}
+	if (c->watched) {
+		write_stub(w, STUB_WATCHED);
 		return 0;
 	}
 	if (has_stop(c, w->pc) || !c->n_insns) {
@@ -514,6 +529,7 @@ struct block *compile_behind(struct space *sp,
 		.w.sp = sp,
 		.budget = 1,
 		.at_point = start->at_point,
+		.watched = start->watched,
 		.done = start->puts,
 	};
 	uint32_t first;

@@ -24,6 +24,7 @@ struct block *compile(struct space *sp, uint64_t pc);
 struct compile_start {
 	uint64_t pc;
 	bool at_point; /* it has met the breakpoint, and is to run on */
+	bool watched;  /* one instruction, and then STUB_WATCHED */
 	uint16_t puts; /* struct mark's */
 };
 struct block *compile_behind(struct space *sp,

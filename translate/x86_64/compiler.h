@@ -27,6 +27,7 @@ struct compiler {
 	unsigned n_insns;
 	unsigned budget;  /* blocks */
 	bool has_points;  /* of the layer above */
+	bool watched;	  /* ... is one instruction that has been checked */
 	bool at_point;	  /* the first block begins behind one */
 	bool excluded;	  /* the block that is written is a stub */
 	bool return_next; /* what comes next is a return address */

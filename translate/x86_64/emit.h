@@ -81,7 +81,15 @@ void w_jcc_at(struct writer *w, unsigned condition, uint32_t at);
 uint32_t w_stub(struct writer *w, const struct stub *stub);
 
 /* Condition codes of jcc. */
-enum { COND_E = 4, COND_NE = 5, COND_A = 7, COND_S = 8 };
+enum {
+	COND_B = 2,
+	COND_AE = 3,
+	COND_E = 4,
+	COND_NE = 5,
+	COND_BE = 6,
+	COND_A = 7,
+	COND_S = 8
+};
 
 /* The routines that all of a region's code shares. */
 void emit_routines(struct region *rg);

@@ -18,6 +18,7 @@
  * rcx is in the window when they begin. What is saved stays there to the end,
  * so that from then on one rule rewinds a thread from every boundary.
  */
+#include "translate/watchpoints.h"
 #include "translate/x86_64/emit.h"
 #include "translate/x86_64/window.h"
 
@@ -215,4 +216,5 @@ void emit_routines(struct region *rg)
 	look_up(&w, TAB_RETURNS, TAB_RETURNS_ALL, STUB_RETURN);
 	rg->indirect_fix = indirect_routine(&w, TAB_INDIRECT);
 	rg->indirect_exact = indirect_routine(&w, 0);
+	check_routine(rg);
 }

@@ -40,6 +40,8 @@ enum {
 	WIN_COLLECT_RECORD = 0xb8, /* the one that is being written */
 	WIN_COLLECT_END = 0xc0,	   /* of memory that is being copied */
 	WIN_STEPS = 0xc8, /* that an expression may still repeat, 32 bits */
+	WIN_CHECK_BACK = 0xd0, /* of the routine: where it goes on ... */
+	WIN_CHECK_SIZE = 0xd8, /* ... and how long the access is, less 1 */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_VALUES = 0x400,    /* an expression's stack */
 	WIN_VALUES_MAX = 64,   /* ... words of it */
@@ -56,8 +58,10 @@ enum {
  * may spend flags, but not those that the third leads to: it is for indirect
  * branches whose flags somebody may want, whoever has the slot so far. The
  * last two hold pairs of an original address and its landing, placed by
- * table_home() and probed linearly; a first word of 0 is a free one. At last
- * there is a struct lifeline: stubs look whether the server lives.
+ * table_home() and probed linearly; a first word of 0 is a free one. Then
+ * there is a struct lifeline: stubs look whether the server lives. What is
+ * watched is at last (check.c): a byte for each eight that may be, by bits 3 to
+ * 18 of their address, if they are written to, or read; and their ranges.
  */
 enum {
 	TAB_SYSCALLS = WIN_PAGE,
@@ -67,7 +71,10 @@ enum {
 	TAB_RETURNS_ALL = TAB_KEPT + 0x80000,
 	TAB_INDIRECT_ALL = TAB_RETURNS_ALL + 0x200000,
 	TAB_LIFE = TAB_INDIRECT_ALL + 0x200000,
-	TAB_END = TAB_LIFE + 0x1000,
+	TAB_WRITTEN = TAB_LIFE + 0x1000,
+	TAB_READ = TAB_WRITTEN + 0x10000,
+	TAB_RANGES = TAB_READ + 0x10000,
+	TAB_END = TAB_RANGES + 0x1000,
 };
 
 #define TAB_SIZE     (TAB_END - WIN_PAGE)

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Watchpoints beyond the debug registers stop where those do: the same program
+is run with either, and the hardware is the oracle."""
+from rsp import (OPTIONS, Session, Skip, case, check, equal, main)
+
+KINDS = {2: "watch", 3: "rwatch", 4: "awatch"}
+STOPS_MOST = 20000
+
+
+def stats(s):
+    return dict(x.split("=") for x in s.packet("qTrace:stats").split(";")
+                if "=" in x)
+
+
+def use_up_registers(s):
+    """Four that nobody touches."""
+    for i in range(4):
+        s.point(2, s.addr("marks") + 0x100000 + 8 * i, 8)
+
+
+def stops(mode, kind, software, size=8, most=STOPS_MOST):
+    """[(pc, thread's order, what is there)] and the program's output."""
+    with Session("touching", mode) as s:
+        s.run_to("begin")
+        if software:
+            use_up_registers(s)
+        place = s.addr("area") + 512
+        s.point(kind, place, size)
+        out, tids = [], {}
+        while True:
+            stop = s.cont()
+            if stop.kind in "WX":
+                break
+            check(KINDS[kind] in stop.fields, mode, stop)
+            at = int(stop.fields[KINDS[kind]], 16)
+            check(place <= at < place + size, "%#x" % at)
+            tids.setdefault(stop.tid, len(tids))
+            out.append((s.pc(), tids[stop.tid], s.read(place, size)))
+            check(len(out) < most, "no end")
+        equal((stop.kind, stop.number), ("W", 0), "end")
+        if software:
+            check(int(stats(s)["watch_hits"]) == len(out), "by code")
+        return out, s.printed()
+
+
+def same(mode, kind, size=8):
+    hard, printed = stops(mode, kind, False, size)
+    soft, also = stops(mode, kind, True, size)
+    equal(also, printed, "output")
+    for i, (h, g) in enumerate(zip(hard, soft)):
+        equal(("%#x" % g[0], g[2].hex()), ("%#x" % h[0], h[2].hex()),
+              "%s: stop %d" % (mode, i))
+    equal(len(soft), len(hard), mode)
+    check(len(hard) > 10, len(hard))
+
+
+@case(peer="it has four", seconds=120)
+def all_that_writes():
+    same("writes", 2)
+
+
+@case(peer="it has four", seconds=60)
+def small_ones():
+    same("writes", 2, 1)
+
+
+@case(peer="it has four", seconds=120)
+def all_that_reads():
+    same("reads", 4)
+
+
+@case(peer="it has four")
+def strings():
+    """With a prefix they stop at their end: not in their midst."""
+    for size in 8, 1:
+        hard = [x[2] for x in stops("strings", 2, False, size)[0]]
+        soft = [x[2] for x in stops("strings", 2, True, size)[0]]
+        check(soft and len(soft) <= len(hard), len(soft), len(hard))
+        left = iter(hard)
+        check(all(any(g == h for h in left) for g in soft),
+              "what was there")
+
+
+@case(peer="it has four")
+def threads():
+    soft, printed = stops("threads", 2, True)
+    equal(len(soft), 60, "each")
+    equal(int.from_bytes(soft[-1][2], "little"), 120, "all")
+    equal(stops("threads", 2, False)[1], printed, "output")
+
+
+@case(peer="it has four")
+def steps_meet_them_too():
+    with Session("touching", "writes") as s:
+        s.run_to("begin")
+        use_up_registers(s)
+        place = s.addr("area") + 512
+        s.point(2, place, 8)
+        first = s.cont()
+        check("watch" in first.fields, first)
+        n = 0
+        for _ in range(60):
+            n += "watch" in s.step().fields
+        check(n >= 5, n)
+        pc = s.pc()
+        s.start("vCont;r%x,%x:%s;c" % (pc - 64, pc + 64, s.name(s.tid())))
+        stop = s.wait()
+        check("watch" in stop.fields or not pc - 64 <= s.pc() < pc + 64, stop)
+
+
+@case(peer="it has four")
+def a_hundred():
+    with Session("touching", "writes") as s:
+        s.run_to("begin")
+        area = s.addr("area")
+        for i in range(100):
+            s.point(2, area + 256 + 4 * i, 4)
+        n = 0
+        while s.cont().kind == "T":
+            n += 1
+            if n == 40:
+                # As gdb does at each stop.
+                for i in range(100):
+                    s.clear(2, area + 256 + 4 * i, 4)
+                for i in range(100):
+                    s.point(2, area + 256 + 4 * i, 4)
+            if n == 200:
+                for i in range(100):
+                    s.clear(2, area + 256 + 4 * i, 4)
+        equal(n, 200, "stops")
+
+
+@case(peer="it has four")
+def large_ones():
+    with Session("touching", "writes") as s:
+        s.run_to("begin")
+        s.point(2, s.addr("area") + 3, 1000)
+        stop = s.cont()
+        check("watch" in stop.fields, stop)
+
+
+@case(peer="it has four")
+def let_go_of_when_they_have_gone():
+    if OPTIONS.follow:
+        raise Skip("it is followed anyway")
+    with Session("touching", "writes") as s:
+        s.run_to("begin")
+        s.point(2, s.addr("area") + 3, 1000)
+        s.cont()
+        s.clear(2, s.addr("area") + 3, 1000)
+        with open("/proc/%d/maps" % s.pid) as f:
+            check("tracestub" in f.read(), "no cache")
+        s.step()
+        with open("/proc/%d/maps" % s.pid) as f:
+            check("tracestub" not in f.read(), "a cache is left")
+        equal(s.finish().number, 0, "end")
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

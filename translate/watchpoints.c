@@ -1,0 +1,247 @@
+#include "translate/watchpoints.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "translate/follow.h"
+#include "translate/layer.h"
+#include "translate/trap.h"
+#include "translate/x86_64/rewind.h"
+
+/* --- which there are ------------------------------------------------------ */
+
+static bool is_ours(const struct point *pt)
+{
+	return pt->held;
+}
+
+static unsigned list_of(const struct process *p, struct watched *out)
+{
+	const struct point *pt;
+	unsigned n = 0;
+
+	list_each(pt, &p->points->list, node) {
+		if (!is_ours(pt) || n == WATCHED_MAX)
+			continue;
+		if (out)
+			out[n] =
+				(struct watched){ pt->addr, pt->addr + pt->size,
+						  pt->kind };
+		n++;
+	}
+	return n;
+}
+
+bool watchpoints_any(const struct process *p)
+{
+	return list_of(p, NULL);
+}
+
+static bool is_same(const struct space *sp, const struct watched *all,
+		    unsigned n)
+{
+	if (n != sp->n_watched)
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		if (all[i].lo != sp->watched[i].lo ||
+		    all[i].hi != sp->watched[i].hi ||
+		    all[i].kind != sp->watched[i].kind)
+			return false;
+	}
+	return true;
+}
+
+/* All of the process is stopped. */
+static int apply(struct translator *tr, struct process *p)
+{
+	struct watched all[WATCHED_MAX];
+	unsigned n = list_of(p, all);
+	struct space *sp = space_of(p);
+	int r;
+
+	if (n && !sp) {
+		r = translate_follow(&tr->t, p, MODE_NONE, NULL);
+		if (r < 0)
+			return r;
+		sp = space_of(p);
+		tr_process_of(p)->for_conditions = true;
+	}
+	if (!sp || is_same(sp, all, n))
+		return 0;
+	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
+	sp->watched = xrealloc(sp->watched, sizeof(all));
+	memcpy(sp->watched, all, n * sizeof(*all));
+	sp->n_watched = n;
+	check_tables(sp);
+	process_drop_code(tr, sp);
+	return 0;
+}
+
+static bool stands(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (lower_thread(th)->running)
+			return false;
+	}
+	return !list_empty(&p->threads);
+}
+
+/* At once, if the process runs or is not followed; else when it is resumed. */
+static int renew(struct translator *tr, struct process *p)
+{
+	int r;
+
+	if (tr->calling)
+		return -EBUSY;
+	if (stands(p))
+		return space_of(p) ? 0 : apply(tr, p);
+	translator_pause(tr);
+	r = apply(tr, p);
+	translator_unpause(tr, NULL);
+	return r;
+}
+
+int watchpoint_put(struct target *t, struct process *p, struct point *pt)
+{
+	struct translator *tr = translator_of(t);
+	int r;
+
+	if (!pt->size || pt->addr + pt->size < pt->addr || !pt->addr)
+		return -EINVAL;
+	if (list_of(p, NULL) == WATCHED_MAX)
+		return -ENOSPC;
+	pt->held = true;
+	tr->has_watchpoints = true;
+	r = renew(tr, p);
+	if (r < 0)
+		pt->held = false;
+	else
+		tr->stats.watchpoints++;
+	return r;
+}
+
+int watchpoint_remove(struct target *t, struct process *p, struct point *pt)
+{
+	pt->held = false;
+	return stands(p) ? 0 : renew(translator_of(t), p);
+}
+
+void watchpoints_resume(struct translator *tr, const struct resume *acts,
+			size_t n)
+{
+	struct process *p;
+
+	if (!tr->has_watchpoints)
+		return;
+	list_each(p, &tr->t.processes, node) {
+		if (target_actions_meet(acts, n, p->pid) && stands(p))
+			apply(tr, p);
+	}
+}
+
+/* --- what is touched ------------------------------------------------------ */
+
+struct noting {
+	struct translator *tr;
+	struct thread *low;
+	struct follow *f;
+};
+
+static uint64_t sum(struct noting *n, const struct watched *w)
+{
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
+	uint8_t buf[256];
+
+	for (uint64_t at = w->lo; at < w->hi; at += sizeof(buf)) {
+		uint64_t left = w->hi - at;
+		size_t len = left < sizeof(buf) ? left : sizeof(buf);
+
+		if (target_read_all(n->tr->lower, n->low->proc, at, buf, len) <
+		    0)
+			break;
+		for (size_t i = 0; i < len; i++)
+			h = (h ^ buf[i]) * UINT64_C(0x100000001b3);
+	}
+	return h;
+}
+
+static bool is_met(const struct watched *w, bool reads, bool writes)
+{
+	return w->kind == POINT_WRITE  ? writes
+	       : w->kind == POINT_READ ? reads
+				       : reads || writes;
+}
+
+static void note(void *user, uint64_t lo, uint64_t hi, bool reads, bool writes,
+		 bool exact)
+{
+	struct noting *n = user;
+	const struct space *sp = n->f->space;
+	struct touched *t = n->f->touched;
+
+	for (unsigned i = 0; i < sp->n_watched && t->n < STOP_MAX_WATCH; i++) {
+		const struct watched *w = &sp->watched[i];
+
+		if (lo >= w->hi || hi <= w->lo || !is_met(w, reads, writes))
+			continue;
+		t->hits[t->n] = (struct watch_hit){
+			.addr = lo > w->lo ? lo : w->lo,
+			.point = w->kind,
+		};
+		t->unsure[t->n] = (struct watched){ 0 };
+		if (!exact && writes) {
+			t->unsure[t->n] = *w;
+			t->sums[t->n] = sum(n, w);
+		}
+		t->n++;
+	}
+}
+
+void watchpoints_note(struct translator *tr, struct thread *low,
+		      struct follow *f, bool whole)
+{
+	struct noting n = { tr, low, f };
+	uint8_t *image;
+
+	watchpoints_forget(f);
+	image = checks(f->space) ? follow_image(tr, low, false) : NULL;
+	if (!image)
+		return;
+	if (!f->touched)
+		f->touched = xcalloc(1, sizeof(*f->touched));
+	f->space->by = low;
+	check_touches(f->space, image, *follow_special(low, tr->fs_base), whole,
+		      note, &n);
+}
+
+void watchpoints_forget(struct follow *f)
+{
+	if (f->touched)
+		f->touched->n = 0;
+}
+
+bool watchpoints_told(struct translator *tr, struct thread *th,
+		      struct follow *f, struct stop *ev)
+{
+	struct noting n = { tr, lower_thread(th), f };
+	struct touched *t = f->touched;
+	struct stop told = { .id = th->id, .kind = STOP_WATCH };
+
+	for (unsigned i = 0; t && i < t->n; i++) {
+		if (t->unsure[i].hi && sum(&n, &t->unsure[i]) == t->sums[i])
+			continue;
+		told.watch[told.n_watch++] = t->hits[i];
+	}
+	watchpoints_forget(f);
+	if (!told.n_watch)
+		return false;
+	told.addr = told.watch[0].addr;
+	told.point = told.watch[0].point;
+	tr->stats.watch_hits++;
+	*ev = told;
+	return true;
+}

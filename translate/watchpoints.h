@@ -1,0 +1,84 @@
+/*
+ * Watchpoints beyond the debug registers: private to translate/.
+ *
+ * What the lower target has no register for, or no way, is checked by
+ * translated code, before each instruction that may touch it: two tables say
+ * for every eight bytes, by the low bits of their address, whether there is a
+ * watchpoint that is written to, or read, and a list of ranges has it exactly.
+ * What touches one is executed natively, or if it is a string instruction with
+ * a prefix in a block of its own, and then the stop is told: behind the
+ * instruction, as the processor does (SDM vol. 3, 18.2.4). A mask may leave
+ * bytes out; then it is told if they have changed.
+ *
+ * All threads of the process are followed for it. What the kernel writes, and
+ * what excluded code and restartable sequences do natively, is not seen.
+ */
+#ifndef TRANSLATE_WATCHPOINTS_H
+#define TRANSLATE_WATCHPOINTS_H
+
+#include "target/target.h"
+#include "translate/cache.h"
+
+struct follow;
+struct compiler;
+struct insn;
+
+#define WATCHED_MAX 250u
+
+struct watched {
+	uint64_t lo, hi;
+	enum point_kind kind;
+};
+
+/* What the instruction that a thread is about to execute will have touched. */
+struct touched {
+	unsigned n;
+	struct watch_hit hits[STOP_MAX_WATCH];
+	struct watched unsure[STOP_MAX_WATCH]; /* hi 0: it is certain */
+	uint64_t sums[STOP_MAX_WATCH];
+};
+
+/* struct target_point_ops's, of points that the lower target does not take. */
+int watchpoint_put(struct target *t, struct process *p, struct point *pt);
+int watchpoint_remove(struct target *t, struct process *p, struct point *pt);
+
+/* Processes are about to be resumed: what changed is in translated code. Does
+ * the process have any? */
+void watchpoints_resume(struct translator *tr, const struct resume *acts,
+			size_t n);
+bool watchpoints_any(const struct process *p);
+
+/* The rewound thread is about to execute an instruction: what it touches is
+ * noted. whole: with all its turns. */
+void watchpoints_note(struct translator *tr, struct thread *low,
+		      struct follow *f, bool whole);
+/* It has: true, *ev tells of it. */
+bool watchpoints_told(struct translator *tr, struct thread *th,
+		      struct follow *f, struct stop *ev);
+/* It has not, or nobody knows. */
+void watchpoints_forget(struct follow *f);
+
+/* --- x86_64/check.c ------------------------------------------------------- */
+
+/* Does the space's code check? */
+static inline bool checks(const struct space *sp)
+{
+	return sp->n_watched;
+}
+
+/* Before the instruction, what it may touch. */
+void checks_write(struct compiler *c, const struct insn *i);
+/* The routine that looks through the list, once in a region. */
+void check_routine(struct region *rg);
+/* The tables and the list, as the space's watched say. */
+void check_tables(struct space *sp);
+
+/* The ranges that the instruction at the image's pc touches are told to fn. */
+typedef void touch_fn(void *user, uint64_t lo, uint64_t hi, bool reads,
+		      bool writes, bool exact);
+void check_touches(struct space *sp, uint8_t *image, uint64_t fs_base,
+		   bool whole, touch_fn *fn, void *user);
+/* Is it one that stays where it is between its turns? */
+bool check_repeats(struct space *sp, uint64_t pc);
+
+#endif
