@@ -34,7 +34,7 @@ struct link {
 	int in, out;
 	bool socket; /* both are; else plain descriptors, maybe blocking */
 	bool gone;
-	bool noack, sums_differ;
+	bool noack, sums_differ, plain;
 	unsigned acks_due;
 
 	struct frame_rx rx;
@@ -219,7 +219,7 @@ static int begin_output(struct link *l)
 
 static void encode(struct link *l, char lead, const struct buf *payload)
 {
-	if (payload->len < RUNS_MIN)
+	if (l->plain || payload->len < RUNS_MIN)
 		frame_encode_plain(&l->tx, lead, payload->data, payload->len);
 	else
 		frame_encode(&l->tx, lead, payload->data, payload->len);
@@ -246,6 +246,11 @@ int link_notify(struct link *l, const struct buf *payload)
 		log_packet("-> %", payload->data, payload->len);
 	encode(l, '%', payload);
 	return flush(l);
+}
+
+void link_set_plain(struct link *l, bool on)
+{
+	l->plain = on;
 }
 
 void link_set_noack(struct link *l, bool on)

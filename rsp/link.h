@@ -85,6 +85,10 @@ int link_notify(struct link *l, const struct buf *payload);
  */
 void link_set_noack(struct link *l, bool on);
 
+/* Runs are sent as they are, and not counted: lldb-server does not count them,
+ * and clients of its tests take replies as they come. */
+void link_set_plain(struct link *l, bool on);
+
 /*
  * Who the peer is, for whoever must decide what it may do: the owner of its
  * socket. Known for unix sockets and for TCP within this machine by a

@@ -57,6 +57,14 @@ char **lldb_take_words(struct args *a)
 	return NULL;
 }
 
+void lldb_launch_failed(struct session *s, int code)
+{
+	char text[sizeof(s->err.text)];
+
+	memcpy(text, s->err.text, sizeof(text));
+	err_set(&s->err, code, "execve failed: %s (%s)", strerror(-code), text);
+}
+
 int pk_launch(struct session *s, struct args *a, struct buf *out)
 {
 	char **words = lldb_take_words(a);
@@ -70,6 +78,7 @@ int pk_launch(struct session *s, struct args *a, struct buf *out)
 	words_free(words);
 	r = start_run(s, &s->err);
 	if (r < 0) {
+		lldb_launch_failed(s, r);
 		s->lldb.launch_error = xstrdup(s->err.text);
 		return r;
 	}

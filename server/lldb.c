@@ -20,6 +20,8 @@ void lldb_connect(struct session *s)
 	struct lldb *l = &s->lldb;
 
 	l->on = l->by_default;
+	l->named = false;
+	link_set_plain(s->link, l->on);
 	l->thread_suffix = l->list_threads = l->error_strings = false;
 }
 
@@ -33,9 +35,17 @@ void lldb_note_feature(struct session *s, const struct args *word)
 	struct args rest = *word;
 
 	if (take_name(&rest, "xmlRegisters=") && names(&rest, "arm"))
-		s->lldb.on = true;
+		s->lldb.on = s->lldb.named = true;
 	else if (take_name(&rest, "qRelocInsn+"))
 		s->lldb.on = false;
+	link_set_plain(s->link, s->lldb.on);
+}
+
+bool lldb_wants_feature(const struct session *s, unsigned flags)
+{
+	if (!s->lldb.on)
+		return !(flags & LLDB_ONLY);
+	return s->lldb.named || (flags & LLDB_KNOWS);
 }
 
 /* Everything about signals is in the host's numbers; lldb's execs are told

@@ -27,6 +27,7 @@ struct thread;
 struct lldb {
 	bool by_default; /* of a client that has not said which it is */
 	bool on;	 /* the client is lldb */
+	bool named;	 /* ... by what it said itself */
 	bool thread_suffix, list_threads, error_strings; /* it asked for them */
 	bool launched;	     /* the last A succeeded */
 	char *launch_error;  /* owned; else why not, or NULL */
@@ -45,6 +46,13 @@ void lldb_connect(struct session *s);
 /* A word of its qSupported; and the features that only lldb is told. */
 void lldb_note_feature(struct session *s, const struct args *word);
 void lldb_put_features(const struct session *s, struct buf *out);
+
+/*
+ * Is a feature with these flags (server/packet.h) for the client? lldb itself
+ * passes by what it does not know; but a client of `gdbserver` that says
+ * nothing is one of LLDB's tests, which fail at what lldb-server 19 has not.
+ */
+bool lldb_wants_feature(const struct session *s, unsigned flags);
 
 /*
  * Takes ";thread:TID;" off the end of a packet's arguments, if it is there:
@@ -79,6 +87,10 @@ char **lldb_take_words(struct args *a);
 /* What qProcessInfo answers of a process, whose pointers have so many bytes.
  * -ESRCH. */
 int lldb_put_process(pid_t pid, unsigned word, struct buf *out);
+
+/* s->err says why a program could not be started: lldb-server's words, which
+ * those who drive lldb look for, go before it. */
+void lldb_launch_failed(struct session *s, int code);
 
 /* x86_64-pc-linux-gnu, by the size of a pointer. */
 const char *lldb_triple(unsigned word);

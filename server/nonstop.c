@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "server/lldb-resume.h"
 #include "server/packet.h"
 #include "server/session.h"
 
@@ -43,6 +44,9 @@ static void set_untold(struct session *s, const struct stop *st, bool untold)
 		      st->kind == STOP_CLONED;
 	struct thread *th = thread_find(s->target, st->id.tid);
 
+	/* lldb resumes processes, and needs no more to be told for that. */
+	if (s->lldb.on)
+		return;
 	if (th)
 		target_thread_untold(s->target, th, untold);
 	th = forked ? thread_find(s->target, st->child.tid) : NULL;
@@ -105,10 +109,41 @@ void nonstop_forget(struct session *s, pid_t pid)
 	}
 }
 
+/* What it was told last comes first, and threads without a reason after it. */
+static void enqueue_for_lldb(struct session *s)
+{
+	struct thread *last = thread_find(s->target, s->last.id.tid);
+	struct thread *th = NULL;
+	struct stop st;
+
+	if (last && !last->running)
+		enqueue(s, &s->last);
+	while ((th = thread_next(s->target, th))) {
+		st = lldb_stop_of(s, th);
+		if (th != last && !th->running)
+			enqueue(s, &st);
+	}
+}
+
+static void why_for_lldb(struct session *s, struct buf *out)
+{
+	/* Of ends there is nothing but what is queued. */
+	if (!list_empty(&s->target->processes)) {
+		while (!list_empty(&s->nonstop.queue))
+			acknowledge(s);
+		enqueue_for_lldb(s);
+	}
+	put_first(s, out);
+}
+
 void nonstop_why(struct session *s, struct buf *out)
 {
 	struct thread *th = NULL;
 
+	if (s->lldb.on) {
+		why_for_lldb(s, out);
+		return;
+	}
 	while (!list_empty(&s->nonstop.queue))
 		acknowledge(s);
 	while ((th = thread_next(s->target, th))) {
@@ -157,6 +192,8 @@ int pk_non_stop(struct session *s, struct args *a, struct buf *out)
 int pk_stopped(struct session *s, struct args *a, struct buf *out)
 {
 	(void)a;
+	if (s->lldb.on && !s->nonstop.on)
+		return -LLDB_OTHER;
 	acknowledge(s);
 	put_first(s, out);
 	return REPLY_NOW;

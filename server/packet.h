@@ -40,8 +40,10 @@ enum {
 	NEED_PRESENT = 1 << 6,
 	/* lldb may say behind it which thread is meant: ;thread:TID; */
 	SUFFIX = 1 << 7,
-	/* Its qSupported token is for lldb alone. */
-	LLDB_TOKEN = 1 << 8,
+	/* Its qSupported token is for lldb alone; and is one that lldb-server
+	 * 19 has, too: see lldb_wants_feature(). */
+	LLDB_ONLY = 1 << 8,
+	LLDB_KNOWS = 1 << 9,
 };
 
 #define PACKET(name, stops, needs, fn, feature, help) packet_fn fn;

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "rsp/frame.h"
+#include "server/lldb-resume.h"
 #include "server/packet.h"
 #include "server/session.h"
 #include "server/xfer.h"
@@ -84,7 +85,7 @@ int pk_supported(struct session *s, struct args *a, struct buf *out)
 	put_shared_features(s, out);
 	for (size_t i = 0; i < n_packets; i++) {
 		if (packets[i].feature && packet_is_known(s, &packets[i]) &&
-		    (s->lldb.on || !(packets[i].needs & LLDB_TOKEN)))
+		    lldb_wants_feature(s, packets[i].needs))
 			buf_printf(out, ";%s", packets[i].feature);
 	}
 	xfer_put_features(s, out);
@@ -191,12 +192,29 @@ static int signal_told(const struct session *s, const struct process *p)
 		       0;
 }
 
+/* lldb names one process, or means all; it stays connected. */
+static int detach_all(struct session *s, struct buf *out)
+{
+	struct process *p, *next;
+
+	list_each_safe(p, next, &s->target->processes, node) {
+		nonstop_forget(s, p->pid);
+		session_done_with(s, p->pid);
+		s->target->ops->detach(s->target, p, signal_told(s, p));
+	}
+	s->running = false;
+	buf_puts(out, "OK");
+	return REPLY_NOW;
+}
+
 int pk_detach(struct session *s, struct args *a, struct buf *out)
 {
 	struct process *p = session_process(s);
 	uint64_t pid = (uint64_t)s->last.id.pid;
 	bool started = false;
 
+	if (s->lldb.on && take_end(a))
+		return detach_all(s, out);
 	if (take_hex(a, &pid))
 		p = process_find(s->target, (pid_t)pid);
 	if (!p && !session_forget_end(s, (pid_t)pid))
@@ -236,17 +254,13 @@ static void kill_all(struct session *s)
 /* gdb waits for no reply; lldb takes the end of what it killed for one. */
 int pk_kill(struct session *s, struct args *a, struct buf *out)
 {
-	struct process *p = session_process(s);
-	pid_t pid = p ? p->pid : 0;
-
 	(void)a;
+	if (s->lldb.on)
+		return lldb_kill_all(s, out);
 	kill_all(s);
 	s->ended = false;
 	s->quit = !s->extended && !s->multi;
-	if (!s->lldb.on || !pid)
-		return REPLY_NEVER;
-	buf_printf(out, "X09;process:%x", (unsigned)pid);
-	return REPLY_NOW;
+	return REPLY_NEVER;
 }
 
 int pk_kill_one(struct session *s, struct args *a, struct buf *out)

@@ -1,4 +1,5 @@
 /* Resuming: vCont, c C s S, and what is said about signals. */
+#include "server/lldb-resume.h"
 #include "server/packet.h"
 #include "server/session.h"
 
@@ -9,6 +10,9 @@ static int start_running(struct session *s, const struct resume *acts,
 
 	if (!s->nonstop.on && list_empty(&s->target->processes))
 		return err_set(&s->err, -ESRCH, "no program is running");
+	r = s->lldb.on ? lldb_check_resume(s, acts, n) : 0;
+	if (r < 0)
+		return r;
 	r = session_resume(s, acts, n);
 	if (s->nonstop.on && (r >= 0 || r == -ESRCH)) {
 		/* A thread that has gone: its end is to be told, or was. */
@@ -98,6 +102,7 @@ static int resume_old(struct session *s, struct args *a, enum resume_kind kind,
 		{ .kind = kind, .signo = signo },
 		{ .who = { -1, -1 }, .kind = RESUME_CONT },
 	};
+	size_t n = s->continued.tid > 0 ? 1 : 2;
 	uint64_t addr;
 	int r;
 
@@ -111,7 +116,15 @@ static int resume_old(struct session *s, struct args *a, enum resume_kind kind,
 	}
 	if (!take_end(a))
 		return -EPROTO;
-	return start_running(s, acts, s->continued.tid > 0 ? 1 : 2, out);
+	if (s->lldb.on) {
+		struct resume what = { .kind = kind, .signo = signo };
+
+		r = lldb_resume_old(s, &what, acts);
+		if (r < 0)
+			return r;
+		n = (size_t)r;
+	}
+	return start_running(s, acts, n, out);
 }
 
 int pk_continue(struct session *s, struct args *a, struct buf *out)

@@ -89,6 +89,8 @@ int pk_run(struct session *s, struct args *a, struct buf *out)
 		if (r < 0)
 			fprintf(stderr, "Cannot exec %s: %s.\n",
 				s->start.argv[0], strerror(-r));
+		if (r < 0 && s->lldb.on)
+			lldb_launch_failed(s, r);
 	}
 	return reply_started(s, r, out);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "server/lldb-resume.h"
 #include "server/packet.h"
 
 static void print_to_client(void *user, const char *text, size_t len)
@@ -467,7 +468,10 @@ static void take_event(struct session *s, struct stop *st)
 		answer_interrupt(s, st);
 		if (st->kind == STOP_EXITED || st->kind == STOP_KILLED)
 			nonstop_forget(s, st->id.pid);
-		nonstop_tell(s, st);
+		if (s->lldb.on)
+			lldb_stop_process(s, st);
+		else
+			nonstop_tell(s, st);
 		return;
 	}
 	s->target->ops->halt(s->target);

@@ -1,6 +1,7 @@
 /* Which thread, which threads: H T qC q[fs]ThreadInfo and friends. */
 #include "base/log.h"
 #include "rsp/frame.h"
+#include "server/lldb-resume.h"
 #include "server/packet.h"
 #include "server/session.h"
 #include "server/tls.h"
@@ -15,6 +16,12 @@ int pk_select(struct session *s, struct args *a, struct buf *out)
 		return -ENOTSUP;
 	if (!take_ptid(a, &id) || !take_end(a))
 		return -EPROTO;
+	if (s->lldb.on) {
+		int r = lldb_check_thread(s, id, LLDB_OTHER, LLDB_NO_THREAD);
+
+		if (r < 0)
+			return r;
+	}
 	if (resume)
 		s->continued = id;
 	else if (id.tid > 0 && !thread_find(s->target, id.tid))
@@ -31,6 +38,13 @@ int pk_alive(struct session *s, struct args *a, struct buf *out)
 
 	if (!take_ptid(a, &id) || !take_end(a))
 		return -EPROTO;
+	if (s->lldb.on) {
+		int r = lldb_check_thread(s, id, LLDB_NO_SUCH_PID,
+					  LLDB_NO_SUCH_TID);
+
+		if (r < 0)
+			return r;
+	}
 	if (!thread_find(s->target, id.tid))
 		return -ESRCH;
 	buf_puts(out, "OK");
@@ -43,7 +57,7 @@ int pk_current(struct session *s, struct args *a, struct buf *out)
 
 	(void)a;
 	if (!th)
-		return -ESRCH;
+		return s->lldb.on ? -LLDB_NO_PROCESS_LEFT : -ESRCH;
 	buf_puts(out, "QC");
 	put_ptid(s, th->id, out);
 	return REPLY_NOW;

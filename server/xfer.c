@@ -209,33 +209,34 @@ static const struct xfer_object {
 	int (*write)(struct session *s, uint64_t off, const struct args *data);
 	const char *help;			   /* for doc/packets.md */
 	bool (*is_there)(const struct session *s); /* NULL: it always is */
+	bool lldb_knows;			   /* see LLDB_KNOWS */
 } objects[] = {
 	{ "features", "qXfer:features:read+", make_features, NULL,
-	  "the target description: `target.xml`", NULL },
+	  "the target description: `target.xml`", NULL, true },
 	{ "auxv", "qXfer:auxv:read+", make_auxv, NULL,
-	  "the kernel's auxiliary vector", NULL },
+	  "the kernel's auxiliary vector", NULL, true },
 	{ "exec-file", "qXfer:exec-file:read+", make_exec_file, NULL,
-	  "the program's path; the annex is a process", NULL },
+	  "the program's path; the annex is a process", NULL, false },
 	{ "threads", "qXfer:threads:read+", make_threads, NULL,
-	  "threads with their names and cores", NULL },
+	  "threads with their names and cores", NULL, false },
 	{ "libraries-svr4",
 	  "qXfer:libraries-svr4:read+;augmented-libraries-svr4-read+",
 	  make_libraries, NULL,
-	  "shared libraries; the annex may name where to go on", NULL },
-	{ "siginfo", "qXfer:siginfo:read+;qXfer:siginfo:write+", make_siginfo,
-	  write_siginfo, "the signal that the thread stopped with", NULL },
+	  "shared libraries; the annex may name where to go on", NULL, true },
+	{ "siginfo", "qXfer:siginfo:read+", make_siginfo, write_siginfo,
+	  "the signal that the thread stopped with; written too", NULL, true },
 	{ "osdata", "qXfer:osdata:read+", make_osdata, NULL,
-	  "the tables of `info os`", NULL },
+	  "the tables of `info os`", NULL, false },
 	{ "btrace", "qXfer:btrace:read+", make_btrace, NULL,
 	  "the thread's last branches: `all`, `new`, or `delta`",
-	  has_branches },
+	  has_branches, false },
 	{ "btrace-conf", "qXfer:btrace-conf:read+", make_btrace_conf, NULL,
-	  "how many of them are kept", has_branches },
+	  "how many of them are kept", has_branches, false },
 	{ "traceframe-info", "qXfer:traceframe-info:read+",
 	  make_traceframe_info, NULL,
-	  "what the selected trace frame has of memory and variables", NULL },
+	  "what the selected trace frame has of memory and variables", NULL, false },
 	{ "qtrace", "qXfer:qtrace:read+", make_trace, NULL,
-	  "what the translator has recorded: see doc/qtrace.md", NULL },
+	  "what the translator has recorded: see doc/qtrace.md", NULL, false },
 };
 
 #define PREFIX "qXfer:"
@@ -266,8 +267,14 @@ static bool is_disabled(const struct session *s, const struct xfer_object *o)
 void xfer_put_features(const struct session *s, struct buf *out)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
-		if (!is_disabled(s, &objects[i]))
-			buf_printf(out, ";%s", objects[i].feature);
+		unsigned flags = objects[i].lldb_knows ? LLDB_KNOWS : 0;
+
+		if (is_disabled(s, &objects[i]) ||
+		    !lldb_wants_feature(s, flags))
+			continue;
+		buf_printf(out, ";%s", objects[i].feature);
+		if (objects[i].write && lldb_wants_feature(s, 0))
+			buf_printf(out, ";qXfer:%s:write+", objects[i].name);
 	}
 }
 
