@@ -188,8 +188,11 @@ static int take_signals(const struct session *s, struct args *a, sigset_t *set)
 
 	sigemptyset(set);
 	while (!take_end(a)) {
-		if (!take_hex_max(a, 0xff, &number) ||
-		    (!take_end(a) && !take_char(a, ';')))
+		if (!take_hex_max(a, 0xff, &number))
+			return -EPROTO;
+		/* A blank ends the list of LLDB's tests. */
+		take_char(a, ' ');
+		if (!take_end(a) && !take_char(a, ';'))
 			return -EPROTO;
 		signo = session_signal_in(s, (int)number);
 		if (signo > 0 && session_signal_out(s, signo) == (int)number)
