@@ -343,7 +343,10 @@ static int xfer_read(struct session *s, const struct xfer_object *o,
 
 	take_word(a, ":", &annex);
 	if (!take_char(a, ':') || !take_hex(a, &off) || !take_char(a, ',') ||
-	    !take_hex(a, &len) || !take_end(a))
+	    !take_hex(a, &len))
+		return -EPROTO;
+	take_char(a, ':'); /* LLDB's tests end so */
+	if (!take_end(a))
 		return -EPROTO;
 	r = document_open(s, o, &annex, off);
 	if (r < 0)
