@@ -263,7 +263,7 @@ def attach_refused(t):
     one_line(t, "cannot attach to process 4194304: there is no such process",
              "--attach", ":0", "4194304")
     zombie = t.spawn(["true"])
-    time.sleep(0.3)
+    os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
     one_line(t, "it has exited, and is a zombie", "--attach", ":0",
              str(zombie.pid))
     prog = t.sleeper()

@@ -46,6 +46,11 @@ def moved(s):
     return int(stats(s)["conditions_moved"])
 
 
+def maps(pid):
+    with open("/proc/%d/maps" % pid) as f:
+        return f.read()
+
+
 def needs_to_move():
     if OPTIONS.follow:
         raise Skip("it is followed anyway")
@@ -177,16 +182,11 @@ def it_is_let_go_of_when_the_point_has_gone():
     with Session("conditional", "forever") as s:
         s.run_to("main")
         s.point(0, "hot", 1, FALSE)
-        s.start()
-        time.sleep(0.5)
-        s.interrupt()
+        check(s.run_until(lambda: moved(s), 20, 0.5), "not moved")
         equal(moved(s), 1, "moved")
         s.clear(0, "hot")
-        s.start()
-        time.sleep(0.1)
-        s.interrupt()
-        with open("/proc/%d/maps" % s.pid) as f:
-            check("tracestub" not in f.read(), "a cache is left")
+        check(s.run_until(lambda: "tracestub" not in maps(s.pid), 10, 0.1),
+              "a cache is left")
 
 
 @case

@@ -178,7 +178,7 @@ def unharmed(s):
     if not s.runs():
         return "stands still, or ended: %s" % s.process.poll()
     if not steady.wait_until(lambda: s.ended() or
-                             not steady.changed_text(s.pid), 1):
+                             not steady.changed_text(s.pid)):
         return "breakpoints left at " + " ".join(
             map(hex, steady.changed_text(s.pid)))
     return None
@@ -301,7 +301,7 @@ def launched(opt, once):
         s.open()
         c.close()
         was = s.count
-        if not steady.wait_until(lambda: s.count > was + 1, 2):
+        if not steady.wait_until(lambda: s.count > was + 1):
             return "it was running and stands still"
         c = server.connect()
         if not c.begin().startswith("T"):

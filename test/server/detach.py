@@ -163,10 +163,11 @@ def check_stopped(opt, leave):
         os.kill(s.pid, signal.SIGSTOP)
         steady.wait_until(lambda: steady.status(s.pid, "State")[0] == "T")
         session(opt, s, nothing, leave)
-        steady.wait_until(lambda: steady.status(s.pid, "TracerPid") == "0", 2)
-        time.sleep(0.05)
+        steady.wait_until(lambda: steady.status(s.pid, "TracerPid") == "0")
+        # At PTRACE_DETACH the kernel wakes each, for it to stop anew.
         for t in steady.threads(s.pid):
-            if steady.status(t, "State")[0] != "T":
+            if not steady.wait_until(
+                    lambda: steady.status(t, "State")[0] == "T"):
                 return "state " + steady.status(t, "State")
         os.kill(s.pid, signal.SIGCONT)
         return s.trouble()

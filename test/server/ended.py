@@ -37,7 +37,7 @@ def resume_reports_it():
     for how in "vCont;c", "c", "s", "vCont;s;c", "vCont;r0,10;c":
         with Session("stepping") as s:
             os.kill(s.pid, signal.SIGKILL)
-            until(lambda: task_state(s.pid) in "Z", 2)
+            until(lambda: task_state(s.pid) in "Z")
             equal(told(s.packet(how)), "X09", how)
 
 

@@ -393,8 +393,8 @@ def nothing_is_left_by_a_server_that_ends():
         with Session(attach=p.pid, path=p.path, options=["--follow"]) as s:
             equal(s.packet("QPassSignals:e;14;17"), "OK", "QPassSignals")
             s.start()
-            time.sleep(0.3)
-            check(MEMFD in State(p.pid).maps, "it was not followed")
+            check(until(lambda: MEMFD in State(p.pid).maps),
+                  "it was not followed")
             s.server.terminate()
             s.server.wait(30)
         before.compare(State(p.pid))

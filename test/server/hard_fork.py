@@ -103,7 +103,7 @@ def vfork_child_runs_while_parent_is_halted():
         s.run_to("main")
         s.point(0, "meet")
         s.start()
-        time.sleep(0.1)
+        check(until(lambda: task_state(s.pid) == "D"), "no vfork")
         stop = s.interrupt(30)
         equal(stop.number, 2, stop)
         equal(task_state(s.pid), "D", "the parent")
@@ -141,7 +141,7 @@ def detach_while_vfork_child_runs():
         time.sleep(0.1)
         s.interrupt()
         equal(s.packet("D;%x" % s.pid), "OK", "D")
-        check(until(lambda: s.printed() == "well\n", 2), "it says",
+        check(until(lambda: s.printed() == "well\n", 10), "it says",
               s.printed())
 
 
@@ -220,7 +220,7 @@ def detach_at_fork_with_slots():
         child = ptid(stop.fields["fork"])[0]
         equal(s.packet("D;%x" % child), "OK", "D")
         equal(s.packet("D;%x" % s.pid), "OK", "D")
-        check(until(lambda: s.printed() == "well\n", 2), "it says",
+        check(until(lambda: s.printed() == "well\n", 10), "it says",
               s.printed())
 
 

@@ -277,6 +277,8 @@ def written_siginfo_reaches_the_handler():
                 s.start("vCont;C1e:%s;c" % s.name(stop.tid))
                 s.quiet(0.05)
                 s.interrupt()
+                check(s.var("handled") or
+                      s.run_until(lambda: s.var("handled")), "not handled")
                 equal(s.var("handled"), 1, "handled")
                 equal(s.var("told_value"), 0x2a, "told_value")
                 equal(s.var("told_pid"), os.getpid(), "told_pid")
@@ -312,6 +314,8 @@ def program_signals_are_exact():
                 equal(s.packet("D;%x" % p.pid), "OK", "D")
             time.sleep(0.05)
             with Session("jobs", attach=p.pid) as s:
+                if handled and not s.var("handled"):
+                    s.run_until(lambda: s.var("handled"))
                 equal(s.var("handled"), handled, "with " + listed)
 
 

@@ -91,7 +91,7 @@ def attach_in_clone_storm():
                 time.sleep(0.05)
                 s.interrupt()
                 equal(s.packet("D;%x" % p.pid), "OK", "D")
-            check(until(lambda: task_state(p.pid) in "RS", 2), "not let go")
+            check(until(lambda: task_state(p.pid) in "RS"), "not let go")
             time.sleep(0.02)
             check(p.proc.poll() is None, "it died")
 

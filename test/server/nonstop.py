@@ -224,7 +224,7 @@ def attached_runs_on():
                 check(task_state(p.pid) in "RS", "it stands")
                 c.go("vCont;t")
                 c.all_stops(c.tids())
-            check(until(lambda: task_state(p.pid) in "RS", 2), "left standing")
+            check(until(lambda: task_state(p.pid) in "RS"), "left standing")
 
 
 class Client(NonStop):

@@ -358,6 +358,16 @@ class Session:
         self.sock.sendall(b"\x03")
         return self.wait(seconds)
 
+    def run_until(self, what, seconds=10, pause=0.02):
+        """Lets it run for a moment and stops it, until what() holds: how far
+        a program comes in that time is up to the machine."""
+        def once():
+            self.start()
+            time.sleep(pause)
+            self.interrupt()
+            return what()
+        return until(once, seconds)
+
     def finish(self, seconds=5):
         """To the program's end."""
         stop = self.cont(seconds)

@@ -97,7 +97,8 @@ def maps(pid):
 
 
 def changed_text(pid):
-    """Addresses of code that differs from the file it was mapped from."""
+    """Addresses of code that differs from the file it was mapped from, or is
+    from none that there is: a cache of ours."""
     bad = []
     with open("/proc/%d/mem" % pid, "rb", buffering=0) as mem:
         for line in maps(pid).splitlines():
@@ -106,6 +107,9 @@ def changed_text(pid):
                     not f[5].startswith("/"):
                 continue
             lo, hi = (int(x, 16) for x in f[0].split("-"))
+            if not os.path.exists(f[5]):
+                bad.append(lo)
+                continue
             mem.seek(lo)
             have = mem.read(hi - lo)
             with open(f[5], "rb") as file:
@@ -260,7 +264,7 @@ class Steady:
         nothing is in its text."""
         if self.ended():
             return "ended with %d" % self.process.returncode
-        if not wait_until(lambda: status(self.pid, "TracerPid") == "0", 2):
+        if not wait_until(lambda: status(self.pid, "TracerPid") == "0"):
             return "still traced"
         if not self.runs() and not self.ended():
             return "stands still: " + str(status(self.pid, "State"))
@@ -268,7 +272,7 @@ class Steady:
         if bad:
             return "changed text at " + " ".join(map(hex, bad[:10]))
         was = self.sums
-        wait_until(lambda: self.sums > was + 1 or self.ended(), 2)
+        wait_until(lambda: self.sums > was + 1 or self.ended())
         if self.ended():
             return "ended with %d" % self.process.returncode
         if self.sum_now != self.sum_first:
