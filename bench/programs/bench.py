@@ -4,12 +4,12 @@
 usage: bench.py SERVER DIR [--runs N] [--modes M,...] [--loads W,...]
                 [--quick] [--core N] [--log FILE] [--all]
 
-Prints, for each mode (none, coverage, count, flow-ring, flow-drain), the CPU
-time of program and server together over that of the program alone, start-up
-and translation included: medians of N runs, natively and each mode by turns,
-all on one core but flow-drain. Beside each is the bound of wanted.txt; geo8 is
-the geometric mean of all but cc1-O2, ls and git. What a program prints is
-compared.
+Prints, for each mode (none, coverage, count, flow-ring, flow-drain, record,
+callgrind), the CPU time of program and server together over that of the program
+alone, start-up and translation included: medians of N runs, natively and each
+mode by turns, all on one core but the last three. Beside each is the bound of
+wanted.txt; geo8 is the geometric mean of all but cc1-O2, ls and git. What a
+program prints is compared.
 
 --quick is for a look: small inputs, one run, ratios that are too high. --all
 also shows wall time and memory. DIR keeps the inputs. Only ratios of one run
@@ -35,8 +35,12 @@ OUT_OF_GEO = ("cc1-O2", "ls", "git")
 MODES = {"none": [], "coverage": ["--coverage={}/drcov"],
          "count": ["--count"]}
 # Everything that is executed is logged, by names of --modes: the last blocks
-# are kept, or all are read by a thread of the server on another core.
-MORE_MODES = {"flow-ring": ["--flow=recent"], "flow-drain": ["--flow"]}
+# are kept, or all are read by a thread of the server on another core, for
+# nobody, for a trace file, for a profile.
+MORE_MODES = {"flow-ring": ["--flow=recent"], "flow-drain": ["--flow"],
+              "record": ["--record={}/trace"],
+              "callgrind": ["--callgrind={}/callgrind"]}
+DRAINED = ("flow-drain", "record", "callgrind")
 
 
 def workloads(d):
@@ -109,7 +113,7 @@ def measure(opt, commands):
             for _ in range(1 if opt.quick else OFTEN.get(name, 1)):
                 for mode, prefix in modes.items():
                     cores = os.sched_getaffinity(0) \
-                        if mode == "flow-drain" else {opt.core}
+                        if mode in DRAINED else {opt.core}
                     once = Once(prefix + argv, cores, opt.dir + "/out")
                     seen.setdefault((name, mode), []).append(once)
                     if once.result != seen[name, ""][0].result:
