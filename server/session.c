@@ -32,6 +32,7 @@ void session_fini(struct session *s)
 	if (s->link)
 		session_disconnect(s);
 	qtrace_free(s);
+	fast_end(s);
 	tracer_fini(&s->tracer);
 	lldb_fini(s);
 	terminal_fini(&s->terminal);

@@ -95,7 +95,12 @@ static int go_on_defining(struct session *s, struct args *a, struct buf *out)
 	if (!take_end(a))
 		return -EPROTO;
 	if (!more) {
+		struct tracepoint *old =
+			tracepoint_find(&tc->tr, tp->number, tp->addr);
+
 		tc->defined = NULL;
+		if (old)
+			fast_uninstall(s, old);
 		tracing_define(&tc->tr, s->target, tp);
 		if (tc->tr.running)
 			r = trace_install(s, tp);

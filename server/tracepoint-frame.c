@@ -106,6 +106,7 @@ int pk_trace_frame(struct session *s, struct args *a, struct buf *out)
 	size_t number;
 	int r;
 
+	fast_settle(s);
 	if ((take_name(a, "-1") || take_name(a, "ffffffff")) && take_end(a)) {
 		tc->selected = -1;
 		buf_puts(out, "OK");
@@ -272,6 +273,7 @@ int pk_trace_buffer(struct session *s, struct args *a, struct buf *out)
 		return -EPROTO;
 	if (len > RSP_PACKET_MAX / 2)
 		len = RSP_PACKET_MAX / 2;
+	fast_settle(s);
 	n = trace_buffer_bytes(&s->tracer.tr.buffer, off, len, &at);
 	if (n)
 		buf_put_hex(out, at, n);

@@ -41,7 +41,7 @@ static void note_standing(struct session *s, struct process *p, uint64_t addr)
 	}
 }
 
-int trace_install(struct session *s, const struct tracepoint *tp)
+int trace_install(struct session *s, struct tracepoint *tp)
 {
 	struct process *p = session_process(s);
 	int r;
@@ -50,7 +50,8 @@ int trace_install(struct session *s, const struct tracepoint *tp)
 		return 0;
 	if (!p)
 		return err_set(&s->err, -ESRCH, "no program is running");
-	if (point_is_traced(p, tp->addr))
+	note_standing(s, p, tp->addr);
+	if (fast_install(s, p, tp) || point_is_traced(p, tp->addr))
 		return 0;
 	r = traced_point_add(s->target, p, tp->addr);
 	if (r < 0)
@@ -58,7 +59,6 @@ int trace_install(struct session *s, const struct tracepoint *tp)
 			       "cannot insert tracepoint %u at 0x%" PRIx64
 			       ": %s",
 			       tp->number, tp->addr, strerror(-r));
-	note_standing(s, p, tp->addr);
 	return 0;
 }
 
@@ -68,7 +68,11 @@ void trace_uninstall(struct session *s, uint64_t addr)
 	struct process *p;
 
 	list_each(tp, &s->tracer.tr.points, node) {
-		if (tp->addr == addr && tp->enabled)
+		if (tp->addr == addr && !tp->enabled)
+			fast_uninstall(s, tp);
+	}
+	list_each(tp, &s->tracer.tr.points, node) {
+		if (tp->addr == addr && tp->enabled && !tp->collector)
 			return;
 	}
 	list_each(p, &s->target->processes, node)
@@ -80,6 +84,7 @@ static void uninstall_all(struct session *s)
 	struct process *p;
 
 	tracing_forget_threads(s->target);
+	fast_end(s);
 	list_each(p, &s->target->processes, node)
 		traced_points_drop(s->target, p);
 }
@@ -88,6 +93,7 @@ void trace_stop(struct session *s, enum trace_end why)
 {
 	if (!s->tracer.tr.running)
 		return;
+	fast_drain(s);
 	tracing_stop(&s->tracer.tr, why);
 	uninstall_all(s);
 }
@@ -246,7 +252,7 @@ static void put_own(struct session *s, const struct resume *acts, size_t n,
 			continue;
 		own = *act;
 		own.who = th->id;
-		tracing_resume(s->target, th, &own);
+		tracing_resume(&s->tracer.tr, s->target, th, &own);
 		if (own.kind != act->kind || own.over != act->over)
 			buf_put(out, &own, sizeof(own));
 	}
@@ -296,17 +302,19 @@ bool trace_event(struct session *s, const struct stop *st)
 	struct tracing *tr = &s->tracer.tr;
 	struct thread *th = thread_find(s->target, st->id.tid);
 	struct resume act;
-	bool ran = tr->running, ours;
+	bool ran, ours;
 
 	if (!th || !has_threads(s))
 		return false;
+	fast_settle(s);
+	ran = tr->running;
 	tracing_stopped(tr, s->target, th, st);
 	ours = is_ours(s, th, st);
 	if (ran && !tr->running)
 		uninstall_all(s);
 	if (!ours)
 		return false;
-	act = tracing_go_on(th);
+	act = tracing_go_on(tr, th);
 	target_resume(s->target, &act, 1);
 	return true;
 }

@@ -82,6 +82,7 @@ int pk_trace_save(struct session *s, struct args *a, struct buf *out)
 
 	if (!take_hex_string(a, 4096, &path))
 		return -EPROTO;
+	fast_settle(s);
 	buf_puts(&head, MAGIC);
 	buf_printf(&head, "R %zx\nstatus ", tr->regs_size);
 	trace_put_status(s, &head);

@@ -56,6 +56,7 @@ void trace_put_status(const struct session *s, struct buf *out)
 int pk_trace_status(struct session *s, struct args *a, struct buf *out)
 {
 	(void)a;
+	fast_settle(s);
 	buf_putc(out, 'T');
 	trace_put_status(s, out);
 	return REPLY_NOW;
@@ -69,6 +70,7 @@ int pk_trace_point(struct session *s, struct args *a, struct buf *out)
 	if (!take_hex(a, &number) || !take_char(a, ':') ||
 	    !take_hex(a, &addr) || !take_end(a))
 		return -EPROTO;
+	fast_settle(s);
 	tp = tracepoint_find(&s->tracer.tr, (unsigned)number, addr);
 	if (!tp)
 		return err_set(&s->err, -ENOENT, "there is no tracepoint %u",

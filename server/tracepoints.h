@@ -33,7 +33,8 @@ struct tracer {
 	size_t n_live;
 	struct tracepoint *defined; /* by QTDP, with actions to come */
 	bool in_steps;		    /* ... which are those of steps */
-	struct buf upload;	    /* strings, for qTsP and qTsV */
+	struct fast *fast; /* owned by qtrace-fast.c; NULL: there are none */
+	struct buf upload; /* strings, for qTsP and qTsV */
 	size_t uploaded;
 };
 
@@ -68,7 +69,7 @@ int make_traceframe_info(struct session *s, const char *annex, struct buf *out);
 struct args;
 
 /* A point of it comes, or goes where no other is. */
-int trace_install(struct session *s, const struct tracepoint *tp);
+int trace_install(struct session *s, struct tracepoint *tp);
 void trace_uninstall(struct session *s, uint64_t addr);
 /* The run ends. */
 void trace_stop(struct session *s, enum trace_end why);
@@ -77,5 +78,22 @@ void trace_put_status(const struct session *s, struct buf *out);
 /* Strings that define a tracepoint or a variable, each ended by a zero. */
 void trace_put_definition(const struct tracepoint *tp, struct buf *out);
 void trace_put_variable(const struct trace_variable *v, struct buf *out);
+
+/*
+ * --- qtrace-fast.c: by translated code ------------------------------------
+ *
+ * True: the tracepoint, which is enabled, is one that collects with no stop.
+ * False: it is to be a breakpoint. The other functions do nothing for those
+ * that are none, and settle() and end() where there are none.
+ */
+struct process;
+bool fast_install(struct session *s, struct process *p, struct tracepoint *tp);
+void fast_uninstall(struct session *s, struct tracepoint *tp);
+/* What was collected until now is in frames. */
+void fast_drain(struct session *s);
+/* The same, and the run ends if there was no room. */
+void fast_settle(struct session *s);
+/* All are taken out. */
+void fast_end(struct session *s);
 
 #endif

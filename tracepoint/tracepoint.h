@@ -50,7 +50,9 @@ struct tracepoint {
 	enum tracepoint_kind kind;
 	uint64_t room; /* TRACEPOINT_FAST: bytes, as the client said */
 	bool enabled;
-	uint64_t steps;		      /* to collect behind each hit; 0: none */
+	int collector;	/* what collects at it without a stop, and how it is */
+	int handle;	/* dropped; 0: nothing does, there is a breakpoint */
+	uint64_t steps; /* to collect behind each hit; 0: none */
 	uint64_t pass_count;	      /* hits that end the run; 0: none do */
 	struct ax_program *condition; /* owned; NULL: always */
 	char *condition_text;	      /* owned; LEN,HEX */

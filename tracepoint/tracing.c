@@ -183,7 +183,29 @@ void tracing_forget_threads(struct target *t)
 	}
 }
 
-void tracing_resume(struct target *t, struct thread *th, struct resume *act)
+/* Without a stop, where that can be: not in the course of steps. */
+static bool collects_in(const struct tracing *tr, uint64_t lo, uint64_t hi)
+{
+	const struct tracepoint *tp;
+
+	list_each(tp, &tr->points, node) {
+		if (tp->collector && tp->addr >= lo && tp->addr < hi)
+			return true;
+	}
+	return false;
+}
+
+/* Steps that are to be seen are made one by one. */
+static void step_by_step(const struct tracing *tr, const struct thread *th,
+			 struct resume *act)
+{
+	if (tracing_steps(th) ||
+	    (act->kind == RESUME_RANGE && collects_in(tr, act->lo, act->hi)))
+		act->kind = RESUME_STEP;
+}
+
+void tracing_resume(struct tracing *tr, struct target *t, struct thread *th,
+		    struct resume *act)
 {
 	struct traced_thread *tt = th->traced;
 
@@ -195,8 +217,7 @@ void tracing_resume(struct target *t, struct thread *th, struct resume *act)
 		.lo = act->lo,
 		.hi = act->hi,
 	};
-	if (tt->n_steps)
-		act->kind = RESUME_STEP;
+	step_by_step(tr, th, act);
 	if (!tt->passed)
 		return;
 	if (act->signo || pc_of(t, th) != tt->here) {
@@ -210,14 +231,13 @@ void tracing_resume(struct target *t, struct thread *th, struct resume *act)
 	}
 }
 
-struct resume tracing_go_on(struct thread *th)
+struct resume tracing_go_on(struct tracing *tr, struct thread *th)
 {
 	struct resume act = *tracing_asked(th);
 	struct traced_thread *tt = th->traced;
 
 	act.who = th->id;
-	if (tracing_steps(th))
-		act.kind = RESUME_STEP;
+	step_by_step(tr, th, &act);
 	act.over = tt && tt->passed;
 	if (tt)
 		tt->passed = false;
@@ -261,14 +281,15 @@ static void hit_one(struct tracing *tr, struct target *t, struct thread *th,
 	}
 }
 
-/* A run that one of them ends is yet one of those beside it. */
+/* A run that one of them ends is yet one of those beside it. What collects
+ * without a stop has done so, but for a thread that was stepped there. */
 static void hit_all(struct tracing *tr, struct target *t, struct thread *th,
-		    uint64_t pc)
+		    uint64_t pc, bool step)
 {
 	struct tracepoint *tp;
 
 	list_each(tp, &tr->points, node) {
-		if (tp->addr == pc && tp->enabled)
+		if (tp->addr == pc && tp->enabled && (step || !tp->collector))
 			hit_one(tr, t, th, tp);
 	}
 }
@@ -312,8 +333,9 @@ void tracing_stopped(struct tracing *tr, struct target *t, struct thread *th,
 		stepped(tr, t, th, pc);
 	if (tt && tt->passed && tt->here == pc)
 		return;
-	if (!tr->running || !point_is_traced(th->proc, pc))
+	if (!tr->running ||
+	    (!point_is_traced(th->proc, pc) && !collects_in(tr, pc, pc + 1)))
 		return;
-	hit_all(tr, t, th, pc);
+	hit_all(tr, t, th, pc, step);
 	tracing_note_here(t, th);
 }

@@ -80,13 +80,14 @@ bool tracing_steps(const struct thread *th);
 
 /* How the thread is to go on, having been asked to do so as act says, which
  * is changed. */
-void tracing_resume(struct target *t, struct thread *th, struct resume *act);
+void tracing_resume(struct tracing *tr, struct target *t, struct thread *th,
+		    struct resume *act);
 
 /* As it was resumed last. */
 const struct resume *tracing_asked(const struct thread *th);
 
 /* A stop that nobody is told of: how it goes on from there. */
-struct resume tracing_go_on(struct thread *th);
+struct resume tracing_go_on(struct tracing *tr, struct thread *th);
 
 /* Nothing is to be collected in any thread any more. */
 void tracing_forget_threads(struct target *t);

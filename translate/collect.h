@@ -102,7 +102,8 @@ void translate_on_collect(struct target *t, collect_fn *fn, void *user);
 
 /*
  * Each time that a thread of the process comes to spec->pc, before what is
- * there is executed. Several at one place are met in the order in which they
+ * there is executed, and before a breakpoint there is met: a thread that is told
+ * to go over one (struct resume) collects nothing there. Several at one place are met in the order in which they
  * were added. They go with the process's next program, or when it is followed
  * no more; a forked child has none. Threads may run, and are stopped for a
  * moment, of which nothing is told. Native steps do not meet them. Returns a

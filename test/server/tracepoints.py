@@ -26,6 +26,7 @@ TRUE = expression(const(1) + "27")
 
 class Traced(Session):
     """With packets about tracepoints."""
+    fast = ""
 
     def ok(self, text):
         equal(self.packet(text), "OK", text)
@@ -35,8 +36,8 @@ class Traced(Session):
         which = "%x:%x" % (number, self.addr(where))
         parts = list(actions) + ["S" * (not i) + a
                                  for i, a in enumerate(steps)]
-        self.ok("QTDP:%s:%s:%x:%x%s%s" % (which, ena, count, passes, rest,
-                                          "-" if parts else ""))
+        self.ok("QTDP:%s:%s:%x:%x%s%s%s" % (
+            which, ena, count, passes, self.fast, rest, "-" if parts else ""))
         for i, part in enumerate(parts):
             self.ok("QTDP:-%s:%s%s" % (which, part,
                                        "-" if i + 1 < len(parts) else ""))
@@ -65,7 +66,20 @@ class Traced(Session):
                                                       reply).groups())
 
 
-@case
+def both(function):
+    """A case of trap tracepoints, and of fast ones."""
+    def fast():
+        Traced.fast = ":F5"
+        try:
+            function()
+        finally:
+            Traced.fast = ""
+    fast.__name__ = function.__name__ + "_fast"
+    case(peer="wants a library in the program")(fast)
+    return case(function)
+
+
+@both
 def collects_registers_and_memory():
     with Traced("calls", "5") as s:
         total = s.addr("total")
@@ -91,7 +105,7 @@ def collects_registers_and_memory():
         equal(s.reg("rip"), at_done, "rip of the program")
 
 
-@case
+@both
 def frames_are_found():
     with Traced("calls", "4") as s:
         s.trace(1, "leaf")
@@ -139,7 +153,7 @@ def conditions_hold_for_steps_too():
         equal((s.hits(1, "leaf"), s.frames()), (1, 4), "hits and frames")
 
 
-@case
+@both
 def breakpoint_at_the_same_place():
     """Each is met once a time, however one steps off."""
     with Traced("calls", "6") as s:
@@ -158,7 +172,7 @@ def breakpoint_at_the_same_place():
         equal(s.hits(1, "leaf"), 6, "hits")
 
 
-@case
+@both
 def false_condition_at_the_same_place():
     with Traced("calls", "6") as s:
         s.run_to("main")
@@ -169,7 +183,7 @@ def false_condition_at_the_same_place():
         equal(s.hits(1, "leaf"), 6, "hits")
 
 
-@case
+@both
 def steps_are_not_disturbed():
     """A client that steps all the way sees each instruction once, and each
     arrival is a hit."""
@@ -190,7 +204,7 @@ def steps_are_not_disturbed():
     equal(walk(True), walk(False), "the way")
 
 
-@case
+@both
 def range_steps_go_over_it():
     with Traced("calls", "3") as s:
         s.run_to("main")
@@ -211,7 +225,7 @@ def range_steps_go_over_it():
         equal(s.hits(1, second), 1, "hits")
 
 
-@case
+@both
 def memory_shows_no_tracepoint():
     with Traced("calls", "3") as s:
         s.run_to("main")
@@ -243,7 +257,7 @@ def steps_are_collected():
         equal(len(set(pcs[:4])), 4, "places")
 
 
-@case
+@both
 def pass_count_ends_it():
     with Traced("calls", "9") as s:
         s.run_to("main")
@@ -255,7 +269,7 @@ def pass_count_ends_it():
               ("T0", "3", "4"), "status")
 
 
-@case
+@both
 def full_or_circular():
     for circular in 0, 1:
         with Traced("calls", "50") as s:
@@ -303,7 +317,7 @@ def memory_that_is_not_there():
         equal(s.xfer("traceframe-info").decode().count("<memory"), 1, "blocks")
 
 
-@case
+@both
 def variables():
     with Traced("calls", "5") as s:
         s.run_to("main")
@@ -320,7 +334,7 @@ def variables():
         equal(s.packet("qTV:2"), "Vc", "in a frame")
 
 
-@case
+@both
 def enabled_while_it_runs():
     with Traced("calls", "6") as s:
         s.run_to("main")
@@ -339,7 +353,7 @@ def enabled_while_it_runs():
         equal(s.hits(1, "leaf"), 3, "hits")
 
 
-@case
+@both
 def defined_while_it_runs():
     with Traced("calls", "6") as s:
         s.run_to("main")
@@ -351,7 +365,7 @@ def defined_while_it_runs():
         equal((s.hits(1, "work"), s.hits(2, "leaf")), (6, 6), "hits")
 
 
-@case
+@both
 def many_threads():
     with Traced("threads", "16") as s:
         s.run_to("main")
@@ -387,7 +401,7 @@ def next_client_learns_of_it():
                        "Z7:%s:at:0:4:%s" % (where, b"leaf".hex())], "pieces")
 
 
-@case
+@both
 def forked_children_live():
     with Traced("forking", "fork", "3") as s:
         s.run_to("main")
@@ -397,7 +411,7 @@ def forked_children_live():
         equal((stop.kind, stop.number), ("W", 0), "end")
 
 
-@case
+@both
 def detach_takes_it_out():
     with Program("signalling", "loop") as p:
         with Traced(attach=p.pid, path=p.path) as s:
@@ -423,7 +437,7 @@ def again(s):
     s.packet("?")
 
 
-@case
+@both
 def behind_a_call_that_is_waited_in():
     """The thread stands there, but has to make its call again first."""
     with Program("signalling", "loop") as p:
@@ -440,7 +454,7 @@ def behind_a_call_that_is_waited_in():
                 check(s.hits(1, where), "hits")
 
 
-@case
+@both
 def goes_on_without_a_client():
     """Detached from, it is traced on, and the next client finds it."""
     with Program("signalling", "loop") as p:
@@ -460,7 +474,7 @@ def goes_on_without_a_client():
             check(s.hits(1, "work") > first, "hits")
 
 
-@case
+@both
 def ends_with_the_client():
     with Program("signalling", "loop") as p:
         with Traced(attach=p.pid, path=p.path) as s:
@@ -472,7 +486,7 @@ def ends_with_the_client():
             check(text.startswith("T0;tdisconnected:0;"), text)
 
 
-@case
+@both
 def non_stop():
     """Nothing is told but the end of what the client asked for."""
     with Traced("calls", "5") as s:
@@ -490,7 +504,7 @@ def non_stop():
         equal((s.hits(1, "leaf"), s.frames()), (5, 15), "hits and frames")
 
 
-@case
+@both
 def raw_frames():
     with Traced("calls", "3") as s:
         s.run_to("main")

@@ -545,6 +545,12 @@ void collectors_write(struct compiler *c, uint64_t pc)
 	size_t bytes = 0;
 
 	while ((what = collector_next(c->sp, pc, what))) {
+		if (c->at_point) {
+			/* Breakpoints come behind: it was collected. */
+			put_begin(c);
+			put_end(c);
+			continue;
+		}
 		bytes += what->compiled ? code_size(what) : 0;
 		if (what->compiled && bytes <= BYTES_MOST)
 			collector_write(c, what);

@@ -1,0 +1,279 @@
+/*
+ * Fast tracepoints: what they collect is written to memory by translated code,
+ * with no stop, and becomes frames when it is read. The process is followed for
+ * as long as the run lasts.
+ *
+ * What translated code cannot collect so, or not as a trap tracepoint would, is
+ * left to those: see tracepoint-run.c.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/program.h"
+#include "base/mem.h"
+#include "server/packet.h"
+#include "server/session.h"
+#include "translate/collect.h"
+#include "translate/record.h"
+#include "translate/translate.h"
+
+/* Those that translated code has at hand: rax to r15, rip, eflags. */
+#define N_QUICK	   18
+#define QUICK	   ((1u << N_QUICK) - 1)
+#define ITEMS_MOST COLLECT_PARTS
+
+struct fast {
+	pid_t pid;		 /* of the process that is followed for them */
+	bool ours;		 /* it was not, before */
+	bool full;		 /* a frame had no room */
+	int last;		 /* collector's number */
+	const struct arch *arch; /* of that process; borrowed */
+	uint8_t *regs; /* owned; what the others of a frame's registers are */
+};
+
+/* --- frames --------------------------------------------------------------- */
+
+static struct tracepoint *point_of(const struct tracing *tr, int number)
+{
+	struct tracepoint *tp;
+
+	list_each(tp, &tr->points, node) {
+		if (tp->collector == number)
+			return tp;
+	}
+	return NULL;
+}
+
+static void put_registers(struct session *s, const struct collect_part *part)
+{
+	const struct arch *a = s->tracer.fast->arch;
+	uint8_t *regs = s->tracer.fast->regs;
+
+	for (unsigned i = 0; i < N_QUICK && part->length >= 8 * N_QUICK; i++)
+		memcpy(regs + a->regs[i].packed_at, part->data + 8 * i,
+		       a->regs[i].bits / 8);
+	frame_put_registers(&s->tracer.tr.frame, regs, a->regs_size);
+}
+
+static void put_memory(struct buf *out, const struct collect_part *part)
+{
+	memcpy(frame_reserve_memory(out, part->addr, part->length), part->data,
+	       part->length);
+	frame_memory_is(out, part->length);
+}
+
+static void put_parts(struct session *s, const struct tracepoint *tp,
+		      const struct collect_hit *hit)
+{
+	for (unsigned i = 0; i < hit->n_parts; i++) {
+		const struct collect_part *part = &hit->parts[i];
+
+		if (part->error || !part->length || part->item >= tp->actions.n)
+			continue;
+		if (tp->actions.list[part->item].kind == TRACE_REGISTERS)
+			put_registers(s, part);
+		else
+			put_memory(&s->tracer.tr.frame, part);
+	}
+}
+
+static void collected(void *user, const struct collect_hit *hit)
+{
+	struct session *s = user;
+	struct tracing *tr = &s->tracer.tr;
+	struct tracepoint *tp = point_of(tr, hit->id);
+
+	if (!tp || hit->error || !tr->running || s->tracer.fast->full)
+		return;
+	tp->hits++;
+	frame_begin(&tr->frame, tp->number);
+	put_parts(s, tp, hit);
+	frame_end(&tr->frame);
+	if (trace_buffer_add(&tr->buffer, tr->frame.data, tr->frame.len,
+			     hit->pc) < 0)
+		s->tracer.fast->full = true;
+	else
+		tp->usage += tr->frame.len;
+}
+
+/* --- what can be collected so --------------------------------------------- */
+
+/* No variables, which are ours, nor what may end the run. */
+static bool is_plain(const struct ax_program *p)
+{
+	for (size_t i = 0; p && i < p->n_insns; i++) {
+		switch (p->insns[i].op) {
+		case AX_GETV:
+		case AX_SETV:
+		case AX_TRACEV:
+		case AX_TRACENZ:
+		case AX_PRINTF:
+		case AX_DIV_SIGNED:
+		case AX_DIV_UNSIGNED:
+		case AX_REM_SIGNED:
+		case AX_REM_UNSIGNED:
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool item_of(const struct trace_action *a, struct collect_item *out)
+{
+	*out = (struct collect_item){
+		.base = a->base == TRACE_NO_REGISTER ? -1 : (int)a->base,
+		.offset = (int64_t)a->offset,
+		.length = (uint32_t)a->len,
+		.code = a->program,
+	};
+	switch (a->kind) {
+	case TRACE_REGISTERS:
+		out->what = COLLECT_REGISTERS;
+		out->registers = QUICK;
+		return true;
+	case TRACE_MEMORY:
+		out->what = COLLECT_MEMORY;
+		return a->len && a->len <= FRAME_MEMORY_MAX;
+	default:
+		out->what = COLLECT_TRACES;
+		return is_plain(a->program);
+	}
+}
+
+static bool items_of(const struct tracepoint *tp, struct collect_item *items)
+{
+	if (tp->kind != TRACEPOINT_FAST || tp->steps || tp->pass_count ||
+	    tp->actions.n > ITEMS_MOST || !is_plain(tp->condition))
+		return false;
+	for (size_t i = 0; i < tp->actions.n; i++) {
+		if (!item_of(&tp->actions.list[i], &items[i]))
+			return false;
+	}
+	return true;
+}
+
+/* --- following ------------------------------------------------------------ */
+
+static bool any_runs(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (th->running)
+			return true;
+	}
+	return false;
+}
+
+/* Of a program the segment registers, and what else a frame has room for. */
+static uint8_t *other_registers(struct session *s, const struct process *p)
+{
+	uint8_t *regs = xcalloc(1, p->arch->regs_size);
+	struct thread *th = session_thread(s);
+	const uint8_t *now =
+		th && !th->running ? target_regs_all(s->target, th) : NULL;
+
+	for (unsigned i = N_QUICK; now && i < p->arch->n_regs; i++) {
+		const struct regdesc *d = &p->arch->regs[i];
+
+		if (d->bits == 32 && d->regset == REGSET_GENERAL)
+			memcpy(regs + d->packed_at, now + d->packed_at, 4);
+	}
+	return regs;
+}
+
+/* All threads of the process are followed; no process but one is. */
+static bool follow(struct session *s, struct process *p)
+{
+	const struct space *sp = translate_space(p);
+	struct tracer *tc = &s->tracer;
+	struct err e;
+	int r;
+
+	if (tc->fast)
+		return tc->fast->pid == p->pid;
+	if (any_runs(p) || p->arch->word != 8)
+		return false;
+	r = translate_follow(s->target, p, sp ? translate_mode(sp) : MODE_NONE,
+			     &e);
+	if (r < 0 && !(sp && r == -EEXIST))
+		return false;
+	tc->fast = xcalloc(1, sizeof(*tc->fast));
+	tc->fast->pid = p->pid;
+	tc->fast->ours = !sp;
+	tc->fast->arch = p->arch;
+	tc->fast->regs = other_registers(s, p);
+	translate_on_collect(s->target, collected, s);
+	return true;
+}
+
+bool fast_install(struct session *s, struct process *p, struct tracepoint *tp)
+{
+	struct collect_item items[ITEMS_MOST];
+	struct collect_spec spec = {
+		.pc = tp->addr,
+		.when = tp->condition,
+		.items = items,
+		.n_items = (unsigned)tp->actions.n,
+	};
+	bool quick = false;
+	int r;
+
+	if (tp->collector)
+		return true;
+	if (!items_of(tp, items) || !follow(s, p))
+		return false;
+	spec.id = ++s->tracer.fast->last;
+	r = translate_collect_add(s->target, p, &spec, &quick);
+	if (r >= 0 && !quick)
+		translate_collect_drop(s->target, p, r);
+	if (r < 0 || !quick)
+		return false;
+	tp->collector = spec.id;
+	tp->handle = r;
+	return true;
+}
+
+void fast_uninstall(struct session *s, struct tracepoint *tp)
+{
+	struct process *p;
+
+	if (!tp->collector)
+		return;
+	p = process_find(s->target, s->tracer.fast->pid);
+	if (p)
+		translate_collect_drop(s->target, p, tp->handle);
+	tp->collector = 0;
+}
+
+void fast_drain(struct session *s)
+{
+	if (s->tracer.fast)
+		translate_collect_drain(s->target);
+}
+
+void fast_settle(struct session *s)
+{
+	fast_drain(s);
+	if (s->tracer.fast && s->tracer.fast->full)
+		trace_stop(s, TRACE_FULL);
+}
+
+void fast_end(struct session *s)
+{
+	struct fast *f = s->tracer.fast;
+	struct tracepoint *tp;
+	struct process *p;
+
+	if (!f)
+		return;
+	list_each(tp, &s->tracer.tr.points, node)
+		fast_uninstall(s, tp);
+	translate_on_collect(s->target, NULL, NULL);
+	p = process_find(s->target, f->pid);
+	if (p && f->ours && translate_space(p) && !any_runs(p))
+		translate_unfollow(s->target, p);
+	free(f->regs);
+	free(f);
+	s->tracer.fast = NULL;
+}
