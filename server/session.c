@@ -325,6 +325,9 @@ static void interrupt_some(struct session *s)
 
 void session_interrupt(struct session *s)
 {
+	/* lldb's is for what runs, and comes late where that has stopped. */
+	if (s->lldb.on && !session_expects_events(s))
+		return;
 	/* One that comes before the resume that it is meant for, as from gdb
 	 * amid a breakpoint's commands, is not lost. */
 	s->interrupted = true;
@@ -442,7 +445,8 @@ static void run_on(struct session *s, const struct stop *st)
 /*
  * A ^C is answered by the stop that it causes, and by nothing else: what
  * stopped before that may be a step that the client goes on from by itself.
- * So it lasts over resumes, as the SIGINT does that gdbserver sends.
+ * So it lasts over resumes, as the SIGINT does that gdbserver sends. To lldb any
+ * stop is an answer.
  */
 static void answer_interrupt(struct session *s, struct stop *st)
 {
@@ -451,7 +455,7 @@ static void answer_interrupt(struct session *s, struct stop *st)
 
 	if (interrupt && s->interrupted)
 		st->signo = SIGINT;
-	if (interrupt || list_empty(&s->target->processes))
+	if (interrupt || s->lldb.on || list_empty(&s->target->processes))
 		s->interrupted = false;
 }
 
