@@ -139,7 +139,7 @@ static uint32_t function_at(struct story *r, uint64_t place)
 	if (!*known)
 		*known = function_add(
 			r, &(struct story_function){
-				   .name = s->name,
+				   .name = symbols_name(o->symbols, s),
 				   .object = object,
 				   .begin = ((uint64_t)object << PLACE_SHIFT) +
 					    s->begin,

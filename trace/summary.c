@@ -54,7 +54,7 @@ static void add_symbols(struct making *m, uint32_t object)
 			continue; /* a stub, or a part of another one */
 		index = add_function(
 			m, &(struct summary_function){
-				   .name = sym->name,
+				   .name = symbols_name(o->symbols, sym),
 				   .object = object,
 				   .begin = ((uint64_t)object << PLACE_SHIFT) +
 					    sym->begin,

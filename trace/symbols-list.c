@@ -119,8 +119,10 @@ const struct symbol *symbol_list_find(const struct symbol_list *l,
 
 void symbol_list_fini(struct symbol_list *l)
 {
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
+		free(l->all[i].plain);
 		free(l->all[i].name);
+	}
 	free(l->all);
 	free(l->whole);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "trace/demangle.h"
 #include "trace/lazy.h"
 #include "trace/plt.h"
 #include "trace/story.h"
@@ -187,6 +188,18 @@ size_t symbols_index(const struct symbols *s, const struct symbol *of)
 const struct symbol *symbols_find(const struct symbols *s, uint64_t offset)
 {
 	return symbol_list_find(&s->list, offset);
+}
+
+const char *symbols_name(struct symbols *s, const struct symbol *of)
+{
+	struct symbol *mine = &s->list.all[symbols_index(s, of)];
+
+	if (!mine->plain) {
+		mine->plain = demangle(mine->name);
+		if (!mine->plain)
+			mine->plain = xstrdup(mine->name);
+	}
+	return mine->plain;
 }
 
 uint64_t symbols_vaddr(const struct symbols *s, uint64_t offset)

@@ -19,6 +19,7 @@ struct Dwfl_Module;
 struct symbol {
 	uint64_t begin, end; /* end is behind it */
 	char *name;
+	char *plain;   /* symbols_name(): NULL, nobody has asked yet */
 	uint8_t flags; /* FUNCTION_* of trace/story.h */
 	bool open;     /* it has no size: it ends at the next one, at most */
 	uint8_t rank;  /* which of two at one place is meant: the larger */
@@ -36,6 +37,9 @@ size_t symbols_index(const struct symbols *s, const struct symbol *of);
 /* The function that covers it, or NULL. The cold parts of a function that the
  * compiler has put elsewhere are that function. */
 const struct symbol *symbols_find(const struct symbols *s, uint64_t offset);
+
+/* Its name for who reads it, demangled. */
+const char *symbols_name(struct symbols *s, const struct symbol *of);
 
 /* An offset is that address of the file's own. */
 uint64_t symbols_vaddr(const struct symbols *s, uint64_t offset);

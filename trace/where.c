@@ -27,19 +27,23 @@ void where_put(struct buf *out, struct story *s, uint64_t place)
 	uint32_t object = place_object(place);
 	uint64_t offset = place_offset(place);
 	const struct symbol *sym;
+	struct symbols *all;
+	const char *name;
 
 	if (!object) {
 		buf_printf(out, "%#lx", offset);
 		return;
 	}
-	sym = symbols_find(story_symbols(s, object), offset);
+	all = story_symbols(s, object);
+	sym = symbols_find(all, offset);
+	name = sym ? symbols_name(all, sym) : NULL;
 	if (!sym || sym->rank == SYMBOL_FRAME)
 		buf_printf(out, "%s+%#lx", path_name(s->objects[object].path),
 			   story_vaddr(s, place));
 	else if (offset == sym->begin)
-		buf_puts(out, sym->name);
+		buf_puts(out, name);
 	else /* a cold part may lie before */
-		buf_printf(out, "%s%s%#lx", sym->name,
+		buf_printf(out, "%s%s%#lx", name,
 			   offset < sym->begin ? "-" : "+",
 			   offset < sym->begin ? sym->begin - offset
 					       : offset - sym->begin);

@@ -114,6 +114,52 @@ def what_has_no_symbols_has_functions_all_the_same():
     check(len(named) >= len(PURE), "functions out of .eh_frame", mine)
 
 
+@case(peer=OURS, seconds=60)
+def stacks_that_nobody_could_see_are_put_together():
+    """No cost is lost, and what is shown is large enough."""
+    if not os.path.exists("/usr/bin/python3"):
+        raise Skip("no Python is here")
+    with Files() as f:
+        run([OPTIONS.server, "trace", "--folded=" + f.path("folded"),
+             "--callgrind=" + f.path("cg"), "--", "/usr/bin/python3", "-S",
+             "-c", "pass"])
+        stacks = folded(f.read("folded"))
+        total = callgrind(f.read("cg").decode())[2]
+    equal(sum(stacks.values()), total, "of the stacks")
+    least = total // 20000
+    check(least > 100, "it is a small program", total)
+    less = {k[:-1] for k in stacks if k[-1] == "[less]"}
+    check(less, "nothing is small")
+    whole = {}
+    for k, v in stacks.items():
+        for n in range(1, len(k) + 1):
+            whole[k[:n]] = whole.get(k[:n], 0) + v
+    check(all(v >= least for k, v in whole.items() if k[-1] != "[less]"),
+          "something small is shown")
+
+
+@case(peer=OURS, seconds=60)
+def names_of_cxx_are_those_of_the_source():
+    if not os.path.exists(inferior("tr_throw")):
+        raise Skip("there is no C++ compiler")
+    needs("nm", "c++filt")
+    out, _ = run(["nm", inferior("tr_throw")], 0)
+    mangled = [x.split()[-1] for x in out.decode().splitlines()
+               if re.search(" [tTW] _Z", x)]
+    out, _ = run(["c++filt", *mangled], 0)
+    plain = dict(zip(mangled, out.decode().splitlines()))
+    with Files() as f:
+        f.trace({"folded": "folded", "callgrind": "cg", "lcov": "lcov"},
+                "tr_throw", "handlers", status=0)
+        names = {x for k in folded(f.read("folded")) for x in k}
+        ran = callgrind(f.read("cg").decode())[0]
+        lines = f.read("lcov").decode()
+    check("counted::counted(long)" in names, "no constructor", sorted(names))
+    equal([x for x in names if x in mangled], [], "mangled")
+    check(all(x in ran for x in names & set(plain.values())), "callgrind's")
+    check("_ZN7countedC1El" in lines, "genhtml demangles itself")
+
+
 @case(peer=OURS)
 def threads_have_stacks_of_their_own():
     with Files() as f:
