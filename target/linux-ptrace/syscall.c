@@ -84,9 +84,10 @@ int syscall_request(struct linux_target *lt, struct lwp *lwp, bool step)
 		return PTRACE_SYSCALL;
 	if (!lwp->in_slot && inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
-	/* With a signal a handler comes first. */
-	return !lwp->signo && step_may_be_told(lt, lwp) ? PTRACE_SYSCALL :
-							  PTRACE_SINGLESTEP;
+	/* With a signal that this stop delivers a handler comes first. */
+	if (lwp->signo && lwp->signal_stop)
+		return PTRACE_SINGLESTEP;
+	return step_may_be_told(lt, lwp) ? PTRACE_SYSCALL : PTRACE_SINGLESTEP;
 }
 
 static bool is_foreign(const struct linux_target *lt, const struct lwp *lwp,
