@@ -311,8 +311,8 @@ def cdt_attaches_without_stopping_all():
         cdt_starts(mi, True)
         mi.command("-target-select extended-remote localhost:%d" % server.port)
         groups = mi.command("-list-thread-groups --available")["groups"]
-        equal([g["id"] for g in groups if "threads 2 forever" in
-               g.get("description", "")], [str(program.pid)], "the list")
+        equal([program.path in g.get("description", "") for g in groups
+               if g["id"] == str(program.pid)], [True], "the list")
         mi.command("-file-exec-and-symbols " + program.path)
         mi.command("-target-attach --thread-group i1 %d" % program.pid)
         stopped = {mi.stopped()["thread-id"] for _ in range(3)}
