@@ -81,30 +81,33 @@ static int take_definition(struct session *s, struct args *a,
 }
 
 /*
- * More is to come, or the definition is whole, and part of a run that is under
- * way. gdb defines again what it has lost track of when a library is loaded
- * amid one.
+ * Part of a run that is under way, too. gdb defines again what it has lost
+ * track of when a library is loaded amid one; and it says that actions follow
+ * when it then has none to send.
  */
-static int go_on_defining(struct session *s, struct args *a, struct buf *out)
+int trace_finish_definition(struct session *s)
 {
 	struct tracer *tc = &s->tracer;
-	struct tracepoint *tp = tc->defined;
+	struct tracepoint *tp = tc->defined, *old;
+
+	if (!tp)
+		return 0;
+	tc->defined = NULL;
+	old = tracepoint_find(&tc->tr, tp->number, tp->addr);
+	if (old)
+		fast_uninstall(s, old);
+	tracing_define(&tc->tr, s->target, tp);
+	return tc->tr.running ? trace_install(s, tp) : 0;
+}
+
+static int go_on_defining(struct session *s, struct args *a, struct buf *out)
+{
 	bool more = take_char(a, '-');
-	int r = 0;
+	int r;
 
 	if (!take_end(a))
 		return -EPROTO;
-	if (!more) {
-		struct tracepoint *old =
-			tracepoint_find(&tc->tr, tp->number, tp->addr);
-
-		tc->defined = NULL;
-		if (old)
-			fast_uninstall(s, old);
-		tracing_define(&tc->tr, s->target, tp);
-		if (tc->tr.running)
-			r = trace_install(s, tp);
-	}
+	r = more ? 0 : trace_finish_definition(s);
 	if (r < 0)
 		return r;
 	buf_puts(out, "OK");
@@ -221,7 +224,7 @@ int pk_trace_define(struct session *s, struct args *a, struct buf *out)
 		return err_set(&s->err, -EINVAL,
 			       "tracepoint %u expects no actions", number);
 	if (!more) {
-		forget_defined(tc);
+		trace_finish_definition(s);
 		tc->defined = tracepoint_new(number, addr);
 		tc->in_steps = false;
 	}
@@ -245,6 +248,7 @@ int pk_trace_source(struct session *s, struct args *a, struct buf *out)
 	if (!take_which(a, &number, &addr) || !take_char(a, ':') ||
 	    !take_word(a, ":", &word) || !take_char(a, ':'))
 		return -EPROTO;
+	trace_finish_definition(s);
 	tp = tracepoint_find(&s->tracer.tr, number, addr);
 	if (!tp)
 		return err_set(&s->err, -ENOENT, "there is no tracepoint %u",
@@ -289,6 +293,7 @@ static int enable(struct session *s, struct args *a, bool on, struct buf *out)
 
 	if (!take_which(a, &number, &addr) || !take_end(a))
 		return -EPROTO;
+	trace_finish_definition(s);
 	tp = tracepoint_find(tr, number, addr);
 	if (!tp)
 		return err_set(&s->err, -ENOENT, "there is no tracepoint %u",

@@ -127,6 +127,7 @@ int pk_trace_start(struct session *s, struct args *a, struct buf *out)
 	(void)a;
 	if (tc->tr.running)
 		return err_set(&s->err, -EBUSY, "a trace is running");
+	trace_finish_definition(s);
 	r = install_all(s);
 	if (r < 0) {
 		uninstall_all(s);

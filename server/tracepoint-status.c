@@ -161,6 +161,7 @@ int pk_trace_points_first(struct session *s, struct args *a, struct buf *out)
 	const struct tracepoint *tp;
 
 	(void)a;
+	trace_finish_definition(s);
 	list_each(tp, &tc->tr.points, node)
 		trace_put_definition(tp, &tc->upload);
 	return put_next(tc, out);

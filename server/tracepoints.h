@@ -68,6 +68,8 @@ int make_traceframe_info(struct session *s, const char *annex, struct buf *out);
 
 struct args;
 
+/* The one that is being defined is whole, or there is none. */
+int trace_finish_definition(struct session *s);
 /* A point of it comes, or goes where no other is. */
 int trace_install(struct session *s, struct tracepoint *tp);
 void trace_uninstall(struct session *s, uint64_t addr);

@@ -523,6 +523,20 @@ def raw_frames():
         equal(s.packet("qTBuffer:%x,10" % len(data)), "l", "the end")
 
 
+@case
+def actions_that_do_not_come():
+    """gdb says that there are some, and then finds that there are none."""
+    with Traced("calls", "3") as s:
+        s.run_to("main")
+        where = "%x" % s.addr("leaf")
+        s.ok("QTDP:4:%s:E:0:0-" % where)
+        s.ok("QTDPsrc:4:%s:at:0:4:%s" % (where, b"leaf".hex()))
+        s.ok("QTDP:5:%s:E:0:0-" % where)
+        s.tstart()
+        s.run_to("done")
+        equal((s.hits(4, "leaf"), s.hits(5, "leaf")), (3, 3), "hits")
+
+
 @case(peer=False)
 def malformed():
     with Traced("calls", "3") as s:
