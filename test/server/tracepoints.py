@@ -173,6 +173,25 @@ def breakpoint_at_the_same_place():
 
 
 @both
+def breakpoint_amid_a_block():
+    """... is come to by no jump, nor is what is collected there."""
+    with Traced("calls", "3") as s:
+        s.run_to("leaf")
+        s.step()
+        second = s.pc()
+        s.run_to("work")
+        s.trace(1, second, ["R1"])
+        s.tstart()
+        s.point(0, second)
+        for i in range(2):
+            s.at(second, s.cont())
+            equal(s.hits(1, second), i + 1, "hits")
+            s.clear(0, second)
+            s.step()
+            s.point(0, second)
+
+
+@both
 def false_condition_at_the_same_place():
     with Traced("calls", "6") as s:
         s.run_to("main")

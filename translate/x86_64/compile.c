@@ -275,7 +275,10 @@ static uint64_t write_insns(struct compiler *c)
 		write_stub(w, STUB_WATCHED);
 		return 0;
 	}
-	if (has_stop(c, w->pc) || !c->n_insns) {
+	/* What is put there comes before a stop, however one comes to it. */
+	if (!c->n_insns ||
+	    (has_stop(c, w->pc) && !probe_is_at(c->sp, w->pc) &&
+	     !collector_is_at(c->sp, w->pc))) {
 		write_stub(w, c->excluded ? STUB_EXCLUDED : STUB_POINT);
 		return 0;
 	}
