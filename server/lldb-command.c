@@ -52,27 +52,32 @@ static void print_help(void)
 
 /* --- what argv says ------------------------------------------------------ */
 
-/* The address, unless --fd stands for it; then the program. */
+/*
+ * The address, unless --fd stands for it; then the program. Options are taken
+ * from behind that too, as by lldb-server, up to a "--". The words of the
+ * program move to the front of argv, where what was before them has been taken.
+ */
 static int take_words(struct command *c, char ***argv)
 {
-	while (**argv) {
-		const char *word = **argv;
+	char **words = *argv;
+	size_t n = 0;
 
-		if (!strcmp(word, "--")) {
-			c->program = *argv + 1;
-			return 0;
-		}
-		if (word[0] == '-') {
+	while (**argv && strcmp(**argv, "--")) {
+		if (***argv == '-') {
 			if (lldb_take_option(options, ARRAY_SIZE(options), c,
 					     argv) < 0)
 				return -EINVAL;
 		} else if (!c->comm && !c->fd) {
 			c->comm = *(*argv)++;
 		} else {
-			c->program = *argv;
-			return 0;
+			words[n++] = *(*argv)++;
 		}
 	}
+	*argv += **argv != NULL;
+	while (**argv)
+		words[n++] = *(*argv)++;
+	words[n] = NULL;
+	c->program = words;
 	return 0;
 }
 
