@@ -65,6 +65,16 @@ static void resume_first(struct command *c)
 	resume(c, (struct ptid){ -1, -1 }, 0);
 }
 
+static void take_death(struct command *c, const struct stop *ev)
+{
+	struct story_death d = crash_death(&c->crash, ev);
+
+	translate_flow_hold(c->t);
+	story_killed(c->story, &d);
+	crash_killed(&c->crash, &d);
+	translate_flow_release(c->t);
+}
+
 /* False: the last of them has ended. */
 static bool take_event(struct command *c, const struct stop *ev)
 {
@@ -76,9 +86,7 @@ static bool take_event(struct command *c, const struct stop *ev)
 	case STOP_KILLED:
 		if (ev->id.pid == c->pid)
 			c->status = 128 + ev->signo;
-		translate_flow_hold(c->t);
-		crash_killed(&c->crash, ev);
-		translate_flow_release(c->t);
+		take_death(c, ev);
 		break;
 	case STOP_NO_RESUMED:
 		break;
@@ -341,7 +349,7 @@ int trace_main(char **argv, struct target *t, int signal_fd)
 	if (status)
 		return status - 1;
 	c.hits.globs = &c.globs;
-	r = story_new();
+	r = c.story = story_new();
 	status = trace(&c, r, &feed);
 	outputs_close(&c.outputs);
 	crash_fini(&c.crash);

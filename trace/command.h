@@ -17,7 +17,8 @@
 struct command {
 	struct target *t;
 	int signal_fd;
-	char **argv; /* the program's; NULL: pid is attached to */
+	struct story *story; /* what happens is told to */
+	char **argv;	     /* the program's; NULL: pid is attached to */
 	pid_t pid;
 	enum trace_mode mode;
 	bool stats;

@@ -6,6 +6,7 @@
 
 #include "arch/arch.h"
 #include "base/mem.h"
+#include "trace/format.h"
 #include "trace/tails.h"
 #include "trace/where.h"
 
@@ -61,34 +62,111 @@ void crash_signal(struct crash *c, struct target *t, const struct stop *ev)
 	c->who = ev->id;
 }
 
-static void put_place(struct crash *c)
+struct story_death crash_death(struct crash *c, const struct stop *ev)
 {
-	uint32_t image = tails_image(c->last, c->who.tid);
+	struct story_death d = { .who.pid = ev->id.pid, .signal = ev->signo };
+
+	if (c->known && c->who.pid == ev->id.pid) {
+		d.who = c->who;
+		d.known = true;
+		d.pc = c->pc;
+	}
+	c->known = false;
+	return d;
+}
+
+/* --- what is told --------------------------------------------------------- */
+
+static void put_place(struct story *s, struct tails *last,
+		      const struct story_death *d, FILE *out)
+{
+	uint32_t image = tails_image(last, d->who.tid);
 	struct buf line = { 0 };
 
-	where_put(&line, c->story,
-		  image ? story_place(c->story, image, c->pc)
-			: c->pc & PLACE_OFFSET);
-	fprintf(c->out, "  it was at %s\n", buf_str(&line));
+	where_put(&line, s,
+		  image ? story_place(s, image, d->pc) : d->pc & PLACE_OFFSET);
+	fprintf(out, "  it was at %s\n", buf_str(&line));
 	buf_fini(&line);
 }
 
-void crash_killed(struct crash *c, const struct stop *ev)
+static void put_death(struct story *s, struct tails *last,
+		      const struct story_death *d, FILE *out)
 {
-	bool known = c->known && c->who.pid == ev->id.pid;
-	pid_t tid = known ? c->who.tid : ev->id.pid;
-	const char *name = sigabbrev_np(ev->signo);
+	pid_t tid = d->who.tid ? d->who.tid : d->who.pid;
+	const char *name = sigabbrev_np(d->signal);
 
-	if (!c->wanted)
-		return;
-	fprintf(c->out,
+	fprintf(out,
 		"tracestub: process %d was killed by SIG%s, thread %d; its "
 		"last branches:\n",
-		ev->id.pid, name ? name : "?", tid);
-	if (!tails_put(c->last, tid, c->out))
-		fputs("  none is known\n", c->out);
-	if (known)
-		put_place(c);
-	fflush(c->out);
-	c->known = false;
+		d->who.pid, name ? name : "?", tid);
+	if (!tails_put(last, tid, out))
+		fputs("  none is known\n", out);
+	if (d->known)
+		put_place(s, last, d, out);
 }
+
+void crash_killed(struct crash *c, const struct story_death *d)
+{
+	if (!c->wanted)
+		return;
+	put_death(c->story, c->last, d, c->out);
+	fflush(c->out);
+}
+
+/* --- the format ----------------------------------------------------------- */
+
+struct deaths {
+	struct story *story;
+	struct tails *last;
+	struct story_death *all;
+	size_t n;
+};
+
+static void take_killed(void *user, const struct story_death *d)
+{
+	struct deaths *all = user;
+
+	all->all = xrealloc(all->all, (all->n + 1) * sizeof(*all->all));
+	all->all[all->n++] = *d;
+}
+
+static void *begin(struct story *s, const struct format_args *args,
+		   struct err *e)
+{
+	struct deaths *d = xcalloc(1, sizeof(*d));
+
+	(void)args;
+	(void)e;
+	d->story = s;
+	d->last = tails_new(s, TAILS_DEFAULT);
+	story_add_sink(
+		s, &(struct story_sink){ .killed = take_killed, .user = d });
+	return d;
+}
+
+static void write_deaths(void *state, FILE *out)
+{
+	struct deaths *d = state;
+
+	for (size_t i = 0; i < d->n; i++)
+		put_death(d->story, d->last, &d->all[i], out);
+	if (!d->n)
+		fputs("no signal has ended a process\n", out);
+}
+
+static void free_deaths(void *state)
+{
+	struct deaths *d = state;
+
+	tails_free(d->last);
+	free(d->all);
+	free(d);
+}
+
+const struct format format_crash = {
+	.name = "crash",
+	.help = "which signal ended a process, and its last branches",
+	.begin = begin,
+	.write = write_deaths,
+	.free = free_deaths,
+};

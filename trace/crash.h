@@ -1,5 +1,5 @@
-/* `--on-crash=report`: when a signal ends a program, the branches that led
- * there are told. */
+/* When a signal ends a program, the branches that led there are told: at once
+ * (`--on-crash=report`), or of a story (`--format=crash`). */
 #ifndef TRACE_CRASH_H
 #define TRACE_CRASH_H
 
@@ -33,7 +33,9 @@ void crash_fini(struct crash *c);
 void crash_want(const struct crash *c, sigset_t *pass);
 /* A thread, which is stopped, is about to take a signal. */
 void crash_signal(struct crash *c, struct target *t, const struct stop *ev);
-/* The process was killed. */
-void crash_killed(struct crash *c, const struct stop *ev);
+/* What is known of the process's death, a STOP_KILLED. */
+struct story_death crash_death(struct crash *c, const struct stop *ev);
+/* It is told of. */
+void crash_killed(struct crash *c, const struct story_death *d);
 
 #endif

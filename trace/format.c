@@ -8,6 +8,7 @@ static const struct format *const formats[] = {
 	&format_record, &format_callgrind, &format_folded, &format_lcov,
 	&format_html,	&format_perfetto,  &format_fxt,	   &format_drcov,
 	&format_counts, &format_branches,  &format_afl,	   &format_tenet,
+	&format_crash,
 };
 
 const struct format *format_at(size_t n)

@@ -47,7 +47,7 @@ const struct format *format_at(size_t n);
 const struct format *format_find(const char *name);
 
 extern const struct format format_afl, format_branches, format_callgrind,
-	format_counts, format_drcov, format_folded, format_fxt, format_html,
-	format_lcov, format_perfetto, format_record, format_tenet;
+	format_counts, format_crash, format_drcov, format_folded, format_fxt,
+	format_html, format_lcov, format_perfetto, format_record, format_tenet;
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -283,16 +284,32 @@ static int take_path(struct reader *r, struct span_reader *in, uint32_t number,
 	return err ? bad(e, "a path is of no way") : 0;
 }
 
-static int take_end(struct reader *r, struct span_reader *in, uint32_t number,
-		    struct err *e)
+static int take_end(struct reader *r, uint32_t number, struct err *e)
 {
 	struct read_thread *t = map_find(&r->threads, number);
 
 	if (!t)
 		return bad(e, "a thread ends that never began");
-	t->th->signal = (int)take_varint(in);
 	story_thread_end(r->story, t->th);
 	free(map_drop(&r->threads, number));
+	return 0;
+}
+
+static int take_killed(struct reader *r, struct span_reader *in, struct err *e)
+{
+	struct story_death d = { 0 };
+	uint64_t signal;
+
+	d.who.pid = (pid_t)take_varint(in);
+	d.who.tid = (pid_t)take_varint(in);
+	signal = take_varint(in);
+	d.known = take_varint(in);
+	d.pc = take_varint(in);
+	if (in->bad || d.who.pid <= 0 || d.who.tid < 0 || !signal ||
+	    signal >= NSIG)
+		return bad(e, "a death is none");
+	d.signal = (int)signal;
+	story_killed(r->story, &d);
 	return 0;
 }
 
@@ -317,7 +334,9 @@ static int take_frame(struct reader *r, const struct frame_head *h,
 	case FRAME_PATH:
 		return take_path(r, in, h->thread, e);
 	case FRAME_END:
-		return take_end(r, in, h->thread, e);
+		return take_end(r, h->thread, e);
+	case FRAME_KILLED:
+		return take_killed(r, in, e);
 	default:
 		return 0; /* a later version's, which may be left out */
 	}

@@ -317,11 +317,25 @@ static void take_end(void *user, struct story_thread *th)
 	if (!th->of[rec->slot])
 		return;
 	flush(rec, th);
-	put_number(&rec->scratch, (uint64_t)th->signal);
+	put_number(&rec->scratch, 0);
 	put_scratch(rec, FRAME_END, th->number);
 	fflush(rec->out);
 	free(th->of[rec->slot]);
 	th->of[rec->slot] = NULL;
+}
+
+/* Threads that are still to end have nothing to come. */
+static void take_killed(void *user, const struct story_death *d)
+{
+	struct recorder *rec = user;
+
+	put_number(&rec->scratch, (uint64_t)d->who.pid);
+	put_number(&rec->scratch, (uint64_t)d->who.tid);
+	put_number(&rec->scratch, (uint64_t)d->signal);
+	put_number(&rec->scratch, d->known);
+	put_number(&rec->scratch, d->pc);
+	put_scratch(rec, FRAME_KILLED, 0);
+	fflush(rec->out);
 }
 
 /* --- the format ----------------------------------------------------------- */
@@ -355,6 +369,7 @@ static void *begin(struct story *s, const struct format_args *args,
 					      .cut = take_cut,
 					      .lost = take_lost,
 					      .end = take_end,
+					      .killed = take_killed,
 					      .user = rec,
 				      });
 	put_head(rec);

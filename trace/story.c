@@ -331,6 +331,11 @@ void story_thread_end(struct story *r, struct story_thread *th)
 	free(th);
 }
 
+void story_killed(struct story *r, const struct story_death *d)
+{
+	TELL(r, killed, d);
+}
+
 /* image 0: of any. Dropping moves what is in the map: one at a time. */
 static struct story_thread *some_thread(struct story *r, uint32_t image)
 {

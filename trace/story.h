@@ -124,8 +124,15 @@ struct story_thread {
 	/* When the blocks that are being told were executed, in ns of
 	 * CLOCK_MONOTONIC. */
 	int64_t from, until;
-	int signal;		   /* it died of; 0: not that is known */
 	void *of[STORY_SINKS_MAX]; /* the sinks', by slot */
+};
+
+/* A signal has ended a process. */
+struct story_death {
+	struct ptid who; /* the thread that took it, or (tid 0) some thread */
+	int signal;
+	bool known;  /* ... where */
+	uint64_t pc; /* the address */
 };
 
 struct story;
@@ -151,6 +158,8 @@ struct story_sink {
 	void (*lost)(void *user, struct story_thread *th);
 	/* No more comes of the thread. Its of[slot] is the sink's to free. */
 	void (*end)(void *user, struct story_thread *th);
+	/* All threads of the process have ended, or are about to. */
+	void (*killed)(void *user, const struct story_death *d);
 	void *user;
 };
 
@@ -251,6 +260,8 @@ void story_lost(struct story *r, struct story_thread *th);
 void story_thread_end(struct story *r, struct story_thread *th);
 /* So do all of its threads. */
 void story_image_end(struct story *r, uint32_t image);
+/* To be told behind all that its threads have executed. */
+void story_killed(struct story *r, const struct story_death *d);
 /* All that are left. */
 void story_finish(struct story *r);
 

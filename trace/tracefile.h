@@ -28,6 +28,7 @@ enum frame_kind {
 	FRAME_PATH,
 	FRAME_END, /* of a thread */
 	FRAME_WAYS,
+	FRAME_KILLED, /* a process, by a signal */
 };
 
 struct frame_head {

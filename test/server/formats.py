@@ -476,6 +476,20 @@ def a_crash_is_told_of():
         run([OPTIONS.server, "trace", "--on-crash=report:" + f.path("crash"),
              "--", inferior("profiled"), "crash"], 128 + signal.SIGSEGV)
         check(b"killed by SIGSEGV" in f.read("crash"), "in the file")
+        _, err = run([OPTIONS.server, "trace", "--on-crash=report",
+                      "--record=" + f.path("trace"), "--",
+                      inferior("profiled"), "crash"], 128 + signal.SIGSEGV)
+        equal(f.report("crash", "trace"), err, "of the trace file")
+        run([OPTIONS.server, "trace", "--crash=" + f.path("crash"), "--record="
+             + f.path("trace"), "--", inferior("profiled"), "crash"],
+            128 + signal.SIGSEGV)
+        text = f.read("crash").decode()
+        check(re.match(r"tracestub: process (\d+) was killed by SIGSEGV, "
+                       r"thread \1; its last branches:\n", text), text)
+        equal(f.report("crash", "trace").decode(), text, "of the trace file")
+        f.trace({"record": "trace"}, "profiled", "plain")
+        equal(f.report("crash", "trace"), b"no signal has ended a process\n",
+              "of what ends well")
         _, err = run([OPTIONS.server, "trace", "--on-crash=report", "--",
                       inferior("profiled"), "plain"], 3)
         equal(err, b"", "of what ends well")
