@@ -138,6 +138,33 @@ def stacks_that_nobody_could_see_are_put_together():
           "something small is shown")
 
 
+def flamegraph():
+    """With Debian's libdevel-nytprof-perl it lies where nobody finds it."""
+    for name in (shutil.which("flamegraph.pl"),
+                 "/usr/share/perl5/Devel/NYTProf/flamegraph.pl",
+                 os.environ.get("FLAMEGRAPH")):
+        if name and os.path.exists(name):
+            return name
+    raise Skip("no flamegraph.pl is here")
+
+
+@case(peer=OURS, seconds=60)
+def flamegraph_pl_takes_stacks():
+    script = flamegraph()
+    with Files() as f:
+        f.trace({"folded": "folded"}, "profiled", "plain")
+        stacks = folded(f.read("folded"))
+        out, err = run(["perl", script, "--minwidth=0", f.path("folded")])
+    equal(err, b"", "what it says")
+    shown = [(m[1], int(m[2].replace(",", ""))) for m in re.finditer(
+        r"<title>([^<]*) \(([\d,]+) samples, ", out.decode())]
+    equal([n for name, n in shown if name == "plain"],
+          [sum(v for k, v in stacks.items() if "plain" in k)], "plain")
+    # A frame for each of its places on a stack.
+    places = {k[:i + 1] for k in stacks for i, x in enumerate(k) if x == "fib"}
+    equal(sum(name == "fib" for name, _ in shown), len(places), "fib")
+
+
 @case(peer=OURS, seconds=60)
 def names_of_cxx_are_those_of_the_source():
     if not os.path.exists(inferior("tr_throw")):
