@@ -221,7 +221,9 @@ bool fast_install(struct session *s, struct process *p, struct tracepoint *tp)
 
 	if (tp->collector)
 		return true;
-	if (!items_of(tp, items) || !follow(s, p))
+	/* Where a thread stops anyway nothing is gained. */
+	if (point_is_traced(p, tp->addr) || !items_of(tp, items) ||
+	    !follow(s, p))
 		return false;
 	spec.id = ++s->tracer.fast->last;
 	r = translate_collect_add(s->target, p, &spec, &quick);
