@@ -7,7 +7,7 @@ import socket
 import struct
 import time
 
-from rsp import Program, Session, Stop, case, check, equal, main
+from rsp import Program, Session, Stop, case, check, equal, main, until
 
 BETTER = "we are to be better here"
 
@@ -456,21 +456,28 @@ def again(s):
     s.packet("?")
 
 
+def run_until(s, what):
+    """Runs for a moment, again and again."""
+    def again():
+        s.start()
+        time.sleep(0.005)
+        s.interrupt()
+        return what()
+    check(until(again, 15), "it does not come to that")
+
+
 @both
 def behind_a_call_that_is_waited_in():
     """The thread stands there, but has to make its call again first."""
     with Program("signalling", "loop") as p:
         with Traced(attach=p.pid, path=p.path) as s:
+            run_until(s, lambda: s.var("done"))
             for _ in range(5):
                 where = s.pc()
                 s.ok("QTinit")
                 s.trace(1, where, ["R1"])
                 s.tstart()
-                for _ in range(3):
-                    s.start()
-                    time.sleep(0.02)
-                    s.interrupt()
-                check(s.hits(1, where), "hits")
+                run_until(s, lambda: s.hits(1, where))
 
 
 @both
@@ -485,12 +492,8 @@ def goes_on_without_a_client():
             equal(s.packet("D;%x" % p.pid), "OK", "D")
             again(s)
             first = s.hits(1, "work")
-            for _ in range(3):
-                s.start()
-                time.sleep(0.02)
-                s.interrupt()
+            run_until(s, lambda: s.hits(1, "work") > first)
             equal(s.status()[0], "T1", "running")
-            check(s.hits(1, "work") > first, "hits")
 
 
 @both
