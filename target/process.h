@@ -101,6 +101,8 @@ struct thread {
 	bool blocked; /* told as stopped, but it only waits for its vfork child:
 		       * registers can be read, as far as they are known, and
 		       * not written, before its next event */
+	bool passes; /* it has met the breakpoint at its pc, which was not to be
+		      * told, and is yet to execute what is there */
 	unsigned options;     /* THREAD_TELL_* bits; a new thread has none */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once

@@ -168,6 +168,7 @@ void lwp_drop(struct linux_target *lt, struct lwp *lwp)
 	map_drop(&lt->lwps, (uint64_t)lwp->tid);
 	guardian_call_gone(lwp->call_guard);
 	guardian_signal_end(lwp->signal_guard);
+	lwp_see(lwp, NULL);
 	free(lwp->xsave);
 	free(lwp);
 }

@@ -95,6 +95,9 @@ struct lwp {
 	uint64_t lifted; /* address + 1 of a breakpoint taken out: idle.c */
 
 	bool in_slot; /* being stepped through a slot (slot.c) */
+	/* Counted: of the point where it left one, with the instruction yet to
+	 * be executed. Its commands have been run; NULL: none. */
+	struct point_code *seen;
 
 	uint64_t step_pc, step_sp; /* before the last step; pc 0: unknown */
 	bool step_traps;	   /* the program steps itself */
@@ -464,6 +467,9 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		 int *status);
 /* The same, by an instruction. */
 int lwp_step_wait(struct linux_target *lt, struct lwp *lwp, int *status);
+/* It has seen the point with that code (NULL: none), and is not to run its
+ * commands once more before it has gone on. */
+void lwp_see(struct lwp *lwp, struct point_code *code);
 /* As the layer above asked last: continue, or step. */
 void lwp_run_on(struct linux_target *lt, struct lwp *lwp);
 

@@ -118,18 +118,31 @@ void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step)
 		lwp_interrupt(lwp);
 }
 
+void lwp_see(struct lwp *lwp, struct point_code *code)
+{
+	if (code)
+		code->refs++;
+	point_code_unref(lwp->seen);
+	lwp->seen = code;
+	if (lwp->th)
+		lwp->th->passes = code != NULL;
+}
+
 /* The breakpoint that it is to go over; or NULL. */
 static const struct point *point_to_pass(struct linux_target *lt,
 					 struct lwp *lwp)
 {
 	const struct point *pt = NULL;
 
-	if (lwp->over && !lwp->in_slot) {
+	if ((lwp->over || lwp->seen) && !lwp->in_slot) {
 		flush_registers(lt, lwp);
 		if (!syscall_restarts(lwp))
 			pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
 	}
+	if (pt && !lwp->over && pt->code != lwp->seen)
+		pt = NULL;
 	lwp->over = false;
+	lwp_see(lwp, NULL);
 	return pt && pt->inserted ? pt : NULL;
 }
 

@@ -374,12 +374,15 @@ static void mend_siginfo(struct lwp *lwp, uint64_t from, uint64_t to)
 void slot_leave(struct lwp *lwp)
 {
 	const struct x86_point *at = point_of(lwp);
+	const struct point *pt;
 
 	if (!at)
 		return;
 	mend_siginfo(lwp, lwp->regs.rip, at->pc);
 	leave_by(lwp, at);
 	lwp->in_slot = false;
+	pt = point_find(lwp->proc, POINT_SW, lwp->regs.rip, 0);
+	lwp_see(lwp, pt ? pt->code : NULL);
 }
 
 /* --- sharing and removal ------------------------------------------------- */
