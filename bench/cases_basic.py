@@ -251,13 +251,17 @@ def hwbreak(c):
         c.emit("hwbreak", (i + 1) / t, "hits/s", i + 1, "high", us=t / (i + 1) * 1e6)
 
 
-@case
-def condbreak(c):
-    """Z0 with a false agent-expression condition, evaluated in the server"""
-    calls = c.opt.scale(20000)
+def conditions(s, place):
+    """Where they are evaluated; other servers know one place."""
+    if s.features.get("qTrace") == "+":
+        s.conn.ok("qRcmd," + ("set conditions " + place).encode().hex())
+
+
+def false_conditions(c, name, calls, place):
     with c.session("calls", calls) as s:
         if s.features.get("ConditionalBreakpoints") != "+":
-            return c.none("condbreak", "evals/s", "ConditionalBreakpoints not offered", "high")
+            return c.none(name, "evals/s", "ConditionalBreakpoints not offered", "high")
+        conditions(s, place)
         # (rdi == 0x7fffffff): reg 5; const32; equal; end
         expr = "26000524" + "7fffffff" + "1327"
         s.conn.ok("Z0,%x,1" % SYM["finish"])
@@ -267,10 +271,24 @@ def condbreak(c):
             st = s.cont()
             t = now() - t
         if s.pc(st) != SYM["finish"]:
-            raise RspError("condbreak stopped at %r" % st.text)
+            raise RspError("%s stopped at %r" % (name, st.text))
         if s.u64("sink") != calls * (calls - 1) // 2:
-            raise RspError("condbreak: wrong count")
-        c.emit("condbreak", calls / t, "evals/s", calls, "high", us=t / calls * 1e6)
+            raise RspError("%s: wrong count" % name)
+        c.emit(name, calls / t, "evals/s", calls, "high", us=t / calls * 1e6)
+
+
+@case
+def condbreak(c):
+    """Z0 with a false agent-expression condition, evaluated in the server"""
+    false_conditions(c, "condbreak", c.opt.scale(20000), "server")
+
+
+@case
+def condbreak_moved(c):
+    """the same where the server may move it into the program: many hits"""
+    with c.session("calls", 1) as s:
+        moves = s.features.get("qTrace") == "+"
+    false_conditions(c, "condbreak-moved", c.opt.scale(20000000 if moves else 20000), "auto")
 
 
 @case
