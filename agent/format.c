@@ -268,6 +268,15 @@ void format_free(struct ax_format *f)
 	free(f);
 }
 
+bool format_reads(const struct ax_format *f)
+{
+	for (size_t i = 0; i < f->n_pieces; i++) {
+		if (f->pieces[i].kind == PIECE_STRING)
+			return true;
+	}
+	return false;
+}
+
 unsigned format_args(const struct ax_format *f)
 {
 	return f->n_args;

@@ -12,6 +12,7 @@
 #ifndef AGENT_FORMAT_H
 #define AGENT_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,8 @@ struct ax_format *format_new(const char *text, size_t len, unsigned n_args,
 			     struct err *e);
 void format_free(struct ax_format *f);
 unsigned format_args(const struct ax_format *f);
+/* Does printing read memory? */
+bool format_reads(const struct ax_format *f);
 
 /*
  * Appends to out. args points at the first argument, each next one is below

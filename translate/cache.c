@@ -19,6 +19,7 @@
 #include "translate/gate.h"
 #include "translate/inject.h"
 #include "translate/layer.h"
+#include "translate/prints.h"
 #include "translate/probes.h"
 #include "translate/ring.h"
 #include "translate/trail.h"
@@ -312,6 +313,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->batch = 1;
 	list_init(&sp->collectors);
 	list_init(&sp->dropped);
+	list_init(&sp->prints);
 	space_remapped(sp);
 	space_lay_out(sp, tr->cache_size);
 	sp->slots = huge_alloc(SCRATCH_SIZE);
@@ -362,6 +364,7 @@ void space_free(struct space *sp)
 	flow_free(sp);
 	if (sp->rings)
 		munmap(sp->rings, RINGS_SIZE);
+	prints_free(sp);
 	collectors_free(sp);
 	free(sp->watched);
 	maps_fini(&sp->maps);

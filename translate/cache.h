@@ -350,6 +350,7 @@ struct space {
 	unsigned n_probes;
 	int last_probe;	   /* the number of the newest */
 	struct map probed; /* pc + 1 of those */
+	struct list prints; /* prints.c */
 	struct watched *watched; /* watchpoints.h; as the code has them */
 	unsigned n_watched;
 	struct list collectors, dropped; /* collects.h */

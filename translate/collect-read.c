@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #include "agent/ax.h"
 #include "base/clock.h"
@@ -29,9 +31,10 @@ static uint64_t *slot(const struct follow *f, uint32_t at)
 }
 
 static void take_part(struct collect_hit *hit, struct collect_part *out,
-		      const struct collect_place *p, const uint8_t *record,
-		      bool failed)
+		      const struct collector *c, unsigned place,
+		      const uint8_t *record, bool failed)
 {
+	const struct collect_place *p = &c->places[place];
 	uint32_t at = p->at;
 
 	*out = (struct collect_part){
@@ -39,6 +42,7 @@ static void take_part(struct collect_hit *hit, struct collect_part *out,
 		.error = failed ? -EFAULT : 0,
 		.length = failed ? 0 : p->length,
 	};
+	out->addr = (uint64_t)place;
 	if (p->has_address)
 		memcpy(&out->addr, record + at, sizeof(out->addr));
 	if (!failed)
@@ -66,10 +70,13 @@ static void take_record(struct translator *tr, const struct thread *th,
 		uint32_t bit = UINT32_C(1) << i;
 
 		if ((head->done | head->failed) & bit)
-			take_part(&hit, &parts[hit.n_parts], &c->places[i],
-				  record, head->failed & bit);
+			take_part(&hit, &parts[hit.n_parts], c, i, record,
+				  head->failed & bit);
 	}
-	tell(tr, &hit);
+	if (c->user)
+		c->user->told(tr, c, &hit);
+	else
+		tell(tr, &hit);
 }
 
 /* Returns the record's size; 0: there is none. */
@@ -137,10 +144,25 @@ void translate_collect_drain(struct target *t)
 	}
 }
 
+/* Whoever waits for events wakes up for it. */
+static void set_timer(struct translator *tr, bool on)
+{
+	const struct timespec every = { 0, on ? EVERY_MS * 1000000 : 0 };
+	const struct itimerspec spec = { every, every };
+
+	if (tr->timed != on)
+		timerfd_settime(tr->timer_fd, 0, &spec, NULL);
+	tr->timed = on;
+}
+
 int collect_tick(struct translator *tr)
 {
+	uint64_t ticks;
 	int64_t now;
 
+	if (tr->timed && read(tr->timer_fd, &ticks, sizeof(ticks)) < 0)
+		ticks = 0;
+	set_timer(tr, tr->n_collectors && !list_empty(&tr->running));
 	if (!tr->n_collectors)
 		return -1;
 	now = clock_ms();
@@ -314,6 +336,8 @@ static void gather_item(struct gathering *g, const struct collect_item *i)
 		if (r == 0)
 			memcpy(room(g, sizeof(v)), &v, sizeof(v));
 		break;
+	case COLLECT_PRINTS:
+		break;
 	default:
 		r = evaluate(g, i->code, NULL, true);
 		if (r < 0)
@@ -348,6 +372,10 @@ void collector_met(void *user, struct target *t, struct thread *th)
 	if (c->dropped)
 		return;
 	collect_drain(translator_of(t), th);
+	if (c->user) {
+		c->user->met(translator_of(t), c, th);
+		return;
+	}
 	if (c->spec.when)
 		hit.error = evaluate(&g, c->spec.when, &v, false);
 	translator_of(t)->stats.collects_called++;

@@ -84,6 +84,20 @@ static bool places_of_traces(struct collector *c, unsigned item)
 	return place_add(c, item, 0, false, 0);
 }
 
+static bool places_of_prints(struct collector *c, unsigned item)
+{
+	const struct ax_program *p = c->spec.items[item].code;
+
+	for (size_t n = 0; n < p->n_insns; n++) {
+		if (expression_prints(p, n) &&
+		    !place_add(c, item,
+			       8 * format_args(p->formats[p->insns[n].imm]),
+			       false, n))
+			return false;
+	}
+	return place_add(c, item, 0, false, 0);
+}
+
 static bool places_of(struct collector *c, unsigned item)
 {
 	const struct collect_item *i = &c->spec.items[item];
@@ -98,6 +112,8 @@ static bool places_of(struct collector *c, unsigned item)
 		return place_add(c, item, i->length, true, 0);
 	case COLLECT_VALUE:
 		return place_add(c, item, 8, false, 0);
+	case COLLECT_PRINTS:
+		return places_of_prints(c, item);
 	default:
 		return places_of_traces(c, item);
 	}
@@ -136,8 +152,8 @@ struct collector *collector_next(const struct space *sp, uint64_t pc,
 	return NULL;
 }
 
-static struct collector *collector_new(struct space *sp,
-				       const struct collect_spec *spec)
+struct collector *collector_new(struct space *sp,
+				const struct collect_spec *spec)
 {
 	struct collector *c = xcalloc(1, sizeof(*c));
 	size_t size = spec->n_items * sizeof(*spec->items);
@@ -174,7 +190,7 @@ void collectors_free(struct space *sp)
 		munmap(sp->collect, COLLECT_SPACE);
 }
 
-static void add(struct space *sp, struct collector *c)
+void collector_add(struct space *sp, struct collector *c)
 {
 	c->compiled = plan(c) && map_rings(sp);
 	list_add(&sp->collectors, &c->node);
@@ -185,8 +201,7 @@ static void add(struct space *sp, struct collector *c)
 	blocks_drop(sp, c->spec.pc, c->spec.pc + 1);
 }
 
-/* Code that has it may be executed once more. */
-static void drop(struct space *sp, struct collector *c)
+void collector_drop(struct space *sp, struct collector *c)
 {
 	struct collector *next;
 
@@ -215,6 +230,7 @@ static bool is_item(const struct collect_item *i)
 		return i->length && i->length <= COLLECT_LARGE;
 	case COLLECT_VALUE:
 	case COLLECT_TRACES:
+	case COLLECT_PRINTS:
 		return i->code;
 	default:
 		return false;
@@ -244,7 +260,7 @@ int translate_collect_add(struct target *t, struct process *p,
 	c = collector_new(sp, spec);
 	translator_pause(tr);
 	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
-	add(sp, c);
+	collector_add(sp, c);
 	translator_unpause(tr, NULL);
 	if (compiled)
 		*compiled = c->compiled;
@@ -261,7 +277,7 @@ int translate_collect_drop(struct target *t, struct process *p, int number)
 	if (!c)
 		return -ENOENT;
 	translate_collect_drain(t);
-	drop(sp, c);
+	collector_drop(sp, c);
 	return 0;
 }
 

@@ -36,6 +36,9 @@ enum collect_what {
 	COLLECT_MEMORY,	   /* length bytes at a register and offset */
 	COLLECT_VALUE,	   /* of the expression */
 	COLLECT_TRACES,	   /* the memory that the expression traces */
+	COLLECT_PRINTS, /* the arguments of what it prints, a part for each
+			 * printf, if they are numbers: the last one first. By
+			 * a stop there are none */
 };
 
 struct collect_item {
@@ -76,7 +79,7 @@ struct collect_part {
 	int error; /* negative: there is no data. -EFAULT: that memory cannot
 		    * be read, or the expression not be evaluated, of
 		    * whatever reason; of one that traces a part more */
-	uint64_t addr; /* of memory */
+	uint64_t addr; /* of memory; else it means nothing */
 	const uint8_t *data;
 	uint32_t length;
 };

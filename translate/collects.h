@@ -34,12 +34,24 @@ struct collect_place {
 	uint32_t at, length;
 };
 
+struct collector;
+
+/* Of a collector of our own, in place of the layer above: what it tells, and
+ * what is done where a thread stops for it. */
+struct collector_user {
+	void (*told)(struct translator *tr, const struct collector *c,
+		     const struct collect_hit *hit);
+	void (*met)(struct translator *tr, const struct collector *c,
+		    struct thread *th);
+};
+
 struct collector {
 	struct list node; /* in struct space's collectors, or dropped */
 	struct space *space;
 	int number;
 	bool dropped;
 	struct collect_spec spec; /* its items are owned */
+	const struct collector_user *user; /* NULL: the layer above's */
 	bool compiled;
 	uint32_t size; /* of a record */
 	struct collect_place places[COLLECT_PARTS];
@@ -54,6 +66,13 @@ bool collector_is_at(const struct space *sp, uint64_t pc);
 /* Those at pc, in their order: the one behind that (NULL: the first). */
 struct collector *collector_next(const struct space *sp, uint64_t pc,
 				 const struct collector *after);
+
+/* A new one, which is added to its space (all is stopped), and dropped: then
+ * code that has it may be executed once more. */
+struct collector *collector_new(struct space *sp,
+				const struct collect_spec *spec);
+void collector_add(struct space *sp, struct collector *c);
+void collector_drop(struct space *sp, struct collector *c);
 
 /* The callout of what is not compiled; user is the collector. */
 void collector_met(void *user, struct target *t, struct thread *th);

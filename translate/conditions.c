@@ -5,7 +5,10 @@
 #include "base/log.h"
 #include "translate/callback.h"
 #include "translate/layer.h"
+#include "translate/prints.h"
 #include "translate/redirects.h"
+#include "translate/trap.h"
+#include "translate/x86_64/rewind.h"
 #include "translate/watchpoints.h"
 
 #define FALSE_FEW  64  /* stops, of all points: before that nobody looks */
@@ -15,7 +18,13 @@ static bool is_moved(const struct translator *tr, const struct point *pt)
 {
 	return tr->conditions != CONDITIONS_SERVER &&
 	       (pt->kind == POINT_SW || pt->kind == POINT_HW) && pt->code &&
-	       pt->code->n_cond && conditions_fit(pt->code);
+	       !pt->code->told && pt->code->n_cond && conditions_fit(pt->code);
+}
+
+static bool is_worth_it(const struct translator *tr, const struct point *pt)
+{
+	return is_moved(tr, pt) || (tr->conditions != CONDITIONS_SERVER &&
+				    pt->code && prints_fit(pt->code));
 }
 
 const struct point *conditions_at(const struct space *sp, uint64_t pc)
@@ -28,29 +37,47 @@ const struct point *conditions_at(const struct space *sp, uint64_t pc)
 	return pt && is_moved(sp->tr, pt) ? pt : NULL;
 }
 
-/* Is there a point with conditions that did not hold so often? */
-static bool has_any(const struct translator *tr, const struct process *p,
-		    uint64_t n_false)
+/* Is there a point that is worth it to be followed for? */
+static bool has_any(const struct translator *tr, const struct process *p)
 {
 	const struct point *pt;
 
 	list_each(pt, &p->points->list, node) {
-		if (pt->code && pt->code->n_false >= n_false &&
-		    is_moved(tr, pt))
+		if (is_worth_it(tr, pt))
 			return true;
 	}
 	return false;
 }
 
-static bool stands(const struct process *p)
+/* ... with conditions that did not hold so often? One with commands does not
+ * move by itself: threads may have run them and not gone on yet. */
+static bool has_many(const struct translator *tr, const struct process *p)
 {
-	const struct thread *th;
+	const struct point *pt;
+
+	list_each(pt, &p->points->list, node) {
+		if (pt->code && pt->code->n_false >= FALSE_MANY &&
+		    !pt->code->n_command && is_moved(tr, pt))
+			return true;
+	}
+	return false;
+}
+
+/* Threads that have printed where they are, and are yet to go on from there, do
+ * not print once more: that is the one thing put there. */
+static void go_behind(struct translator *tr, struct process *p)
+{
+	struct thread *th;
+	uint8_t *image;
 
 	list_each(th, &p->threads, node) {
-		if (lower_thread(th)->running)
-			return false;
+		if (!lower_thread(th)->passes || !follow_of(th))
+			continue;
+		image = follow_image(tr, lower_thread(th), false);
+		if (image &&
+		    prints_at(space_of(p), *image_reg(image, IMAGE_RIP)))
+			follow_note_puts(follow_of(th), image, 1);
 	}
-	return true;
 }
 
 /* All of it is stopped. Who cannot be followed is not asked again. */
@@ -63,6 +90,8 @@ static void move(struct translator *tr, struct process *p)
 	tp->for_conditions = r == 0;
 	tp->immovable = r < 0 && r != -EBUSY;
 	tr->stats.conditions_moved += r == 0;
+	prints_renew(tr, p);
+	go_behind(tr, p);
 	if (r < 0)
 		debug(SESSION, "%d: its conditions stay here: %s", p->pid,
 		      e.text);
@@ -83,7 +112,7 @@ void conditions_tick(struct translator *tr)
 		return;
 	tr->n_false = tr->lower->n_false;
 	list_each(p, &tr->t.processes, node) {
-		if (!may_move(p) || !has_any(tr, p, FALSE_MANY))
+		if (!may_move(p) || !has_many(tr, p))
 			continue;
 		if (!paused)
 			translator_pause(tr);
@@ -102,13 +131,14 @@ void conditions_resume(struct translator *tr, const struct resume *acts,
 	if (!tr->has_conditions && !tr->has_watchpoints)
 		return;
 	list_each(p, &tr->t.processes, node) {
-		if (!target_actions_meet(acts, n, p->pid) || !stands(p))
+		if (!target_actions_meet(acts, n, p->pid) ||
+		    !process_is_still(p))
 			continue;
-		if (tr_process_of(p)->for_conditions && !has_any(tr, p, 0) &&
+		if (tr_process_of(p)->for_conditions && !has_any(tr, p) &&
 		    !watchpoints_any(p))
 			translate_unfollow(&tr->t, p);
 		else if (tr->conditions == CONDITIONS_COMPILED && may_move(p) &&
-			 has_any(tr, p, 0))
+			 has_any(tr, p))
 			move(tr, p);
 	}
 }

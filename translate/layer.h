@@ -49,6 +49,8 @@ struct translator {
 	} interrupt;
 	size_t n_followed;   /* processes, of which some threads are */
 	int events_fd, more_fd; /* wrapper.c: lower's and ours */
+	int timer_fd;		/* collect-read.c: rings are to be read */
+	bool timed;		/* it is set */
 	bool more;		/* ours is readable: there may be more events */
 	size_t n_due;	     /* processes: see tr_process.follow_due */
 	struct list blocked; /* blocked.c: what is to be undone yet */
@@ -243,6 +245,9 @@ bool process_wants(struct translator *tr, struct thread *th,
 /* The lower target tells of a thread that is not followed: it may be now. */
 void process_follow_late(struct translator *tr, struct thread *th,
 			 const struct stop *ev);
+
+/* Is every thread of it stopped, and any there? */
+bool process_is_still(const struct process *p);
 
 /* Nothing of the process is followed any more; its threads have been rewound,
  * or are gone. */

@@ -321,6 +321,17 @@ void translate_unfollow_thread(struct target *t, struct thread *th)
 	bystanders_note(tr, p);
 }
 
+bool process_is_still(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (lower_thread(th)->running)
+			return false;
+	}
+	return !list_empty(&p->threads);
+}
+
 void process_forget(struct translator *tr, struct process *p)
 {
 	struct space *sp = space_of(p);

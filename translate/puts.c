@@ -6,6 +6,7 @@
 
 #include "translate/block.h"
 #include "translate/conditions.h"
+#include "translate/prints.h"
 #include "translate/trap.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
@@ -73,7 +74,8 @@ struct block *follow_block_for(struct translator *tr, struct follow *f,
 	struct compile_start start = { .pc = *image_reg(image, IMAGE_RIP) };
 
 	if (!find(f, image) || (process_has_point(f->space, start.pc) &&
-				!conditions_at(f->space, start.pc)))
+				!conditions_at(f->space, start.pc) &&
+				!prints_at(f->space, start.pc)))
 		return follow_block(tr, f->space, start.pc);
 	start.puts = follow_puts(f, image);
 	return follow_block_behind(tr, f->space, &start);

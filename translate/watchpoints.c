@@ -79,17 +79,6 @@ static int apply(struct translator *tr, struct process *p)
 	return 0;
 }
 
-static bool stands(const struct process *p)
-{
-	const struct thread *th;
-
-	list_each(th, &p->threads, node) {
-		if (lower_thread(th)->running)
-			return false;
-	}
-	return !list_empty(&p->threads);
-}
-
 /* At once, if the process runs or is not followed; else when it is resumed. */
 static int renew(struct translator *tr, struct process *p)
 {
@@ -97,7 +86,7 @@ static int renew(struct translator *tr, struct process *p)
 
 	if (tr->calling)
 		return -EBUSY;
-	if (stands(p))
+	if (process_is_still(p))
 		return space_of(p) ? 0 : apply(tr, p);
 	translator_pause(tr);
 	r = apply(tr, p);
@@ -127,7 +116,7 @@ int watchpoint_put(struct target *t, struct process *p, struct point *pt)
 int watchpoint_remove(struct target *t, struct process *p, struct point *pt)
 {
 	pt->held = false;
-	return stands(p) ? 0 : renew(translator_of(t), p);
+	return process_is_still(p) ? 0 : renew(translator_of(t), p);
 }
 
 void watchpoints_resume(struct translator *tr, const struct resume *acts,
@@ -138,7 +127,7 @@ void watchpoints_resume(struct translator *tr, const struct resume *acts,
 	if (!tr->has_watchpoints)
 		return;
 	list_each(p, &tr->t.processes, node) {
-		if (target_actions_meet(acts, n, p->pid) && stands(p))
+		if (target_actions_meet(acts, n, p->pid) && process_is_still(p))
 			apply(tr, p);
 	}
 }

@@ -9,6 +9,7 @@
 #include "translate/exclude.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
+#include "translate/prints.h"
 #include "translate/runs.h"
 #include "translate/watchpoints.h"
 
@@ -141,7 +142,8 @@ static int point_put(struct target *t, struct process *p, struct point *pt)
 		return r < 0 && watchpoint_put(t, p, pt) == 0 ? 0 : r;
 	}
 	follow_forget(p, pt->addr, 1);
-	translator_of(t)->has_conditions |= pt->code && pt->code->n_cond;
+	prints_forget(translator_of(t), p, pt->addr);
+	translator_of(t)->has_conditions |= pt->code != NULL;
 	return below(t, p, pt);
 }
 
@@ -160,6 +162,7 @@ static int point_remove(struct target *t, struct process *p, struct point *pt)
 {
 	if (pt->held)
 		return watchpoint_remove(t, p, pt);
+	prints_forget(translator_of(t), p, pt->addr);
 	follow_forget(p, pt->addr, 1);
 	if (pt->kind == POINT_SW && is_wanted_by_us(p, pt->addr))
 		return target_point_set(translator_of(t)->lower,

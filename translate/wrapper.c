@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -22,6 +23,7 @@
 #include "translate/follow.h"
 #include "translate/history.h"
 #include "translate/layer.h"
+#include "translate/prints.h"
 #include "translate/runs.h"
 #include "translate/translate.h"
 #include "translate/watchpoints.h"
@@ -129,9 +131,12 @@ static void events_init(struct translator *tr)
 
 	tr->events_fd = epoll_create1(EPOLL_CLOEXEC);
 	tr->more_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	tr->timer_fd = timerfd_create(CLOCK_MONOTONIC,
+				      TFD_CLOEXEC | TFD_NONBLOCK);
 	if (epoll_ctl(tr->events_fd, EPOLL_CTL_ADD, lower->ops->event_fd(lower),
 		      &in) < 0 ||
-	    epoll_ctl(tr->events_fd, EPOLL_CTL_ADD, tr->more_fd, &in) < 0)
+	    epoll_ctl(tr->events_fd, EPOLL_CTL_ADD, tr->more_fd, &in) < 0 ||
+	    epoll_ctl(tr->events_fd, EPOLL_CTL_ADD, tr->timer_fd, &in) < 0)
 		die("cannot wait for events");
 }
 
@@ -139,6 +144,7 @@ static void events_fini(struct translator *tr)
 {
 	close(tr->events_fd);
 	close(tr->more_fd);
+	close(tr->timer_fd);
 }
 
 static void translate_free(struct target *t)
@@ -239,9 +245,11 @@ static int resume(struct target *t, const struct resume *acts, size_t n)
 	mirror_wishes(tr);
 	conditions_resume(tr, acts, n);
 	watchpoints_resume(tr, acts, n);
+	prints_resume(tr, acts, n);
 	r = n == 1 && acts->who.tid > 0 ? resume_one(tr, acts)
 					: resume_many(tr, acts, n);
 	callbacks_settle(tr);
+	collect_tick(tr);
 	return r;
 }
 
@@ -398,6 +406,8 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 	set_more(tr, quiet == QUIET_MOST);
 	coverage_tick(tr);
 	collect_tick(tr);
+	if (r == PUMP_TOLD)
+		translate_collect_drain(t);
 	return r == PUMP_TOLD;
 }
 

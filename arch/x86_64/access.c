@@ -248,8 +248,7 @@ static void main_map(struct accesses *a)
 
 static bool is_wide(const struct x86_instr *in)
 {
-	return in->map == X86_MAP_VEX || in->map == X86_MAP_EVEX ||
-	       in->map == X86_MAP_XOP;
+	return in->map >= X86_MAP_VEX;
 }
 
 /* None, 66, F3, F2: 0 to 3. */
@@ -261,11 +260,6 @@ static unsigned prefix(const struct x86_instr *in)
 	       : in->prefixes & X86_PFX_F3 ? 2
 	       : in->prefixes & X86_PFX_66 ? 1
 					   : 0;
-}
-
-static bool is_wide_word(const struct x86_instr *in)
-{
-	return in->rex & X86_REX_W;
 }
 
 /* Of the whole vector, 16 bytes to 64. */
@@ -303,9 +297,8 @@ static unsigned stored_0f(const struct x86_instr *in, unsigned vector)
 	case 0x2b:
 		return pfx > 1 ? by_prefix[pfx] : vector;
 	case 0x7e:
-		return pfx == 2 ? 0 : is_wide_word(in) ? 8 : 4;
+		return pfx == 2 ? 0 : in->rex & X86_REX_W ? 8 : 4;
 	case 0x7f:
-		return pfx || is_wide(in) ? vector : 8;
 	case 0xe7:
 		return pfx || is_wide(in) ? vector : 8;
 	case 0x91:
@@ -321,7 +314,7 @@ static unsigned read_0f(const struct x86_instr *in, unsigned vector)
 
 	switch (in->opcode) {
 	case 0x2a:
-		return pfx > 1 && !is_wide_word(in) ? 4 : 8;
+		return pfx > 1 && !(in->rex & X86_REX_W) ? 4 : 8;
 	case 0x5a:
 		return pfx == 2 ? 4 : pfx == 3 ? 8 : pfx ? vector : vector / 2;
 	case 0x5b:
@@ -346,7 +339,7 @@ static unsigned read_0f(const struct x86_instr *in, unsigned vector)
 	case 0x2f:
 		return pfx == 1 ? 8 : 4;
 	case 0x6e:
-		return is_wide_word(in) ? 8 : 4;
+		return in->rex & X86_REX_W ? 8 : 4;
 	case 0x7e:
 		return 8;
 	case 0xc4:
@@ -386,7 +379,7 @@ static unsigned stored_0f3a(const struct x86_instr *in, unsigned vector)
 	case 0x15:
 		return 2;
 	case 0x16:
-		return is_wide_word(in) ? 8 : 4;
+		return in->rex & X86_REX_W ? 8 : 4;
 	case 0x17:
 		return 4;
 	case 0x1d:
@@ -453,7 +446,7 @@ static void group_9(struct accesses *a)
 	unsigned g = group(a->in);
 
 	if (g == 1)
-		operand(a, RW, is_wide_word(a->in) ? 16 : 8);
+		operand(a, RW, a->in->rex & X86_REX_W ? 16 : 8);
 	else if (has_memory(a->in) && g < 6)
 		add_most(a, X86_AT_OPERAND, g == 3 ? R : W, 4096);
 }
@@ -557,7 +550,7 @@ static void map_0f38(struct accesses *a, const uint8_t *code)
 		add(a, X86_AT_ODD, RW, 64);
 	else if (in->opcode == 0xf9 || in->opcode == 0xf6)
 		operand(a, prefix(in) == 2 || prefix(in) == 1 ? RW : W,
-			is_wide_word(in) ? 8 : 4);
+			in->rex & X86_REX_W ? 8 : 4);
 	else
 		vector(a, code, 2);
 }

@@ -224,5 +224,59 @@ def a_child_has_it_as_its_parent():
             s.at("hot", end)
 
 
+def printf(code, text):
+    """Arguments, function and channel, printf, end."""
+    text = text.encode() + b"\0"
+    n = code.count("|") + 1 if code else 0
+    return "%s2200220034%02x%04x%s27" % (
+        code.replace("|", ""), n, len(text), text.hex())
+
+
+def commands(*all_of_them):
+    return ";cmds:1," + "".join("X%x,%s" % (len(c) // 2, c)
+                                for c in all_of_them)
+
+
+@case(seconds=40)
+def what_it_prints_is_the_same():
+    """dprintf-style agent: in order, once each, before what is told next."""
+    for place in PLACES:
+        for n in 500, 5000:
+            with Session("conditional", "once", str(n)) as s:
+                s.run_to("main")
+                choose(s, place)
+                # Twice rdi, and rdi; then text alone.
+                s.point(0, "hot", 1, commands(
+                    printf("260005260005" "02|260005", "%d of %ld\n"),
+                    printf("", "also\n")))
+                s.point(0, "finish")
+                s.at("finish", s.cont(20))
+                want = "".join("%d of %d\nalso\n" % (i, 2 * i)
+                               for i in range(n))
+                got = s.printed()
+                check(got == want, place, n, len(got), len(want))
+                if place == "compiled":
+                    equal(int(stats(s)["prints"]), n, "without a stop")
+                s.clear(0, "finish")
+                equal(s.finish().number, 0, "end")
+                equal(s.printed()[len(want):], "%d\n" % (n * (n - 1) // 2),
+                      "afterwards")
+
+
+@case(seconds=40)
+def conditions_of_what_is_printed():
+    for place in PLACES:
+        with Session("conditional", "threads", "2000") as s:
+            s.run_to("main")
+            choose(s, place)
+            # rdi % 100 == 0
+            s.point(0, "hot", 1, cond("26000522640822001327") +
+                    commands(printf("260005", "%d\n")))
+            end = s.finish(20)
+            equal(end.number, 0, "end")
+            got = sorted(int(x) for x in s.printed().split()[:-1])
+            equal(got, list(range(0, 6000, 100)), place)
+
+
 if __name__ == "__main__":
     raise SystemExit(main())

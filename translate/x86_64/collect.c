@@ -55,8 +55,10 @@ static bool item_fits(const struct collect_item *i)
 		return i->base <= IMAGE_RIP;
 	case COLLECT_VALUE:
 		return expression_size(i->code);
+	case COLLECT_PRINTS:
+		return expression_size_for(i->code, EXPRESSION_PRINTS);
 	default:
-		return expression_traces_size(i->code);
+		return expression_size_for(i->code, EXPRESSION_TRACES);
 	}
 }
 
@@ -69,8 +71,12 @@ static size_t item_size(const struct collect_item *i)
 		return BYTES_REG;
 	case COLLECT_VALUE:
 		return BYTES_REG + expression_size(i->code);
+	case COLLECT_PRINTS:
+		return BYTES_REG +
+		       expression_size_for(i->code, EXPRESSION_PRINTS);
 	default:
-		return BYTES_REG + expression_traces_size(i->code);
+		return BYTES_REG +
+		       expression_size_for(i->code, EXPRESSION_TRACES);
 	}
 }
 
@@ -82,7 +88,9 @@ static size_t code_size(const struct collector *c)
 	for (unsigned i = 0; i < s->n_items; i++)
 		size += item_size(&s->items[i]);
 	for (unsigned i = 0; i < c->n_places; i++)
-		size += c->places[i].has_address ? BYTES_COPIED : 0;
+		size += c->places[i].has_address
+				? BYTES_COPIED
+				: BYTES_REG + 2 * (size_t)c->places[i].length;
 	return size;
 }
 
@@ -345,12 +353,33 @@ static void write_value(struct collecting *g, const struct collect_item *i)
 	fail_part(g, part);
 }
 
+/* The last one first, as they lie there. */
+static void arguments(struct collecting *g, unsigned part, size_t n)
+{
+	const struct collect_place *p = &g->what->places[part];
+	const struct ax_program *code = g->what->spec.items[p->item].code;
+	uint32_t first = code->insns[n].depth - 2u - p->length / 8;
+
+	fill(g->w, RCX, WIN_COLLECT_RECORD);
+	for (uint32_t i = 0; i < p->length / 8; i++) {
+		fill(g->w, RAX, WIN_VALUES + 8 * (first + i));
+		store(g->w, p->at + 8 * i);
+	}
+	set_bit(g->w, offsetof(struct collect_record, done), part);
+}
+
 static void trace(void *user, size_t n)
 {
 	struct collecting *g = user;
 
-	if (g->what->places[g->part].insn == n)
+	const struct collect_place *p = &g->what->places[g->part];
+
+	if (p->insn != n)
+		return;
+	if (p->has_address)
 		copy(g, g->part++);
+	else
+		arguments(g, g->part++, n);
 }
 
 /* Its last part is that it failed. */

@@ -15,6 +15,7 @@
 #include "translate/conditions.h"
 #include "translate/exclude.h"
 #include "translate/layer.h"
+#include "translate/prints.h"
 #include "translate/probes.h"
 #include "translate/redirects.h"
 #include "translate/ring.h"
@@ -132,7 +133,8 @@ static bool has_point(const struct compiler *c, uint64_t pc)
 /* One that every thread stops at. */
 static bool has_stop(const struct compiler *c, uint64_t pc)
 {
-	return has_point(c, pc) && !conditions_at(c->sp, pc);
+	return has_point(c, pc) && !conditions_at(c->sp, pc) &&
+	       !prints_at(c->sp, pc);
 }
 
 /* Checks take room in the cold stream. */
@@ -297,7 +299,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 		callout_write(c, probes_met, c->sp);
 	if (collector_is_at(c->sp, pc))
 		collectors_write(c, pc);
-	if (!c->at_point && has_point(c, pc) && conditions_at(c->sp, pc))
+	if (!c->at_point && has_point(c, pc) && !prints_at(c->sp, pc) &&
+	    conditions_at(c->sp, pc))
 		conditions_write(c, conditions_at(c->sp, pc)->code);
 	if (w->silent)
 		flow_write_skips(w);

@@ -30,7 +30,16 @@ static const uint8_t plain[] = {
 	AX_DIV_UNSIGNED,  AX_REM_SIGNED, AX_REM_UNSIGNED,
 };
 
-static bool is_compiled(const struct ax_program *p, size_t n, bool traces)
+bool expression_prints(const struct ax_program *p, size_t n)
+{
+	const struct ax_insn *i = &p->insns[n];
+
+	return i->op == AX_PRINTF && i->depth != AX_DEAD &&
+	       !format_reads(p->formats[i->imm]);
+}
+
+static bool is_compiled(const struct ax_program *p, size_t n,
+			enum expression_use use)
 {
 	const struct ax_insn *i = &p->insns[n];
 
@@ -41,9 +50,11 @@ static bool is_compiled(const struct ax_program *p, size_t n, bool traces)
 	if (i->op == AX_REG)
 		return i->imm <= IMAGE_RIP;
 	if (i->op == AX_END)
-		return traces || i->depth > 0;
+		return use != EXPRESSION_VALUE || i->depth > 0;
+	if (i->op == AX_PRINTF)
+		return use == EXPRESSION_PRINTS && expression_prints(p, n);
 	if (expression_trace(p, n))
-		return traces;
+		return use == EXPRESSION_TRACES;
 	return memchr(plain, i->op, sizeof(plain));
 }
 
@@ -87,14 +98,14 @@ static bool may_fail(const struct ax_program *p, size_t n)
 	       goes_back(p, n);
 }
 
-static size_t size_of(const struct ax_program *p, bool traces)
+size_t expression_size_for(const struct ax_program *p, enum expression_use use)
 {
 	size_t size = BYTES_LEAST;
 
 	if (p->n_insns > EXPRESSION_INSNS)
 		return 0;
 	for (size_t n = 0; n < p->n_insns; n++) {
-		if (!is_compiled(p, n, traces))
+		if (!is_compiled(p, n, use))
 			return 0;
 		size += BYTES_EACH + (may_fail(p, n) ? BYTES_MORE : 0);
 	}
@@ -103,12 +114,7 @@ static size_t size_of(const struct ax_program *p, bool traces)
 
 size_t expression_size(const struct ax_program *p)
 {
-	return size_of(p, false);
-}
-
-size_t expression_traces_size(const struct ax_program *p)
-{
-	return size_of(p, true);
+	return expression_size_for(p, EXPRESSION_VALUE);
 }
 
 /* --- operations ---------------------------------------------------------- */
@@ -389,6 +395,17 @@ static void go(struct expression *e, size_t n, const struct ax_insn *i)
 	jump(e, n, ends ? e->p->n_insns : i->target);
 }
 
+/* Its arguments, in the window too, are below two more that go with them. */
+static void print(struct expression *e, size_t n, const struct ax_insn *i)
+{
+	unsigned left = i->depth - 2u - format_args(e->p->formats[i->imm]);
+
+	spill(e, RAX, i->depth - 1u);
+	e->tracer->fn(e->tracer->user, n);
+	if (left)
+		fill(e, RAX, left - 1);
+}
+
 /* An address, below a number that goes too unless the operation has it. */
 static void trace(struct expression *e, size_t n, const struct ax_insn *i)
 {
@@ -469,6 +486,8 @@ static void write_one(struct expression *e, size_t n)
 	if (is_binary(i->op)) {
 		fill(e, RCX, i->depth - 2u);
 		binary(e, i->op);
+	} else if (i->op == AX_PRINTF) {
+		print(e, n, i);
 	} else if (expression_trace(e->p, n)) {
 		trace(e, n, i);
 	} else if (i->op == AX_GOTO || i->op == AX_END) {

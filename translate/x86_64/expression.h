@@ -74,9 +74,18 @@ void expression_fails_at(struct expression *e, uint32_t at);
  * none, or it is not. */
 uint64_t expression_trace(const struct ax_program *p, size_t n);
 
-/* As expression_size(), of one that traces, and may end without a value: what
- * the tracer writes comes to it. */
-size_t expression_traces_size(const struct ax_program *p);
+/* Does instruction n print numbers alone? Its arguments lie in the window when
+ * the tracer is called for it, the first one below two more. */
+bool expression_prints(const struct ax_program *p, size_t n);
+
+/* As expression_size(). One that does not have a value may end without, and
+ * what the tracer writes comes to it. */
+enum expression_use {
+	EXPRESSION_VALUE,
+	EXPRESSION_TRACES,
+	EXPRESSION_PRINTS,
+};
+size_t expression_size_for(const struct ax_program *p, enum expression_use use);
 
 /* The displacement of 4 bytes that ends there leads to that place. */
 void w_patch(struct writer *w, uint32_t end_of, uint32_t to);

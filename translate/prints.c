@@ -1,0 +1,201 @@
+#include "translate/prints.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/program.h"
+#include "base/mem.h"
+#include "translate/collects.h"
+#include "translate/conditions.h"
+#include "translate/layer.h"
+#include "translate/x86_64/expression.h"
+
+struct print {
+	struct list node; /* in struct space's prints */
+	uint64_t pc;
+	struct point_code *code;     /* counted */
+	struct collector *collector; /* NULL: it could not be compiled */
+	bool stays;
+};
+
+bool prints_fit(const struct point_code *code)
+{
+	if (code->told || !code->n_command || code->n_cond > 1 ||
+	    !conditions_fit(code))
+		return false;
+	for (size_t i = 0; i < code->n_command; i++) {
+		if (!expression_size_for(code->command[i], EXPRESSION_PRINTS))
+			return false;
+	}
+	return true;
+}
+
+static struct print *find(const struct space *sp, uint64_t pc)
+{
+	struct print *pr;
+
+	list_each(pr, &sp->prints, node) {
+		if (pr->pc == pc)
+			return pr;
+	}
+	return NULL;
+}
+
+bool prints_at(const struct space *sp, uint64_t pc)
+{
+	const struct print *pr = sp->tr->has_conditions ? find(sp, pc) : NULL;
+
+	return pr && pr->collector;
+}
+
+/* --- text ----------------------------------------------------------------- */
+
+static void put(struct translator *tr, const struct ax_program *p,
+		const struct ax_insn *i, const struct collect_part *part)
+{
+	static const struct ax_env nothing;
+	uint64_t args[AX_DEPTH_MAX] = { 0 };
+	struct buf out = { 0 };
+
+	memcpy(args, part->data, part->length);
+	if (format_put(p->formats[i->imm],
+		       args + (part->length ? part->length / 8 - 1 : 0),
+		       &nothing, AX_PRINT_MAX, &out) == 0 &&
+	    tr->t.print)
+		tr->t.print(tr->t.print_user, buf_str(&out), out.len);
+	buf_fini(&out);
+}
+
+static void told(struct translator *tr, const struct collector *c,
+		 const struct collect_hit *hit)
+{
+	tr->stats.prints++;
+	for (unsigned i = 0; i < hit->n_parts; i++) {
+		const struct collect_part *part = &hit->parts[i];
+		const struct ax_program *p = c->spec.items[part->item].code;
+		/* addr: of a part without memory, which place it has */
+		const struct collect_place *place = &c->places[part->addr];
+
+		if (!part->error)
+			put(tr, p, &p->insns[place->insn], part);
+	}
+}
+
+static void met(struct translator *tr, const struct collector *c,
+		struct thread *th)
+{
+	const struct point *pt = process_point(th->proc, c->spec.pc);
+
+	if (pt)
+		target_point_hit(&tr->t, th, pt);
+}
+
+static const struct collector_user user = { told, met };
+
+/* --- which there are ------------------------------------------------------ */
+
+static void print_free(struct print *pr)
+{
+	list_drop(&pr->node);
+	point_code_unref(pr->code);
+	free(pr);
+}
+
+static void drop(struct translator *tr, struct space *sp, struct print *pr)
+{
+	translate_collect_drain(&tr->t);
+	if (pr->collector)
+		collector_drop(sp, pr->collector);
+	/* Its programs are looked at no more: a dropped one tells nothing. */
+	print_free(pr);
+}
+
+static void add(struct space *sp, const struct point *pt)
+{
+	const struct point_code *code = pt->code;
+	struct collect_item *items = xcalloc(code->n_command, sizeof(*items));
+	const struct collect_spec spec = {
+		.pc = pt->addr,
+		.when = code->n_cond ? code->cond[0] : NULL,
+		.items = items,
+		.n_items = (unsigned)code->n_command,
+	};
+	struct print *pr = xcalloc(1, sizeof(*pr));
+
+	for (size_t i = 0; i < code->n_command; i++)
+		items[i] = (struct collect_item){ .what = COLLECT_PRINTS,
+						  .code = code->command[i] };
+	pr->pc = pt->addr;
+	pr->code = pt->code;
+	pr->code->refs++;
+	pr->stays = true;
+	pr->collector = collector_new(sp, &spec);
+	pr->collector->user = &user;
+	collector_add(sp, pr->collector);
+	if (!pr->collector->compiled) {
+		collector_drop(sp, pr->collector);
+		pr->collector = NULL;
+	}
+	list_add(&sp->prints, &pr->node);
+	free(items);
+}
+
+void prints_renew(struct translator *tr, struct process *p)
+{
+	struct space *sp = space_of(p);
+	struct print *pr, *next;
+	const struct point *pt;
+
+	if (!sp)
+		return;
+	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
+	list_each(pt, &p->points->list, node) {
+		if (tr->conditions == CONDITIONS_SERVER || !pt->code ||
+		    !prints_fit(pt->code))
+			continue;
+		pr = find(sp, pt->addr);
+		if (pr && pr->code != pt->code) {
+			drop(tr, sp, pr);
+			pr = NULL;
+		}
+		if (pr)
+			pr->stays = true;
+		else
+			add(sp, pt);
+	}
+	list_each_safe(pr, next, &sp->prints, node) {
+		if (!pr->stays)
+			drop(tr, sp, pr);
+		else
+			pr->stays = false;
+	}
+}
+
+void prints_resume(struct translator *tr, const struct resume *acts, size_t n)
+{
+	struct process *p;
+
+	if (!tr->has_conditions)
+		return;
+	list_each(p, &tr->t.processes, node) {
+		if (target_actions_meet(acts, n, p->pid) && process_is_still(p))
+			prints_renew(tr, p);
+	}
+}
+
+void prints_forget(struct translator *tr, struct process *p, uint64_t pc)
+{
+	struct space *sp = space_of(p);
+	struct print *pr = sp ? find(sp, pc) : NULL;
+
+	if (pr)
+		drop(tr, sp, pr);
+}
+
+void prints_free(struct space *sp)
+{
+	struct print *pr, *next;
+
+	list_each_safe(pr, next, &sp->prints, node)
+		print_free(pr);
+}
