@@ -179,6 +179,13 @@ static int begin(const struct command *c, struct session *s, struct err *e)
 	return start_run(s, e);
 }
 
+/* A program that inherited it would hold the other end open. */
+static void keep_to_ourselves(const char *fd)
+{
+	if (fd)
+		fcntl(atoi(fd), F_SETFD, FD_CLOEXEC);
+}
+
 static int run(const struct command *c, struct session *s,
 	       const struct serve_options *serve_options)
 {
@@ -188,6 +195,8 @@ static int run(const struct command *c, struct session *s,
 
 	if (c->setsid)
 		setsid();
+	keep_to_ourselves(c->fd);
+	keep_to_ourselves(c->pipe);
 	if (lldb_open_log(c->log_file, c->log_channels, &e) < 0 ||
 	    begin(c, s, &e) < 0 || open_comm(c, &l, &e) < 0) {
 		fprintf(stderr, "error: %s\n", e.text);

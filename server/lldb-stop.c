@@ -35,10 +35,15 @@ static bool is_interrupt(const struct stop *st)
  * threads by SIGSTOP, and lldb takes that for the answer to its interrupt. */
 int lldb_signal_of(const struct session *s, const struct stop *st)
 {
-	(void)s;
+	const struct thread *th = thread_find(s->target, st->id.tid);
+
 	if (st->kind == STOP_NONE)
 		return 0;
 	if (is_interrupt(st))
+		return SIGSTOP;
+	/* So does the trap of a program's start, which is no stop of its. */
+	if (st->kind == STOP_SIGNAL && st->signo == SIGTRAP && th &&
+	    th->last.kind == STOP_NONE)
 		return SIGSTOP;
 	return st->kind == STOP_SIGNAL ? st->signo : SIGTRAP;
 }

@@ -38,6 +38,8 @@ void lldb_note_feature(struct session *s, const struct args *word)
 		s->lldb.on = s->lldb.named = true;
 	else if (take_name(&rest, "qRelocInsn+"))
 		s->lldb.on = false;
+	/* lldb asks before it sends an x; those who are silent do not. */
+	s->bare_binary = s->lldb.on && !s->lldb.named;
 	link_set_plain(s->link, s->lldb.on);
 }
 

@@ -38,12 +38,19 @@ static bool row_matches(const struct packet_def *d, const char *pkt,
 const struct packet_def *packet_find(const char *pkt, size_t len,
 				     struct args *rest)
 {
+	const struct packet_def *found = NULL;
+	struct args args;
+
+	/* Of two that match (M and MultiMemRead) the longer name. */
 	for (size_t i = 0; i < n_packets; i++) {
-		if (packets[i].name[0] == pkt[0] &&
-		    row_matches(&packets[i], pkt, len, rest))
-			return &packets[i];
+		if (packets[i].name[0] != pkt[0] ||
+		    !row_matches(&packets[i], pkt, len, &args) ||
+		    (found && strlen(packets[i].name) < strlen(found->name)))
+			continue;
+		found = &packets[i];
+		*rest = args;
 	}
-	return NULL;
+	return found;
 }
 
 static bool in_list(const char *list, const char *name)

@@ -78,6 +78,9 @@ int pk_supported(struct session *s, struct args *a, struct buf *out)
 		take_char(a, ';');
 		note_feature(s, &word);
 	}
+	/* Without ids of processes lldb-server has no forks. */
+	if (s->lldb.on && !s->client.multiprocess)
+		s->client.fork_events = s->client.vfork_events = false;
 	s->target->report_fork = s->client.fork_events;
 	s->target->report_vfork = s->client.vfork_events;
 	s->target->report_exec = s->client.exec_events;

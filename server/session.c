@@ -453,7 +453,8 @@ static void answer_interrupt(struct session *s, struct stop *st)
 	bool interrupt = st->kind == STOP_SIGNAL && !st->signo &&
 			 (st->code == INTERRUPT_ANY || !s->nonstop.on);
 
-	if (interrupt && s->interrupted)
+	/* lldb takes SIGSTOP for the answer: see lldb_signal_of(). */
+	if (interrupt && s->interrupted && !s->lldb.on)
 		st->signo = SIGINT;
 	if (interrupt || s->lldb.on || list_empty(&s->target->processes))
 		s->interrupted = false;

@@ -243,7 +243,7 @@ int start_run(struct session *s, struct err *e)
 	pid = s->target->ops->launch(s->target, &spec, e);
 	if (pid < 0)
 		return pid;
-	session_started(s, pid, s->lldb.on ? SIGSTOP : SIGTRAP);
+	session_started(s, pid, SIGTRAP);
 	session_begun(s, pid);
 	fprintf(stderr, "Process %s created; pid = %d\n", st->argv[0], pid);
 	return pid;

@@ -9,18 +9,19 @@
 int pk_select(struct session *s, struct args *a, struct buf *out)
 {
 	struct ptid id;
-	bool resume;
+	bool resume, names_process;
 
 	resume = take_char(a, 'c');
 	if (!resume && !take_char(a, 'g'))
 		return -ENOTSUP;
+	names_process = !take_end(a) && *a->p == 'p';
 	if (!take_ptid(a, &id) || !take_end(a))
-		return -EPROTO;
+		return s->lldb.on ? -LLDB_OTHER : -EPROTO;
 	if (s->lldb.on) {
 		int r = lldb_check_thread(s, id, LLDB_OTHER, LLDB_NO_THREAD);
 
-		if (r < 0)
-			return r;
+		if (r < 0 || (names_process && id.pid <= 0 && !resume))
+			return r < 0 ? r : -LLDB_OTHER;
 	}
 	if (resume)
 		s->continued = id;
