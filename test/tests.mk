@@ -1,7 +1,7 @@
 # Tests, benchmarks, installation: what the Makefile's build is good for.
 #
 #	make check                  all kinds; ends with "N passed, N failed"
-#	make check-unit             one kind: unit proto server gdb decode fuzz
+#	make check-unit             one kind: unit proto server gdb lldb decode fuzz
 #	                            layers headers doc
 #	make check-translate        programs natively and followed, MODES=none,count
 #	make check-stalker          the translator's C API
@@ -16,14 +16,14 @@
 
 SERVER       ?= $(BUILD)/tracestub
 ONLY         ?= *
-KINDS        ?= unit proto server gdb follow stalker translate small decode fuzz \
+KINDS        ?= unit proto server gdb lldb follow stalker translate small decode fuzz \
 	layers headers doc
 FUZZ_SECONDS ?= 600
 RUN          ?= test/run.py
 T            := $(BUILD)/test
 
 CHECK_MODES := asan hostile
-CHECK_GOALS := $(addprefix check-,unit proto server gdb follow stalker decode \
+CHECK_GOALS := $(addprefix check-,unit proto server gdb lldb follow stalker decode \
 	fuzz layers headers doc translate attach matrix small)
 
 # --- programs of the tests ---
@@ -34,6 +34,8 @@ STALKER := $(patsubst test/translate/%.c,%,\
 PROTO  := $(patsubst test/proto/%.txt,%,$(wildcard test/proto/$(ONLY).txt))
 SCRIPT := $(patsubst test/gdb-scripts/%.gdb,%,\
 	$(wildcard test/gdb-scripts/$(ONLY).gdb))
+LLDB   := $(patsubst test/lldb-scripts/%.lldb,%,\
+	$(wildcard test/lldb-scripts/$(ONLY).lldb))
 SEAM   := $(filter-out replay,\
 	$(patsubst test/fuzz/%.c,%,$(wildcard test/fuzz/$(ONLY).c)))
 
@@ -84,6 +86,9 @@ TESTS_proto := \
 	$(foreach t,$(PROTO),'proto/$(t)=$(T)/proto-replay test/proto/$(t).txt')
 TESTS_gdb := $(foreach t,$(SCRIPT),'gdb/$(t)=test/gdb-script.py \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
+# lldb, with our server in the place of its own.
+TESTS_lldb := $(foreach t,$(LLDB),'lldb/$(t)=test/lldb-script.py \
+	--server $(SERVER) --inferiors $(T)/inferiors test/lldb-scripts/$(t).lldb')
 # The same on programs that run translated, which is to change nothing.
 TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
@@ -191,6 +196,7 @@ NEEDS_stalker = $(if $(CMOCKA),$(addprefix $(T)/translate/,$(STALKER)))
 NEEDS_proto := $(if $(PROTO),$(T)/proto-replay)
 NEEDS_gdb    = $(filter $(BUILD)/%,$(SERVER)) $(INFERIORS)
 NEEDS_doc   := $(BUILD)/tracestub
+NEEDS_lldb   = $(NEEDS_gdb)
 NEEDS_server = $(NEEDS_gdb)
 NEEDS_follow = $(NEEDS_gdb)
 NEEDS_decode := $(addprefix $(T)/,decode-check effects-check effects-hw \
@@ -244,6 +250,9 @@ demo: $(filter $(BUILD)/%,$(SERVER))
 
 check-gdb-suite: $(filter $(BUILD)/%,$(SERVER))
 	@test/gdb-suite/check.sh $(SERVER) $(BUILD)/gdb-suite
+
+check-lldb-suite: $(filter $(BUILD)/%,$(SERVER))
+	@test/lldb-suite/run.sh $(SERVER) $(BUILD)/lldb-suite
 
 check-cpython: $(BUILD)/tracestub
 	@test/translate/cpython.py --server $(BUILD)/tracestub $(TESTS)
@@ -309,6 +318,7 @@ help:
 	@echo 'make cov             lines that the tests reach'
 	@echo 'make check-gdb-suite what of GDB'\''s own test suite gdbserver passes'
 	@echo '                     and we do not'
+	@echo 'make check-lldb-suite  LLDB 19'\''s own tests of lldb-server'
 	@echo 'make bench           ratios to gdbserver, beside the wanted ones'
 	@echo 'make bench-jit       CPU of node, java, luajit followed over native'
 	@echo 'make bench-translate ... of other programs; RUNS=5, QUICK=1'
@@ -318,6 +328,6 @@ help:
 	@echo 'make format tidy clean'
 
 .SECONDARY:
-.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite \
+.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite check-lldb-suite \
 	check-cpython bench bench-jit bench-translate \
 	cov demo doc install inferiors format tidy help
