@@ -6,7 +6,7 @@ import os
 import shutil
 
 from dap import Dap
-from ide import PROGRAM, Server, launch_json, line_of
+from ide import PROGRAM, ROOT, Server, launch_json, line_of
 from rsp import OPTIONS, Program, Skip, case, check, equal, inferior, main, \
     task_state, until
 
@@ -15,7 +15,8 @@ OURS = "lldb asks it for what it does not have"
 
 def adapter():
     """The newest of 18 or later: before that it was lldb-vscode."""
-    found = sorted(glob.glob("/usr/bin/lldb-dap-[0-9][0-9]"))
+    found = sorted(glob.glob(ROOT + "/build/lldb-*/usr/bin/lldb-dap-*") +
+                   glob.glob("/usr/bin/lldb-dap-[0-9][0-9]"))
     found += [p for p in [shutil.which("lldb-dap")] if p]
     if not found:
         raise Skip("no lldb-dap here")
