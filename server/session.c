@@ -323,10 +323,36 @@ static void interrupt_some(struct session *s)
 	s->target->ops->interrupt(s->target, who);
 }
 
+static bool anything_runs(const struct session *s)
+{
+	struct process *p;
+
+	list_each(p, &s->target->processes, node) {
+		if (process_runs(p))
+			return true;
+	}
+	return false;
+}
+
+static void take_event(struct session *s, struct stop *st);
+
+/* The one thread that lldb let run has ended; of that it hears by asking. */
+static bool answer_for_stopped(struct session *s)
+{
+	struct thread *th = thread_match(s->target, (struct ptid){ -1, -1 });
+	struct stop st = { .kind = STOP_SIGNAL, .signo = SIGINT };
+
+	if (!s->lldb.on || s->nonstop.on || !th || anything_runs(s))
+		return false;
+	st.id = th->id;
+	take_event(s, &st);
+	return true;
+}
+
 void session_interrupt(struct session *s)
 {
 	/* lldb's is for what runs, and comes late where that has stopped. */
-	if (s->lldb.on && !session_expects_events(s))
+	if (s->lldb.on && (!session_expects_events(s) || answer_for_stopped(s)))
 		return;
 	/* One that comes before the resume that it is meant for, as from gdb
 	 * amid a breakpoint's commands, is not lost. */
