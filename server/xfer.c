@@ -99,7 +99,8 @@ static int make_libraries(struct session *s, const char *annex, struct buf *out)
 		return r;
 	r = svr4_list(s->target, p, &query, &list);
 	if (r >= 0) {
-		/* lldb takes it for the address of the loader's r_debug. */
+		/* lldb takes main-lm for the address of a struct r_debug,
+		 * and its tests know no lmid. */
 		xml_libraries_begin(out, s->lldb.on ? 0 : list.main_lm);
 		for (size_t i = 0; i < list.n; i++) {
 			struct xml_library x = {
@@ -107,7 +108,7 @@ static int make_libraries(struct session *s, const char *annex, struct buf *out)
 				.lm = list.libs[i].lm,
 				.l_addr = list.libs[i].l_addr,
 				.l_ld = list.libs[i].l_ld,
-				.lmid = list.libs[i].lmid,
+				.lmid = s->lldb.on ? 0 : list.libs[i].lmid,
 			};
 
 			xml_libraries_add(out, &x);

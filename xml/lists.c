@@ -43,7 +43,8 @@ void xml_libraries_add(struct buf *out, const struct xml_library *l)
 	attr_put_hex(out, "lm", l->lm);
 	attr_put_hex(out, "l_addr", l->l_addr);
 	attr_put_hex(out, "l_ld", l->l_ld);
-	attr_put_hex(out, "lmid", l->lmid);
+	if (l->lmid)
+		attr_put_hex(out, "lmid", l->lmid);
 	buf_puts(out, "/>\n");
 }
 

@@ -56,7 +56,8 @@ void xml_threads_end(struct buf *out);
 struct xml_library {
 	const char *name;
 	uint64_t lm, l_addr, l_ld;
-	uint64_t lmid; /* its namespace: the address of the r_debug */
+	uint64_t lmid; /* its namespace: the address of the r_debug; 0: not
+			* said */
 };
 
 /* main_lm: the executable's own link_map, which is not in the list; 0: not
