@@ -13,7 +13,7 @@
 #include "translate/flows.h"
 #include "translate/history.h"
 
-#define KNOWN_BITS 17
+#define KNOWN_BITS 18
 #define ALL_MOST   (1u << 22) /* pairs: a program may write any to its ring */
 
 struct flow_ways {
@@ -47,10 +47,18 @@ static uint64_t key_of(uint32_t from, uint32_t to)
 	return (uint64_t)to << 32 | from;
 }
 
+/* An empty place is found by no key: 0 would be, if the program put that into
+ * its ring. What is there has its own place elsewhere. */
+static void guard(struct flow_ways *ways)
+{
+	ways->known[0].key = UINT64_MAX;
+}
+
 static void forget(struct flow_ways *ways)
 {
 	map_fini(&ways->all);
 	memset(ways->known, 0, sizeof(ways->known));
+	guard(ways);
 	if (ways->cap_singles)
 		memset(ways->singles, 0,
 		       ways->cap_singles * sizeof(*ways->singles));
@@ -65,6 +73,7 @@ static struct flow_ways *ways_of(struct flow_reader *r)
 	if (!*at) {
 		*at = huge_alloc(sizeof(**at));
 		(*at)->listener = *r->listener;
+		guard(*at);
 	}
 	if ((*at)->listener != *r->listener) {
 		(*at)->listener = *r->listener;
