@@ -63,13 +63,14 @@ static uint64_t place_of(struct feed *f, uint32_t image,
 	return ((uint64_t)mapping.object << PLACE_SHIFT) + b->begin - m->base;
 }
 
-static void take_block(void *user, uint32_t image, uint32_t id,
+static void take_block(void *user, const struct flow_who *who, uint32_t id,
 		       const struct flow_block *b)
 {
 	struct feed *f = user;
-	struct feed_image *im = image_at(f, image);
+	struct feed_image *im = image_at(f, who->image);
 	uint64_t begin = place_of(f, im->image, b);
 
+	story_image_pid(f->run, im->image, who->id.pid);
 	if (id >= im->cap_blocks) {
 		im->cap_blocks = 2 * id + 1024;
 		im->blocks = xrealloc(im->blocks,

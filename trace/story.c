@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "trace/jit.h"
 #include "trace/lines.h"
 #include "trace/symbols.h"
 
@@ -44,6 +45,7 @@ void story_free(struct story *r)
 	for (uint32_t i = 1; i <= r->n_blocks; i++)
 		free(r->blocks[i].code);
 	for (uint32_t i = 0; i <= r->n_images; i++) {
+		jit_free(r->images[i].jit);
 		free(r->images[i].mappings);
 		free(r->images[i].blocks);
 	}
@@ -120,7 +122,23 @@ static uint32_t other_function(struct story *r, uint32_t object)
 	return o->other;
 }
 
-static uint32_t function_at(struct story *r, uint64_t place)
+/* Generated code, if its names are known. */
+static uint32_t jit_function(struct story *r, uint32_t image, uint64_t addr)
+{
+	struct story_image *im = &r->images[image];
+	struct jit_symbol *s =
+		image && im->pid ? jit_find(&im->jit, im->pid, addr) : NULL;
+
+	if (!s)
+		return other_function(r, 0);
+	if (!s->function)
+		s->function = function_add(
+			r, &(struct story_function){ .name = s->name,
+						     .begin = s->begin });
+	return s->function;
+}
+
+static uint32_t function_at(struct story *r, uint32_t image, uint64_t place)
 {
 	uint32_t object = place_object(place);
 	struct story_object *o = &r->objects[object];
@@ -128,7 +146,7 @@ static uint32_t function_at(struct story *r, uint64_t place)
 	uint32_t *known;
 
 	if (!object)
-		return other_function(r, 0);
+		return jit_function(r, image, place);
 	s = symbols_find(story_symbols(r, object), place_offset(place));
 	if (!s)
 		return other_function(r, object);
@@ -152,7 +170,7 @@ static void resolve(struct story *r, uint32_t block)
 {
 	struct story_block *b = &r->blocks[block];
 
-	b->function = function_at(r, b->begin);
+	b->function = function_at(r, b->image, b->begin);
 	r->steps[block].function = b->function;
 	r->steps[block].flags = r->functions[b->function].flags;
 }
@@ -173,6 +191,12 @@ uint32_t story_image_add(struct story *r)
 	GROW(r->images, r->n_images, r->cap_images);
 	r->images[++r->n_images] = (struct story_image){ 0 };
 	return r->n_images;
+}
+
+void story_image_pid(struct story *r, uint32_t image, pid_t pid)
+{
+	if (!r->images[image].pid)
+		r->images[image].pid = pid;
 }
 
 void story_map(struct story *r, uint32_t image, const struct story_mapping *m)
@@ -292,8 +316,7 @@ struct story_thread *story_thread_add(struct story *r, uint32_t image,
 	th->number = ++r->n_threads;
 	th->image = image;
 	th->from = th->until = r->now;
-	if (!r->images[image].pid)
-		r->images[image].pid = who.pid;
+	story_image_pid(r, image, who.pid);
 	map_set(&r->threads, (uint64_t)who.tid, th);
 	return th;
 }

@@ -108,6 +108,7 @@ struct story_mapping {
 
 struct story_image {
 	pid_t pid;
+	struct jit *jit; /* trace/jit.h */
 	struct story_mapping
 		*mappings; /* the latest first where they overlap */
 	uint32_t n_mappings, cap_mappings;
@@ -207,6 +208,8 @@ uint32_t story_object(struct story *r, const char *path, uint64_t base,
 		      uint64_t size, uint64_t offset);
 /* A new image, whose process is that of its first thread. */
 uint32_t story_image_add(struct story *r);
+/* ... or that one, if it is known before. */
+void story_image_pid(struct story *r, uint32_t image, pid_t pid);
 void story_map(struct story *r, uint32_t image, const struct story_mapping *m);
 /* Where an address of that image is. */
 uint64_t story_place(const struct story *r, uint32_t image, uint64_t addr);

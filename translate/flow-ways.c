@@ -133,7 +133,7 @@ static uint32_t number(struct flow_reader *r, struct flow_ways *ways,
 	const struct flow_sink *sink = r->sink;
 	uint32_t here = number_here(ways, ids, n), way;
 
-	flow_tell_blocks(r->code, sink);
+	flow_tell_blocks(r->code, sink, &r->who);
 	if (!sink->way)
 		return here;
 	way = sink->way(sink->user, r->who.image, ids, n);

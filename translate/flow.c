@@ -57,13 +57,14 @@ const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id)
 	return id && id < n ? &item_at(fc, id)->b : NULL;
 }
 
-void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink)
+void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink,
+		      const struct flow_who *who)
 {
 	uint32_t n = __atomic_load_n(&fc->n, __ATOMIC_ACQUIRE);
 
 	for (; fc->n_told < n; fc->n_told++) {
 		if (sink->block)
-			sink->block(sink->user, fc->image, fc->n_told,
+			sink->block(sink->user, who, fc->n_told,
 				    &item_at(fc, fc->n_told)->b);
 	}
 }

@@ -80,7 +80,8 @@ struct flow_who {
  * FLOW_RECENT they come from the latter.
  */
 struct flow_sink {
-	void (*block)(void *user, uint32_t image, uint32_t id,
+	/* One that some thread of the image is about to be told of. */
+	void (*block)(void *user, const struct flow_who *who, uint32_t id,
 		      const struct flow_block *b);
 	/* It has executed these, each from its begin. */
 	void (*path)(void *user, const struct flow_who *who,

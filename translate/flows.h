@@ -89,7 +89,8 @@ uint32_t flow_number(struct space *sp, const struct flow_block *b);
 /* NULL: there is none of that number. Until flow_free(). */
 const struct flow_block *flow_block(const struct flow_code *fc, uint32_t id);
 /* Those that were not told yet are. */
-void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink);
+void flow_tell_blocks(struct flow_code *fc, const struct flow_sink *sink,
+		      const struct flow_who *who);
 /* None was: there is another listener. */
 void flow_untell_blocks(struct flow_code *fc);
 /*

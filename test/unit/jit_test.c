@@ -1,0 +1,138 @@
+/* Names of generated code: trace/jit.h. The map is that of our own process. */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "trace/jit.h"
+
+struct map_file {
+	struct jit *jit;
+	char *path;
+};
+
+static int setup(void **state)
+{
+	struct map_file *m = xcalloc(1, sizeof(*m));
+
+	m->path = xasprintf("/tmp/perf-%d.map", getpid());
+	unlink(m->path);
+	*state = m;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct map_file *m = *state;
+
+	unlink(m->path);
+	jit_free(m->jit);
+	free(m->path);
+	free(m);
+	return 0;
+}
+
+static void put(const struct map_file *m, const char *text)
+{
+	FILE *f = fopen(m->path, "ae");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void expect(struct map_file *m, uint64_t addr, const char *name)
+{
+	const struct jit_symbol *s = jit_find(&m->jit, getpid(), addr);
+
+	if (!name)
+		assert_null(s);
+	else
+		assert_non_null(s);
+	if (s && name)
+		assert_string_equal(s->name, name);
+}
+
+static void lines_are_found_by_place(void **state)
+{
+	struct map_file *m = *state;
+
+	expect(m, 0x1000, NULL);
+	put(m, "2000 10 second one\n1000 20 first\n");
+	expect(m, 0xfff, NULL);
+	expect(m, 0x1000, "first");
+	expect(m, 0x101f, "first");
+	expect(m, 0x1020, NULL);
+	expect(m, 0x200f, "second one");
+}
+
+static void what_comes_later_is_read_too(void **state)
+{
+	struct map_file *m = *state;
+
+	put(m, "1000 10 first\n2000 10 sec");
+	expect(m, 0x2000, NULL);
+	expect(m, 0x1000, "first");
+	put(m, "ond\n");
+	expect(m, 0x2000, "second");
+}
+
+/* Its code is somebody else's by now. */
+static void the_latest_counts(void **state)
+{
+	struct map_file *m = *state;
+
+	put(m, "1000 10 a\n1010 10 b\n1020 10 c\n");
+	expect(m, 0x1010, "b");
+	put(m, "1008 10 d\n");
+	expect(m, 0x1000, NULL);
+	expect(m, 0x1008, "d");
+	expect(m, 0x1018, NULL);
+	expect(m, 0x1020, "c");
+}
+
+static void what_is_no_line_is_left_out(void **state)
+{
+	struct map_file *m = *state;
+
+	put(m, "\nno line\n1000 0 none\n1000 10\n1000 10 \n"
+	       "ffffffffffffffff 10 round\n3000 10 good\n");
+	expect(m, 0x1000, NULL);
+	expect(m, 0x3000, "good");
+}
+
+static void a_link_is_not_followed(void **state)
+{
+	struct map_file *m = *state;
+	char *other = xasprintf("%s.other", m->path);
+	FILE *f = fopen(other, "we");
+
+	assert_non_null(f);
+	fputs("1000 10 a\n", f);
+	fclose(f);
+	assert_int_equal(symlink(other, m->path), 0);
+	expect(m, 0x1000, NULL);
+	unlink(other);
+	free(other);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(lines_are_found_by_place),
+		TEST(what_comes_later_is_read_too),
+		TEST(the_latest_counts),
+		TEST(what_is_no_line_is_left_out),
+		TEST(a_link_is_not_followed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
