@@ -176,7 +176,9 @@ void session_connect(struct session *s, struct link *link, const char *refused)
 	s->client = (struct client_features){ 0 };
 	lldb_connect(s);
 	s->extended = s->multi;
-	s->interrupted = s->bare_binary = s->wants_threads = false;
+	s->interrupted = s->wants_threads = false;
+	/* One that has said nothing yet, of lldb's tests: see lldb.c. */
+	s->bare_binary = s->lldb.on;
 	s->ended = false;
 	s->refused = refused;
 	if (refused)
