@@ -8,8 +8,9 @@ usage: bench.py SERVER DIR        (make bench; DIR has target and nullstub)
   CASES=a,b   some cases of rsp_bench.py only
   LOG=FILE    keep every measurement, a JSON line each
 
-Prints two tables of ratios beside the wanted ones of wanted.txt: everything
-on one core, then server and program on different cores. A ratio above 1 is
+Prints tables of ratios beside the wanted ones of wanted.txt: everything on one
+core, then server and program on different cores; with LLDB=1, everything on one
+core as lldb speaks, beside lldb-server. A ratio above 1 is
 better than gdbserver, whatever the unit. Nothing here is a test: machines are
 noisy, only figures of one run can be compared.
 """
@@ -30,12 +31,12 @@ def read_wanted():
                 if line.strip() and not line.startswith("#")]
 
 
-def measure(pair, pin, cases, built):
+def measure(pair, pin, cases, built, *more):
     """{measurement: (unit, value of A, value of B)}"""
     argv = [sys.executable, os.path.join(HERE, "rsp_bench.py"), "--pair", *pair,
             "--pin", pin, "--reps", os.environ.get("REPS", "3"),
             "--quick", os.environ.get("QUICK", "1"),
-            "--max-chunk", str(1 << 20)]
+            "--max-chunk", str(1 << 20), *more]
     if cases:
         argv += ["--case", ",".join(cases)]
     env = dict(os.environ, BENCH_BUILT=built)
@@ -104,19 +105,32 @@ def main():
             "%s --once --attach 127.0.0.1:{port} {pid}" % (server, server))
     cases = [c for c in os.environ.get("CASES", "").split(",") if c]
     wanted = read_wanted()
+    if os.environ.get("LLDB"):
+        lldb(server, cases, built, wanted)
+        return
     results = {"gdbserver": measure(("gdbserver", ours), "all", cases, built),
                "floor": {}}
     if not cases or "latency" in cases:
         results["floor"] = measure(("nullstub", ours), "all", ["latency"],
                                    built)
     table("Everything on one core (--pin all)",
-          [w for w in wanted if not w[0].startswith("split:")], results)
+          [w for w in wanted if ":" not in w[0]], results)
     split = [c for c in SPLIT if not cases or c in cases]
     if split and len(os.sched_getaffinity(0)) > 1:
         got = measure(("gdbserver", ours), "split", split, built)
         table("Server and program on different cores (--pin split)",
               [(n[6:], w, of) for n, w, of in wanted
                if n.startswith("split:")], {"gdbserver": got})
+
+
+def lldb(server, cases, built, wanted):
+    ours = ("ours=%s gdbserver 127.0.0.1:{port} -- {prog} ;; "
+            "%s gdbserver 127.0.0.1:{port} --attach {pid}" % (server, server))
+    got = measure(("lldb-server", ours), "all", cases, built,
+                  "--dialect", "lldb")
+    table("As lldb speaks, beside lldb-server (--pin all --dialect lldb)",
+          [(n[5:], w, of) for n, w, of in wanted if n.startswith("lldb:")],
+          {"gdbserver": got})
 
 
 if __name__ == "__main__":
