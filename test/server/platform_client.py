@@ -24,7 +24,8 @@ class Platform:
         self.server = subprocess.Popen(
             [os.path.abspath(OPTIONS.server), "platform", "--listen", listen, "--socket-file",
              self.port_file, *options], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=self.errors, cwd=cwd)
+            stdout=subprocess.DEVNULL, stderr=self.errors,
+            cwd=cwd or self.tmp.name)
         try:
             check(until(lambda: os.path.exists(self.port_file) or
                         self.server.poll() is not None, 10), "no port file")
