@@ -191,7 +191,8 @@ def it_is_let_go_of_when_the_point_has_gone():
 
 @case
 def detached_while_it_is_moved():
-    with Program("conditional", "once", "30000000") as p:
+    times = 500000000           # for a second or more, natively
+    with Program("conditional", "once", "%d" % times) as p:
         until(lambda: open("/proc/%d/stat" % p.pid).read())
         with Session(attach=p.pid, path=p.path) as s:
             s.point(0, "hot", 1, FALSE)
@@ -199,7 +200,7 @@ def detached_while_it_is_moved():
             time.sleep(0.3)
             s.interrupt()
             equal(s.packet("D;%x" % s.pid), "OK", "D")
-        equal(p.line(), "%d" % (30000000 * 29999999 // 2), "total")
+        equal(p.line(), "%d" % (times * (times - 1) // 2), "total")
         equal(p.wait(), 0, "status")
 
 
