@@ -172,9 +172,10 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		lwp->signal_guard = NULL;
 		set_going(lt, lwp, request);
 		lwp->signal_guard = due;
-		do {
-			r = lwp_wait(lt, tid, status, true);
-		} while (!r);
+		/* The end of a leader is told when those of the others are
+		 * taken. */
+		while (!(r = lwp_wait(lt, tid, status, true)))
+			lwps_collect(lt);
 		if (r < 0 || !WIFSTOPPED(*status)) {
 			if (r > 0)
 				lwp_collect(lt, lwp, *status);

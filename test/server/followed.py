@@ -278,6 +278,21 @@ def killed_while_single_threads_are_followed():
         equal(p.wait(30), 0, "exit status")
 
 
+@case(peer="it does not translate", seconds=SECONDS)
+def killed_when_it_is_to_be_followed():
+    """The end of its first thread is told behind those of the others."""
+    for _ in range(10):
+        with Program("following", str(THREADS)) as p:
+            equal(p.line(), "ready")
+            with Session(attach=p.pid, path=p.path) as s:
+                os.kill(s.server.pid, signal.SIGSTOP)
+                s.send("qTrace:follow:%x" % p.pid)
+                os.kill(p.pid, signal.SIGKILL)
+                os.kill(s.server.pid, signal.SIGCONT)
+                answer = s.receive(10)
+                check(answer and answer.startswith(b"E"), answer)
+
+
 class Signals:
     """Signals for all threads of a process, in a quick succession."""
 
