@@ -19,7 +19,10 @@ server/qtrace           base rsp arch agent xml target tracepoint translate \
                         trace server
 doc                     base rsp arch agent xml target server
 main.c                  base rsp arch agent xml target target/linux-ptrace \
-                        translate trace server'
+                        translate trace server options.h
+options.h               server
+options.c               base server target target/linux-ptrace translate \
+                        options.h'
 
 find . \( -path ./build -o -path ./test -o -path ./bench -o -path './.*' \) \
     -prune -o \( -name '*.[chS]' -o -name '*.def' \) -print | sed 's|^\./||' |
