@@ -149,25 +149,6 @@ void rules_end(struct qtrace *q, bool all)
 
 /* --- where a thread has come to one -------------------------------------- */
 
-struct here {
-	struct target *t;
-	struct thread *th;
-};
-
-static int here_reg(void *user, unsigned regno, uint64_t *v)
-{
-	struct here *h = user;
-
-	return target_reg_u64(h->t, h->th, regno, v);
-}
-
-static int here_mem(void *user, uint64_t addr, void *buf, size_t len)
-{
-	struct here *h = user;
-
-	return target_read_all(h->t, h->th->proc, addr, buf, len);
-}
-
 /* What cannot be evaluated does not hold. */
 static bool holds(struct rule *r, const struct ax_env *env)
 {
@@ -181,7 +162,7 @@ static bool holds(struct rule *r, const struct ax_env *env)
 	return false;
 }
 
-static void collect(struct rule *r, const struct here *h,
+static void collect(struct rule *r, const struct target_hit *h,
 		    const struct ax_env *env)
 {
 	struct values v = { .who = h->th->id, .rule = r->id, .n = r->n_values };
@@ -195,7 +176,8 @@ static void collect(struct rule *r, const struct here *h,
 	collected_put(&r->q->values, &v);
 }
 
-static void set(struct rule *r, const struct here *h, const struct ax_env *env)
+static void set(struct rule *r, const struct target_hit *h,
+		const struct ax_env *env)
 {
 	int64_t v;
 
@@ -206,7 +188,7 @@ static void set(struct rule *r, const struct here *h, const struct ax_env *env)
 }
 
 /* One that depends on something is in the code, and is passed by. */
-static void skip(const struct rule *r, const struct here *h)
+static void skip(const struct rule *r, const struct target_hit *h)
 {
 	const struct arch *a = h->th->proc->arch;
 	struct disassembled insn;
@@ -224,10 +206,10 @@ static void skip(const struct rule *r, const struct here *h)
 void rule_met(void *user, struct target *t, struct thread *th)
 {
 	struct rule *r = user;
-	struct here here = { t, th };
+	struct target_hit here = { t, th };
 	const struct ax_env env = {
-		.reg = here_reg,
-		.mem = here_mem,
+		.reg = target_hit_reg,
+		.mem = target_hit_mem,
 		.user = &here,
 	};
 

@@ -387,29 +387,23 @@ void target_points_drop(struct target *t, struct process *p)
 		point_take_out(t, p, pt);
 }
 
-/* The environment of a point's expressions: the thread that met it. */
-struct hit {
-	struct target *t;
-	struct thread *th;
-};
-
-static int hit_reg(void *user, unsigned regno, uint64_t *v)
+int target_hit_reg(void *user, unsigned regno, uint64_t *v)
 {
-	struct hit *h = user;
+	const struct target_hit *h = user;
 
 	return target_reg_u64(h->t, h->th, regno, v);
 }
 
-static int hit_mem(void *user, uint64_t addr, void *buf, size_t len)
+int target_hit_mem(void *user, uint64_t addr, void *buf, size_t len)
 {
-	struct hit *h = user;
+	const struct target_hit *h = user;
 
 	return target_read_all(h->t, h->th->proc, addr, buf, len);
 }
 
 static int hit_print(void *user, const char *text, size_t len)
 {
-	struct hit *h = user;
+	const struct target_hit *h = user;
 
 	if (h->t->print)
 		h->t->print(h->t->print_user, text, len);
@@ -419,10 +413,10 @@ static int hit_print(void *user, const char *text, size_t len)
 bool point_code_stops(struct target *t, struct thread *th,
 		      struct point_code *c)
 {
-	struct hit hit = { t, th };
+	struct target_hit hit = { t, th };
 	struct ax_env env = {
-		.reg = hit_reg,
-		.mem = hit_mem,
+		.reg = target_hit_reg,
+		.mem = target_hit_mem,
 		.print = hit_print,
 		.user = &hit,
 	};

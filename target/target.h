@@ -517,6 +517,16 @@ int target_point_clear(struct target *t, struct process *p,
 /* All points of the process, e.g. when the client has gone. */
 void target_points_drop(struct target *t, struct process *p);
 
+/* Where agent expressions are evaluated: registers and memory for a struct
+ * ax_env whose user is, or begins with, one of these. */
+struct target_hit {
+	struct target *t;
+	struct thread *th;
+};
+
+int target_hit_reg(void *user, unsigned regno, uint64_t *v);
+int target_hit_mem(void *user, uint64_t addr, void *buf, size_t len);
+
 /*
  * A thread met the point: evaluates its conditions, runs its commands.
  * True when the stop is to be reported.

@@ -5,24 +5,9 @@
 #include "tracepoint/tracing.h"
 
 struct hit {
+	struct target_hit at;
 	struct tracing *tr;
-	struct target *t;
-	struct thread *th;
 };
-
-static int hit_reg(void *user, unsigned regno, uint64_t *v)
-{
-	struct hit *h = user;
-
-	return target_reg_u64(h->t, h->th, regno, v);
-}
-
-static int hit_mem(void *user, uint64_t addr, void *buf, size_t len)
-{
-	struct hit *h = user;
-
-	return target_read_all(h->t, h->th->proc, addr, buf, len);
-}
 
 /* One that nobody has defined is 0. */
 static int hit_getv(void *user, unsigned number, int64_t *value)
@@ -71,7 +56,7 @@ static int64_t collect_block(struct hit *h, uint64_t addr, size_t len,
 	if (out->len + len > h->tr->buffer.capacity)
 		return -ENOSPC;
 	at = frame_reserve_memory(out, addr, len);
-	n = target_read(h->t, h->th->proc, addr, at, len);
+	n = target_read(h->at.t, h->at.th->proc, addr, at, len);
 	if (n < 0)
 		n = 0;
 	nul = to_nul ? memchr(at, 0, (size_t)n) : NULL;
@@ -111,8 +96,8 @@ static int hit_trace(void *user, uint64_t addr, uint64_t len, bool to_nul)
 static struct ax_env env_of(struct hit *h)
 {
 	return (struct ax_env){
-		.reg = hit_reg,
-		.mem = hit_mem,
+		.reg = target_hit_reg,
+		.mem = target_hit_mem,
 		.getv = hit_getv,
 		.setv = hit_setv,
 		.tracev = hit_tracev,
@@ -144,10 +129,10 @@ static int judge(int r, const char **why)
 
 static int collect_registers(struct hit *h)
 {
-	const uint8_t *regs = target_regs_all(h->t, h->th);
+	const uint8_t *regs = target_regs_all(h->at.t, h->at.th);
 
 	/* Of a program of another kind the file's format has no room. */
-	if (regs && h->th->proc->arch->regs_size == h->tr->regs_size)
+	if (regs && h->at.th->proc->arch->regs_size == h->tr->regs_size)
 		frame_put_registers(&h->tr->frame, regs, h->tr->regs_size);
 	return 0;
 }
@@ -157,7 +142,7 @@ static int collect_memory(struct hit *h, const struct trace_action *a)
 	uint64_t base = 0;
 
 	if (a->base != TRACE_NO_REGISTER &&
-	    target_reg_u64(h->t, h->th, a->base, &base) < 0)
+	    target_reg_u64(h->at.t, h->at.th, a->base, &base) < 0)
 		return 0;
 	return hit_trace(h, base + a->offset, a->len, false);
 }
@@ -180,7 +165,7 @@ int trace_collect(struct tracing *tr, struct target *t, struct thread *th,
 		  struct tracepoint *tp, const struct trace_actions *actions,
 		  uint64_t pc, const char **why)
 {
-	struct hit h = { tr, t, th };
+	struct hit h = { { t, th }, tr };
 	int r = 0, e;
 
 	frame_begin(&tr->frame, tp->number);
@@ -198,7 +183,7 @@ int trace_collect(struct tracing *tr, struct target *t, struct thread *th,
 int trace_condition(struct tracing *tr, struct target *t, struct thread *th,
 		    const struct tracepoint *tp, const char **why)
 {
-	struct hit h = { tr, t, th };
+	struct hit h = { { t, th }, tr };
 	struct ax_env env = env_of(&h);
 	int64_t v = 0;
 	int r;

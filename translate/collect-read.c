@@ -177,8 +177,7 @@ int collect_tick(struct translator *tr)
 
 /* A hit that is put together; data of parts is an offset until it is told. */
 struct gathering {
-	struct target *t;
-	struct thread *th;
+	struct target_hit at;
 	const struct collect_spec *spec;
 	unsigned item;
 	struct collect_part *parts;
@@ -215,7 +214,7 @@ static uint8_t *room(struct gathering *g, size_t n)
 
 static void gather_registers(struct gathering *g, uint64_t set)
 {
-	const struct arch *a = g->th->proc->arch;
+	const struct arch *a = g->at.th->proc->arch;
 	int r = 0;
 
 	part_add(g, 0);
@@ -224,7 +223,7 @@ static void gather_registers(struct gathering *g, uint64_t set)
 			continue;
 		r = n < a->n_regs
 			    ? target_reg_read(
-				      g->t, g->th, n,
+				      g->at.t, g->at.th, n,
 				      room(g, (a->regs[n].bits / 8 + 7u) & ~7u))
 			    : -EINVAL;
 	}
@@ -244,7 +243,7 @@ static int gather_memory(struct gathering *g, uint64_t addr, uint64_t len,
 	if (part->error)
 		return 0;
 	data = room(g, len);
-	n = target_read(g->t, g->th->proc, addr, data, len);
+	n = target_read(g->at.t, g->at.th->proc, addr, data, len);
 	end = to_nul && n > 0 ? memchr(data, 0, (size_t)n) : NULL;
 	if (end)
 		len = (uint64_t)(end - data) + 1;
@@ -252,20 +251,6 @@ static int gather_memory(struct gathering *g, uint64_t addr, uint64_t len,
 		part->error = -EFAULT;
 	part->length = (uint32_t)len;
 	return 0;
-}
-
-static int env_reg(void *user, unsigned n, uint64_t *v)
-{
-	struct gathering *g = user;
-
-	return target_reg_u64(g->t, g->th, n, v);
-}
-
-static int env_mem(void *user, uint64_t addr, void *buf, size_t len)
-{
-	struct gathering *g = user;
-
-	return target_read_all(g->t, g->th->proc, addr, buf, len);
 }
 
 static int env_getv(void *user, unsigned n, int64_t *v)
@@ -301,8 +286,8 @@ static int evaluate(struct gathering *g, const struct ax_program *p, int64_t *v,
 		    bool traces)
 {
 	const struct ax_env env = {
-		.reg = env_reg,
-		.mem = env_mem,
+		.reg = target_hit_reg,
+		.mem = target_hit_mem,
 		.getv = env_getv,
 		.setv = env_setv,
 		.tracev = traces ? env_tracev : NULL,
@@ -324,7 +309,8 @@ static void gather_item(struct gathering *g, const struct collect_item *i)
 		gather_registers(g, i->registers);
 		break;
 	case COLLECT_MEMORY:
-		if (i->base >= 0 && env_reg(g, (unsigned)i->base, &at) < 0)
+		if (i->base >= 0 &&
+		    target_hit_reg(g, (unsigned)i->base, &at) < 0)
 			part_add(g, -EINVAL);
 		else
 			gather_memory(g, at + (uint64_t)i->offset, i->length,
@@ -361,7 +347,7 @@ static void gather(struct gathering *g)
 void collector_met(void *user, struct target *t, struct thread *th)
 {
 	const struct collector *c = user;
-	struct gathering g = { .t = t, .th = th, .spec = &c->spec };
+	struct gathering g = { .at = { t, th }, .spec = &c->spec };
 	struct collect_hit hit = {
 		.who = th->id,
 		.id = c->spec.id,
