@@ -71,31 +71,41 @@ static bool read_notes(int fd, uint64_t off, uint64_t size,
 	return found;
 }
 
-static bool find_notes64(int fd, const Elf64_Ehdr *e, struct lldb_module *m)
-{
-	for (unsigned i = 0; i < e->e_phnum; i++) {
-		Elf64_Phdr p;
+union elf_header {
+	Elf64_Ehdr e64;
+	Elf32_Ehdr e32;
+};
 
-		if (pread(fd, &p, sizeof(p),
-			  (off_t)(e->e_phoff + i * sizeof(p))) != sizeof(p))
-			return false;
-		if (p.p_type == PT_NOTE &&
-		    read_notes(fd, p.p_offset, p.p_filesz, m))
-			return true;
-	}
-	return false;
+/* The place in the file of segment i, if it has notes. False: not even its
+ * header can be read. */
+static bool locate_notes(int fd, const union elf_header *e, bool is64,
+			 unsigned i, uint64_t *off, uint64_t *size)
+{
+	Elf64_Phdr p64 = { 0 };
+	Elf32_Phdr p32 = { 0 };
+	void *p = is64 ? (void *)&p64 : &p32;
+	size_t len = is64 ? sizeof(p64) : sizeof(p32);
+	uint64_t at = (is64 ? e->e64.e_phoff : e->e32.e_phoff) + i * len;
+
+	if (pread(fd, p, len, (off_t)at) != (ssize_t)len)
+		return false;
+	*off = is64 ? p64.p_offset : p32.p_offset;
+	*size = (is64 ? p64.p_type : p32.p_type) != PT_NOTE ? 0
+		: is64					    ? p64.p_filesz
+							    : p32.p_filesz;
+	return true;
 }
 
-static bool find_notes32(int fd, const Elf32_Ehdr *e, struct lldb_module *m)
+static bool find_notes(int fd, const union elf_header *e, bool is64,
+		       struct lldb_module *m)
 {
-	for (unsigned i = 0; i < e->e_phnum; i++) {
-		Elf32_Phdr p;
+	unsigned n = is64 ? e->e64.e_phnum : e->e32.e_phnum;
+	uint64_t off, size;
 
-		if (pread(fd, &p, sizeof(p),
-			  (off_t)(e->e_phoff + i * sizeof(p))) != sizeof(p))
+	for (unsigned i = 0; i < n; i++) {
+		if (!locate_notes(fd, e, is64, i, &off, &size))
 			return false;
-		if (p.p_type == PT_NOTE &&
-		    read_notes(fd, p.p_offset, p.p_filesz, m))
+		if (size && read_notes(fd, off, size, m))
 			return true;
 	}
 	return false;
@@ -103,12 +113,8 @@ static bool find_notes32(int fd, const Elf32_Ehdr *e, struct lldb_module *m)
 
 static int read_module(int fd, struct lldb_module *m)
 {
-	union {
-		Elf64_Ehdr e64;
-		Elf32_Ehdr e32;
-	} head;
+	union elf_header head;
 	uint8_t digest[16];
-	bool found;
 	int r;
 
 	if (pread(fd, &head, sizeof(head), 0) != sizeof(head) ||
@@ -117,9 +123,7 @@ static int read_module(int fd, struct lldb_module *m)
 	if (head.e64.e_machine != EM_X86_64 && head.e64.e_machine != EM_386)
 		return -ENOEXEC;
 	m->word = head.e64.e_ident[EI_CLASS] == ELFCLASS64 ? 8 : 4;
-	found = m->word == 8 ? find_notes64(fd, &head.e64, m)
-			     : find_notes32(fd, &head.e32, m);
-	if (found)
+	if (find_notes(fd, &head, m->word == 8, m))
 		return 0;
 	r = md5_fd(fd, digest);
 	put_digits(m->uuid, digest, sizeof(digest));
