@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/mem.h"
+
 struct accesses {
 	const struct x86_instr *in;
 	struct x86_access *out;
@@ -62,6 +64,55 @@ static void operand(struct accesses *a, int how, unsigned size)
 	if (has_memory(a->in))
 		add(a, X86_AT_OPERAND, how, size);
 }
+
+/* --- instructions whose ModRM operand is all they access -------------------
+ */
+
+/* Sizes that are not the same for all forms of an opcode. */
+enum { BY_PREFIX = 0x40, BY_OPCODE };
+
+struct operand_row {
+	uint8_t first, last; /* opcodes */
+	uint8_t how, size;
+};
+
+static bool operand_by(struct accesses *a, const struct operand_row *rows,
+		       size_t n)
+{
+	const struct x86_instr *in = a->in;
+
+	for (size_t i = 0; i < n; i++) {
+		if (in->opcode < rows[i].first || in->opcode > rows[i].last)
+			continue;
+		operand(a, rows[i].how,
+			rows[i].size == BY_PREFIX   ? operand_size(in)
+			: rows[i].size == BY_OPCODE ? by_opcode(in)
+						    : rows[i].size);
+		return true;
+	}
+	return false;
+}
+
+static const struct operand_row main_rows[] = {
+	{ 0x69, 0x69, R, BY_PREFIX },  { 0x6b, 0x6b, R, BY_PREFIX },
+	{ 0x84, 0x85, R, BY_OPCODE },  { 0x86, 0x87, RW, BY_OPCODE },
+	{ 0x88, 0x89, W, BY_OPCODE },  { 0x8a, 0x8b, R, BY_OPCODE },
+	{ 0x8c, 0x8c, W, 2 },	       { 0x8e, 0x8e, R, 2 },
+	{ 0xc0, 0xc1, RW, BY_OPCODE }, { 0xc6, 0xc7, W, BY_OPCODE },
+	{ 0xd0, 0xd3, RW, BY_OPCODE },
+};
+
+static const struct operand_row rows_0f[] = {
+	{ 0x0d, 0x0d, NONE, 0 },       { 0x18, 0x1f, NONE, 0 },
+	{ 0x40, 0x4f, R, BY_PREFIX },  { 0x90, 0x9f, W, 1 },
+	{ 0xa4, 0xa5, RW, BY_PREFIX }, { 0xac, 0xad, RW, BY_PREFIX },
+	{ 0xaf, 0xaf, R, BY_PREFIX },  { 0xb0, 0xb1, RW, BY_OPCODE },
+	{ 0xb2, 0xb2, R, 10 },	       { 0xb4, 0xb5, R, 10 },
+	{ 0xb6, 0xb6, R, 1 },	       { 0xb7, 0xb7, R, 2 },
+	{ 0xb8, 0xb8, R, BY_PREFIX },  { 0xbc, 0xbd, R, BY_PREFIX },
+	{ 0xbe, 0xbe, R, 1 },	       { 0xbf, 0xbf, R, 2 },
+	{ 0xc0, 0xc1, RW, BY_OPCODE }, { 0xc3, 0xc3, W, BY_PREFIX },
+};
 
 /* --- the main map --------------------------------------------------------- */
 
@@ -179,7 +230,7 @@ static void main_map(struct accesses *a)
 {
 	const struct x86_instr *in = a->in;
 
-	if (stack(a))
+	if (stack(a) || operand_by(a, main_rows, ARRAY_SIZE(main_rows)))
 		return;
 	switch (in->opcode) {
 	case 0x00 ... 0x3f:
@@ -188,35 +239,8 @@ static void main_map(struct accesses *a)
 	case 0x63:
 		operand(a, R, in->prefixes & X86_PFX_66 ? 2 : 4);
 		break;
-	case 0x69:
-	case 0x6b:
-		operand(a, R, operand_size(in));
-		break;
 	case 0x80 ... 0x83:
 		operand(a, group(in) == 7 ? R : RW, by_opcode(in));
-		break;
-	case 0x84:
-	case 0x85:
-	case 0x8a:
-	case 0x8b:
-		operand(a, R, by_opcode(in));
-		break;
-	case 0x86:
-	case 0x87:
-	case 0xc0:
-	case 0xc1:
-	case 0xd0 ... 0xd3:
-		operand(a, RW, by_opcode(in));
-		break;
-	case 0x88:
-	case 0x89:
-	case 0xc6:
-	case 0xc7:
-		operand(a, W, by_opcode(in));
-		break;
-	case 0x8c:
-	case 0x8e:
-		operand(a, in->opcode == 0x8c ? W : R, 2);
 		break;
 	case 0x8f:
 		operand(a, W, stack_size(in));
@@ -456,23 +480,12 @@ static bool general_0f(struct accesses *a)
 {
 	const struct x86_instr *in = a->in;
 
+	if (operand_by(a, rows_0f, ARRAY_SIZE(rows_0f)))
+		return true;
 	switch (in->opcode) {
 	case 0x00:
 	case 0x01:
 		operand(a, group(in) < 2 || group(in) == 4 ? W : R, 10);
-		return true;
-	case 0x0d:
-	case 0x18 ... 0x1f:
-		return true;
-	case 0x40 ... 0x4f:
-	case 0xaf:
-	case 0xb8:
-	case 0xbc:
-	case 0xbd:
-		operand(a, R, operand_size(in));
-		return true;
-	case 0x90 ... 0x9f:
-		operand(a, W, 1);
 		return true;
 	case 0xa0:
 	case 0xa8:
@@ -490,39 +503,11 @@ static bool general_0f(struct accesses *a)
 			add(a, X86_AT_BITS, in->opcode == 0xa3 ? R : RW,
 			    operand_size(in));
 		return true;
-	case 0xa4:
-	case 0xa5:
-	case 0xac:
-	case 0xad:
-		operand(a, RW, operand_size(in));
-		return true;
 	case 0xba:
 		operand(a, group(in) == 4 ? R : RW, operand_size(in));
 		return true;
 	case 0xae:
 		group_15(a);
-		return true;
-	case 0xb0:
-	case 0xb1:
-	case 0xc0:
-	case 0xc1:
-		operand(a, RW, by_opcode(in));
-		return true;
-	case 0xb2:
-	case 0xb4:
-	case 0xb5:
-		operand(a, R, 10);
-		return true;
-	case 0xb6:
-	case 0xbe:
-		operand(a, R, 1);
-		return true;
-	case 0xb7:
-	case 0xbf:
-		operand(a, R, 2);
-		return true;
-	case 0xc3:
-		operand(a, W, operand_size(in));
 		return true;
 	case 0xc7:
 		group_9(a);
