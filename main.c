@@ -27,7 +27,8 @@ static int begin_attached(struct options *o, char **rest, struct err *e)
 	if (end == *rest || *end || pid <= 0 || pid > INT_MAX)
 		return err_set(e, -EINVAL,
 			       "'%s' is no process id: give its number, as "
-			       "$(pidof NAME) does", *rest);
+			       "$(pidof NAME) does",
+			       *rest);
 	if (rest[1])
 		return err_set(e, -EINVAL,
 			       "one process id is enough, '%s' is too many",
@@ -145,8 +146,9 @@ static bool is_complete(const struct options *o, const char *comm,
 		fprintf(stderr, "tracestub: --attach %s needs a process id\n",
 			comm);
 	} else {
-		fprintf(stderr, "tracestub: nothing to serve at %s: name a "
-				"program, or give --attach or --multi\n",
+		fprintf(stderr,
+			"tracestub: nothing to serve at %s: name a "
+			"program, or give --attach or --multi\n",
 			comm);
 	}
 	return false;
@@ -162,9 +164,32 @@ static bool take_command_line(struct options *o, const char **comm,
 	return options_take(o, argv) == 0 && is_complete(o, *comm, *argv);
 }
 
+/* As programs keep what they can do without: XDG Base Directory Specification.
+ * NULL: nowhere. */
+static char *hints_directory(const char *asked)
+{
+	const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+
+	if (asked && *asked)
+		return xstrdup(asked);
+	if (cache && *cache == '/')
+		return xasprintf("%s/tracestub", cache);
+	return home && *home == '/' ? xasprintf("%s/.cache/tracestub", home)
+				    : NULL;
+}
+
 static struct target *new_target(void)
 {
-	return translate_new(linux_target_new());
+	struct target *t = translate_new(linux_target_new());
+	const char *asked = getenv("TRACESTUB_HINTS");
+	char *dir;
+
+	if (asked && !strcmp(asked, "off"))
+		return t;
+	dir = hints_directory(asked);
+	translate_hints(t, dir);
+	free(dir);
+	return t;
 }
 
 /* --- commands ------------------------------------------------------------ */
@@ -205,12 +230,9 @@ static const struct command {
 	int (*fn)(struct options *o, char **argv); /* the exit status */
 	bool bare; /* it debugs nothing: there is no session */
 } commands[] = {
-	{ "report", cmd_report, true },
-	{ "trace", cmd_trace, false },
-	{ "gdbserver", cmd_gdbserver, false },
-	{ "g", cmd_gdbserver, false },
-	{ "platform", cmd_platform, false },
-	{ "p", cmd_platform, false },
+	{ "report", cmd_report, true },	       { "trace", cmd_trace, false },
+	{ "gdbserver", cmd_gdbserver, false }, { "g", cmd_gdbserver, false },
+	{ "platform", cmd_platform, false },   { "p", cmd_platform, false },
 };
 
 static const struct command *find_command(const char *word)

@@ -13,6 +13,7 @@
 
 #include "base/md5.h"
 #include "base/mem.h"
+#include "base/note.h"
 #include "rsp/binary.h"
 #include "server/json.h"
 #include "server/lldb-json.h"
@@ -28,47 +29,26 @@ static void put_digits(char *out, const uint8_t *data, size_t n)
 		snprintf(out + 2 * i, 3, "%02X", data[i]);
 }
 
-/* A segment of notes: elf(5). Names and contents are padded to 4 bytes. */
-static bool find_build_id(const uint8_t *notes, size_t len,
-			  struct lldb_module *m)
-{
-	Elf64_Nhdr n; /* both classes have the same */
-
-	while (len >= sizeof(n)) {
-		size_t name, desc, at = sizeof(n);
-
-		memcpy(&n, notes, sizeof(n));
-		name = ((size_t)n.n_namesz + 3) & ~(size_t)3;
-		desc = ((size_t)n.n_descsz + 3) & ~(size_t)3;
-		if (name > len - at || desc > len - at - name)
-			return false;
-		if (n.n_type == NT_GNU_BUILD_ID && n.n_namesz == 4 &&
-		    !memcmp(notes + at, "GNU", 4) && n.n_descsz <= 64) {
-			put_digits(m->uuid, notes + at + name, n.n_descsz);
-			return true;
-		}
-		notes += at + name + desc;
-		len -= at + name + desc;
-	}
-	return false;
-}
-
 #define NOTES_MAX 65536
 
 static bool read_notes(int fd, uint64_t off, uint64_t size,
 		       struct lldb_module *m)
 {
+	const uint8_t *id = NULL;
 	uint8_t *notes;
-	ssize_t n;
-	bool found;
+	ssize_t got;
+	size_t n;
 
 	if (size > NOTES_MAX)
 		return false;
 	notes = xcalloc(1, size + 1);
-	n = pread(fd, notes, size, (off_t)off);
-	found = n > 0 && find_build_id(notes, (size_t)n, m);
+	got = pread(fd, notes, size, (off_t)off);
+	if (got > 0)
+		id = note_build_id(notes, (size_t)got, &n);
+	if (id)
+		put_digits(m->uuid, id, n);
 	free(notes);
-	return found;
+	return id;
 }
 
 union elf_header {

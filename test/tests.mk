@@ -158,6 +158,10 @@ TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-ring),\
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-late),\
 	'translate/$(t)=env TR_REPEAT=30 $(T)/translate/flow-check --alone \
 	$(T)/inferiors/tr_flow-static branches')
+# What is remembered of earlier runs.
+TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),hints),\
+	'translate/$(t)=python3 test/translate/$(t).py \
+	--server $(BUILD)/tracestub')
 # Far from server/kills: who survives a kill depends on who gets a processor.
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),kills_followed),\
 	'translate/$(t)=python3 test/server/$(t).py --server $(SERVER) \
@@ -207,6 +211,8 @@ NEEDS_attach = $(NEEDS_translate)
 NEEDS_matrix := $(BUILD)/tracestub
 NEEDS_fuzz  := $(addprefix $(T)/fuzz/,$(SEAM))
 
+# Tests are to leave nothing at home; what they find there is their own.
+export TRACESTUB_HINTS := $(abspath $(BUILD))/hints
 export TS_INFERIORS := $(abspath $(T)/inferiors)
 
 ifneq ($(filter check inferiors,$(MAKECMDGOALS)),)

@@ -33,6 +33,7 @@
 struct code_page;
 struct flow_code;
 struct gates;
+struct hints;
 struct target;
 struct thread;
 struct translator;
@@ -339,6 +340,7 @@ struct space {
 	struct map anyway;  /* pc + 1 of excluded code that is translated */
 	struct map callees; /* pc + 1 -> enum callee */
 	struct translate_module *modules;
+	struct hints **hints; /* of those; NULL: hints_open() */
 	uint32_t n_modules, cap_modules;
 	struct flow_code *flow; /* flows.h; NULL: no log */
 	enum flow_keep keep;	/* ... of it */

@@ -95,7 +95,7 @@ static void sweep_all(struct translator *tr, int64_t now)
 	int64_t cost;
 
 	list_each(p, &tr->t.processes, node) {
-		if (!space_of(p) || space_of(p)->mode != MODE_COVERAGE)
+		if (!space_of(p))
 			continue;
 		found += sweep(space_of(p));
 		waiting += space_of(p)->n_waiting;

@@ -3,6 +3,7 @@
 #include "translate/block.h"
 #include "translate/coverage.h"
 #include "translate/gate.h"
+#include "translate/hints.h"
 #include "translate/layer.h"
 #include "translate/x86_64/window.h"
 
@@ -53,10 +54,11 @@ static void forget_block(struct space *sp, struct block *b)
 /* What is recorded of it is told; events have been read. */
 static void tell_records(struct space *sp, const struct region *rg)
 {
-	if (sp->mode != MODE_COVERAGE && sp->mode != MODE_COUNT)
-		return;
 	sp->ending = rg;
-	records_end(sp);
+	if (sp->mode == MODE_COVERAGE || sp->mode == MODE_COUNT)
+		records_end(sp);
+	else
+		hints_learn(sp);
 	sp->ending = NULL;
 }
 

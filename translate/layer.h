@@ -65,6 +65,9 @@ struct translator {
 	uint32_t listener; /* how many there were */
 	enum flow_keep keep; /* for images that begin */
 	struct consumer *consumer; /* consumer.c; NULL: there was none yet */
+	bool has_hints;
+	char *hints_dir;   /* NULL: they are kept here alone */
+	struct list hints; /* struct hints */
 	struct module_rule *rules; /* exclude.c */
 	unsigned n_rules;
 	transform_fn *transform; /* or NULL */

@@ -218,7 +218,7 @@ int process_follow(struct translator *tr, struct process *p,
 	if (record_begin(sp, e) == 0 &&
 	    process_follow_in(tr, p, who, sp, by, e) == 0) {
 		sp->pid = p->pid;
-		if (mode == MODE_COVERAGE)
+		if (mode == MODE_COVERAGE || tr->has_hints)
 			coverage_begin(tr);
 		return 0;
 	}

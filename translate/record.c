@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/exclude.h"
+#include "translate/hints.h"
 #include "translate/layer.h"
 
 /* --- modules ------------------------------------------------------------- */
@@ -42,7 +43,10 @@ static uint32_t module_add(struct space *sp, const struct translate_module *m)
 		sp->cap_modules = sp->cap_modules ? 2 * sp->cap_modules : 16;
 		sp->modules =
 			xrealloc(sp->modules, sp->cap_modules * sizeof(*m));
+		sp->hints = xrealloc(sp->hints,
+				     sp->cap_modules * sizeof(*sp->hints));
 	}
+	sp->hints[sp->n_modules] = hints_open(sp, m->base);
 	sp->modules[sp->n_modules] = *m;
 	sp->modules[sp->n_modules].path = xstrdup(m->path);
 	return ++sp->n_modules;
@@ -87,6 +91,7 @@ void modules_free(struct space *sp)
 	for (uint32_t i = 0; i < sp->n_modules; i++)
 		free((char *)sp->modules[i].path);
 	free(sp->modules);
+	free(sp->hints);
 }
 
 void translate_modules_each(const struct space *sp, translate_module_fn *fn,
@@ -103,7 +108,7 @@ static uint64_t hits(const struct space *sp, const struct block *b)
 	const uint8_t *at = sp->regions[b->region]->map + b->slot;
 	uint64_t n = 0;
 
-	if (b->slot && sp->mode == MODE_COVERAGE)
+	if (b->slot && sp->mode != MODE_COUNT)
 		n = *at != 0;
 	else if (b->slot)
 		memcpy(&n, at, sizeof(n));
@@ -164,6 +169,7 @@ void records_end(struct space *sp)
 
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		region_tell_counters(tr, sp->regions[i]);
+	hints_learn(sp);
 	if (tr->on_end && sp->pid)
 		tr->on_end(tr->on_end_user, sp->pid, sp);
 }

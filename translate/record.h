@@ -29,7 +29,8 @@ struct translate_block {
 	uint64_t pc;
 	uint32_t length; /* bytes */
 	uint32_t instructions;
-	/* How often it was begun; with MODE_COVERAGE 1 at most. */
+	/* How often it was begun; with MODE_COVERAGE 1 at most. In other
+	 * modes but MODE_COUNT it says nothing. */
 	uint64_t hits;
 	const struct translate_module *module; /* NULL: of no file */
 };

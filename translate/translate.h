@@ -128,6 +128,14 @@ int translate_cache_size(struct target *t, uint64_t bytes);
 uint64_t translate_get_cache_size(const struct target *t);
 
 /*
+ * Where programs have been running is remembered until the target ends, to
+ * translate as much ahead of time when the same files are followed again, and
+ * in that directory for longer (NULL: nowhere), which is made when there is
+ * something to write. At first nothing is remembered.
+ */
+void translate_hints(struct target *t, const char *dir);
+
+/*
  * After how many times that code which may change was run, and was what it had
  * been when it was translated, is it looked at no more? What the program makes
  * of it afterwards is not noticed before translate_invalidate(), a call that

@@ -21,6 +21,7 @@
 #include "translate/exclude.h"
 #include "translate/flows.h"
 #include "translate/follow.h"
+#include "translate/hints.h"
 #include "translate/history.h"
 #include "translate/layer.h"
 #include "translate/prints.h"
@@ -161,6 +162,7 @@ static void translate_free(struct target *t)
 	free(tr->later);
 	exclude_fini(tr);
 	consumer_free(tr);
+	hints_free(tr);
 	target_fini(t);
 	free(tr);
 }
@@ -506,6 +508,7 @@ struct target *translate_new(struct target *lower)
 	target_init(&tr->t, &tr->ops);
 	list_init(&tr->running);
 	list_init(&tr->blocked);
+	list_init(&tr->hints);
 	tr->follow_execs = true;
 	tr->cache_size = CACHE_DEFAULT;
 	tr->trust = TRUST_NEVER;

@@ -53,7 +53,7 @@ def files_of(folder):
 
 def environment(program):
     keep = {k: v for k, v in os.environ.items()
-            if k in ("PATH", "HOME", "TERM", "JAVA_HOME")}
+            if k in ("PATH", "HOME", "TERM", "JAVA_HOME", "TRACESTUB_HINTS")}
     return {**keep, "LC_ALL": "C", "TZ": "UTC", **program.env}
 
 

@@ -365,17 +365,32 @@ static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 	return x86_target(&i->in, i->pc);
 }
 
+/* As far as is known it always jumps: then what it jumps to comes next, and the
+ * opposite condition leads to what is behind it. */
+static bool always_jumps(struct compiler *c, uint64_t to, uint64_t next)
+{
+	return !flow_is_on(&c->w) && hints_ask(c->sp, next) == HINT_NEW &&
+	       hints_ask(c->sp, to) == HINT_RUN && !block_find(c->sp, to);
+}
+
 static uint64_t write_jcc(struct compiler *c, const struct insn *i)
 {
-	uint64_t to = x86_target(&i->in, i->pc);
+	uint64_t to = x86_target(&i->in, i->pc), next = insn_next(i), other;
+	unsigned cond = i->in.opcode & 15;
 
+	if (always_jumps(c, to, next)) {
+		cond ^= 1;
+		other = to;
+		to = next;
+		next = other;
+	}
 	w_mark(&c->w, 0, 0);
 	if (flow_is_on(&c->w))
-		w_jcc_at(&c->w, i->in.opcode & 15, way_write(&c->w, to));
+		w_jcc_at(&c->w, cond, way_write(&c->w, to));
 	else
-		w_jcc_pc(&c->w, i->in.opcode & 15, to);
+		w_jcc_pc(&c->w, cond, to);
 	compiler_queue(c, to);
-	return insn_next(i);
+	return next;
 }
 
 /* loop and jrcxz have a short form only: they jump over a jump. */

@@ -1,8 +1,9 @@
 /*
  * A batch: the block that is wanted, what it falls through to, and where their
- * direct branches and calls lead, breadth first, until the budget is spent. A
- * chain of blocks that follow each other lies in one piece, so that jumps
- * within it cost nothing.
+ * direct branches and calls lead, breadth first, until the budget is spent.
+ * What was run before (hints.h) has a budget of its own, and where that is
+ * known nothing else is looked at. A chain of blocks that follow each other
+ * lies in one piece, so that jumps within it cost nothing.
  */
 #include "translate/x86_64/compile.h"
 
@@ -25,9 +26,16 @@
 #include "translate/x86_64/section.h"
 #include "translate/x86_64/window.h"
 
+/* How many blocks like that may still be translated. */
+static unsigned *budget_of(struct compiler *c, enum hint hint)
+{
+	return hint == HINT_RUN ? &c->known_budget : &c->budget;
+}
+
 void compiler_queue(struct compiler *c, uint64_t pc)
 {
-	if (c->n_todo >= 2 * BATCH_MAX || block_find(c->sp, pc))
+	if (c->n_todo >= 2 * BATCH_KNOWN || block_find(c->sp, pc) ||
+	    !*budget_of(c, hints_ask(c->sp, pc)))
 		return;
 	if (c->n_todo == c->cap_todo) {
 		c->cap_todo = c->cap_todo ? 2 * c->cap_todo : 64;
@@ -278,9 +286,8 @@ static uint64_t write_insns(struct compiler *c)
 		return 0;
 	}
 	/* What is put there comes before a stop, however one comes to it. */
-	if (!c->n_insns ||
-	    (has_stop(c, w->pc) && !probe_is_at(c->sp, w->pc) &&
-	     !collector_is_at(c->sp, w->pc))) {
+	if (!c->n_insns || (has_stop(c, w->pc) && !probe_is_at(c->sp, w->pc) &&
+			    !collector_is_at(c->sp, w->pc))) {
 		write_stub(w, c->excluded ? STUB_EXCLUDED : STUB_POINT);
 		return 0;
 	}
@@ -405,8 +412,13 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 {
 	uint64_t next, to;
 
+	unsigned *budget;
+
+	c->hint = hints_ask(c->sp, pc);
+	budget = budget_of(c, c->hint);
+	*budget -= *budget > 0;
+	c->sp->tr->stats.blocks_known += c->hint == HINT_RUN;
 	to = leads_to(c, pc, own);
-	c->budget -= c->budget > 0;
 	next = to == pc ? write_block(c, pc, own)
 			: write_redirect(c, pc, to, own);
 	block_at(c->sp, c->w.block)->return_landing = landing;
@@ -415,9 +427,10 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 }
 
 /* Is there code for it, or better elsewhere or later? */
-static bool is_better_apart(const struct compiler *c, uint64_t pc)
+static bool is_better_apart(struct compiler *c, uint64_t pc)
 {
-	return block_find(c->sp, pc) || !c->budget || !region_has_room(c->w.rg);
+	return block_find(c->sp, pc) || !region_has_room(c->w.rg) ||
+	       !*budget_of(c, hints_ask(c->sp, pc));
 }
 
 /* A return there makes its own landing. */
@@ -501,15 +514,32 @@ static bool is_full(const struct space *sp)
 	return sp->n_returns > TAB_ALL_USED || sp->n_indirect > TAB_ALL_USED;
 }
 
-/* What may never run is not worth what it evicts. */
-static unsigned batch(const struct space *sp)
+/* What may never run is not worth what it evicts. Where something is known, it
+ * is known to run. */
+static void set_budgets(struct compiler *c, uint64_t pc)
 {
-	return sp->n_evicted < sp->max_regions ? BATCH_MAX : BATCH_PRESSED;
+	bool pressed = c->sp->n_evicted >= c->sp->max_regions;
+
+	c->budget = pressed ? BATCH_PRESSED : BATCH_MAX;
+	c->known_budget = pressed ? BATCH_PRESSED : BATCH_KNOWN;
+	if (hints_ask(c->sp, pc) == HINT_RUN)
+		c->budget = 0;
+}
+
+static void write_queue(struct compiler *c)
+{
+	for (size_t i = 0; i < c->n_todo; i++) {
+		uint64_t pc = c->todo[i];
+
+		if (*budget_of(c, hints_ask(c->sp, pc)) &&
+		    !block_find(c->sp, pc) && begin(c, pc))
+			write_chain(c, pc, false);
+	}
 }
 
 struct block *compile(struct space *sp, uint64_t pc)
 {
-	struct compiler c = { .sp = sp, .w.sp = sp, .budget = batch(sp) };
+	struct compiler c = { .sp = sp, .w.sp = sp };
 	struct block *b = block_find(sp, pc);
 
 	if (b)
@@ -518,11 +548,9 @@ struct block *compile(struct space *sp, uint64_t pc)
 	c.has_points = process_has_points(sp);
 	if (is_full(sp) || !begin(&c, pc))
 		return NULL;
+	set_budgets(&c, pc);
 	write_chain(&c, pc, false);
-	for (size_t i = 0; i < c.n_todo && c.budget; i++) {
-		if (!block_find(sp, c.todo[i]) && begin(&c, c.todo[i]))
-			write_chain(&c, c.todo[i], false);
-	}
+	write_queue(&c);
 	finish(&c);
 	return block_find(sp, pc);
 }

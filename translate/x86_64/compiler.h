@@ -6,13 +6,15 @@
 #define TRANSLATE_X86_64_COMPILER_H
 
 #include "translate/events.h"
+#include "translate/hints.h"
 #include "translate/x86_64/code.h"
 #include "translate/x86_64/emit.h"
 
 #define BLOCK_INSNS	128 /* of a longer one the rest is another block */
 #define CHAIN_ALIGNMENT 32  /* of what is jumped to: half a line, measured */
 #define BATCH_MAX	16 /* blocks: more fill the cache with what never runs */
-#define BATCH_PRESSED	8  /* ... when it was too small for the program so far */
+#define BATCH_KNOWN	256 /* ... and will run, as far as is known */
+#define BATCH_PRESSED	8 /* ... when it was too small for the program so far */
 
 /* A landing to be made known when its block is. */
 struct landing {
@@ -25,7 +27,10 @@ struct compiler {
 	struct writer w;
 	struct insn insns[BLOCK_INSNS];
 	unsigned n_insns;
-	unsigned budget;  /* blocks */
+	/* Of blocks: of which nobody knows whether they will run, or that are
+	 * known to. */
+	unsigned budget, known_budget;
+	enum hint hint;	  /* of the block that is written */
 	bool has_points;  /* of the layer above */
 	bool watched;	  /* ... is one instruction that has been checked */
 	bool at_point;	  /* the first block begins behind one */

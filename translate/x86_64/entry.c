@@ -330,12 +330,13 @@ void instrument_entry(struct compiler *c)
 		event_write(w, EVENT_BLOCK, block_end(c));
 	if (c->sp->flow)
 		flow_write_entry(w);
-	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT)
+	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT &&
+	    !(c->sp->mode == MODE_NONE && c->hint == HINT_NEW))
 		return;
 	slot = region_data(w->rg, 8);
 	block_at(c->sp, w->block)->slot = slot;
-	if (c->sp->mode == MODE_COVERAGE)
-		write_coverage(w, slot);
-	else
+	if (c->sp->mode == MODE_COUNT)
 		write_count(w, slot, !code_flags_dead(&c->reader, w->pc));
+	else
+		write_coverage(w, slot);
 }

@@ -1,0 +1,245 @@
+/* translate/hints-file.h: what was run before, in files; base/note.h. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "translate/hints-file.h"
+
+static char dir[] = "/tmp/hints-test.XXXXXX";
+
+static struct hints *hints_of(const char *id, const uint32_t *places, size_t n)
+{
+	struct hints *h = xcalloc(1, sizeof(*h));
+
+	strcpy(h->id, id);
+	assert_int_equal(hints_add(h, places, n), n);
+	return h;
+}
+
+static void drop(struct hints *h)
+{
+	free(h->all);
+	free(h);
+}
+
+static void put_file(const char *name, const void *data, size_t n)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(data, 1, n, f), n);
+	fclose(f);
+	free(path);
+}
+
+static void are_sets(void **state)
+{
+	const uint32_t a[] = { 7, 3, 9, 3, 7 }, b[] = { 8, 9, 1 };
+	struct hints h = { .n = 0 };
+
+	(void)state;
+	assert_int_equal(hints_add(&h, a, 5), 3);
+	assert_int_equal(hints_add(&h, b, 3), 2);
+	assert_int_equal(h.n, 5);
+	assert_memory_equal(h.all, ((uint32_t[]){ 1, 3, 7, 8, 9 }), 20);
+	free(h.all);
+}
+
+static void have_an_end(void **state)
+{
+	uint32_t *many = xcalloc(HINTS_MAX, sizeof(*many)), more[] = { 1, 2 };
+	struct hints h = { .n = 0 };
+
+	(void)state;
+	for (uint32_t i = 0; i < HINTS_MAX - 1; i++)
+		many[i] = 10 + i;
+	assert_int_equal(hints_add(&h, many, HINTS_MAX - 1), HINTS_MAX - 1);
+	assert_int_equal(hints_add(&h, more, 2), 1);
+	assert_int_equal(hints_add(&h, more + 1, 1), 0);
+	assert_int_equal(h.n, HINTS_MAX);
+	free(h.all);
+	free(many);
+}
+
+static void are_kept(void **state)
+{
+	const uint32_t a[] = { 0, 16, UINT32_MAX }, b[] = { 16, 32 };
+	struct hints *h = hints_of("ab01", a, 3), *other, *back;
+
+	(void)state;
+	assert_int_equal(hints_write(dir, h), 0);
+	/* One that has read nothing adds to what is there. */
+	other = hints_of("ab01", b, 2);
+	assert_int_equal(hints_write(dir, other), 0);
+	assert_int_equal(other->n, 4);
+	back = hints_of("ab01", NULL, 0);
+	assert_int_equal(hints_read(dir, back), 0);
+	assert_int_equal(back->n, 4);
+	assert_memory_equal(back->all, ((uint32_t[]){ 0, 16, 32, UINT32_MAX }),
+			    16);
+	drop(h);
+	drop(other);
+	drop(back);
+}
+
+static void nonsense_is_nothing(void **state)
+{
+	static const struct {
+		const char *data;
+		size_t n;
+	} files[] = {
+		{ "", 0 },
+		{ "tshints", 7 },
+		{ "tshints1\1\0\0", 11 },
+		{ "tshints2\1\0\0\0", 12 },
+		{ "tshints1\2\0\0\0\1\0\0\0", 16 },
+		{ "tshints1\1\0\0\0\1\0\0\0", 16 },
+	};
+	const uint32_t place = 5;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+		struct hints *h = hints_of("cd", NULL, 0);
+
+		put_file("cd", files[i].data, files[i].n);
+		assert_int_equal(hints_read(dir, h), -EINVAL);
+		assert_int_equal(h->n, 0);
+		assert_null(h->all);
+		/* ... and is written anew. */
+		assert_int_equal(hints_add(h, &place, 1), 1);
+		assert_int_equal(hints_write(dir, h), 0);
+		drop(h);
+		h = hints_of("cd", NULL, 0);
+		assert_int_equal(hints_read(dir, h), 0);
+		assert_int_equal(h->n, 1);
+		drop(h);
+	}
+}
+
+static void only_of_files(void **state)
+{
+	char *path = xasprintf("%s/%s", dir, "ef");
+	struct hints *h = hints_of("ef", NULL, 0);
+
+	(void)state;
+	assert_int_equal(hints_read(dir, h), -ENOENT);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(hints_read(dir, h), -EINVAL);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(path, 0700), 0);
+	assert_int_equal(hints_read(dir, h), -EINVAL);
+	assert_int_equal(hints_write(dir, h), -EISDIR);
+	assert_int_equal(rmdir(path), 0);
+	assert_int_equal(hints_write("/proc/none/of/it", h), -ENOENT);
+	free(path);
+	drop(h);
+}
+
+/* Where there is no directory it is made, with the one above. */
+static void make_a_place(void **state)
+{
+	char *above = xasprintf("%s/above", dir);
+	char *place = xasprintf("%s/it", above), *path;
+	struct hints *h = hints_of("01", &(uint32_t){ 1 }, 1);
+
+	(void)state;
+	assert_int_equal(hints_write(place, h), 0);
+	path = xasprintf("%s/01", place);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(place), 0);
+	assert_int_equal(rmdir(above), 0);
+	free(path);
+	free(place);
+	free(above);
+	drop(h);
+}
+
+static void oldest_goes(void **state)
+{
+	const struct timespec old[2] = { { .tv_sec = 1000 },
+					 { .tv_sec = 1000 } };
+	struct hints *h = hints_of("02", &(uint32_t){ 1 }, 1);
+	char name[16], *path = xasprintf("%s/m0007", dir);
+
+	(void)state;
+	for (unsigned i = 0; i < HINTS_FILES_MAX; i++) {
+		snprintf(name, sizeof(name), "m%04u", i);
+		put_file(name, "", 0);
+	}
+	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
+	assert_int_equal(hints_write(dir, h), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	free(path);
+	drop(h);
+}
+
+static void build_ids(void **state)
+{
+	/* Another note before it; then cut off at each length. */
+	static const char notes[] = "\4\0\0\0\5\0\0\0\1\0\0\0GNU\0abcde\0\0\0"
+				    "\4\0\0\0\4\0\0\0\3\0\0\0GNU\0\xde\xad\1\2";
+	static const char huge[] = "\xff\xff\xff\xff\4\0\0\0\3\0\0\0GNU\0abcd";
+	static const char none[] = "\4\0\0\0\0\0\0\0\3\0\0\0GNU\0";
+	const size_t len = sizeof(notes) - 1;
+	const uint8_t *id;
+	size_t n = 0;
+
+	(void)state;
+	id = note_build_id((const uint8_t *)notes, len, &n);
+	assert_non_null(id);
+	assert_int_equal(n, 4);
+	assert_memory_equal(id, "\xde\xad\1\2", 4);
+	for (size_t cut = 0; cut < len; cut++) {
+		uint8_t *copy = xmalloc(cut + 1);
+
+		memcpy(copy, notes, cut);
+		assert_null(note_build_id(copy, cut, &n));
+		free(copy);
+	}
+	assert_null(note_build_id((const uint8_t *)huge, sizeof(huge), &n));
+	assert_null(note_build_id((const uint8_t *)none, sizeof(none), &n));
+}
+
+static int begin(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	char *command = xasprintf("rm -r %s", dir);
+	int r = system(command);
+
+	(void)state;
+	free(command);
+	return r;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(are_sets),
+		cmocka_unit_test(have_an_end),
+		cmocka_unit_test(are_kept),
+		cmocka_unit_test(nonsense_is_nothing),
+		cmocka_unit_test(only_of_files),
+		cmocka_unit_test(make_a_place),
+		cmocka_unit_test(oldest_goes),
+		cmocka_unit_test(build_ids),
+	};
+
+	return cmocka_run_group_tests(tests, begin, end);
+}
