@@ -214,14 +214,7 @@ static char *put_payload(char *p, const char *src, size_t len)
 /* What would break the frame, and no more. */
 static char *put_plain(char *p, const char *src, size_t len)
 {
-	for (size_t i = 0; i < len; i++) {
-		char c = src[i];
-
-		if (c == '#' || c == '$' || c == '*')
-			*p++ = '}', c ^= 0x20;
-		*p++ = c;
-	}
-	return p;
+	return p + span_plain(p, src, len);
 }
 
 typedef char *put_fn(char *p, const char *src, size_t len);

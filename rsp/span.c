@@ -27,6 +27,7 @@ typedef uint32_t judge_fn(const char *p);
 
 struct judges {
 	judge_fn *escape;   /* # $ * } */
+	judge_fn *plain;    /* # $ * */
 	judge_fn *unescape; /* # $ } */
 	/*
 	 * # $ *, and three equal bytes at an even place: there are such in
@@ -84,6 +85,11 @@ TEMPLATE uint32_t judge_escape(const char *p)
 	return mask16(escape16(p), escape16(p + 16));
 }
 
+TEMPLATE uint32_t judge_plain(const char *p)
+{
+	return mask16(star16(load16(p)), star16(load16(p + 16)));
+}
+
 TEMPLATE uint32_t judge_unescape(const char *p)
 {
 	return mask16(unescape16(p), unescape16(p + 16));
@@ -110,6 +116,11 @@ TEMPLATE uint32_t judge_escape(const char *p)
 	return judge_among(p, "#$*}");
 }
 
+TEMPLATE uint32_t judge_plain(const char *p)
+{
+	return judge_among(p, "#$*");
+}
+
 TEMPLATE uint32_t judge_unescape(const char *p)
 {
 	return judge_among(p, "#$}");
@@ -128,7 +139,8 @@ TEMPLATE uint32_t judge_copy(const char *p)
 
 #endif
 
-static const struct judges base = { judge_escape, judge_unescape, judge_copy };
+static const struct judges base = { judge_escape, judge_plain, judge_unescape,
+				    judge_copy };
 
 /* The judgement of the last n <= LANE bytes, beyond which nothing is read. */
 TEMPLATE uint32_t judge_tail(judge_fn *judge, const char *src, size_t n)
@@ -157,14 +169,13 @@ TEMPLATE size_t until_special(char *dst, const char *src, size_t n,
 	return mask ? i + (unsigned)__builtin_ctz(mask) : n;
 }
 
-TEMPLATE size_t escape(char *dst, const char *src, size_t n,
-		       const struct judges *j)
+TEMPLATE size_t escape_each(char *dst, const char *src, size_t n,
+			    judge_fn *judge)
 {
 	size_t in = 0, out = 0;
 
 	for (;;) {
-		size_t len =
-			until_special(dst + out, src + in, n - in, j->escape);
+		size_t len = until_special(dst + out, src + in, n - in, judge);
 
 		in += len;
 		out += len;
@@ -173,6 +184,18 @@ TEMPLATE size_t escape(char *dst, const char *src, size_t n,
 		dst[out++] = '}';
 		dst[out++] = src[in++] ^ 0x20;
 	}
+}
+
+TEMPLATE size_t escape(char *dst, const char *src, size_t n,
+		       const struct judges *j)
+{
+	return escape_each(dst, src, n, j->escape);
+}
+
+TEMPLATE size_t plain(char *dst, const char *src, size_t n,
+		      const struct judges *j)
+{
+	return escape_each(dst, src, n, j->plain);
 }
 
 TEMPLATE size_t unescape(char *dst, const char *src, size_t n, size_t *used,
@@ -262,6 +285,11 @@ AVX2 static inline uint32_t avx2_escape(const char *p)
 	return (uint32_t)_mm256_movemask_epi8(among32(load32(p), '*', '}'));
 }
 
+AVX2 static inline uint32_t avx2_plain(const char *p)
+{
+	return (uint32_t)_mm256_movemask_epi8(among32(load32(p), '*', 0));
+}
+
 AVX2 static inline uint32_t avx2_unescape(const char *p)
 {
 	return (uint32_t)_mm256_movemask_epi8(among32(load32(p), 0, '}'));
@@ -276,11 +304,17 @@ AVX2 static inline uint32_t avx2_copy(const char *p)
 		_mm256_or_si256(run, among32(v, '*', 0)));
 }
 
-static const struct judges wide = { avx2_escape, avx2_unescape, avx2_copy };
+static const struct judges wide = { avx2_escape, avx2_plain, avx2_unescape,
+				    avx2_copy };
 
 AVX2 static size_t escape_avx2(char *dst, const char *src, size_t n)
 {
 	return escape(dst, src, n, &wide);
+}
+
+AVX2 static size_t plain_avx2(char *dst, const char *src, size_t n)
+{
+	return plain(dst, src, n, &wide);
 }
 
 AVX2 static size_t unescape_avx2(char *dst, const char *src, size_t n,
@@ -304,6 +338,11 @@ AVX2 static size_t copy_avx2(char *dst, const char *src, size_t n)
 size_t span_escape(char *dst, const char *src, size_t n)
 {
 	return CHOOSE(escape, dst, src, n);
+}
+
+size_t span_plain(char *dst, const char *src, size_t n)
+{
+	return CHOOSE(plain, dst, src, n);
 }
 
 size_t span_unescape(char *dst, const char *src, size_t n, size_t *used)

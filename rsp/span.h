@@ -18,6 +18,9 @@ uint8_t span_sum(const char *src, size_t n);
 /* Escapes # $ * and }. At most 2 * n bytes come out; returns how many. */
 size_t span_escape(char *dst, const char *src, size_t n);
 
+/* The same of # $ and * alone, in what is escaped already or needs no more. */
+size_t span_plain(char *dst, const char *src, size_t n);
+
 /*
  * Undoes escapes up to # or $, or up to a } whose second byte is not there
  * or is one of the two. Returns how many bytes came out, *used how many went

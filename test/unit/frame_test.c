@@ -102,7 +102,7 @@ static size_t decode_one_pass(uint8_t *out, const char *in, size_t n)
 
 	for (size_t i = 0; i < n; i++) {
 		if (in[i] == '*') {
-			for (int k = in[++i] - 29; k > 0; k--, len++)
+			for (int k = in [++i] - 29; k > 0; k--, len++)
 				out[len] = out[len - 1];
 		} else if (in[i] == '}') {
 			out[len++] = (uint8_t)in[++i] ^ 0x20;
@@ -179,6 +179,34 @@ static void test_encode_plain(void **state)
 	frame_encode_plain(&f, '$', "000000*#$}", 10);
 	assert_string_equal(buf_str(&f), "$000000}\n}\003}\004}#25");
 	buf_fini(&f);
+}
+
+/* Each byte at each place within a vector, of payloads of each length. */
+static void test_encode_plain_anywhere(void **state)
+{
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		for (size_t n = 1; n < 100; n += 3) {
+			size_t at = (size_t)byte * 7 % n, len;
+			char data[100], out[200];
+			struct buf f = { 0 };
+			const char *body;
+
+			memset(data, 'r', n);
+			data[at] = (char)byte;
+			frame_encode_plain(&f, '$', data, n);
+			open_frame(&f, '$', &body, &len);
+			assert_int_equal(len, n + !!memchr("#$*", byte, 3));
+			memcpy(out, body, len);
+			if (len > n) {
+				assert_int_equal(out[at], '}');
+				out[at] = out[at + 1] ^ 0x20;
+				memmove(out + at + 1, out + at + 2, n - at - 1);
+			}
+			assert_memory_equal(out, data, n);
+			buf_fini(&f);
+		}
+	}
 }
 
 /* Every length of run, at every place within a vector, beside others. */
@@ -420,6 +448,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_encode),
 		cmocka_unit_test(test_encode_plain),
+		cmocka_unit_test(test_encode_plain_anywhere),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_counts),
 		cmocka_unit_test(test_runs_of_specials),
