@@ -98,6 +98,13 @@ void lldb_describe(struct session *s, const struct stop *st, struct buf *out)
 
 /* --- the T packet -------------------------------------------------------- */
 
+static void put_text(struct buf *out, const char *key, const char *text)
+{
+	buf_puts(out, key);
+	buf_puts(out, text);
+	buf_putc(out, ';');
+}
+
 static void put_name(struct session *s, struct thread *th, struct buf *out)
 {
 	char name[64];
@@ -107,7 +114,7 @@ static void put_name(struct session *s, struct thread *th, struct buf *out)
 	    !*name)
 		return;
 	if (strpbrk(name, "#$+-;:*}") == NULL) {
-		buf_printf(out, "name:%s;", name);
+		put_text(out, "name:", name);
 		return;
 	}
 	buf_puts(out, "hexname:");
@@ -121,21 +128,36 @@ static bool get_pc(struct session *s, struct thread *th, uint64_t *pc)
 	       target_reg_u64(s->target, th, th->proc->arch->pc, pc) >= 0;
 }
 
+/* Without printf and leading zeros: there may be a thousand of them, in the
+ * reply to each step. */
+static void put_pcs(struct session *s, const struct process *p, struct buf *out)
+{
+	const char *before = "thread-pcs:";
+	struct thread *th;
+	uint64_t pc;
+
+	list_each(th, &p->threads, node) {
+		if (!get_pc(s, th, &pc))
+			continue;
+		buf_puts(out, before);
+		before = ",";
+		buf_put_num(out, pc);
+	}
+	if (*before == ',')
+		buf_putc(out, ';');
+}
+
 static void put_list(struct session *s, const struct process *p,
 		     struct buf *out)
 {
 	const char *before = "threads:";
-	struct buf pcs = { 0 };
 	struct thread *th;
-	uint64_t pc;
 	size_t n = 0;
 
 	list_each(th, &p->threads, node) {
-		buf_printf(out, "%s%x", before, th->id.tid);
+		buf_puts(out, before);
 		before = ",";
-		if (get_pc(s, th, &pc))
-			buf_printf(&pcs, "%s%0*" PRIx64, n ? "," : "",
-				   (int)(2 * p->arch->word), pc);
+		buf_put_num(out, (uint64_t)th->id.tid);
 		n++;
 	}
 	buf_putc(out, ';');
@@ -148,8 +170,7 @@ static void put_list(struct session *s, const struct process *p,
 		buf_putc(out, ';');
 		buf_fini(&json);
 	}
-	buf_printf(out, "thread-pcs:%s;", buf_str(&pcs));
-	buf_fini(&pcs);
+	put_pcs(s, p, out);
 }
 
 static void put_registers(struct session *s, struct thread *th, struct buf *out)
@@ -162,7 +183,8 @@ static void put_registers(struct session *s, struct thread *th, struct buf *out)
 
 		if (lldb_reg_fetch(s, th, r, value) < 0)
 			continue;
-		buf_printf(out, "%02zx:", i);
+		put_byte(out, (int)i);
+		buf_putc(out, ':');
 		buf_put_hex(out, value, r->bits / 8);
 		buf_putc(out, ';');
 	}
@@ -183,7 +205,9 @@ void lldb_stop_reply(struct session *s, const struct stop *st, struct buf *out)
 	const char *reason = lldb_reason(st);
 	struct buf text = { 0 };
 
-	buf_printf(out, "T%02xthread:", lldb_signal_of(s, st));
+	buf_putc(out, 'T');
+	put_byte(out, lldb_signal_of(s, st));
+	buf_puts(out, "thread:");
 	put_ptid(s, st->id, out);
 	buf_putc(out, ';');
 	if (th)
@@ -193,7 +217,7 @@ void lldb_stop_reply(struct session *s, const struct stop *st, struct buf *out)
 	if (th && !th->running)
 		put_registers(s, th, out);
 	if (reason)
-		buf_printf(out, "reason:%s;", reason);
+		put_text(out, "reason:", reason);
 	lldb_describe(s, st, &text);
 	if (text.len) {
 		buf_puts(out, "description:");
@@ -256,6 +280,17 @@ static void put_thread(struct session *s, struct thread *th, bool brief,
 	buf_putc(out, '}');
 }
 
+static bool may_have_a_stop(const struct session *s, const struct thread *th)
+{
+	return !th->running &&
+	       (s->nonstop.on || ptid_equal(s->last.id, th->id));
+}
+
+/*
+ * To lldb a thread that is not in the brief list has no reason to have stopped
+ * (CalculateThreadStopInfo() in its ProcessGDBRemote.cpp). Names it takes from
+ * the long one, when it shows a stop to its user.
+ */
 void lldb_put_threads(struct session *s, bool brief, struct buf *out)
 {
 	struct process *p = session_process(s);
@@ -263,8 +298,10 @@ void lldb_put_threads(struct session *s, bool brief, struct buf *out)
 
 	buf_putc(out, '[');
 	if (p)
-		list_each(th, &p->threads, node)
-			put_thread(s, th, brief, out);
+		list_each(th, &p->threads, node) {
+			if (!brief || may_have_a_stop(s, th))
+				put_thread(s, th, brief, out);
+		}
 	buf_putc(out, ']');
 }
 

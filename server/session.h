@@ -159,5 +159,8 @@ void stop_let_go(struct session *s, const struct stop *st);
 /* Appends the stop reply for st. */
 void stop_reply(struct session *s, const struct stop *st, struct buf *out);
 void put_ptid(const struct session *s, struct ptid id, struct buf *out);
+/* Two digits. By hand, as all of a stop reply: it is what a step waits for,
+ * and printf takes longer than the rest of it. */
+void put_byte(struct buf *out, int v);
 
 #endif

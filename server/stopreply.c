@@ -19,9 +19,7 @@ void put_ptid(const struct session *s, struct ptid id, struct buf *out)
 	buf_put_num(out, (uint64_t)id.tid);
 }
 
-/* Two digits. By hand, as all of a stop reply: it is what a step waits for,
- * and printf takes longer than the rest of it. */
-static void put_byte(struct buf *out, int v)
+void put_byte(struct buf *out, int v)
 {
 	uint8_t byte = (uint8_t)v;
 

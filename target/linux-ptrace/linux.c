@@ -99,6 +99,7 @@ struct target *linux_target_new(void)
 	sigprocmask(SIG_BLOCK, &chld, NULL);
 	lt->signal_fd = signalfd(-1, &chld, SFD_NONBLOCK | SFD_CLOEXEC);
 	affinity_init(&lt->affinity);
+	lt->n_acts = 1;
 	if (tick_init(&lt->tick) < 0)
 		die("cannot make a timer");
 	return &lt->t;

@@ -113,6 +113,7 @@ struct lwp {
 	char name[TASK_NAME_SIZE];
 	int64_t seen_ms;  /* when; 0: never */
 	bool seen_stopped; /* since it last ran */
+	uint64_t named_at; /* linux_target.n_acts at that, all stopped; or 0 */
 };
 
 /* A debug register in use: a piece of a watchpoint, or a breakpoint. */
@@ -158,6 +159,8 @@ struct linux_target {
 	struct list statuses; /* collected, in order: see status.c */
 	struct list ghosts;  /* processes: see release.c */
 	size_t n_moving, n_running;
+	uint64_t n_acts; /* runs, but for steps that are no system call;
+			  * counted from 1 */
 	size_t n_heard; /* statuses since all that were there were taken */
 	struct {
 		bool due; /* some thread of the pattern is to stop */

@@ -51,6 +51,9 @@ int proc_task_status(pid_t pid, pid_t tid)
  * the thread stays stopped; what it said of the core holds for some
  * milliseconds when the thread runs and stops again: less than a scheduler
  * leaves a thread on a core that suits it.
+ *
+ * A name lasts while threads but make steps that are no system calls: only a
+ * thread of the process gives it another, by one (prctl(2), proc_pid_comm(5)).
  */
 #define SEEN_MS 10
 
@@ -117,10 +120,14 @@ int linux_thread_core(struct target *t, struct thread *th)
 int linux_thread_name(struct target *t, struct thread *th, char *buf,
 		      size_t len)
 {
+	struct linux_target *lt = linux_of(t);
 	struct lwp *lwp = lwp_of(th);
-	bool seen = look_at(lwp, 0);
+	bool seen = !lt->n_moving && lwp->named_at == lt->n_acts;
 
-	(void)t;
+	if (!seen) {
+		seen = look_at(lwp, 0);
+		lwp->named_at = seen && !lt->n_moving ? lt->n_acts : 0;
+	}
 	snprintf(buf, len, "%s", seen ? lwp->name : "");
 	return seen ? 0 : -ESRCH;
 }

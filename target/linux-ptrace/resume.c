@@ -171,6 +171,7 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 		due = lwp->signal_guard;
 		lwp->signal_guard = NULL;
 		set_going(lt, lwp, request);
+		lt->n_acts++;
 		lwp->signal_guard = due;
 		/* The end of a leader is told when those of the others are
 		 * taken. */

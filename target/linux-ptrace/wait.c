@@ -227,6 +227,7 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 
 	if (ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0)
 		return;
+	lt->n_acts += si.si_code != TRAP_TRACE;
 	switch (si.si_code) {
 	case SI_KERNEL:
 		take_trap_insn(lt, lwp, hold);
@@ -405,6 +406,7 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 	}
 	lwp_set_stopped(lt, lwp);
 	note_stop(lwp, status);
+	lt->n_acts += !lwp->trap_stop;
 	lwp->trap_due = lwp->waits_for_vfork = false;
 	if (lwp->starting)
 		take_first_stop(lt, lwp, hold);

@@ -233,9 +233,37 @@ def threads_say_why_they_stopped():
         equal(first[0]["description"], "signal SIGSEGV: address not mapped to "
               "object (fault address: 0x10)", "description")
         brief = re.search(r"jstopinfo:([0-9a-f]+);", stop)
-        equal(len(json.loads(bytes.fromhex(brief[1]))), 4, "jstopinfo")
+        equal([t["tid"] for t in json.loads(bytes.fromhex(brief[1]))],
+              [first[0]["tid"]], "jstopinfo: those with a reason")
         other = [t["tid"] for t in threads if "reason" not in t][0]
         check(c.ask("qThreadStopInfo%x" % other).startswith("T00"), "another")
+        check(c.resume("k").startswith("X09"), "k")
+
+
+def check_name(stop):
+    """As /proc has it; returns it."""
+    info = pairs(stop[3:])
+    pid, tid = (int(x, 16) for x in info["thread"][1:].split("."))
+    with open("/proc/%d/task/%d/comm" % (pid, tid), encoding="ascii") as f:
+        name = f.read().rstrip("\n")
+    equal(info["name"], name, "name")
+    return name
+
+
+@case(peer=OURS)
+def names_change_as_threads_step():
+    with Client(inferior("named")) as c:
+        stop = c.resume()
+        step = "vCont;s:" + pairs(stop[3:])["thread"]
+        names = [check_name(stop)]
+        while "reason:trace;" in stop or len(names) == 1:
+            stop = c.resume(step)
+            names.append(check_name(stop))
+        equal(names, ["named"] * 2 + ["renamed"] * (len(names) - 2), "alone")
+        stop = c.resume()
+        names = set()
+        while len(names) < 3:
+            names.add(check_name(c.resume(step + ";c")))
         check(c.resume("k").startswith("X09"), "k")
 
 
