@@ -43,6 +43,10 @@
 #define AX_STEPS_MAX 100000  /* instructions that jumps back may repeat */
 #define AX_PRINT_MAX 65536   /* bytes that one evaluation may print */
 
+/* A variable that no client has: the thread's id. Where breakpoints' conditions
+ * are evaluated there is no other. */
+#define AX_VARIABLE_THREAD 0xffff
+
 /* The bytecodes, and AX_FLOAT_OP | op: that op behind a float prefix. */
 enum ax_op {
 #define AX_OP(id, name, code, operand, pops, pushes) AX_##id = (code),
