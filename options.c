@@ -20,7 +20,7 @@ static option_fn opt_help, opt_version, opt_selftest, opt_attach, opt_multi,
 	opt_aslr_on, opt_debug, opt_debug_file, opt_debug_format,
 	opt_remote_debug, opt_event_debug, opt_port_file, opt_disable_packet,
 	opt_any_user, opt_packets, opt_core,
-	opt_no_wait, opt_no_escape, opt_follow;
+	opt_no_wait, opt_no_escape, opt_follow, opt_conditions;
 
 enum arg { ARG_NONE, ARG_MAY, ARG_MUST };
 
@@ -40,6 +40,8 @@ static const struct option_def {
 	  "run at once; a client that comes stops it" },
 	{ "follow", NULL, ARG_NONE, opt_follow,
 	  "run programs from translated code" },
+	{ "conditions", "WHERE", ARG_MUST, opt_conditions,
+	  "as `monitor set conditions`: auto, server, compiled" },
 	{ "wrapper", "CMD... --", ARG_NONE, opt_wrapper,
 	  "start programs through CMD, which execs them" },
 	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
@@ -78,6 +80,16 @@ static int opt_follow(struct options *o, const char *arg, char ***argv)
 	(void)arg, (void)argv;
 	translate_follow_new(o->session.target, true);
 	return 0;
+}
+
+static int opt_conditions(struct options *o, const char *arg, char ***argv)
+{
+	(void)argv;
+	if (target_place_conditions(o->session.target, arg) == 0)
+		return 0;
+	fprintf(stderr, "tracestub: --conditions=%s is not one of auto, "
+			"server, compiled\n", arg);
+	return -EINVAL;
 }
 
 void options_print_usage(FILE *f)

@@ -122,24 +122,16 @@ static int cmd_debug_format(struct session *s, const char *args)
 
 static int cmd_conditions(struct session *s, const char *args)
 {
-	static const char *const names[] = {
-		[CONDITIONS_AUTO] = "auto",
-		[CONDITIONS_SERVER] = "server",
-		[CONDITIONS_COMPILED] = "compiled",
-	};
-	const struct target_point_ops *point = s->target->ops->point;
+	int r = target_place_conditions(s->target, args);
 
-	if (!point || !point->conditions)
-		return err_set(&s->err, -EOPNOTSUPP,
+	if (r == -EOPNOTSUPP)
+		return err_set(&s->err, r,
 			       "conditions are evaluated in the server here");
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
-		if (strcmp(args, names[i]))
-			continue;
-		point->conditions(s->target, (enum condition_place)i);
-		return 0;
-	}
-	return err_set(&s->err, -EINVAL,
-		       "conditions are evaluated: auto, server or compiled");
+	if (r < 0)
+		return err_set(&s->err, r,
+			       "conditions are evaluated: auto, server or "
+			       "compiled");
+	return 0;
 }
 
 static int cmd_exit(struct session *s, const char *args)

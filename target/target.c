@@ -4,6 +4,7 @@
  */
 #include "target/target.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "agent/ax.h"
@@ -171,6 +172,25 @@ bool target_actions_meet(const struct resume *acts, size_t n, pid_t pid)
 			return true;
 	}
 	return false;
+}
+
+int target_place_conditions(struct target *t, const char *place)
+{
+	static const char *const names[] = {
+		[CONDITIONS_AUTO] = "auto",
+		[CONDITIONS_SERVER] = "server",
+		[CONDITIONS_COMPILED] = "compiled",
+	};
+
+	if (!t->ops->point || !t->ops->point->conditions)
+		return -EOPNOTSUPP;
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
+		if (strcmp(place, names[i]))
+			continue;
+		t->ops->point->conditions(t, (enum condition_place)i);
+		return 0;
+	}
+	return -EINVAL;
 }
 
 static void thread_changed(struct target *t, struct thread *th)

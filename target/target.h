@@ -480,6 +480,11 @@ const struct resume *target_action_for(const struct resume *acts, size_t n,
 /* Can any of them be meant for threads of the process? */
 bool target_actions_meet(const struct resume *acts, size_t n, pid_t pid);
 
+/* Conditions are evaluated in that place from now on: "auto", "server" or
+ * "compiled" (enum condition_place). -EINVAL: there is no such; -EOPNOTSUPP:
+ * the target has but one. */
+int target_place_conditions(struct target *t, const char *place);
+
 /* What the layer above wants of a thread: see struct thread. */
 void target_thread_options(struct target *t, struct thread *th,
 			   unsigned options);

@@ -13,6 +13,8 @@
 #   LIMIT=SECONDS  of one file (default 200)
 #   ALL=1          files of needs-later.txt and not-followed.txt too
 #   FOLLOW=1       programs run translated: SERVER --follow
+#   CONDITIONS=compiled    those of breakpoints by translated code: SERVER
+#                  --conditions=compiled
 #
 # Exit status: 0 when at least 99.5 % of what gdbserver passes is kept. The
 # first run fetches gdb's source.
@@ -50,12 +52,13 @@ leave_out() {
 [ -n "${ALL-}" ] || leave_out needs-later.txt
 [ -n "${ALL-}" ] || [ -z "${FOLLOW-}" ] || leave_out not-followed.txt
 
-if [ -n "${FOLLOW-}" ]; then
+options=${FOLLOW:+--follow}${CONDITIONS:+ --conditions=$CONDITIONS}
+if [ -n "$options" ]; then
     mkdir -p "$out" || exit 2
-    printf '#!/bin/sh\nexec %q --follow "$@"\n' "$(readlink -f "$server")" \
-        >"$out/followed"
-    chmod +x "$out/followed"
-    server=$out/followed
+    printf '#!/bin/sh\nexec %q %s "$@"\n' "$(readlink -f "$server")" \
+        "$options" >"$out/with-options"
+    chmod +x "$out/with-options"
+    server=$out/with-options
 fi
 "$here/run.sh" -j "${JOBS:-$(nproc)}" -t "${LIMIT:-200}" "$server" \
     "$board" "$out" "${tests[@]}" || exit 2

@@ -193,6 +193,8 @@ def wrong_options(t):
     one_line(t, "no log area in 'zz': see --help", "--debug=zz", ":0", "true")
     one_line(t, "a packet in 'vCont,qNone' is not known: see --print-packets",
              "--disable-packet=vCont,qNone", ":0", "true")
+    one_line(t, "--conditions=zz is not one of auto, server, compiled",
+             "--conditions=zz", ":0", "true")
     one_line(t, "--wrapper .* has to end with --", "--wrapper", "env", ":0")
     one_line(t, "cannot write --debug-file /no/x: No such file",
              "--debug-file=/no/x", ":0", "true")

@@ -111,6 +111,18 @@ def what_is_often_false_moves():
         check(monitor(s, "set conditions nowhere")[0] != "OK", "nowhere")
 
 
+@case(peer="it has no such option")
+def a_place_from_the_command_line():
+    needs_to_move()
+    for place in "server", "compiled":
+        with Session("conditional", "once", "10",
+                     options=["--conditions=" + place]) as s:
+            s.run_to("main")
+            s.point(0, "hot", 1, is_number(9))
+            s.at("hot", s.cont())
+            equal(moved(s), int(place == "compiled"), place)
+
+
 @case(seconds=40)
 def threads_meet_it_too():
     for place in PLACES:
