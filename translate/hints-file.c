@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,21 +110,32 @@ int hints_read(const char *dir, struct hints *h)
 
 /* --- writing ------------------------------------------------------------- */
 
-/* The directory, and what it lies in, but no more: mkdir -p of two. */
-static int make_directory(const char *dir)
+/* Where sudo leaves a user's home, nothing of root's is made there. */
+static bool may_make_in(const char *dir)
 {
-	char *above, *slash;
+	struct stat st;
 
-	if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+	return geteuid() || (stat(dir, &st) == 0 && !st.st_uid);
+}
+
+/* mkdir -p, of so many that it lies in. */
+static int make_directory(const char *dir, unsigned n_above)
+{
+	char *copy, *above;
+	int r = 0;
+
+	if (access(dir, F_OK) == 0)
 		return 0;
-	above = xstrdup(dir);
-	slash = strrchr(above, '/');
-	if (slash && slash != above) {
-		*slash = 0;
-		mkdir(above, 0700);
-	}
-	free(above);
-	return mkdir(dir, 0700) == 0 || errno == EEXIST ? 0 : -errno;
+	copy = xstrdup(dir);
+	above = dirname(copy);
+	if (n_above)
+		make_directory(above, n_above - 1);
+	if (!may_make_in(above))
+		r = -EPERM;
+	else if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+		r = -errno;
+	free(copy);
+	return r;
 }
 
 /* If there are too many files, one of them is less. */
@@ -183,7 +195,7 @@ int hints_write(const char *dir, struct hints *h)
 {
 	char *path = xasprintf("%s/%s", dir, h->id);
 	char *next = xasprintf("%s/.%s.%d", dir, h->id, getpid());
-	int r = make_directory(dir);
+	int r = make_directory(dir, 1);
 
 	if (r == 0) {
 		merge(dir, h);

@@ -142,8 +142,26 @@ static void only_of_files(void **state)
 	assert_int_equal(hints_read(dir, h), -EINVAL);
 	assert_int_equal(hints_write(dir, h), -EISDIR);
 	assert_int_equal(rmdir(path), 0);
-	assert_int_equal(hints_write("/proc/none/of/it", h), -ENOENT);
+	assert_true(hints_write("/proc/none/of/it", h) < 0);
 	free(path);
+	drop(h);
+}
+
+static void not_in_a_users_home(void **state)
+{
+	char *home = xasprintf("%s/home", dir), *place;
+	struct hints *h = hints_of("03", &(uint32_t){ 1 }, 1);
+
+	(void)state;
+	if (geteuid())
+		skip();
+	place = xasprintf("%s/.cache/tracestub", home);
+	assert_int_equal(mkdir(home, 0700), 0);
+	assert_int_equal(chown(home, 1000, 1000), 0);
+	assert_int_equal(hints_write(place, h), -EPERM);
+	assert_int_equal(rmdir(home), 0);
+	free(place);
+	free(home);
 	drop(h);
 }
 
@@ -237,6 +255,7 @@ int main(void)
 		cmocka_unit_test(nonsense_is_nothing),
 		cmocka_unit_test(only_of_files),
 		cmocka_unit_test(make_a_place),
+		cmocka_unit_test(not_in_a_users_home),
 		cmocka_unit_test(oldest_goes),
 		cmocka_unit_test(build_ids),
 	};
