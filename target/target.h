@@ -108,6 +108,8 @@ struct target_syscall_ops {
 
 enum signal_action { ACTION_HANDLED, ACTION_IGNORED, ACTION_DEFAULT };
 
+#define CALL_CODE_BYTES 6
+
 struct target_inject_ops {
 	/*
 	 * The stopped thread makes one system call, which soon returns and
@@ -122,6 +124,13 @@ struct target_inject_ops {
 	 */
 	int64_t (*call)(struct target *t, struct thread *th, long nr,
 			const uint64_t args[6]);
+	/*
+	 * The process has call_code at that address. Its threads make their
+	 * calls there as long as it is to be found: should we be killed
+	 * meanwhile, they wait behind the call until they are put back.
+	 */
+	void (*call_at)(struct target *t, struct process *p, uint64_t addr);
+	uint8_t call_code[CALL_CODE_BYTES];
 	/* Where the stopped thread's struct rseq is; 0: it has none. */
 	int (*rseq_area)(struct target *t, struct thread *th, uint64_t *addr);
 	/* The thread's id as it sees it itself, which may be in a namespace of

@@ -118,8 +118,8 @@ struct stub {
 #define STOPPED_AT 88u	/* ... where in it its signal stops a thread */
 
 /* Where the parts of a region begin, in bytes; the hot stream is at 0. The cold
- * one begins with emit_stop(), the data with a byte that is never set, and one
- * that always is. */
+ * one begins with emit_stop() and call_code of target_inject_ops, the data with
+ * a byte that is never set, and one that always is. */
 struct layout {
 	uint32_t cold, stubs, data, size;
 };

@@ -21,8 +21,8 @@
  * More than any block takes, with all that belongs to it: 128 instructions of
  * 15 bytes, each with an event and an operand that is replaced, all their bytes
  * compared, and what a transformer puts, with 4096 bytes of conditions, and as
- * many of what is collected and of a breakpoint's. Behind that, stubs for what is learned, dropped and
- * landed on later.
+ * many of what is collected and of a breakpoint's. Behind that, stubs for what
+ * is learned, dropped and landed on later.
  */
 #define HOT_ROOM   53248u
 #define COLD_ROOM  4096u
@@ -78,6 +78,17 @@ static void stream_init(struct stream *s, struct region *rg, bool cold)
 	*s->n_marks = 0;
 }
 
+/* Calls that threads are made to make. */
+static void provide_calls(struct space *sp, struct region *rg)
+{
+	const struct target_inject_ops *inject = sp->tr->lower->ops->inject;
+
+	memcpy(rg->map + sp->layout.cold + STOP_BYTES, inject->call_code,
+	       CALL_CODE_BYTES);
+	inject->call_at(sp->tr->lower, sp->by->proc,
+			rg->addr + sp->layout.cold + STOP_BYTES);
+}
+
 void region_reset(struct space *sp, struct region *rg)
 {
 	rg->trail->n_stubs = 0;
@@ -96,7 +107,7 @@ void region_reset(struct space *sp, struct region *rg)
 	rg->map[layout_never(&rg->trail->layout)] = 0;
 	rg->map[layout_always(&rg->trail->layout)] = 1;
 	emit_stop(rg->map + sp->layout.cold, sp->only_traps);
-	rg->cold.e.len = STOP_BYTES;
+	rg->cold.e.len = STOP_BYTES + CALL_CODE_BYTES;
 	emit_routines(rg);
 }
 
@@ -230,6 +241,7 @@ static struct region *region_new(struct space *sp, unsigned cluster,
 	space_remapped(sp);
 	sp->tr->stats.regions++;
 	region_reset(sp, rg);
+	provide_calls(sp, rg);
 	return rg;
 }
 
@@ -292,6 +304,7 @@ int region_move(struct space *sp, struct region *rg, unsigned cluster)
 	space_remapped(sp);
 	rg->trail->addr = rg->addr;
 	region_reset(sp, rg);
+	provide_calls(sp, rg);
 	if (sp->clusters[was.cluster].filling == rg)
 		sp->clusters[was.cluster].filling = NULL;
 	return 0;

@@ -153,7 +153,7 @@ static void forget_memory(struct linux_target *lt, struct process *p)
 	slots_free(inf->slots);
 	inf->slots = NULL;
 	inf->shares_memory = inf->shares_pages = false;
-	inf->syscall_insn = 0;
+	inf->syscall_insn = inf->call_code = 0;
 	inf->debug_generation = 0;
 	for (unsigned i = 0; i < N_DEBUG_ADDRESSES; i++)
 		inf->debug[i].pt = NULL;

@@ -107,7 +107,9 @@ static void call_fill(struct guard_call *c, const struct user_regs_struct *regs,
 {
 	uint32_t next = !c->current;
 
-	c->of[next].regs = *regs;
+	c->of[next].mask_alone = !regs;
+	if (regs)
+		c->of[next].regs = *regs;
 	c->of[next].mask = mask;
 	__atomic_store_n(&c->current, next, __ATOMIC_SEQ_CST);
 }

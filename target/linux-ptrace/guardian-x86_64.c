@@ -145,8 +145,10 @@ static void undo_call(const struct guardian *g, pid_t pid, pid_t tid,
 
 	if (!c)
 		return;
-	*regs = c->of[c->current & 1].regs;
-	ptrace(PTRACE_SETREGS, tid, 0, regs);
+	if (!c->of[c->current & 1].mask_alone) {
+		*regs = c->of[c->current & 1].regs;
+		ptrace(PTRACE_SETREGS, tid, 0, regs);
+	}
 	ptrace(PTRACE_SETSIGMASK, tid, sizeof(*mask), mask);
 }
 

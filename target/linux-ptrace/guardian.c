@@ -320,6 +320,21 @@ static void send_again(const struct guard *e)
 		syscall(SYS_tgkill, e->pid, (pid_t)e->addr, signo);
 }
 
+/*
+ * A thread that was made to make a call goes on behind it, with registers that
+ * are none of the program's: nothing is as urgent. It is stopped anew when the
+ * process has been continued.
+ */
+static void hold_callers(const struct guardian *g)
+{
+	const struct guard *e = NULL;
+
+	while ((e = guard_next(g, e))) {
+		if (e->kind == GUARD_CALL)
+			syscall(SYS_tgkill, e->pid, (pid_t)e->addr, SIGSTOP);
+	}
+}
+
 static void hold_threads(struct guardian *g)
 {
 	const struct guard *e = NULL;
@@ -494,6 +509,7 @@ static void find_children(struct guardian *g)
 
 static void put_back(struct guardian *g)
 {
+	hold_callers(g);
 	restore_all(g);
 	prepare_code(g);
 	hold_threads(g);

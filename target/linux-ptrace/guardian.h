@@ -80,6 +80,7 @@ struct guard_call {
 	uint32_t current;
 	struct guardian *g;
 	struct {
+		bool mask_alone;
 		struct user_regs_struct regs;
 		uint64_t mask; /* of signals */
 	} of[2];
@@ -157,8 +158,8 @@ void guardian_code(struct guardian *g, pid_t pid, const struct guard_code *c);
 void guardian_code_gone(struct guardian *g, pid_t pid);
 
 /*
- * A stopped thread is about to be given other registers than these, and
- * another signal mask. at is the entry of an earlier such call that is not over
+ * A stopped thread is about to be given other registers than these, or none
+ * (NULL), and another signal mask. at is the entry of an earlier such call that is not over
  * yet, or NULL. Returns the entry, until guardian_call_gone(); or NULL.
  */
 struct guard *guardian_call(struct guardian *g, struct guard *at, pid_t pid,

@@ -23,17 +23,14 @@
 /*
  * Left unblocked during a call: what the kernel forces on a thread that blocks
  * it takes the program's handler away (force_sig_info_to_task() in the
- * kernel's signal.c). The step through the call ends in a SIGTRAP, a seccomp
- * filter may send a SIGSYS. Faults are blocked: the call makes none.
+ * kernel's signal.c), and a seccomp filter may send a SIGSYS. Faults and traps
+ * are blocked: the call makes none, and one that waits comes later.
  */
-#define FORCED	  (1ull << (SIGTRAP - 1) | 1ull << (SIGSYS - 1))
-#define UNBLOCKED (FORCED | 1ull << (SIGSTOP - 1) | 1ull << (SIGKILL - 1))
+#define FORCED (1ull << (SIGSYS - 1))
 
 /* The kernel's selectors of code segments. */
-#define CS_64	 0x33
-#define CS_32	 0x23
-
-#define INSN_LEN 2 /* of syscall, and of int $0x80 */
+#define CS_64 0x33
+#define CS_32 0x23
 
 static uint64_t vdso_address(struct linux_target *lt, struct process *p)
 {
@@ -119,62 +116,52 @@ static void set_call(struct user_regs_struct *r, bool is64, long nr,
 	}
 }
 
-/* Sent by somebody, or SIGSTOP: no consequence of what the thread did. */
-static bool was_sent(const struct lwp *lwp, int sig)
-{
-	siginfo_t si;
-
-	return sig == SIGSTOP ||
-	       (ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) == 0 &&
-		si.si_code <= 0);
-}
-
 /*
- * The stop is not the end of the call but a signal's: it is put off. One that
- * is blocked comes all the same if it is a fault that waited when the step's
- * trap joined it (dequeue_synchronous_signal() in the kernel's signal.c takes
- * the first of both); handed back, it is queued again as it was. False: it is
- * the call's own doing, or no signal at all.
+ * A filter that has it trap (SECCOMP_RET_TRAP, seccomp(2)) leaves the call's
+ * number in rax, and a signal that is still to come: before anything else is
+ * executed.
  */
-static bool put_off(struct lwp *lwp, int status)
+static bool was_trapped(const struct lwp *lwp, uint64_t nr)
 {
-	int sig = WSTOPSIG(status);
-
-	if (status >> 16)
-		return false;
-	if (~UNBLOCKED >> (sig - 1) & 1)
-		lwp->signo = sig;
-	else if (was_sent(lwp, sig))
-		lwp->late |= 1ull << (sig - 1);
-	else
-		return false;
-	return true;
+	return lwp->regs.rax == nr && has_queued(lwp, SIGSYS);
 }
 
-/* By an instruction, whatever signals come. */
-static int step(struct linux_target *lt, struct lwp *lwp, int *status)
-{
-	int r;
-
-	do {
-		r = lwp_step_wait(lt, lwp, status);
-	} while (r == 0 && put_off(lwp, *status));
-	return r < 0 || !lwp_regs(lwp) ? -ESRCH : 0;
-}
-
-static int64_t execute(struct linux_target *lt, struct lwp *lwp,
-		       const struct user_regs_struct *call)
+static int64_t take_trap(struct linux_target *lt, struct lwp *lwp)
 {
 	int status;
 
+	do {
+		if (lwp_run_wait(lt, lwp, PTRACE_SYSCALL, &status) < 0)
+			return -ESRCH;
+		if (status >> 8 != SIGSYS)
+			lwp->late |= 1ull << (WSTOPSIG(status) - 1);
+	} while (status >> 8 != SIGSYS);
+	return lwp_regs(lwp) ? -EPERM : -ESRCH;
+}
+
+/*
+ * By the stops at its entry and at its return. A step would be one stop, and
+ * deadly should we be killed before it is waited for: its SIGTRAP is the
+ * kernel's, which these are not (ptrace_report_syscall()).
+ */
+static int64_t execute(struct linux_target *lt, struct lwp *lwp,
+		       const struct user_regs_struct *call)
+{
+	bool interrupted;
+
 	lwp->regs = *call;
 	lwp->regs_fresh = lwp->regs_dirty = true;
-	if (step(lt, lwp, &status) < 0)
+	if (syscall_run_to(lt, lwp) < 0)
 		return -ESRCH;
-	if (status >> 8 == SIGTRAP && lwp->regs.rip == call->rip + INSN_LEN)
-		return lwp->proc->arch->word == 8 ? (int64_t)lwp->regs.rax
-						  : (int32_t)lwp->regs.rax;
-	return status >> 8 == SIGSYS ? -EPERM : -ENOSYS;
+	interrupted = lwp->interrupting; /* the next stop takes it back */
+	if (syscall_run_to(lt, lwp) < 0 || !lwp_regs(lwp))
+		return -ESRCH;
+	if (interrupted)
+		lwp_interrupt(lwp);
+	if (was_trapped(lwp, call->rax))
+		return take_trap(lt, lwp);
+	return lwp->proc->arch->word == 8 ? (int64_t)lwp->regs.rax
+					  : (int32_t)lwp->regs.rax;
 }
 
 /*
@@ -184,26 +171,35 @@ static int64_t execute(struct linux_target *lt, struct lwp *lwp,
  */
 static int leave_call(struct linux_target *lt, struct lwp *lwp)
 {
-	int status;
+	int r;
 
 	if (lwp->at_entry)
 		return syscall_withdraw(lt, lwp);
 	if (syscall_return_wanted(lt, lwp))
-		return syscall_finish(lt, lwp);
-	return step(lt, lwp, &status);
+		r = syscall_finish(lt, lwp);
+	else
+		r = syscall_run_to(lt, lwp);
+	return r == 0 && lwp_regs(lwp) ? 0 : -ESRCH;
+}
+
+/* regs: what it is to have again, or NULL for the signal mask alone. */
+static void guard(struct linux_target *lt, struct lwp *lwp,
+		  const struct user_regs_struct *regs)
+{
+	lwp->call_guard =
+		guardian_call(guardian_of(&lt->t, lwp->proc), lwp->call_guard,
+			      lwp->proc->pid, lwp->tid, regs, lwp->mask);
 }
 
 /* A signal mask that is still due is what was so before the last call. */
-static void signals_block(struct lwp *lwp)
+static void signals_block(struct linux_target *lt, struct lwp *lwp)
 {
 	uint64_t most = ~FORCED;
 
-	if (!lwp->own_siginfo)
-		lwp->own_siginfo = ptrace(PTRACE_GETSIGINFO, lwp->tid, 0,
-					  &lwp->siginfo) == 0;
 	if (!lwp->mask_due) {
 		ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(lwp->mask),
 		       &lwp->mask);
+		guard(lt, lwp, NULL);
 		ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(most), &most);
 	}
 	lwp->mask_due = lwp->call_over = false;
@@ -219,8 +215,15 @@ static void send_late(struct lwp *lwp)
 	lwp->late = 0;
 }
 
+/*
+ * The kernel makes a call that it had interrupted again where it looks for
+ * signals. It has done so before the stop that the thread is in: it does so
+ * once more when there is one, or an interrupt.
+ */
 void inject_end(struct lwp *lwp)
 {
+	if (syscall_restarts(lwp))
+		lwp_interrupt(lwp);
 	guardian_call_gone(lwp->call_guard);
 	lwp->call_guard = NULL;
 	lwp->call_over = false;
@@ -284,6 +287,23 @@ static int prepare(struct linux_target *lt, struct lwp *lwp)
 	return inf->syscall_insn ? 0 : -ENOSYS;
 }
 
+/*
+ * Released by our death before the guardian has come to stop it, a thread goes
+ * on behind the call: with call_code it does so in a circle.
+ */
+static uint64_t call_insn(struct linux_target *lt, struct lwp *lwp)
+{
+	struct inferior *inf = inferior_of(lwp->proc);
+	uint8_t code[CALL_CODE_BYTES];
+
+	if (inf->call_code && guardian_of(&lt->t, lwp->proc) &&
+	    linux_read_mem(&lt->t, lwp->proc, inf->call_code, code,
+			   sizeof(code)) == sizeof(code) &&
+	    !memcmp(code, linux_inject_ops.call_code, sizeof(code)))
+		return inf->call_code;
+	return inf->syscall_insn;
+}
+
 int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 		       const uint64_t args[6])
 {
@@ -296,7 +316,10 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 	if (r < 0)
 		return r;
 	slot_leave(lwp);
-	signals_block(lwp);
+	if (!lwp->own_siginfo)
+		lwp->own_siginfo = ptrace(PTRACE_GETSIGINFO, lwp->tid, 0,
+					  &lwp->siginfo) == 0;
+	signals_block(lt, lwp);
 	kept = keep(lwp);
 	lwp->signo = 0;
 	lwp->own_siginfo = false;
@@ -305,11 +328,9 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 		return -ESRCH;
 	lwp->call_left |= leaves && !kept.at_entry;
 	saved = call = lwp->regs;
-	lwp->call_guard =
-		guardian_call(guardian_of(&lt->t, lwp->proc), lwp->call_guard,
-			      lwp->proc->pid, lwp->tid, &saved, lwp->mask);
+	guard(lt, lwp, &saved);
 	set_call(&call, lwp->proc->arch->word == 8, nr, args);
-	call.rip = inferior_of(lwp->proc)->syscall_insn;
+	call.rip = call_insn(lt, lwp);
 	r = execute(lt, lwp, &call);
 	if (r != -ESRCH && give_back(lt, lwp, &saved, &kept) < 0)
 		r = -ESRCH;
@@ -322,6 +343,12 @@ static int64_t linux_call(struct target *t, struct thread *th, long nr,
 	if (th->proc->arch->word != 8)
 		return -ENOTSUP;
 	return inject_syscall(linux_of(t), lwp_of(th), nr, args);
+}
+
+static void linux_call_at(struct target *t, struct process *p, uint64_t addr)
+{
+	(void)t;
+	inferior_of(p)->call_code = addr;
 }
 
 /* A mask that is still due is the one that counts. */
@@ -361,6 +388,9 @@ static int linux_rseq_area(struct target *t, struct thread *th, uint64_t *addr)
 
 const struct target_inject_ops linux_inject_ops = {
 	.call = linux_call,
+	.call_at = linux_call_at,
+	/* syscall; 1: pause; jmp 1b */
+	.call_code = { 0x0f, 0x05, 0xf3, 0x90, 0xeb, 0xfc },
 	.rseq_area = linux_rseq_area,
 	.own_id = linux_own_id,
 	.sigcont_waits = linux_sigcont_waits,

@@ -8,14 +8,15 @@
  * The stopped lwp executes one system call, by the program's own kind's
  * number, and is then as it was: registers, signal mask, the signal of its
  * stop. Nothing is written to its memory: the instruction used is one of the
- * vDSO's. It must be one that soon returns. Returns what the call returned, or
+ * vDSO's, or of call_at(). It must be one that soon returns. Returns what the
+ * call returned, or
  *	-EPERM	a seccomp filter that is stricter than ours might kill it
  *	-ENOSYS	there is no instruction to use
  *	-EBUSY	it waits for its vfork child
  *	-ESRCH	it has died, and its record may be gone
  *
- * Several in a row cost two requests and a step each: registers and signal
- * mask are written back when it is to run (lwp_regs_flush()).
+ * Several in a row cost two stops each: registers and signal mask are written
+ * back when it is to run (lwp_regs_flush()).
  */
 int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 		       const uint64_t args[6]);

@@ -139,6 +139,7 @@ struct inferior {
 	bool lifted; /* some lwp's is: see lwp.lifted */
 	bool crashed; /* it is about to die, and its core was written */
 	uint64_t syscall_insn;	   /* inject.h; 0: not looked for yet */
+	uint64_t call_code;	   /* a better one; 0: there is none */
 	enum { IDS_UNKNOWN, IDS_OURS, IDS_OTHERS } ids; /* whose namespace */
 };
 
@@ -434,8 +435,8 @@ void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold);
  * goes on to that. */
 bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
 
-/* Is there a SIGSTOP for the thread that it has not taken yet? */
-bool has_queued_stop(const struct lwp *lwp);
+/* Is there such a signal for the thread that it has not taken yet? */
+bool has_queued(const struct lwp *lwp, int signo);
 
 void linux_thread_changed(struct target *t, struct thread *th);
 int linux_next_event(struct target *t, struct stop *out, bool patient);

@@ -94,9 +94,10 @@ int lwp_regs_flush(struct lwp *lwp)
 	else if (lwp->pc_dirty)
 		r = ptrace(PTRACE_POKEUSER, lwp->tid,
 			   offsetof(struct user, regs.rip), lwp->regs.rip);
-	lwp->regs_fresh = lwp->regs_dirty = lwp->pc_dirty = false;
+	lwp->regs_dirty = lwp->pc_dirty = false;
 	if (lwp->call_over)
 		inject_end(lwp);
+	lwp->regs_fresh = false;
 	return r < 0 ? -errno : 0;
 }
 

@@ -155,7 +155,7 @@ static void take_owed_stop(struct linux_target *lt, struct lwp *lwp)
 {
 	int status;
 
-	while (lwp->stop_owed && lwp->stopped && has_queued_stop(lwp) &&
+	while (lwp->stop_owed && lwp->stopped && has_queued(lwp, SIGSTOP) &&
 	       lwp_run_wait(lt, lwp, PTRACE_CONT, &status) == 0) {
 		lwp->stop_owed = status >> 8 != SIGSTOP;
 		if (lwp->stop_owed && status >> 8 != SIGTRAP)

@@ -166,6 +166,7 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 	pid_t tid = lwp->tid, r;
 	bool job_stop = false;
 
+	lwp->listen = false; /* it is to run */
 	do {
 		/* The signal of its stop is delivered later. */
 		due = lwp->signal_guard;

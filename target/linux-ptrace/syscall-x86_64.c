@@ -78,7 +78,6 @@ bool syscall_restarts(struct lwp *lwp)
 		result == -516);
 }
 
-/* To the next stop of a system call, by whatever stops lie before it. */
 int syscall_run_to(struct linux_target *lt, struct lwp *lwp)
 {
 	int status, r;
@@ -89,7 +88,7 @@ int syscall_run_to(struct linux_target *lt, struct lwp *lwp)
 		    WSTOPSIG(status) != SYSCALL_SIGTRAP)
 			lwp->late |= 1ull << (WSTOPSIG(status) - 1);
 	} while (r == 0 && status >> 8 != SYSCALL_SIGTRAP);
-	return r == 0 && !lwp_regs(lwp) ? -ESRCH : r;
+	return r;
 }
 
 int syscall_withdraw(struct linux_target *lt, struct lwp *lwp)
@@ -106,8 +105,8 @@ int syscall_withdraw(struct linux_target *lt, struct lwp *lwp)
 	regs->orig_rax = is32 ? GETPID_32 : GETPID_64;
 	lwp->regs_dirty = true;
 	r = syscall_run_to(lt, lwp);
-	if (r < 0)
-		return r;
+	if (r < 0 || !lwp_regs(lwp))
+		return -ESRCH;
 	lwp->regs.rax = nr;
 	lwp->regs.rip -= INSN_LEN;
 	lwp->regs_dirty = true;
@@ -124,8 +123,8 @@ static int enter_elsewhere(struct linux_target *lt, struct lwp *lwp)
 	lwp->regs.rip = inferior_of(lwp->proc)->syscall_insn;
 	lwp->regs_dirty = true;
 	r = syscall_run_to(lt, lwp);
-	if (r < 0)
-		return r;
+	if (r < 0 || !lwp_regs(lwp))
+		return -ESRCH;
 	/* syscall leaves its own address in rcx (SDM, SYSCALL). */
 	lwp->regs.rip = lwp->regs.rcx = behind;
 	lwp->regs_dirty = true;

@@ -73,7 +73,8 @@ bool syscall_restarts(struct lwp *lwp);
 int syscall_withdraw(struct linux_target *lt, struct lwp *lwp);
 int syscall_enter_again(struct linux_target *lt, struct lwp *lwp);
 
-/* To the next stop of a system call. -ESRCH: it died. */
+/* To the next stop of a system call. Signals that come before it are sent again
+ * (lwp.late). -ESRCH: it died. */
 int syscall_run_to(struct linux_target *lt, struct lwp *lwp);
 
 #endif

@@ -86,14 +86,14 @@ void linux_thread_changed(struct target *t, struct thread *th)
 	lwp->signo = 0;
 }
 
-bool has_queued_stop(const struct lwp *lwp)
+bool has_queued(const struct lwp *lwp, int signo)
 {
 	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
 	siginfo_t si[8];
 	long n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
 
 	for (long i = 0; i < n; i++) {
-		if (si[i].si_signo == SIGSTOP)
+		if (si[i].si_signo == signo)
 			return true;
 	}
 	return false;
@@ -109,7 +109,7 @@ static bool is_late_stop(struct linux_target *lt, struct lwp *lwp, int sig)
 		return true;
 	}
 	if (sig != SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
-		lwp->stop_owed = has_queued_stop(lwp);
+		lwp->stop_owed = has_queued(lwp, SIGSTOP);
 	return false;
 }
 
