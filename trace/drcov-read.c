@@ -96,18 +96,22 @@ static int take_rows(struct drcov *d, uint32_t count, struct err *e)
 
 /* --- blocks --------------------------------------------------------------- */
 
-/* Since version 3 offsets count from the segment. */
-static void take_block(struct drcov *d, uint32_t offset, uint32_t size,
-		       uint32_t module)
+/* Since version 3 offsets count from the segment. What lies too far off to be
+ * anywhere is damage. */
+static int take_block(struct drcov *d, uint32_t offset, uint32_t size,
+		      uint32_t module)
 {
-	const struct row *row = &d->rows[module];
 	uint64_t begin = offset;
+	const struct row *row;
 	uint32_t block, way;
 
 	if (module >= d->n || !size)
-		return; /* code of no file */
+		return 0; /* code of no file */
+	row = &d->rows[module];
 	if (d->version >= 3)
 		begin += row->start - row->module;
+	if (size > STORY_BLOCK_BYTES_MAX || begin > PLACE_OFFSET - size)
+		return -EINVAL;
 	begin |= (uint64_t)row->object << PLACE_SHIFT;
 	block = story_block(d->story, d->th->image,
 			    &(struct story_block){
@@ -118,6 +122,7 @@ static void take_block(struct drcov *d, uint32_t offset, uint32_t size,
 	story_lost(d->story, d->th);
 	way = story_way(d->story, &block, 1);
 	story_path(d->story, d->th, &way, 1);
+	return 0;
 }
 
 static int take_binary(struct drcov *d, uint32_t count, struct err *e)
@@ -125,13 +130,14 @@ static int take_binary(struct drcov *d, uint32_t count, struct err *e)
 	uint16_t size, module;
 	uint32_t offset;
 
-	if ((size_t)(d->end - d->at) < (size_t)count * 8)
-		return bad(e, "blocks are missing");
 	for (; count--; d->at += 8) {
+		if (d->end - d->at < 8)
+			return bad(e, "blocks are missing");
 		memcpy(&offset, d->at, 4);
 		memcpy(&size, d->at + 4, 2);
 		memcpy(&module, d->at + 6, 2);
-		take_block(d, offset, size, module);
+		if (take_block(d, offset, size, module) < 0)
+			return bad(e, "a block is none");
 	}
 	return 0;
 }
@@ -143,13 +149,14 @@ static int take_text(struct drcov *d, uint32_t count, struct err *e)
 	free(take_line(d));
 	while (count--) {
 		char *line = take_line(d);
-		bool ok = line && sscanf(line, "module[%u]: %x, %u", &module,
-					 &offset, &size) == 3;
+		bool ok = line &&
+			  sscanf(line, "module[%u]: %x, %u", &module, &offset,
+				 &size) == 3 &&
+			  take_block(d, offset, size, module) == 0;
 
 		free(line);
 		if (!ok)
 			return bad(e, "a block is none");
-		take_block(d, offset, size, module);
 	}
 	return 0;
 }

@@ -16,6 +16,8 @@
 
 #define AT_ONCE 4096 /* ways that are told together */
 
+#define IMAGES_MAX (1u << 20) /* more of them is damage */
+
 /* Numbers of the file, and what they are in the story: a list of each kind. */
 struct numbers {
 	uint32_t *all;
@@ -87,7 +89,7 @@ static int take_object(struct reader *r, struct span_reader *in, struct err *e)
 /* Images come in no order. */
 static uint32_t image_at(struct reader *r, uint64_t n)
 {
-	while (r->images.n < n && n < 1 << 20)
+	while (r->images.n < n && n < IMAGES_MAX)
 		number_add(&r->images, story_image_add(r->story));
 	return number_at(&r->images, n);
 }
@@ -117,8 +119,6 @@ static int take_code(struct span_reader *in, struct story_block *b)
 	return 0;
 }
 
-#define BLOCK_BYTES_MAX (1u << 16)
-
 static int take_block(struct reader *r, struct span_reader *in)
 {
 	uint64_t object = take_varint(in), offset = take_varint(in);
@@ -127,10 +127,11 @@ static int take_block(struct reader *r, struct span_reader *in)
 	uint32_t mine = number_at(&r->objects, object), image = 0;
 	struct story_block b = { 0 };
 
-	if (in->bad || bytes > BLOCK_BYTES_MAX || last > bytes ||
-	    instructions > bytes || end >= N_ENDS || (object && !mine))
+	if (in->bad || bytes > STORY_BLOCK_BYTES_MAX || last > bytes ||
+	    offset > PLACE_OFFSET - bytes || instructions > bytes ||
+	    end >= N_ENDS || (object && !mine))
 		return -EINVAL;
-	b.begin = (uint64_t)mine << PLACE_SHIFT | (offset & PLACE_OFFSET);
+	b.begin = (uint64_t)mine << PLACE_SHIFT | offset;
 	b.last = b.begin + last;
 	b.bytes = (uint32_t)bytes;
 	b.instructions = (uint32_t)instructions;
@@ -181,6 +182,30 @@ static int take_ways(struct reader *r, struct span_reader *in, struct err *e)
 	return 0;
 }
 
+static void end_thread(struct reader *r, uint32_t number)
+{
+	struct read_thread *t = map_drop(&r->threads, number);
+
+	story_thread_end(r->story, t->th);
+	free(t);
+}
+
+/* Its id may have been another's, whose end is not in the file. */
+static void end_same(struct reader *r, struct ptid who)
+{
+	struct story_thread *th = story_thread_find(r->story, who);
+	const struct map *m = &r->threads;
+
+	for (size_t i = 0; th && m->count && i <= m->mask; i++) {
+		const struct read_thread *t = m->slots[i].value;
+
+		if (m->slots[i].key && t->th == th) {
+			end_thread(r, (uint32_t)m->slots[i].key);
+			return;
+		}
+	}
+}
+
 static int take_thread(struct reader *r, struct span_reader *in,
 		       uint32_t number, struct err *e)
 {
@@ -193,9 +218,7 @@ static int take_thread(struct reader *r, struct span_reader *in,
 	if (in->bad || !image || who.tid <= 0 || !number ||
 	    map_find(&r->threads, number))
 		return bad(e, "a thread is none");
-	/* Its id may have been another's, whose end is not in the file. */
-	if (story_thread_find(r->story, who))
-		story_thread_end(r->story, story_thread_find(r->story, who));
+	end_same(r, who);
 	t = xcalloc(1, sizeof(*t));
 	t->th = story_thread_add(r->story, image, who);
 	map_set(&r->threads, number, t);
@@ -234,12 +257,14 @@ static int take_escape(struct reader *r, struct read_thread *t,
 	tell(r, t);
 	switch (take_varint(in)) {
 	case ESCAPE_TIME:
-		*time += unzigzag(take_varint(in));
+		if (__builtin_add_overflow(*time, unzigzag(take_varint(in)),
+					   time))
+			return -EINVAL;
 		story_time(r->story, t->th, *time);
 		return 0;
 	case ESCAPE_CUT:
 		instructions = take_varint(in);
-		if (instructions > BLOCK_BYTES_MAX)
+		if (instructions > STORY_BLOCK_BYTES_MAX)
 			return -EINVAL;
 		story_cut(r->story, t->th, (uint32_t)instructions);
 		return 0;
@@ -263,6 +288,17 @@ static int take_miss(struct reader *r, struct read_thread *t,
 				(uint64_t)unzigzag(miss - 1));
 }
 
+static int take_hits(struct reader *r, struct read_thread *t, uint64_t hits)
+{
+	const struct predictor *p = &t->predictor;
+	int err = hits > HITS_MAX ? -EINVAL : 0;
+
+	for (; hits && !err; hits--)
+		err = take_one(r, t,
+			       *predictor_slot(&t->predictor, p->context));
+	return err;
+}
+
 static int take_path(struct reader *r, struct span_reader *in, uint32_t number,
 		     struct err *e)
 {
@@ -271,10 +307,7 @@ static int take_path(struct reader *r, struct span_reader *in, uint32_t number,
 	int err = t ? 0 : -EINVAL;
 
 	while (!err && in->at < in->end) {
-		for (uint64_t hits = take_varint(in); hits && !err; hits--)
-			err = take_one(r, t,
-				       *predictor_slot(&t->predictor,
-						       t->predictor.context));
+		err = take_hits(r, t, take_varint(in));
 		if (!err && in->at < in->end)
 			err = take_miss(r, t, in, &time);
 		err = in->bad ? -EINVAL : err;
@@ -286,12 +319,9 @@ static int take_path(struct reader *r, struct span_reader *in, uint32_t number,
 
 static int take_end(struct reader *r, uint32_t number, struct err *e)
 {
-	struct read_thread *t = map_find(&r->threads, number);
-
-	if (!t)
+	if (!map_find(&r->threads, number))
 		return bad(e, "a thread ends that never began");
-	story_thread_end(r->story, t->th);
-	free(map_drop(&r->threads, number));
+	end_thread(r, number);
 	return 0;
 }
 
@@ -429,10 +459,15 @@ static int read_trace(struct story *s, const char *bytes, size_t n,
 int story_read_bytes(struct story *s, const char *bytes, size_t n,
 		     uint64_t *lost, struct err *e)
 {
+	static const char magic[] = TRACEFILE_MAGIC;
+
 	*lost = 0;
-	if (n >= sizeof(struct tracefile_head) &&
-	    !memcmp(bytes, TRACEFILE_MAGIC, sizeof(TRACEFILE_MAGIC) - 1))
+	if (n >= sizeof(magic) - 1 &&
+	    !memcmp(bytes, magic, sizeof(magic) - 1)) {
+		if (n < sizeof(struct tracefile_head))
+			return bad(e, "it is cut off within its head");
 		return read_trace(s, bytes, n, lost, e);
+	}
 	if (n > 6 && !memcmp(bytes, "DRCOV ", 6))
 		return story_read_drcov(s, bytes, n, e);
 	return bad(e, "this is neither a trace file nor drcov");

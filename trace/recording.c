@@ -278,7 +278,8 @@ static void take_ways(void *user, struct story_thread *th, const uint32_t *ways,
 		put_time(t, th->until);
 	for (size_t i = 0; i < n; i += AT_ONCE) {
 		put_ways(t, ways + i, n - i < AT_ONCE ? n - i : AT_ONCE);
-		if (t->end - t->bytes >= PATH_BYTES)
+		if (t->end - t->bytes >= PATH_BYTES ||
+		    t->hits > HITS_MAX - AT_ONCE)
 			flush(rec, th);
 	}
 	if (th->until - rec->flushed > EVERY_NS) {

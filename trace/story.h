@@ -71,6 +71,8 @@ struct story_function {
 	uint8_t flags;	/* FUNCTION_* */
 };
 
+#define STORY_BLOCK_BYTES_MAX UINT16_MAX /* and instructions of one */
+
 struct story_block {
 	uint64_t begin, last; /* places: first instruction, last one itself */
 	uint32_t bytes;

@@ -40,6 +40,13 @@ struct frame_head {
 
 #define FRAME_MAX (1u << 24) /* bytes, raw and stored */
 
+/* Hits in a row: more would be read for hours, and is damage. */
+#ifdef HOSTILE
+#define HITS_MAX (UINT64_C(1) << 12)
+#else
+#define HITS_MAX (UINT64_C(1) << 42)
+#endif
+
 /* What stands in a path where a miss would. */
 enum path_escape {
 	ESCAPE_TIME, /* ns since the last one of the frame follow */
