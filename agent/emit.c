@@ -48,6 +48,40 @@ void emit_here(struct buf *code, size_t jump)
 	code->data[jump + 1] = (char)code->len;
 }
 
+/* --- programs of others --------------------------------------------------- */
+
+int source_append(const uint8_t *program, size_t len, struct buf *code,
+		  struct err *e)
+{
+	static const uint8_t operands[256] = {
+#define AX_OP(id, name, code, operand, pops, pushes) [code] = operand + 1,
+#include "agent/ops.def"
+#undef AX_OP
+	};
+	size_t base = code->len, at = 0, n;
+
+	if (!len || base + len > SOURCE_CODE_MAX)
+		return err_set(e, -EINVAL, "that expression is too long");
+	for (; at < len - 1; at += n) {
+		uint8_t op = program[at];
+
+		n = op == AX_FLOAT ? 2 : operands[op];
+		if (!n || at + n > len - 1 || op == AX_END || op == AX_PRINTF)
+			break;
+		buf_put(code, program + at, n);
+		if (op != AX_GOTO && op != AX_IF_GOTO)
+			continue;
+		n = (size_t)(program[at + 1] << 8 | program[at + 2]) + base;
+		code->data[code->len - 2] = (char)(n >> 8);
+		code->data[code->len - 1] = (char)n;
+		n = 3;
+	}
+	if (at != len - 1 || program[at] != AX_END)
+		return err_set(e, -EINVAL,
+			       "that is no agent expression with a value");
+	return 0;
+}
+
 /* --- strings -------------------------------------------------------------- */
 
 /*

@@ -26,6 +26,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -57,6 +58,11 @@ int source_streq(const char *text, size_t len, struct buf *code, struct err *e);
 
 /* "text", with escapes as in C, appended to out without them. */
 int source_text(const char **text, struct buf *out, struct err *e);
+
+/* A client's program, which leaves a value: its jumps lead to the same places,
+ * and its end is left out. -EINVAL: it is none that can be a part of others. */
+int source_append(const uint8_t *program, size_t len, struct buf *code,
+		  struct err *e);
 
 /* An agent expression's byte, and a number in as few bytes as there are
  * bytecodes for. */

@@ -101,7 +101,7 @@ int link_fd(const struct link *l)
 	return l->in;
 }
 
-static size_t unsent(const struct link *l)
+size_t link_unsent(const struct link *l)
 {
 	return l->tx.len - l->sent;
 }
@@ -132,8 +132,8 @@ static ssize_t send_some(struct link *l, const char *data, size_t n)
 
 static int flush(struct link *l)
 {
-	while (!l->gone && unsent(l)) {
-		ssize_t n = send_some(l, l->tx.data + l->sent, unsent(l));
+	while (!l->gone && link_unsent(l)) {
+		ssize_t n = send_some(l, l->tx.data + l->sent, link_unsent(l));
 
 		if (n == -EAGAIN)
 			break;
@@ -149,7 +149,7 @@ static void linger(struct link *l)
 {
 	int64_t end = clock_ms() + LINGER_MS, left = LINGER_MS;
 
-	while (!flush(l) && unsent(l) && left > 0 &&
+	while (!flush(l) && link_unsent(l) && left > 0 &&
 	       ready(l->out, POLLOUT, (int)left))
 		left = end - clock_ms();
 }
@@ -204,11 +204,11 @@ static void log_packet(const char *arrow, const char *data, size_t len)
 /* Everything to be sent begins here, with the acknowledgements owed. */
 static int begin_output(struct link *l)
 {
-	if (unsent(l) > LINK_BACKLOG_MAX)
+	if (link_unsent(l) > LINK_BACKLOG_MAX)
 		l->gone = true;
 	if (l->gone)
 		return -EPIPE;
-	if (!unsent(l) && l->reply_at == l->reply_end) {
+	if (!link_unsent(l) && l->reply_at == l->reply_end) {
 		buf_reset(&l->tx);
 		l->sent = l->reply_at = l->reply_end = 0;
 	}
@@ -414,7 +414,7 @@ int link_next(struct link *l, const char **pkt, size_t *len)
 	if (l->rx.state == FRAME_IDLE)
 		memset(l->packet, 0xdd, RSP_PACKET_MAX);
 #endif
-	if (unsent(l) && !flush(l) && unsent(l))
+	if (link_unsent(l) && !flush(l) && link_unsent(l))
 		return 0;
 	r = decode(l);
 	if (!r) {
@@ -428,7 +428,7 @@ int link_next(struct link *l, const char **pkt, size_t *len)
 
 bool link_pending(const struct link *l)
 {
-	return l->at < l->have && (l->gone || !unsent(l));
+	return l->at < l->have && (l->gone || !link_unsent(l));
 }
 
 void link_poll(struct link *l, struct pollfd *p)
@@ -436,6 +436,6 @@ void link_poll(struct link *l, struct pollfd *p)
 	if (l->acks_due && !begin_output(l))
 		flush(l);
 	*p = (struct pollfd){ .fd = l->in, .events = POLLIN };
-	if (!l->gone && unsent(l))
+	if (!l->gone && link_unsent(l))
 		*p = (struct pollfd){ .fd = l->out, .events = POLLOUT };
 }

@@ -78,6 +78,8 @@ int link_next(struct link *l, const char **pkt, size_t *len);
  */
 int link_reply(struct link *l, const struct buf *payload);
 int link_notify(struct link *l, const struct buf *payload);
+/* How many bytes the client has yet to take. */
+size_t link_unsent(const struct link *l);
 
 /*
  * QStartNoAckMode. To be called before the reply to it: that packet is the

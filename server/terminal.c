@@ -49,7 +49,7 @@ int terminal_fd(const struct session *s)
 
 /* --- output -------------------------------------------------------------- */
 
-static void tell(struct session *s, const char *data, size_t n)
+void terminal_tell(struct session *s, const char *data, size_t n)
 {
 	struct terminal *t = &s->terminal;
 	struct buf b = { 0 };
@@ -84,7 +84,7 @@ void terminal_flush(struct session *s)
 	if (t->fd < 0 || !s->link)
 		return;
 	while ((n = read(t->fd, data, sizeof(data))) > 0)
-		tell(s, data, (size_t)n);
+		terminal_tell(s, data, (size_t)n);
 	if (n == 0 || (errno != EAGAIN && errno != EINTR))
 		forget(t);
 }

@@ -33,6 +33,10 @@ int terminal_open(struct terminal *t, struct err *e);
  * kept for when they run, as the client then expects it. */
 int terminal_fd(const struct session *s);
 
+/* Tells the client of that, as of what the program has written: while programs
+ * run, and not in non-stop mode if it is none that is lldb. */
+void terminal_tell(struct session *s, const char *data, size_t n);
+
 /* Tells the client of all that is there: before a stop too. */
 void terminal_flush(struct session *s);
 
