@@ -20,7 +20,7 @@ struct command {
 
 static command_fn cmd_help, cmd_debug, cmd_remote_debug, cmd_debug_format,
 	cmd_exit, cmd_version, cmd_info, cmd_gcore, cmd_trace, cmd_gdb_script,
-	cmd_lldb_script, cmd_conditions;
+	cmd_lldb_script, cmd_conditions, cmd_condition, cmd_logpoint;
 
 static const struct command commands[] = {
 	{ "help", "", "this list", cmd_help },
@@ -35,6 +35,17 @@ static const struct command commands[] = {
 	  "who evaluates those of breakpoints: the program, once many were "
 	  "false; the server, at a stop each; the program",
 	  cmd_conditions },
+	{ "condition",
+	  "LOCATION [if EXPR] [streq EXPR \"TEXT\"] [thread TID|NAME] [ignore "
+	  "N] [every N]",
+	  "what has to hold, too, where the client's breakpoints at LOCATION "
+	  "stop; without arguments: which there are, with their hits; `condition "
+	  "delete [NUMBER]`",
+	  cmd_condition },
+	{ "logpoint", "LOCATION \"FORMAT\" [EXPR, ...] [if EXPR]",
+	  "print that to the client whenever a thread comes there, without a "
+	  "stop; without arguments: which there are; `logpoint delete [NUMBER]`",
+	  cmd_logpoint },
 	{ "info", "", "what is being debugged, and how", cmd_info },
 	{ "gcore", "[FILE]",
 	  "write a core of the program to FILE, or core.PID, on the server's "
@@ -132,6 +143,29 @@ static int cmd_conditions(struct session *s, const char *args)
 			       "conditions are evaluated: auto, server or "
 			       "compiled");
 	return 0;
+}
+
+typedef int text_fn(struct session *s, const char *line, struct buf *out);
+
+static int say_text(struct session *s, text_fn *fn, const char *args)
+{
+	struct buf text = { 0 };
+	int r = fn(s, args, &text);
+
+	if (text.len)
+		session_print(s, buf_str(&text));
+	buf_fini(&text);
+	return r;
+}
+
+static int cmd_condition(struct session *s, const char *args)
+{
+	return say_text(s, condition_command, args);
+}
+
+static int cmd_logpoint(struct session *s, const char *args)
+{
+	return say_text(s, logpoint_command, args);
 }
 
 static int cmd_exit(struct session *s, const char *args)

@@ -117,6 +117,7 @@ int pk_point_set(struct session *s, struct args *a, struct buf *out)
 		r = take_code(s, a, pl.kind, &code);
 	if (r < 0)
 		return r;
+	code = condition_attach(s, pl.kind, pl.addr, code);
 	r = traced_point_ask(s->target, session_process(s), pl.kind, pl.addr,
 			     pl.size, code);
 	if (r == -ENOSPC)

@@ -7,9 +7,12 @@
 #include "server/lldb-resume.h"
 #include "server/packet.h"
 
-static void print_to_client(void *user, const char *text, size_t len)
+static void print(void *user, bool console, const char *text, size_t len)
 {
-	(void)user;
+	if (console) {
+		logpoint_print(user, text, len);
+		return;
+	}
 	/* Where a dprintf of style "agent" prints: the server's terminal. */
 	fwrite(text, 1, len, stdout);
 	fflush(stdout);
@@ -19,9 +22,11 @@ void session_init(struct session *s, struct target *t)
 {
 	*s = (struct session){ .target = t };
 	t->all_stop = true;
-	t->print = print_to_client;
+	t->print = print;
+	t->print_user = s;
 	nonstop_init(&s->nonstop);
 	tracer_init(&s->tracer);
+	filters_init(&s->filters);
 	start_init(&s->start);
 	lldb_init(s);
 	terminal_init(&s->terminal);
@@ -34,6 +39,7 @@ void session_fini(struct session *s)
 	qtrace_free(s);
 	fast_end(s);
 	tracer_fini(&s->tracer);
+	filters_fini(&s->filters);
 	lldb_fini(s);
 	terminal_fini(&s->terminal);
 	nonstop_fini(&s->nonstop);
@@ -84,6 +90,8 @@ void session_started(struct session *s, pid_t pid, int signo)
 {
 	struct thread *th = thread_match(s->target, (struct ptid){ pid, -1 });
 
+	if (th)
+		logpoints_begin(s, th->proc);
 	/* The leader, unless it has ended before the rest. */
 	s->general = th ? th->id : (struct ptid){ pid, pid };
 	s->continued = (struct ptid){ 0, 0 };
@@ -274,6 +282,7 @@ void session_disconnect(struct session *s)
 	if (!s->refused) {
 		forget_wishes(s->target);
 		trace_disconnect(s);
+		logpoints_end(s);
 		let_attached_run(s);
 		sigfillset(&s->target->program_signals);
 	}
@@ -498,6 +507,7 @@ static void take_event(struct session *s, struct stop *st)
 		return;
 	}
 	terminal_flush(s);
+	logpoints_flush(s);
 	if (s->nonstop.on) {
 		answer_interrupt(s, st);
 		if (st->kind == STOP_EXITED || st->kind == STOP_KILLED)
@@ -533,4 +543,5 @@ void session_events(struct session *s, bool patient)
 	       s->target->ops->next_event(s->target, &st,
 					  patient && !s->nonstop.on) > 0)
 		take_event(s, &st);
+	logpoints_flush(s);
 }

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/ptid.h"
 #include "rsp/link.h"
+#include "server/filters.h"
 #include "server/hostio.h"
 #include "server/lldb.h"
 #include "server/nonstop.h"
@@ -67,6 +68,7 @@ struct session {
 	struct qtrace *trace; /* owned; what the translator has recorded: NULL
 			       * until it is asked about */
 	struct tracer tracer;
+	struct filters filters; /* monitor condition, logpoint */
 	struct lldb lldb; /* what only lldb asks for */
 	struct terminal terminal;
 	struct hostio hostio;

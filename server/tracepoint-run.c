@@ -239,6 +239,11 @@ static bool has_threads(const struct session *s)
 	return s->tracer.tr.started || s->tracer.tr.running;
 }
 
+static bool may_differ(const struct session *s)
+{
+	return has_threads(s) || !list_empty(&s->filters.logpoints);
+}
+
 /* Actions of their own for threads that are not to do just what acts say. */
 static void put_own(struct session *s, const struct resume *acts, size_t n,
 		    struct buf *out)
@@ -253,7 +258,9 @@ static void put_own(struct session *s, const struct resume *acts, size_t n,
 			continue;
 		own = *act;
 		own.who = th->id;
-		tracing_resume(&s->tracer.tr, s->target, th, &own);
+		if (has_threads(s))
+			tracing_resume(&s->tracer.tr, s->target, th, &own);
+		own.over |= !own.signo && logpoint_has_met(s, th);
 		if (own.kind != act->kind || own.over != act->over)
 			buf_put(out, &own, sizeof(own));
 	}
@@ -264,7 +271,7 @@ int session_resume(struct session *s, const struct resume *acts, size_t n)
 	struct buf all = { 0 };
 	int r;
 
-	if (!has_threads(s))
+	if (!may_differ(s))
 		return target_resume(s->target, acts, n);
 	put_own(s, acts, n, &all);
 	/* One thread alone is resumed in a quicker way. */

@@ -4,6 +4,7 @@
 
 #include "agent/ax.h"
 #include "base/mem.h"
+#include "target/filter.h"
 #include "target/syscalls.h"
 #include "target/target.h"
 
@@ -293,5 +294,7 @@ void point_code_unref(struct point_code *c)
 	programs_free(c->cond, c->n_cond);
 	programs_free(c->command, c->n_command);
 	point_code_unref(c->asked_code);
+	point_code_unref(c->log);
+	filter_unref(c->filter);
 	free(c);
 }

@@ -17,6 +17,7 @@
 #include "base/ptid.h"
 
 struct ax_program;
+struct point_filter;
 struct syscall_set;
 struct target;
 
@@ -129,8 +130,12 @@ struct point_code {
 	size_t n_cond;
 	struct ax_program **command;
 	size_t n_command;
+	struct point_filter *filter; /* counted; NULL: none. See filter.h: what
+				      * meets the conditions has to pass it */
 	uint64_t n_false; /* times that no condition held, here */
 	bool persist; /* commands stay after the client has gone */
+	bool console; /* what commands print is for the client, not for the
+		       * server's output: of a logpoint */
 	/*
 	 * Each hit is told, whatever the conditions: the layer above looks at
 	 * it (target/traced.h). What a client has asked for is beneath.
@@ -138,6 +143,9 @@ struct point_code {
 	bool told;
 	bool asked;		       /* it has asked for this point */
 	struct point_code *asked_code; /* counted; NULL: it just stops */
+	/* Counted: a logpoint that is at the same place as what was asked for,
+	 * and comes before that. */
+	struct point_code *log;
 };
 
 struct point {

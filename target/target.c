@@ -10,6 +10,7 @@
 #include "agent/ax.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "target/filter.h"
 
 void target_init(struct target *t, const struct target_ops *ops)
 {
@@ -421,41 +422,76 @@ int target_hit_mem(void *user, uint64_t addr, void *buf, size_t len)
 	return target_read_all(h->t, h->th->proc, addr, buf, len);
 }
 
-static int hit_print(void *user, const char *text, size_t len)
+int target_hit_variable(void *user, unsigned number, int64_t *v)
 {
 	const struct target_hit *h = user;
 
-	if (h->t->print)
-		h->t->print(h->t->print_user, text, len);
+	if (number != AX_VARIABLE_THREAD)
+		return -ENOSYS;
+	*v = h->th->id.tid;
 	return 0;
+}
+
+struct hit {
+	struct target_hit at;
+	const struct point_code *code;
+};
+
+static int hit_print(void *user, const char *text, size_t len)
+{
+	const struct hit *h = user;
+	struct target *t = h->at.t;
+
+	if (t->print)
+		t->print(t->print_user, h->code->console, text, len);
+	return 0;
+}
+
+/* The client tests again whatever is reported: an expression that cannot be
+ * evaluated counts as true. */
+static bool conditions_hold(const struct point_code *c,
+			    const struct ax_env *env)
+{
+	bool hold = !c->n_cond;
+	int64_t v;
+
+	for (size_t i = 0; !hold && i < c->n_cond; i++)
+		hold = ax_eval(c->cond[i], env, &v) < 0 || v;
+	return hold;
+}
+
+static bool code_stops(struct target *t, struct thread *th,
+		       struct point_code *c)
+{
+	struct hit hit = { { t, th }, c };
+	const struct ax_env env = {
+		.reg = target_hit_reg,
+		.mem = target_hit_mem,
+		.getv = target_hit_variable,
+		.print = hit_print,
+		.user = &hit,
+	};
+	int64_t v;
+
+	if (!conditions_hold(c, &env) || !filter_stops(t, th, c->filter)) {
+		t->n_false++;
+		c->n_false++;
+		return false;
+	}
+	for (size_t i = 0; i < c->n_command; i++)
+		ax_eval(c->command[i], &env, &v);
+	return !c->n_command;
 }
 
 bool point_code_stops(struct target *t, struct thread *th,
 		      struct point_code *c)
 {
-	struct target_hit hit = { t, th };
-	struct ax_env env = {
-		.reg = target_hit_reg,
-		.mem = target_hit_mem,
-		.print = hit_print,
-		.user = &hit,
-	};
-	bool stop = !c || !c->n_cond;
-	int64_t v;
-
-	/* The client tests again whatever is reported: an expression that
-	 * cannot be evaluated counts as true. */
-	for (size_t i = 0; !stop && i < c->n_cond; i++)
-		stop = ax_eval(c->cond[i], &env, &v) < 0 || v;
-	if (!stop) {
-		t->n_false++;
-		c->n_false++;
-	}
-	if (!stop || !c || !c->n_command)
-		return stop;
-	for (size_t i = 0; i < c->n_command; i++)
-		ax_eval(c->command[i], &env, &v);
-	return false;
+	if (!c)
+		return true;
+	if (!c->log)
+		return code_stops(t, th, c);
+	code_stops(t, th, c->log);
+	return point_code_stops(t, th, c->asked_code);
 }
 
 bool target_point_hit(struct target *t, struct thread *th,

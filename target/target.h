@@ -423,8 +423,9 @@ struct target {
 				 signal is written, or NULL; borrowed */
 	sigset_t pass_signals;	  /* delivered without a stop */
 	sigset_t program_signals; /* delivered at detach */
-	void (*print)(void *user, const char *text, size_t len);
-	void *print_user; /* where a point's commands print */
+	/* Where a point's commands print; console: see struct point_code. */
+	void (*print)(void *user, bool console, const char *text, size_t len);
+	void *print_user;
 	/*
 	 * Threads may meet breakpoint instructions that are no points and not
 	 * the program's own: of code that the layer above has put there. Set
@@ -540,6 +541,8 @@ struct target_hit {
 
 int target_hit_reg(void *user, unsigned regno, uint64_t *v);
 int target_hit_mem(void *user, uint64_t addr, void *buf, size_t len);
+/* AX_VARIABLE_THREAD alone. */
+int target_hit_variable(void *user, unsigned number, int64_t *v);
 
 /*
  * A thread met the point: evaluates its conditions, runs its commands.

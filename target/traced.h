@@ -1,7 +1,8 @@
 /*
- * Breakpoints in memory that are there for two: a client that wants to hear of
- * its own, and a tracer that is told of each hit, whatever the client's
- * conditions, and decides itself. Each can come and go without the other.
+ * Breakpoints in memory that are there for several: a client that wants to hear
+ * of its own, a logpoint that prints each time, and a tracer that is told of
+ * each hit, whatever the client's conditions, and decides itself. Each can come
+ * and go without the others.
  */
 #ifndef TARGET_TRACED_H
 #define TARGET_TRACED_H
@@ -15,10 +16,21 @@ int traced_point_unask(struct target *t, struct process *p,
 		       enum point_kind kind, uint64_t addr, unsigned size);
 void traced_points_unask(struct target *t, struct process *p);
 
+/* The client's breakpoint of that kind, if it has one there, has that filter
+ * from now on; NULL: none. */
+void traced_point_filter(struct target *t, struct process *p,
+			 enum point_kind kind, uint64_t addr,
+			 struct point_filter *f);
+
 /* The tracer's. Both do nothing that was done already. */
 int traced_point_add(struct target *t, struct process *p, uint64_t addr);
 int traced_point_drop(struct target *t, struct process *p, uint64_t addr);
 void traced_points_drop(struct target *t, struct process *p);
+
+/* There is that logpoint at addr, whose console is set, and no other one; NULL:
+ * none is. */
+int log_point_set(struct target *t, struct process *p, uint64_t addr,
+		  struct point_code *log);
 
 /* Is there one of the tracer's; has the client one there? */
 bool point_is_traced(const struct process *p, uint64_t addr);

@@ -20,7 +20,8 @@ struct print {
 
 bool prints_fit(const struct point_code *code)
 {
-	if (code->told || !code->n_command || code->n_cond > 1 ||
+	if (code->told || code->log || code->filter || !code->n_command ||
+	    code->n_cond > 1 ||
 	    !conditions_fit(code))
 		return false;
 	for (size_t i = 0; i < code->n_command; i++) {
@@ -51,7 +52,8 @@ bool prints_at(const struct space *sp, uint64_t pc)
 /* --- text ----------------------------------------------------------------- */
 
 static void put(struct translator *tr, const struct ax_program *p,
-		const struct ax_insn *i, const struct collect_part *part)
+		const struct ax_insn *i, const struct collect_part *part,
+		bool console)
 {
 	static const struct ax_env nothing;
 	uint64_t args[AX_DEPTH_MAX] = { 0 };
@@ -62,13 +64,16 @@ static void put(struct translator *tr, const struct ax_program *p,
 		       args + (part->length ? part->length / 8 - 1 : 0),
 		       &nothing, AX_PRINT_MAX, &out) == 0 &&
 	    tr->t.print)
-		tr->t.print(tr->t.print_user, buf_str(&out), out.len);
+		tr->t.print(tr->t.print_user, console, buf_str(&out), out.len);
 	buf_fini(&out);
 }
 
 static void told(struct translator *tr, const struct collector *c,
 		 const struct collect_hit *hit)
 {
+	const struct print *pr = find(c->space, c->spec.pc);
+	bool console = pr && pr->code->console;
+
 	tr->stats.prints++;
 	for (unsigned i = 0; i < hit->n_parts; i++) {
 		const struct collect_part *part = &hit->parts[i];
@@ -77,7 +82,7 @@ static void told(struct translator *tr, const struct collector *c,
 		const struct collect_place *place = &c->places[part->addr];
 
 		if (!part->error)
-			put(tr, p, &p->insns[place->insn], part);
+			put(tr, p, &p->insns[place->insn], part, console);
 	}
 }
 

@@ -43,7 +43,10 @@ void stop_prepare(struct translator *tr, const struct thread *low,
 {
 	uint32_t id = (uint32_t)tr->lower->ops->inject->own_id(tr->lower, low);
 
+	uint64_t ours = (uint64_t)low->id.tid;
+
 	memcpy(window + WIN_THREAD, &id, sizeof(id));
+	memcpy(window + WIN_TID, &ours, sizeof(ours));
 }
 
 bool stop_passes_by(struct translator *tr, const struct thread *low, int signo,

@@ -3,12 +3,12 @@
 as with those that the server evaluates."""
 import time
 
+from moving import PLACES, choose, monitor, stats
 from rsp import (FALSE, OPTIONS, Program, Session, Skip, case, check, equal,
                  main, until)
 
 TIMES = 30000
 EACH = 10000
-PLACES = "server", "auto", "compiled"
 
 
 def cond(code):
@@ -21,25 +21,6 @@ SOMETIMES = cond("26000524%08x0824%08x1327" % (EACH, EACH - 1))
 
 def is_number(n):
     return cond("26000524%08x1327" % n)
-
-
-def monitor(s, text):
-    s.send("qRcmd," + text.encode().hex())
-    said = ""
-    while True:
-        reply = s.receive(10).decode("latin-1")
-        if reply[:1] != "O" or reply == "OK":
-            return reply, said
-        said += bytes.fromhex(reply[1:]).decode()
-
-
-def choose(s, place):
-    equal(monitor(s, "set conditions " + place)[0], "OK", "set conditions")
-
-
-def stats(s):
-    return dict(x.split("=") for x in s.packet("qTrace:stats").split(";")
-                if "=" in x)
 
 
 def moved(s):

@@ -5,8 +5,8 @@
  * it meets memory that cannot be read, divides by zero, or goes round for too
  * long. A thread's rax, rcx, rdx and flags are in its window meanwhile.
  *
- * Not compiled are expressions that print, have variables or floating point,
- * other registers than the general ones and rip, or are too long; nor those
+ * Not compiled are expressions that print, have floating point, variables but
+ * the thread's id, other registers than the general ones and rip, or are too long; nor those
  * that trace, but for what records them.
  */
 #ifndef TRANSLATE_X86_64_EXPRESSION_H
@@ -69,6 +69,9 @@ void expression_ends_here(struct expression *e);
 void expression_fails_here(struct expression *e);
 /* ... or at that offset of the region. */
 void expression_fails_at(struct expression *e, uint32_t at);
+
+/* Does instruction n jump back? */
+bool expression_goes_back(const struct ax_program *p, size_t n);
 
 /* The bytes of memory that instruction n traces, if that is known; 0: it traces
  * none, or it is not. */

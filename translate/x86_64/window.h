@@ -42,6 +42,7 @@ enum {
 	WIN_STEPS = 0xc8, /* that an expression may still repeat, 32 bits */
 	WIN_CHECK_BACK = 0xd0, /* of the routine: where it goes on ... */
 	WIN_CHECK_SIZE = 0xd8, /* ... and how long the access is, less 1 */
+	WIN_TID = 0xe0,	       /* the thread's id as we know it */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_VALUES = 0x400,    /* an expression's stack */
 	WIN_VALUES_MAX = 64,   /* ... words of it */
