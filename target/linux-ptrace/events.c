@@ -10,6 +10,13 @@
 #include "target/linux-ptrace/slot.h"
 #include "target/linux-ptrace/syscall.h"
 
+/* The layer above may have set its pc since it stopped. */
+static void take_registers(struct linux_target *lt, struct lwp *lwp)
+{
+	if (lwp->th && lwp->th->dirty)
+		target_regs_flush(&lt->t, lwp->th);
+}
+
 /*
  * A breakpoint hit may have become untrue while it was pending: the point
  * was taken out, the pc changed; or its conditions say that it is none.
@@ -23,6 +30,7 @@ static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
 		return syscall_still_wanted(lt, lwp);
 	if (lwp->pending.kind != STOP_SWBREAK)
 		return true;
+	take_registers(lt, lwp);
 	pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
 	if (!pt || !pt->inserted) {
 		lwp_clear_pending(lwp);
@@ -44,6 +52,7 @@ static bool hw_condition_holds(struct linux_target *lt, struct lwp *lwp)
 
 	if (lwp->pending.kind != STOP_HWBREAK)
 		return true;
+	take_registers(lt, lwp);
 	pt = point_find(lwp->proc, POINT_HW, lwp_pc(lwp), 1);
 	if (!pt || target_point_hit(&lt->t, lwp->th, pt))
 		return true;
