@@ -35,8 +35,11 @@ bool filter_counts(const struct point_filter *f)
 
 /* --- what is told elsewhere ----------------------------------------------- */
 
+/* The program can write there: it is never more than what was granted. */
 static int64_t used(const struct filter_grant *g, int64_t left)
 {
+	if (left > g->given)
+		left = g->given;
 	return g->given - (left > 0 ? left : 0);
 }
 

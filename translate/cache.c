@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/collects.h"
+#include "translate/counts.h"
 #include "translate/flows.h"
 #include "translate/gate.h"
 #include "translate/inject.h"
@@ -314,6 +315,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	list_init(&sp->collectors);
 	list_init(&sp->dropped);
 	list_init(&sp->prints);
+	list_init(&sp->counts);
 	space_remapped(sp);
 	space_lay_out(sp, tr->cache_size);
 	sp->slots = huge_alloc(SCRATCH_SIZE);
@@ -357,6 +359,7 @@ void space_free(struct space *sp)
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		region_free(sp->regions[i]);
 	trails_fini(sp);
+	counts_free(sp);
 	if (sp->tables) {
 		lifeline_end(space_life(sp));
 		munmap(sp->tables, TAB_SIZE + POOL_SIZE);

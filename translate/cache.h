@@ -60,6 +60,9 @@ struct mark {
 	uint16_t puts;	/* of those before the instruction, how many are done */
 };
 
+/* In puts: one more, if the sign flag is clear. */
+#define PUTS_UNLESS_SIGN 0x8000u
+
 struct stream {
 	struct x86_emit e;
 	uint32_t start;	    /* offset of its first byte in the region */
@@ -353,6 +356,8 @@ struct space {
 	int last_probe;	   /* the number of the newest */
 	struct map probed; /* pc + 1 of those */
 	struct list prints; /* prints.c */
+	struct list counts; /* counts.c */
+	unsigned n_counts;
 	struct watched *watched; /* watchpoints.h; as the code has them */
 	unsigned n_watched;
 	struct list collectors, dropped; /* collects.h */

@@ -18,7 +18,7 @@ static bool is_moved(const struct translator *tr, const struct point *pt)
 {
 	return tr->conditions != CONDITIONS_SERVER &&
 	       (pt->kind == POINT_SW || pt->kind == POINT_HW) && pt->code &&
-	       !pt->code->told && pt->code->n_cond && conditions_fit(pt->code);
+	       !pt->code->told && !pt->code->log && conditions_move(pt->code);
 }
 
 static bool is_worth_it(const struct translator *tr, const struct point *pt)
@@ -63,19 +63,28 @@ static bool has_many(const struct translator *tr, const struct process *p)
 	return false;
 }
 
-/* Threads that have printed where they are, and are yet to go on from there, do
- * not print once more: that is the one thing put there. */
+/* Does a thread there do what it is not to do once more? */
+static bool is_done_once(struct space *sp, uint64_t pc)
+{
+	const struct point *pt = conditions_at(sp, pc);
+
+	return prints_at(sp, pc) || (pt && conditions_count(sp, pt->code));
+}
+
+/* Threads that have printed or counted where they are, and are yet to go on
+ * from there, do not do that once more: it is the one thing put there. */
 static void go_behind(struct translator *tr, struct process *p)
 {
 	struct thread *th;
 	uint8_t *image;
 
 	list_each(th, &p->threads, node) {
-		if (!lower_thread(th)->passes || !follow_of(th))
+		if (!follow_of(th))
 			continue;
+		/* That has it shown where it is, out of a slot. */
 		image = follow_image(tr, lower_thread(th), false);
-		if (image &&
-		    prints_at(space_of(p), *image_reg(image, IMAGE_RIP)))
+		if (image && lower_thread(th)->passes &&
+		    is_done_once(space_of(p), *image_reg(image, IMAGE_RIP)))
 			follow_note_puts(follow_of(th), image, 1);
 	}
 }

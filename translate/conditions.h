@@ -31,4 +31,13 @@ void conditions_choose(struct target *t, enum condition_place place);
 /* Can all of them be compiled, in not too much code? */
 bool conditions_fit(const struct point_code *code);
 
+/*
+ * ... or anything that has to hold there, of the filter too (target/filter.h)?
+ * What cannot be is looked at by the server, when the rest holds.
+ */
+bool conditions_move(const struct point_code *code);
+
+/* Do threads count hits there themselves? That is something put. */
+bool conditions_count(struct space *sp, const struct point_code *code);
+
 #endif

@@ -10,6 +10,7 @@
 #include "translate/block.h"
 #include "translate/callback.h"
 #include "translate/collects.h"
+#include "translate/counts.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
 #include "translate/gate.h"
@@ -238,6 +239,8 @@ static bool trap_point(struct trap *t, struct stop *ev)
 		};
 		return true;
 	}
+	if (pt && pt->code && pt->code->filter)
+		counts_grant(sp, pt->code->filter);
 	start.puts = pt && image ? follow_puts(t->f, image) : 0;
 	b = pt ? follow_block_behind(t->tr, sp, &start) : NULL;
 	if (!b) {

@@ -306,7 +306,7 @@ static void write_entry(struct compiler *c, uint64_t pc)
 		callout_write(c, probes_met, c->sp);
 	if (collector_is_at(c->sp, pc))
 		collectors_write(c, pc);
-	if (!c->at_point && has_point(c, pc) && !prints_at(c->sp, pc) &&
+	if (has_point(c, pc) && !prints_at(c->sp, pc) &&
 	    conditions_at(c->sp, pc))
 		conditions_write(c, conditions_at(c->sp, pc)->code);
 	if (w->silent)

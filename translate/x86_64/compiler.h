@@ -91,7 +91,8 @@ void callout_write(struct compiler *c, callout_fn *fn, void *user);
 /* What is collected at pc, where a block begins. */
 void collectors_write(struct compiler *c, uint64_t pc);
 
-/* A breakpoint at the begin of a block: a thread stops if one of them holds. */
+/* A breakpoint at the begin of a block: a thread stops if one of them holds, and
+ * what is asked for beyond. */
 void conditions_write(struct compiler *c, const struct point_code *code);
 
 /* The instruction runs by itself, in the original code. */

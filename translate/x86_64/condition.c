@@ -2,6 +2,8 @@
 #include <stddef.h>
 
 #include "agent/program.h"
+#include "target/filter.h"
+#include "translate/counts.h"
 #include "translate/conditions.h"
 #include "translate/layer.h"
 #include "translate/x86_64/compiler.h"
@@ -108,18 +110,171 @@ bool conditions_fit(const struct point_code *code)
 	return all <= POINT_BYTES;
 }
 
-void conditions_write(struct compiler *c, const struct point_code *code)
+#define WHEN_MOST   64 /* of a filter */
+#define COUNT_BYTES 240u
+
+/* What is compiled of what has to hold. */
+struct plan {
+	bool any_of;   /* the conditions */
+	uint64_t when; /* a bit for each of the filter's */
+	bool whole;    /* nothing else has to hold, but for a count */
+};
+
+static struct plan plan_of(const struct point_code *code)
 {
+	const struct point_filter *f = code->filter;
+	struct plan plan = { .whole = !(f && f->thread) };
+	size_t all = 0, size;
+
+	for (size_t i = 0; i < code->n_cond; i++)
+		all += expression_size(code->cond[i]) + X86_INSN_MAX;
+	plan.any_of = code->n_cond && conditions_fit(code);
+	plan.whole &= plan.any_of || !code->n_cond;
+	if (!plan.any_of)
+		all = 0;
+	for (size_t i = 0; f && i < f->n_when; i++) {
+		size = expression_size(f->when[i]);
+		if (!size || i >= WHEN_MOST || all + size > POINT_BYTES) {
+			plan.whole = false;
+			continue;
+		}
+		plan.when |= UINT64_C(1) << i;
+		all += size;
+	}
+	plan.whole &= all + COUNT_BYTES <= POINT_BYTES;
+	return plan;
+}
+
+static bool may_count(const struct point_code *code, const struct plan *plan)
+{
+	return code->filter && plan->whole && filter_counts(code->filter);
+}
+
+bool conditions_move(const struct point_code *code)
+{
+	struct plan plan = plan_of(code);
+
+	return plan.any_of || plan.when || may_count(code, &plan);
+}
+
+static uint32_t count_word(struct space *sp, const struct point_code *code)
+{
+	struct plan plan = plan_of(code);
+
+	return may_count(code, &plan) ? counts_word(sp, code->filter) : 0;
+}
+
+bool conditions_count(struct space *sp, const struct point_code *code)
+{
+	return count_word(sp, code);
+}
+
+/* Displacements of jumps that lead to where nobody stops, with rcx spilled. */
+struct ways_out {
+	uint32_t at[WHEN_MOST + 1];
+	unsigned n;
+};
+
+static uint32_t jump_on(struct writer *w)
+{
+	w_mark(w, 0, 0);
+	w_code(w, "\xe9");
+	w_num(w, 0, 4);
+	return stream_at(w->s);
+}
+
+/* Goes on here if one of them holds. */
+static void write_any_of(struct writer *w, const struct point_code *code,
+			 struct ways_out *out)
+{
+	uint32_t holds[POINT_BYTES / X86_INSN_MAX], jump = 0;
+
+	for (size_t i = 0; i < code->n_cond; i++) {
+		if (i)
+			expression_lands(w, jump);
+		jump = expression_write(w, code->cond[i]);
+		if (i + 1 < code->n_cond)
+			holds[i] = jump_on(w);
+	}
+	out->at[out->n++] = jump;
+	for (size_t i = 0; i + 1 < code->n_cond; i++)
+		w_patch(w, holds[i], stream_at(w->s));
+}
+
+/* The way of one that finds nothing granted: to the stub. */
+static void write_used_up(const struct writer *w, uint32_t from, uint32_t stub)
+{
+	struct writer cold = w_cold(w);
+
+	w_patch(&cold, from, stream_at(cold.s));
+	expression_restore(&cold);
+	w_mark(&cold, SAVED, 0);
+	w_fill(&cold, RCX, WIN_RCX);
+	w_mark(&cold, 0, 0);
+	w_jmp_at(&cold, stub);
+}
+
+/*
+ *	lock decq %gs:word
+ *	js	used up
+ * and out with rcx spilled. Before the js a thread has counted if the flag says
+ * so.
+ */
+static void write_count(struct compiler *c, uint32_t word, uint32_t stub)
+{
+	struct writer *w = &c->w, before;
+	uint32_t used_up;
+
+	expression_save(w);
+	OP(w, "\xf0\x65\x48\xff\x0c\x25");
+	w_num(w, word, 4);
+	before = *w;
+	w->puts |= PUTS_UNLESS_SIGN;
+	OP(w, "\x0f\x88");
+	w_num(w, 0, 4);
+	used_up = stream_at(w->s);
+	put_end(c);
+	write_used_up(&before, used_up, stub);
+	expression_restore(w);
+}
+
+static void write_all_of(struct compiler *c, const struct point_code *code,
+			 uint32_t word)
+{
+	struct plan plan = plan_of(code);
 	struct writer *w = &c->w;
 	struct stub stub = { .pc = w->pc, .kind = STUB_POINT };
 	uint32_t at = w_stub(w, &stub);
+	struct ways_out out = { .n = 0 };
 
-	for (size_t i = 0; i < code->n_cond; i++) {
-		uint32_t jump = expression_write(w, code->cond[i]);
-
+	if (plan.any_of)
+		write_any_of(w, code, &out);
+	for (size_t i = 0; i < WHEN_MOST; i++) {
+		if (plan.when >> i & 1)
+			out.at[out.n++] =
+				expression_write(w, code->filter->when[i]);
+	}
+	if (word) {
+		write_count(c, word, at);
+	} else {
 		w_mark(w, 0, 0);
 		w_jmp_at(w, at);
-		expression_lands(w, jump);
-		c->sp->tr->stats.conditions++;
 	}
+	for (unsigned i = 0; i < out.n; i++)
+		w_patch(w, out.at[i], stream_at(w->s));
+	w_mark(w, SAVED, 0);
+	w_fill(w, RCX, WIN_RCX);
+	c->sp->tr->stats.conditions += out.n + (word != 0);
+}
+
+void conditions_write(struct compiler *c, const struct point_code *code)
+{
+	uint32_t word = count_word(c->sp, code);
+
+	if (word && !put_begin(c))
+		return;
+	if (!c->at_point)
+		write_all_of(c, code, word);
+	else if (word)
+		put_end(c);
 }

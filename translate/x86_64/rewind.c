@@ -14,6 +14,7 @@
 #include "translate/x86_64/window.h"
 
 #define FLAG_OVERFLOW 0x800u
+#define FLAG_SIGN     0x80u
 
 uint64_t *image_gpr(uint8_t *image, unsigned n)
 {
@@ -192,7 +193,16 @@ uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc)
 	return insn_next(&i);
 }
 
-unsigned rewind_puts(const struct space *sp, uint64_t cpc)
+static unsigned mark_puts(const struct mark *m, uint8_t *image)
+{
+	unsigned puts = m->puts & ~PUTS_UNLESS_SIGN;
+
+	if (m->puts & PUTS_UNLESS_SIGN && !(*image_flags(image) & FLAG_SIGN))
+		puts++;
+	return puts;
+}
+
+unsigned rewind_puts(const struct space *sp, uint64_t cpc, uint8_t *image)
 {
 	const unsigned elsewhere = REWIND_TARGET | REWIND_RETURN;
 	const struct trail *tl = trails_at(sp->trails, cpc);
@@ -202,7 +212,7 @@ unsigned rewind_puts(const struct space *sp, uint64_t cpc)
 
 	if (stub)
 		return stub->rewind & elsewhere ? 0 : stub->puts;
-	return m && !(m->rewind & elsewhere) ? m->puts : 0;
+	return m && !(m->rewind & elsewhere) ? mark_puts(m, image) : 0;
 }
 
 /* --- operands ------------------------------------------------------------ */

@@ -62,7 +62,8 @@ enum {
  * table_home() and probed linearly; a first word of 0 is a free one. Then
  * there is a struct lifeline: stubs look whether the server lives. What is
  * watched is at last (check.c): a byte for each eight that may be, by bits 3 to
- * 18 of their address, if they are written to, or read; and their ranges.
+ * 18 of their address, if they are written to, or read; and their ranges. Then
+ * what counts.h has.
  */
 enum {
 	TAB_SYSCALLS = WIN_PAGE,
@@ -75,7 +76,8 @@ enum {
 	TAB_WRITTEN = TAB_LIFE + 0x1000,
 	TAB_READ = TAB_WRITTEN + 0x10000,
 	TAB_RANGES = TAB_READ + 0x10000,
-	TAB_END = TAB_RANGES + 0x1000,
+	TAB_COUNTS = TAB_RANGES + 0x1000,
+	TAB_END = TAB_COUNTS + 0x1000,
 };
 
 #define TAB_SIZE     (TAB_END - WIN_PAGE)
