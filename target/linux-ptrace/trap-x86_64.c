@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <sys/ptrace.h>
 
+#include "arch/x86_64/decode.h"
 #include "target/linux-ptrace/lwp.h"
 
 #define FLAG_TRAP 0x100u
@@ -32,6 +33,49 @@ void step_note(struct lwp *lwp)
 	lwp->step_traps = regs && regs->eflags & FLAG_TRAP;
 }
 
+static bool makes_call(const struct x86_instr *in)
+{
+	return in->kind == X86_SYSCALL || in->kind == X86_SYSENTER ||
+	       in->kind == X86_INT80;
+}
+
+/* popf, iret and rt_sigreturn(2), which leaves no number of a call: what they
+ * leave of the flag is the program's. */
+static bool loads_flags(struct linux_target *lt, struct lwp *lwp)
+{
+	uint8_t code[X86_INSN_MAX];
+	struct x86_instr in;
+	ssize_t n = linux_read_mem(&lt->t, lwp->proc, lwp->step_pc, code,
+				   sizeof(code));
+
+	if (n <= 0 ||
+	    x86_decode(code, (size_t)n,
+		       lwp_is_32bit(lwp) ? X86_MODE_32 : X86_MODE_64, &in) < 0)
+		return true;
+	return in.kind == X86_IRET ||
+	       (makes_call(&in) && (int64_t)lwp->regs.orig_rax < 0) ||
+	       (in.map == X86_MAP_MAIN && in.opcode == 0x9d);
+}
+
+static void take_flag(struct lwp *lwp, struct user_regs_struct *regs)
+{
+	regs->eflags &= ~(unsigned long long)FLAG_TRAP;
+	ptrace(PTRACE_POKEUSER, lwp->tid, offsetof(struct user, regs.eflags),
+	       regs->eflags);
+}
+
+/*
+ * Once it has stepped popf the kernel takes the flag of the steps that follow
+ * for the program's (enable_single_step() in its step.c finds its own of the
+ * step before), and leaves it there when the program runs on.
+ */
+static void take_lost_flag(struct linux_target *lt, struct lwp *lwp,
+			   struct user_regs_struct *regs)
+{
+	if (regs->eflags & FLAG_TRAP && !loads_flags(lt, lwp))
+		take_flag(lwp, regs);
+}
+
 /*
  * pushf pushes the flag that makes the processor step, too; the kernel hides
  * it from PTRACE_GETREGS only. Pushes are told by what they do to the stack
@@ -39,12 +83,13 @@ void step_note(struct lwp *lwp)
  */
 void step_hide(struct linux_target *lt, struct lwp *lwp)
 {
-	const struct user_regs_struct *regs = lwp_regs(lwp);
+	struct user_regs_struct *regs = lwp_regs(lwp);
 	uint64_t len, pushed;
 	uint8_t code[3], flags;
 
 	if (!regs || !lwp->step_pc || lwp->step_traps)
 		return;
+	take_lost_flag(lt, lwp, regs);
 	len = regs->rip - lwp->step_pc;
 	pushed = lwp->step_sp - regs->rsp;
 	if (!len || len > sizeof(code) ||
@@ -64,8 +109,7 @@ bool step_entered(struct lwp *lwp)
 {
 	const struct user_regs_struct *regs = lwp_regs(lwp);
 
-	return regs &&
-	       (regs->rip != lwp->step_pc || regs->rsp != lwp->step_sp);
+	return regs && (regs->rip != lwp->step_pc || regs->rsp != lwp->step_sp);
 }
 
 void step_undo(struct lwp *lwp)
@@ -75,7 +119,5 @@ void step_undo(struct lwp *lwp)
 	if (!regs || lwp->step_traps || regs->rip != lwp->step_pc ||
 	    !(regs->eflags & FLAG_TRAP))
 		return;
-	regs->eflags &= ~(unsigned long long)FLAG_TRAP;
-	ptrace(PTRACE_POKEUSER, lwp->tid, offsetof(struct user, regs.eflags),
-	       regs->eflags);
+	take_flag(lwp, regs);
 }

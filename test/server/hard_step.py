@@ -72,6 +72,19 @@ def step_over_popf():
     both(one)
 
 
+@case(peer="gdbserver leaves the program its trap flag")
+def steps_behind_popf():
+    def one(name):
+        with Session(name, "popf") as s:
+            s.run_to("at_popf")
+            stepped_to(s, "past_popf")
+            for _ in range(3):
+                s.step()
+                check(not s.reg("eflags") & TF, "TF is shown")
+            ends_well(s)
+    both(one)
+
+
 @case(peer="gdbserver shows the program its trap flag")
 def popf_and_pushf_under_false_condition():
     def one(name):
