@@ -2,7 +2,8 @@
  * The relocator, with the processor as the oracle: an instruction is executed
  * where it stands and then in its slot, from the same registers, flags and
  * memory, and must leave the same. The slot is also stepped through: every
- * stop must be a point, and what the point says must be true.
+ * stop must be a point, and what the point says must be true. So is the slot
+ * that ends in breakpoints, where there is one (arch/x86_64/step.h).
  *
  * Built with -m32 the program tests 32-bit mode. Exits 0 when all is well.
  */
@@ -11,10 +12,12 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "arch/x86_64/relocate.h"
+#include "arch/x86_64/step.h"
 #include "base/hex.h"
 #include "base/mem.h"
 #include "test/x86-rig.h"
+
+static unsigned n_stepped;
 
 /* Words that look like pointers to code or data, small and wild numbers. */
 static uint64_t random_word(void)
@@ -145,6 +148,53 @@ static bool steps_hold(const struct x86_slot *s, const struct state *from,
 	return true;
 }
 
+/* The breakpoint that ends it stands for the one that the original meets, or
+ * for the fault where a branch leads to nothing. */
+static bool ends_as(struct state *native, struct state *end,
+		    const struct x86_slot *s, const struct x86_instr *in)
+{
+	uintptr_t offset = end->regs[REG_PC] - (uintptr_t)rig.slot;
+	const struct x86_point *p = x86_slot_point(s, offset);
+
+	if (!p)
+		return false;
+	end->regs[REG_PC] = p->pc;
+	if (p->state != X86_POINT_STEPPED)
+		return same(native, end, in);
+	if (native->signo == SIGTRAP) {
+		end->regs[REG_PC]++;
+	} else {
+		end->signo = native->signo;
+		end->addr = native->addr;
+	}
+	return same(native, end, in);
+}
+
+/* From the same state as native came from. */
+static bool try_step(const uint8_t *code, unsigned len, const uint8_t *pc,
+		     uint8_t *page, struct state *from, struct state *native)
+{
+	static struct state end;
+	struct x86_instr in;
+	struct x86_slot slot;
+	int r;
+
+	if (MODE != X86_MODE_64)
+		return true;
+	r = x86_step_slot(code, len, (uintptr_t)pc, (uintptr_t)rig.slot, &slot);
+	if (r == -ERANGE || r == -ENOEXEC)
+		return true;
+	if (r != (int)len)
+		return fails("no slot for a step", code, len);
+	x86_decode(code, len, MODE, &in);
+	memcpy(page, slot.code, slot.len);
+	run(from, &end, rig.slot, false);
+	if (!ends_as(native, &end, &slot, &in))
+		return fails("another effect in a step's slot", code, len);
+	n_stepped++;
+	return true;
+}
+
 /*
  * The instruction at code, executed in place (the byte behind it and all that
  * branches reach is int3), in its slot, and in its slot by steps.
@@ -152,7 +202,7 @@ static bool steps_hold(const struct x86_slot *s, const struct state *from,
 static bool try_one(const uint8_t *code, unsigned len, bool far)
 {
 	static struct state from, native, moved, stepped;
-	uint8_t *pc = rig.arena + CODE_AT + PAGE / 2;
+	uint8_t *pc = rig.arena + CODE_AT + PAGE / 2, *page;
 	unsigned at = rnd() % (PAGE - X86_SLOT_MAX);
 	struct x86_instr in;
 	struct x86_slot slot;
@@ -170,7 +220,10 @@ static bool try_one(const uint8_t *code, unsigned len, bool far)
 		return fails("not relocated", code, len);
 	random_state(&from);
 	run(&from, &native, pc, false);
-	memcpy((far ? rig.far_page : rig.near_page) + at, slot.code, slot.len);
+	page = (far ? rig.far_page : rig.near_page) + at;
+	if (!try_step(code, len, pc, page, &from, &native))
+		return false;
+	memcpy(page, slot.code, slot.len);
 	run(&from, &moved, rig.slot, false);
 	if (!shown(&slot, &moved) || !same(&native, &moved, &in))
 		return fails("another effect in its slot", code, len);
@@ -372,5 +425,7 @@ int main(void)
 	good &= try_conditions();
 	good &= try_syscall();
 	good &= try_random();
+	if (MODE == X86_MODE_64 && n_stepped < 5000)
+		good = fails("too few were stepped", NULL, 0);
 	return !good;
 }

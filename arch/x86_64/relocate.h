@@ -38,6 +38,10 @@ enum x86_point_state {
 	 * One step does it too, unless the kernel is to restart the call.
 	 */
 	X86_POINT_SYSCALLED,
+
+	/* Right after a breakpoint that ends a step (arch/x86_64/step.h):
+	 * otherwise clean. */
+	X86_POINT_STEPPED,
 };
 
 struct x86_point {

@@ -45,12 +45,13 @@ void affinity_stopped(struct linux_target *lt, pid_t tid)
 	struct lwp *lwp;
 	int core;
 
-	if (++a->stops < OFTEN_STOPS || a->refused)
+	if (++a->stops < OFTEN_STOPS)
 		return;
 	now = clock_coarse_ms();
 	a->since_ms = now;
 	a->stops = 0;
-	if (now - since > OFTEN_MS)
+	a->often = now - since <= OFTEN_MS;
+	if (!a->often || a->refused)
 		return;
 	lwp = lwp_find(lt, tid);
 	core = lwp && lwp->th ? linux_thread_core(&lt->t, lwp->th) : -1;

@@ -26,6 +26,7 @@ struct affinity {
 	unsigned stops;	   /* since since_ms */
 	int64_t since_ms;
 	bool refused;	   /* the kernel does not let us */
+	bool often;	   /* stops come more often than a person makes them */
 };
 
 void affinity_init(struct affinity *a);

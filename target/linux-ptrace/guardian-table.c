@@ -72,6 +72,18 @@ void guardian_point(struct guardian *g, pid_t pid, uint64_t addr,
 	entry_publish(e, GUARD_POINT);
 }
 
+void guardian_points_gone(struct guardian *g, pid_t pid, uint64_t lo,
+			  uint64_t hi)
+{
+	for (uint32_t i = 0; g && i < g->used; i++) {
+		struct guard *e = &g->table[i];
+
+		if (e->kind == GUARD_POINT && e->pid == pid &&
+		    e->addr >= lo && e->addr < hi)
+			entry_drop(g, e);
+	}
+}
+
 void guardian_debug(struct guardian *g, pid_t pid)
 {
 	struct guard *e = entry_new(g, pid, 0);

@@ -47,6 +47,13 @@ static bool is_behind_trap(const struct guardian *g, pid_t pid, pid_t tid,
 		is_inside_insn(tid, regs));
 }
 
+static bool is_step_end(const struct guardian *g, pid_t pid, uint64_t pc)
+{
+	const struct guard *e = guard_find(g, GUARD_POINT, pid, pc);
+
+	return e && e->point.state == X86_POINT_STEPPED;
+}
+
 /* A SIGTRAP that only a tracer could have had: of a breakpoint of ours, a
  * step or a debug register. The thread is put before the breakpoint. */
 static bool is_our_trap(const struct guardian *g, pid_t pid, pid_t tid,
@@ -58,8 +65,11 @@ static bool is_our_trap(const struct guardian *g, pid_t pid, pid_t tid,
 		return false;
 	if (si.si_code == TRAP_TRACE || si.si_code == TRAP_HWBKPT)
 		return true;
-	if (si.si_code != SI_KERNEL ||
-	    !guard_find(g, GUARD_TRAP, pid, regs->rip - 1))
+	if (si.si_code != SI_KERNEL)
+		return false;
+	if (is_step_end(g, pid, regs->rip))
+		return true;
+	if (!guard_find(g, GUARD_TRAP, pid, regs->rip - 1))
 		return false;
 	regs->rip--;
 	return true;

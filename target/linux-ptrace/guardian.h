@@ -149,6 +149,9 @@ void guardian_trap_gone(struct guardian *g, uint8_t *original);
 /* A boundary of a slot that threads may be stopped at. */
 void guardian_point(struct guardian *g, pid_t pid, uint64_t addr,
 		    const struct guard_point *at);
+/* All of those from lo up to hi are none any more. */
+void guardian_points_gone(struct guardian *g, pid_t pid, uint64_t lo,
+			  uint64_t hi);
 /* Debug registers of the process's threads are about to be set. */
 void guardian_debug(struct guardian *g, pid_t pid);
 

@@ -199,7 +199,7 @@ void lwp_set_moving(struct linux_target *lt, struct lwp *lwp)
 		return;
 	lwp->stopped = lwp->harmless = false;
 	lwp->seen_stopped = false;
-	lt->n_acts += !lwp->stepped;
+	lt->n_acts += !lwp->stepped && !lwp->in_slot;
 	lt->n_moving++;
 	list_drop(&lwp->node);
 	list_add(&lt->moving, &lwp->node);

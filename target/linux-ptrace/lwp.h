@@ -94,10 +94,13 @@ struct lwp {
 	struct stop pending; /* kind NONE: none */
 	uint64_t lifted; /* address + 1 of a breakpoint taken out: idle.c */
 
-	bool in_slot; /* being stepped through a slot (slot.c) */
+	bool in_slot; /* making a step in a slot (slot.h, step.h) */
 	/* Counted: of the point where it left one, with the instruction yet to
 	 * be executed. Its commands have been run; NULL: none. */
 	struct point_code *seen;
+
+	uint64_t rseq;	  /* its area for rseq(2), or 0: step.h */
+	uint64_t rseq_at; /* linux_target.n_acts when that was asked; or 0 */
 
 	uint64_t step_pc, step_sp; /* before the last step; pc 0: unknown */
 	bool step_traps;	   /* the program steps itself */

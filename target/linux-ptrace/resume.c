@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
+#include "target/linux-ptrace/step.h"
 #include "target/linux-ptrace/syscall.h"
 
 /*
@@ -153,8 +154,13 @@ void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
 	if (!lwp->stopped || lwp->dead || lwp->pending.kind != STOP_NONE)
 		return;
 	pt = point_to_pass(lt, lwp);
-	if (pt)
+	if (pt) {
 		slot_step_over(lt, lwp, pt);
+		return;
+	}
+	flush_registers(lt, lwp);
+	if (step_by_slot(lt, lwp))
+		lwp_run(lt, lwp, false);
 	else
 		lwp_run(lt, lwp, lwp->in_slot || lwp->kind != RESUME_CONT);
 }

@@ -1,4 +1,4 @@
-#include "target/linux-ptrace/slot.h"
+#include "target/linux-ptrace/slot-private.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -9,39 +9,15 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
-#include "arch/x86_64/relocate.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "target/linux-ptrace/inject.h"
 
-#define REGION_SIZE 0x10000u
-#define SLOT_SIZE X86_SLOT_MAX
-#define SLOTS_IN_REGION (REGION_SIZE / SLOT_SIZE)
 #define REACH 0x7ff00000u /* of a 32-bit displacement, with room to spare */
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
-
-struct slot {
-	uint64_t at;			/* in the process */
-	uint8_t original[X86_INSN_MAX]; /* the bytes it was made from */
-	struct x86_slot code;
-};
-
-struct region {
-	uint64_t base;
-	unsigned used;
-	struct slot slots[SLOTS_IN_REGION];
-};
-
-struct slots {
-	unsigned refs;
-	bool refused;	 /* nothing can be injected here */
-	struct map by_pc; /* original pc + 1 -> struct slot, borrowed */
-	struct region **regions;
-	size_t n_regions;
-};
 
 /* --- regions ------------------------------------------------------------- */
 
@@ -94,8 +70,8 @@ static long call_nr(const struct lwp *lwp, const struct call_number *nr)
 	return lwp->proc->arch->word == 8 ? nr->n64 : nr->n32;
 }
 
-static struct region *region_add(struct linux_target *lt, struct lwp *lwp,
-				 struct slots *s, uint64_t pc)
+struct region *slot_region_add(struct linux_target *lt, struct lwp *lwp,
+			       struct slots *s, uint64_t pc)
 {
 	uint64_t base = find_gap(lwp->proc->pid, pc);
 	const uint64_t args[6] = {
@@ -124,15 +100,21 @@ static struct region *region_add(struct linux_target *lt, struct lwp *lwp,
 	return r;
 }
 
+bool slot_reaches(const struct region *r, uint64_t pc)
+{
+	return distance(r->base, pc) < REACH;
+}
+
 static struct region *region_for(struct linux_target *lt, struct lwp *lwp,
 				 struct slots *s, uint64_t pc)
 {
 	for (size_t i = 0; i < s->n_regions; i++) {
-		if (s->regions[i]->used < SLOTS_IN_REGION &&
-		    distance(s->regions[i]->base, pc) < REACH)
+		if (!s->regions[i]->steps &&
+		    s->regions[i]->used < SLOTS_IN_REGION &&
+		    slot_reaches(s->regions[i], pc))
 			return s->regions[i];
 	}
-	return s->refused ? NULL : region_add(lt, lwp, s, pc);
+	return s->refused ? NULL : slot_region_add(lt, lwp, s, pc);
 }
 
 static struct slot *slot_at(const struct slots *s, uint64_t pc)
@@ -174,6 +156,17 @@ static void slot_guard(struct linux_target *lt, struct process *p,
 	}
 }
 
+bool slot_write(struct linux_target *lt, struct process *p,
+		const struct slot *slot)
+{
+	const struct x86_slot *c = &slot->code;
+
+	if (linux_write_mem(&lt->t, p, slot->at, c->code, c->len) != c->len)
+		return false;
+	slot_guard(lt, p, slot);
+	return true;
+}
+
 static struct slot *slot_make(struct linux_target *lt, struct lwp *lwp,
 			      uint64_t pc, const uint8_t *code, size_t len)
 {
@@ -189,21 +182,21 @@ static struct slot *slot_make(struct linux_target *lt, struct lwp *lwp,
 	slot = &r->slots[r->used];
 	slot->at = r->base + r->used * SLOT_SIZE;
 	n = x86_relocate(code, len, mode, pc, slot->at, &slot->code);
-	if (n < 0 || linux_write_mem(&lt->t, lwp->proc, slot->at,
-				     slot->code.code, slot->code.len) !=
-			     slot->code.len)
+	if (n < 0 || !slot_write(lt, lwp->proc, slot))
 		return NULL;
-	slot_guard(lt, lwp->proc, slot);
-	memset(slot->original, 0, sizeof(slot->original));
-	memcpy(slot->original, code, (size_t)n);
+	slot_note_original(slot, code, (size_t)n);
 	r->used++;
 	map_set(&s->by_pc, pc + 1, slot);
 	return slot;
 }
 
-/* The program may have changed the instruction since the slot was made. */
-static bool slot_is_current(const struct slot *slot, const uint8_t *code,
-			    size_t len)
+void slot_note_original(struct slot *slot, const uint8_t *code, size_t len)
+{
+	memset(slot->original, 0, sizeof(slot->original));
+	memcpy(slot->original, code, len);
+}
+
+bool slot_is_current(const struct slot *slot, const uint8_t *code, size_t len)
 {
 	size_t n = 0;
 
@@ -218,7 +211,7 @@ static bool slot_is_current(const struct slot *slot, const uint8_t *code,
 
 /* Made when first asked for. Regions belong to a memory: that of a vfork child
  * is its parent's, which takes them out again. */
-static struct slots *slots_of(struct linux_target *lt, struct process *p)
+struct slots *slots_of(struct linux_target *lt, struct process *p)
 {
 	struct inferior *inf = inferior_of(p);
 	struct process *owner = memory_owner(lt, p);
@@ -330,20 +323,21 @@ static void leave_by(struct lwp *lwp, const struct x86_point *at)
 	}
 }
 
-static const struct x86_point *point_of(struct lwp *lwp)
+const struct x86_point *slot_point(struct lwp *lwp)
 {
-	struct user_regs_struct *regs = lwp_regs(lwp);
+	const struct slots *s = inferior_of(lwp->proc)->slots;
+	struct user_regs_struct *regs = s ? lwp_regs(lwp) : NULL;
 	struct slot *slot;
 
 	if (!regs)
 		return NULL;
-	slot = slot_at(inferior_of(lwp->proc)->slots, regs->rip);
+	slot = slot_at(s, regs->rip);
 	return slot ? x86_slot_point(&slot->code, regs->rip - slot->at) : NULL;
 }
 
 bool slot_step_done(struct linux_target *lt, struct lwp *lwp)
 {
-	const struct x86_point *at = point_of(lwp);
+	const struct x86_point *at = slot_point(lwp);
 
 	if (at && at->state == X86_POINT_INSIDE) {
 		lwp_run(lt, lwp, true);
@@ -373,7 +367,7 @@ static void mend_siginfo(struct lwp *lwp, uint64_t from, uint64_t to)
 
 void slot_leave(struct lwp *lwp)
 {
-	const struct x86_point *at = point_of(lwp);
+	const struct x86_point *at = slot_point(lwp);
 	const struct point *pt;
 
 	if (!at)
@@ -381,6 +375,9 @@ void slot_leave(struct lwp *lwp)
 	mend_siginfo(lwp, lwp->regs.rip, at->pc);
 	leave_by(lwp, at);
 	lwp->in_slot = false;
+	/* Behind the instruction: a breakpoint there was not met yet. */
+	if (at->offset && at->state != X86_POINT_INSIDE)
+		return;
 	pt = point_find(lwp->proc, POINT_SW, lwp->regs.rip, 0);
 	lwp_see(lwp, pt ? pt->code : NULL);
 }
@@ -466,5 +463,6 @@ void slots_free(struct slots *s)
 		free(s->regions[i]);
 	free(s->regions);
 	map_fini(&s->by_pc);
+	map_fini(&s->by_step);
 	free(s);
 }

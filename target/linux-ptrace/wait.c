@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/slot.h"
+#include "target/linux-ptrace/step.h"
 #include "target/linux-ptrace/syscall.h"
 
 /* --- stops --------------------------------------------------------------- */
@@ -227,6 +228,10 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 
 	if (ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0)
 		return;
+	if (si.si_code == SI_KERNEL && step_has_ended(lwp)) {
+		take_step(lt, lwp, hold);
+		return;
+	}
 	lt->n_acts += si.si_code != TRAP_TRACE;
 	switch (si.si_code) {
 	case SI_KERNEL:

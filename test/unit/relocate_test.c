@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "arch/x86_64/relocate.h"
+#include "arch/x86_64/step.h"
 #include "base/hex.h"
 #include "base/mem.h"
 
@@ -53,6 +53,62 @@ static void test_refusals(void **state)
 	expect_error("678b0500000000", X86_MODE_64, 0x7fff80500000, 7);
 	expect_error("ff1500000000", X86_MODE_64, 0x80500000, -ERANGE);
 	expect_error("ffd0", X86_MODE_64, 0x7fff80500000, 2);
+}
+
+static void expect_step(const char *hex, int want)
+{
+	uint8_t code[X86_INSN_MAX];
+	struct x86_slot out;
+	unsigned len = row_bytes(hex, code);
+	int got = x86_step_slot(code, len, 0x400000, 0x500000, &out);
+
+	if (got != want)
+		fail_msg("%s: %d, not %d", hex, got, want);
+}
+
+/* What a step of the processor's does otherwise, or shows. */
+static void test_steps_refused(void **state)
+{
+	static const char *const rows[] = {
+		"f3a4", "f348ab", "f2ae",	"8ed0",	  "0fb200", "9c",
+		"9d",	"d9e8",	  "dd00",	"0f05",	  "cd80",   "cc",
+		"cd03", "f1",	  "c3",		"ffd0",	  "ff20",   "f4",
+		"0f0b", "cf",	  "e800000000", "c6f800",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		expect_step(rows[i], -ENOEXEC);
+	expect_step("a4", 1);
+	expect_step("c60000", 3);
+	expect_step("0f04", -EINVAL);
+	expect_step("488b05", -ENODATA);
+}
+
+static void expect_end(const char *hex, unsigned offset, uint64_t pc)
+{
+	uint8_t code[X86_INSN_MAX];
+	struct x86_slot s;
+	const struct x86_point *p;
+
+	x86_step_slot(code, row_bytes(hex, code), 0x400000, 0x500000, &s);
+	assert_int_equal(s.code[offset], 0xcc);
+	p = x86_slot_point(&s, offset);
+	assert_true(p && p->state == X86_POINT_CLEAN && p->pc == pc);
+	p = x86_slot_point(&s, offset + 1);
+	assert_true(p && p->state == X86_POINT_STEPPED && p->pc == pc);
+	p = x86_slot_point(&s, 0);
+	assert_true(p && p->state == X86_POINT_CLEAN && p->pc == 0x400000);
+}
+
+static void test_steps_end(void **state)
+{
+	(void)state;
+	expect_end("01c8", 2, 0x400002);
+	expect_end("eb10", 1, 0x400012);
+	expect_end("7410", 2, 0x400002);
+	expect_end("7410", 7, 0x400012);
+	expect_end("e2f0", 7, 0x3ffff2);
 }
 
 /*
@@ -153,6 +209,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_steps_refused),
+		cmocka_unit_test(test_steps_end),
 		cmocka_unit_test(test_refusals),
 	};
 

@@ -1,0 +1,77 @@
+/*
+ * manysteps: a loop over instructions of all kinds that a step treats in a way
+ * of its own. Same registers at each of them in each run; no libc, text that
+ * can be written.
+ */
+	.globl	_start
+_start:
+	mov	$40, %ebx
+	lea	_start(%rip), %r12
+turn:
+	mov	%bl, patched + 1(%rip)	/* an instruction to come */
+	add	%rbx, %rax
+	imul	$77, %rax, %rdx
+	adc	%rdx, word(%rip)
+	mov	word(%rip), %rcx
+	push	%rcx
+	push	$-5
+	pop	%rsi
+	pop	%rdi
+	test	$1, %bl
+	jz	even
+	sub	$3, %rdi
+	jmp	odd
+even:
+	bswap	%rdi
+odd:
+	call	function
+	lea	function(%rip), %r8
+	call	*%r8
+	lea	after(%rip), %r9
+	jmp	*%r9
+	ud2
+after:
+patched:
+	mov	$0, %al
+	mov	$3, %ecx
+again:
+	inc	%r10
+	loop	again
+	jrcxz	empty
+	ud2
+empty:
+	lea	from(%rip), %rsi
+	lea	to(%rip), %rdi
+	mov	$5, %ecx
+	rep movsb
+	lodsb
+	pushf
+	orq	$1, (%rsp)
+	popf
+	setc	%r11b
+	movq	%rax, %xmm1
+	paddq	%xmm1, %xmm2
+	fld1
+	fstp	%st(0)
+	fnstenv	state(%rip)
+	mov	state + 12(%rip), %r13d	/* where the last of the x87 was */
+	mov	$24, %eax		/* sched_yield */
+	syscall
+	lock cmpxchg %rbx, word(%rip)
+	cmovne	%rbx, %r14
+	.nops	9
+	dec	%ebx
+	jnz	turn
+	mov	$60, %eax
+	mov	$7, %edi
+	syscall
+
+function:
+	xchg	%rax, %r15
+	ret	$0
+
+	.balign	8
+word:	.quad	0x0123456789abcdef
+from:	.ascii	"abcdef"
+to:	.fill	8
+state:	.fill	32
