@@ -147,6 +147,45 @@ static void merge(struct writing *w)
 	w->n = n;
 }
 
+/* The first rows of a function, all of the first level, cost so much; part of
+ * that is the second's. How much of each row is not known: it is divided as the
+ * whole is. */
+static void share(struct writing *w, size_t from, size_t to,
+		  const uint64_t own[LEVELS])
+{
+	uint64_t all = own[0] + own[1], sum = 0, before = 0, after;
+
+	for (size_t i = from; i < to; i++) {
+		struct row *row = &w->rows[i], other = *row;
+
+		if (row->call)
+			continue;
+		sum += row->cost;
+		after = (uint64_t)((unsigned __int128)sum * own[1] / all);
+		other.cost = after - before;
+		before = after;
+		other.function++;
+		row->cost -= other.cost;
+		if (other.cost)
+			add(w, &other);
+	}
+}
+
+static void share_all(struct writing *w)
+{
+	size_t n = w->n, to;
+
+	for (size_t i = 0; i < n; i = to) {
+		uint32_t at = w->rows[i].function, function = at / LEVELS;
+
+		for (to = i; to < n && w->rows[to].function == at;)
+			to++;
+		if (at % LEVELS == 0 && function < w->p->cap_own &&
+		    w->p->own[function].cost[1])
+			share(w, i, to, w->p->own[function].cost);
+	}
+}
+
 /* --- names ---------------------------------------------------------------- */
 
 /* `WHAT=(NUMBER) NAME`, or without the name if it was there already. */
@@ -288,6 +327,10 @@ static void write_callgrind(void *state, FILE *out)
 	profile_settle(p);
 	collect(&w);
 	merge(&w);
+	if (p->own) {
+		share_all(&w);
+		merge(&w);
+	}
 	for (size_t i = 0; i < w.n; i++)
 		total += w.rows[i].call ? 0 : w.rows[i].cost;
 	w.named = xcalloc(w.run->n_functions + 1, LEVELS);
@@ -317,6 +360,7 @@ static void free_callgrind(void *state)
 const struct format format_callgrind = {
 	.name = "callgrind",
 	.help = "profile with calls, for callgrind_annotate and KCachegrind",
+	.calls = true,
 	.begin = begin,
 	.write = write_callgrind,
 	.free = free_callgrind,

@@ -144,32 +144,31 @@ static void drop_repeated(struct calls *c, uint32_t function)
 		pop_to(c, latest);
 }
 
-static uint32_t jump(struct calls *c, uint32_t prev, uint32_t block)
+static uint32_t jump(struct calls *c, uint32_t prev, unsigned end,
+		     const struct calls_place *to)
 {
-	const struct story_block *b = block_at(c, block);
-	const struct story_step *from = &c->run->steps[prev];
-	bool computed = from->end == END_JUMP_IND || from->end == END_RET;
+	bool computed = end == END_JUMP_IND || end == END_RET;
 
-	if (b->function == c->function)
+	if (to->function == c->function)
 		return prev;
-	if (b->begin != c->run->functions[b->function].begin) {
-		if (jump_back(c, b->function))
+	if (to->begin != c->run->functions[to->function].begin) {
+		if (jump_back(c, to->function))
 			return prev;
-		if (computed && unwind(c, b->function))
+		if (computed && unwind(c, to->function))
 			return 0;
 	}
-	if (from->flags & FUNCTION_LINK)
+	if (step_at(c, prev)->flags & FUNCTION_LINK)
 		prev = leave_linker(c, prev);
-	drop_repeated(c, b->function);
-	push_tail(c, prev, b->function);
+	drop_repeated(c, to->function);
+	push_tail(c, prev, to->function);
 	return 0;
 }
 
 /* --- calls, returns, signals ---------------------------------------------- */
 
-static uint32_t call(struct calls *c, uint32_t prev, uint32_t block)
+static uint32_t call(struct calls *c, uint32_t prev,
+		     const struct calls_place *to)
 {
-	const struct story_step *to = step_at(c, block);
 	uint64_t back = step_at(c, prev)->behind;
 
 	/* How position-independent code asks where it is. */
@@ -179,16 +178,16 @@ static uint32_t call(struct calls *c, uint32_t prev, uint32_t block)
 	return 0;
 }
 
-static uint32_t ret(struct calls *c, uint32_t prev, uint32_t block)
+static uint32_t ret(struct calls *c, uint32_t prev,
+		    const struct calls_place *to)
 {
-	const struct story_step *to = step_at(c, block);
 	uint32_t least = c->n > SEARCHED ? c->n - SEARCHED : 0;
 
 	for (uint32_t i = c->n; i-- > least;) {
 		if (c->stack[i].back == to->begin)
 			return leave_for(c, i, to->function);
 	}
-	return jump(c, prev, block);
+	return jump(c, prev, END_RET, to);
 }
 
 static bool is_within(const struct story_block *b, uint64_t place)
@@ -198,79 +197,82 @@ static bool is_within(const struct story_block *b, uint64_t place)
 
 /* A handler that goes elsewhere than to what was interrupted has changed its
  * frame. */
-static uint32_t sigreturn(struct calls *c, uint32_t prev, uint32_t block)
+static uint32_t sigreturn(struct calls *c, uint32_t prev,
+			  const struct calls_place *to)
 {
-	const struct story_block *b = block_at(c, block);
 	uint32_t latest = 0;
 
 	for (uint32_t i = c->n; i-- > 1;) {
 		if (c->stack[i].kind != CALL_SIGNAL)
 			continue;
-		if (is_within(block_at(c, c->stack[i].site), b->begin))
-			return leave_for(c, i, b->function);
+		if (is_within(block_at(c, c->stack[i].site), to->begin))
+			return leave_for(c, i, to->function);
 		latest = latest ? latest : i;
 	}
 	if (!latest)
-		return jump(c, prev, block);
-	prev = leave_for(c, latest,
-			 c->run->steps[c->stack[latest].site].function);
-	return jump(c, prev, block);
+		return jump(c, prev, END_SYSCALL, to);
+	prev = leave_for(c, latest, caller(c, &c->stack[latest]));
+	return jump(c, prev, step_at(c, prev)->end, to);
 }
 
 /* A system call that is restarted is executed again. */
-static uint32_t behind_syscall(struct calls *c, uint32_t prev, uint32_t block)
+static uint32_t behind_syscall(struct calls *c, uint32_t prev,
+			       const struct calls_place *to)
 {
-	uint64_t place = block_at(c, block)->begin;
-
-	if (is_within(block_at(c, prev), place))
-		return jump(c, prev, block);
-	return sigreturn(c, prev, block);
+	if (is_within(block_at(c, prev), to->begin))
+		return jump(c, prev, END_SYSCALL, to);
+	return sigreturn(c, prev, to);
 }
 
-static uint32_t signal_handler(struct calls *c, uint32_t prev, uint32_t block)
+uint32_t calls_interrupt(struct calls *c, uint32_t prev,
+			 const struct calls_place *to)
 {
-	const struct story_block *b = block_at(c, block);
-
-	c->interrupted = false;
-	if (is_within(block_at(c, prev), b->begin))
+	if (is_within(block_at(c, prev), to->begin))
 		return prev;
-	push(c, CALL_SIGNAL, prev, 0, b->function);
+	push(c, CALL_SIGNAL, prev, 0, to->function);
 	return 0;
 }
 
 /* The first block, or the first that is known again. */
-static uint32_t begin(struct calls *c, uint32_t block)
+uint32_t calls_begin(struct calls *c, const struct calls_place *to)
 {
-	uint32_t function = c->run->blocks[block].function;
-
 	if (c->n) {
-		if (function != c->function && !unwind(c, function))
-			push_tail(c, 0, function);
+		if (to->function != c->function && !unwind(c, to->function))
+			push_tail(c, 0, to->function);
 		return 0;
 	}
-	push(c, CALL_ENTRY, 0, 0, function);
+	push(c, CALL_ENTRY, 0, 0, to->function);
 	return 0;
+}
+
+uint32_t calls_go(struct calls *c, uint32_t prev, unsigned end,
+		  const struct calls_place *to)
+{
+	switch (end) {
+	case END_CALL:
+	case END_CALL_IND:
+		return call(c, prev, to);
+	case END_RET:
+		return ret(c, prev, to);
+	case END_SYSCALL:
+		return behind_syscall(c, prev, to);
+	default:
+		return jump(c, prev, end, to);
+	}
 }
 
 uint32_t calls_move(struct calls *c, uint32_t block)
 {
+	const struct story_step *s = step_at(c, block);
+	const struct calls_place to = { s->begin, s->function };
 	uint32_t prev = c->prev;
 
 	if (!prev)
-		return begin(c, block);
-	if (c->interrupted)
-		return signal_handler(c, prev, block);
-	switch (c->run->steps[prev].end) {
-	case END_CALL:
-	case END_CALL_IND:
-		return call(c, prev, block);
-	case END_RET:
-		return ret(c, prev, block);
-	case END_SYSCALL:
-		return behind_syscall(c, prev, block);
-	default:
-		return jump(c, prev, block);
-	}
+		return calls_begin(c, &to);
+	if (!c->interrupted)
+		return calls_go(c, prev, step_at(c, prev)->end, &to);
+	c->interrupted = false;
+	return calls_interrupt(c, prev, &to);
 }
 
 void calls_cut(struct calls *c, uint32_t instructions)

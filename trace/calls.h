@@ -76,6 +76,23 @@ void calls_lost(struct calls *c);
 uint32_t calls_move(struct calls *c, uint32_t block);
 
 /*
+ * For who knows when control comes to another function, and sets `now`: the
+ * same of a block, or any place that control goes on at. prev is the block
+ * before, and end how that has been left; both may be 0, where nobody knows.
+ */
+struct calls_place {
+	uint64_t begin; /* a place of trace/story.h */
+	uint32_t function;
+};
+uint32_t calls_go(struct calls *c, uint32_t prev, unsigned end,
+		  const struct calls_place *to);
+/* It was left before its end. */
+uint32_t calls_interrupt(struct calls *c, uint32_t prev,
+			 const struct calls_place *to);
+/* Nothing is known of what came before. */
+uint32_t calls_begin(struct calls *c, const struct calls_place *to);
+
+/*
  * The thread executes the block. Returns which one came before it in its
  * frame: behind a call that one which called; 0: it is the first there.
  */

@@ -281,6 +281,24 @@ static char *joined(char **argv)
 	return buf_str(&b);
 }
 
+/* Some files take no more than calls. Which code is not to be recorded only a
+ * log of all of it tells. */
+static enum flow_keep how_much(const struct command *c)
+{
+	const struct globs *g = &c->globs;
+
+	if (!c->outputs.n)
+		return c->keep;
+	for (unsigned i = 0; i < c->outputs.n; i++) {
+		if (!c->outputs.all[i].format->calls)
+			return FLOW_ALL;
+	}
+	return c->crash.wanted || g->n_include || g->n_exclude ||
+			       c->native.n_include
+		       ? FLOW_ALL
+		       : FLOW_CALLS;
+}
+
 static int open_outputs(struct command *c, struct story *s, struct feed *feed,
 			struct err *e)
 {
@@ -292,7 +310,7 @@ static int open_outputs(struct command *c, struct story *s, struct feed *feed,
 	c->outputs.args.globs = &c->globs;
 	if (!told)
 		sink = (struct flow_sink){ NULL };
-	translate_set_flow(c->t, &sink, c->outputs.n ? FLOW_ALL : c->keep);
+	translate_set_flow(c->t, &sink, how_much(c));
 	if (crash_begin(&c->crash, s, e) < 0)
 		return -EINVAL;
 	return outputs_open(&c->outputs, s, e);

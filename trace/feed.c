@@ -12,6 +12,8 @@ struct feed_image {
 	uint32_t image;	  /* the run's number; 0: nothing was told of it */
 	uint32_t *blocks; /* the run's numbers by those here */
 	uint32_t cap_blocks;
+	uint32_t *hops; /* the same */
+	uint32_t cap_hops;
 };
 
 static const uint8_t ends[] = {
@@ -44,15 +46,14 @@ static struct feed_image *image_at(struct feed *f, uint32_t n)
 
 /* --- what is told --------------------------------------------------------- */
 
-/* The place of the block. */
-static uint64_t place_of(struct feed *f, uint32_t image,
-			 const struct flow_block *b)
+/* The place of the address, in that module or none. */
+static uint64_t place_of(struct feed *f, uint32_t image, uint64_t addr,
+			 const struct translate_module *m)
 {
-	const struct translate_module *m = b->module;
 	struct story_mapping mapping;
 
 	if (!m)
-		return b->begin & PLACE_OFFSET;
+		return addr & PLACE_OFFSET;
 	mapping = (struct story_mapping){
 		.object = story_object(f->run, m->path, m->base, m->size,
 				       m->offset),
@@ -60,7 +61,7 @@ static uint64_t place_of(struct feed *f, uint32_t image,
 		.size = m->size,
 	};
 	story_map(f->run, image, &mapping);
-	return ((uint64_t)mapping.object << PLACE_SHIFT) + b->begin - m->base;
+	return ((uint64_t)mapping.object << PLACE_SHIFT) + addr - m->base;
 }
 
 static void take_block(void *user, const struct flow_who *who, uint32_t id,
@@ -68,7 +69,7 @@ static void take_block(void *user, const struct flow_who *who, uint32_t id,
 {
 	struct feed *f = user;
 	struct feed_image *im = image_at(f, who->image);
-	uint64_t begin = place_of(f, im->image, b);
+	uint64_t begin = place_of(f, im->image, b->begin, b->module);
 
 	story_image_pid(f->run, im->image, who->id.pid);
 	if (id >= im->cap_blocks) {
@@ -164,6 +165,80 @@ static void take_lost(void *user, const struct flow_who *who)
 	story_lost(f->run, thread_of(f, who));
 }
 
+/* --- calls alone ---------------------------------------------------------- */
+
+static uint32_t ask_function(void *user, const struct flow_who *who,
+			     uint64_t pc, const struct translate_module *m)
+{
+	struct feed *f = user;
+	uint32_t image = image_at(f, who->image)->image;
+
+	story_image_pid(f->run, image, who->id.pid);
+	return story_function(f->run, image, place_of(f, image, pc, m));
+}
+
+static void take_hop(void *user, const struct flow_who *who, uint32_t id,
+		     const struct flow_hop *h)
+{
+	struct feed *f = user;
+	struct feed_image *im = image_at(f, who->image);
+	uint64_t begin = place_of(f, im->image, h->pc, h->module);
+
+	if (id >= im->cap_hops) {
+		im->cap_hops = 2 * id + 1024;
+		im->hops = xrealloc(im->hops, im->cap_hops * sizeof(*im->hops));
+	}
+	im->hops[id] = story_hop(
+		f->run,
+		&(struct story_hop){
+			.kind = h->kind,
+			.site = h->from ? im->blocks[h->from] : 0,
+			.begin = begin,
+			.function = story_function(f->run, im->image, begin),
+		});
+}
+
+static void take_events(void *user, const struct flow_who *who,
+			const struct flow_event *all, size_t n)
+{
+	struct feed *f = user;
+	const struct feed_image *im = image_at(f, who->image);
+
+	story_events(f->run, thread_of(f, who),
+		     &(struct story_events){ all, n, im->hops, im->blocks });
+}
+
+static void take_arrival(void *user, const struct flow_who *who,
+			 const struct flow_arrival *a)
+{
+	struct feed *f = user;
+	const struct feed_image *im = image_at(f, who->image);
+	struct flow_arrival mine = *a;
+
+	mine.from = a->from ? im->blocks[a->from] : 0;
+	mine.block = a->block ? im->blocks[a->block] : 0;
+	story_arrives(f->run, thread_of(f, who), &mine);
+}
+
+static void take_count(void *user, uint32_t image, uint32_t block,
+		       uint64_t times)
+{
+	struct feed *f = user;
+
+	story_count(f->run, image_at(f, image)->blocks[block], times);
+}
+
+static void take_part(void *user, const struct flow_who *who, uint32_t block,
+		      uint32_t instructions)
+{
+	struct feed *f = user;
+
+	story_part(f->run, thread_of(f, who),
+		   image_at(f, who->image)->blocks[block], instructions);
+}
+
+/* --- ends ----------------------------------------------------------------- */
+
 static void take_end(void *user, const struct flow_who *who, bool exact)
 {
 	struct feed *f = user;
@@ -184,6 +259,7 @@ static void take_image_end(void *user, uint32_t image)
 	story_image_end(f->run, im->image);
 	f->last = NULL;
 	free(im->blocks);
+	free(im->hops);
 	*im = (struct feed_image){ 0 };
 }
 
@@ -199,6 +275,12 @@ void feed_init(struct feed *f, struct story *r, struct flow_sink *sink)
 		.cut = take_cut,
 		.gap = take_gap,
 		.lost = take_lost,
+		.function = ask_function,
+		.hop = take_hop,
+		.events = take_events,
+		.arrives = take_arrival,
+		.count = take_count,
+		.part = take_part,
 		.end = take_end,
 		.image_end = take_image_end,
 		.user = f,
@@ -209,5 +291,7 @@ void feed_fini(struct feed *f)
 {
 	for (uint32_t i = 0; i < f->cap_images; i++)
 		free(f->images[i].blocks);
+	for (uint32_t i = 0; i < f->cap_images; i++)
+		free(f->images[i].hops);
 	free(f->images);
 }

@@ -33,6 +33,7 @@ struct format {
 	const char *name; /* --format=NAME, --NAME=FILE */
 	const char *help; /* one line for --help */
 	bool stream;
+	bool calls; /* it takes struct story_sink's `events` for paths */
 	/* NULL: it cannot be, for that reason. All that it is given is borrowed
 	 * until free(). */
 	void *(*begin)(struct story *r, const struct format_args *args,

@@ -1,4 +1,4 @@
-#include "trace/profile.h"
+#include "trace/profiles.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,20 +15,9 @@
 		++(n);                                                         \
 	})
 
-struct thread_profile {
-	struct profile *p;
-	struct calls calls;
-	uint32_t *depth; /* by function: how often it is being called */
-	uint32_t cap_depth;
-	uint8_t level;
-	uint32_t node;
-	uint64_t told;	/* calls.now when the node's cost was added last */
-	uint32_t *edge; /* of the piece that is begun */
-};
-
 /* --- blocks --------------------------------------------------------------- */
 
-static void *grown(void *array, uint32_t from, uint32_t to, size_t size)
+void *profile_grown(void *array, uint32_t from, uint32_t to, size_t size)
 {
 	array = xrealloc(array, to * size);
 	memset((char *)array + from * size, 0, (to - from) * size);
@@ -44,11 +33,11 @@ static void take_block(void *user, uint32_t block)
 		return;
 	p->cap_blocks = cap ? 2 * cap : 8192;
 	for (int i = 0; i < LEVELS; i++)
-		p->counts[i] = grown(p->counts[i], cap, p->cap_blocks,
+		p->counts[i] = profile_grown(p->counts[i], cap, p->cap_blocks,
 				     sizeof(*p->counts[i]));
-	p->first_call = grown(p->first_call, cap, p->cap_blocks,
+	p->first_call = profile_grown(p->first_call, cap, p->cap_blocks,
 			      sizeof(*p->first_call));
-	p->first_flow = grown(p->first_flow, cap, p->cap_blocks,
+	p->first_flow = profile_grown(p->first_flow, cap, p->cap_blocks,
 			      sizeof(*p->first_flow));
 }
 
@@ -62,7 +51,7 @@ static void add_piece(struct profile *p, uint32_t way, uint32_t at)
 
 	if (p->n_pieces == cap) {
 		p->cap_pieces = cap ? 2 * cap : 4096;
-		p->pieces = grown(p->pieces, cap, p->cap_pieces,
+		p->pieces = profile_grown(p->pieces, cap, p->cap_pieces,
 				  sizeof(*p->pieces));
 	}
 	if (at)
@@ -103,7 +92,7 @@ static void take_way(void *user, uint32_t way)
 
 	if (way >= cap) {
 		p->cap_ways = 2 * way + 4096;
-		p->pieces_of = grown(p->pieces_of, cap, p->cap_ways,
+		p->pieces_of = profile_grown(p->pieces_of, cap, p->cap_ways,
 				     sizeof(*p->pieces_of));
 	}
 	p->pieces_of[way] = p->n_pieces;
@@ -140,7 +129,7 @@ static bool is_call(const struct profile_call *c, uint32_t site,
 }
 
 /* Mostly it is the one that led to the same piece before. */
-static uint32_t call_of(struct thread_profile *t, uint32_t site,
+uint32_t profile_call_of(struct thread_profile *t, uint32_t site,
 			unsigned site_level, uint32_t function, unsigned level)
 {
 	struct profile *p = t->p;
@@ -193,14 +182,14 @@ static void add_cost(struct thread_profile *t)
 	t->told = t->calls.now;
 }
 
-static uint32_t *depth_of(struct thread_profile *t, uint32_t function)
+uint32_t *profile_depth(struct thread_profile *t, uint32_t function)
 {
 	uint32_t cap = t->cap_depth;
 
 	if (function >= cap) {
 		t->cap_depth = 2 * function + 256;
 		t->depth =
-			grown(t->depth, cap, t->cap_depth, sizeof(*t->depth));
+			profile_grown(t->depth, cap, t->cap_depth, sizeof(*t->depth));
 	}
 	return &t->depth[function];
 }
@@ -211,10 +200,10 @@ static void enter(void *user, struct calls *c, struct call *top)
 	struct profile *p = t->p;
 	uint8_t before = t->level;
 
-	t->level = top->level = (*depth_of(t, top->function))++ > 0;
+	t->level = top->level = (*profile_depth(t, top->function))++ > 0;
 	(void)c;
 	if (top->site) {
-		top->edge = call_of(t, top->site, before, top->function,
+		top->edge = profile_call_of(t, top->site, before, top->function,
 				    top->level);
 		p->calls[top->edge].count++;
 	}
@@ -259,7 +248,7 @@ static void count_flow(struct profile *p, uint32_t from, uint32_t to,
 
 /* --- the sink ------------------------------------------------------------- */
 
-static struct thread_profile *profile_of(struct profile *p,
+struct thread_profile *profile_of(struct profile *p,
 					 struct story_thread *th)
 {
 	static const struct calls_listener listener = { .enter = enter,
@@ -333,7 +322,7 @@ static void take_ways(void *user, struct story_thread *th, const uint32_t *ways,
 		t->calls.prev = p->pieces[p->pieces_of[ways[n - 1]]].last;
 }
 
-static void count_part(struct profile *p, const struct profile_part *part)
+void profile_count_part(struct profile *p, const struct profile_part *part)
 {
 	uint32_t i;
 
@@ -355,7 +344,7 @@ static void take_cut(void *user, struct story_thread *th, uint32_t instructions)
 	struct thread_profile *t = profile_of(p, th);
 
 	if (t->calls.prev)
-		count_part(p, &(struct profile_part){
+		profile_count_part(p, &(struct profile_part){
 				      .block = t->calls.prev,
 				      .instructions = instructions,
 				      .level = t->level,
@@ -400,6 +389,11 @@ struct profile *profile_new(struct story *r, unsigned wants)
 					    .ways = take_ways,
 					    .cut = take_cut,
 					    .lost = take_lost,
+					    .hop = profile_take_hop,
+					    .events = profile_take_events,
+					    .arrives = profile_take_arrival,
+					    .count = profile_take_count,
+					    .part = profile_take_part,
 					    .end = take_end,
 					    .user = p,
 				    });
@@ -418,6 +412,8 @@ void profile_free(struct profile *p)
 	free(p->nodes);
 	free(p->parts);
 	free(p->flows);
+	free(p->own);
+	free(p->hops);
 	map_fini(&p->node_of);
 	free(p);
 }
@@ -426,7 +422,10 @@ static void settle(struct thread_profile *t)
 {
 	struct calls *c = &t->calls;
 
-	add_cost(t);
+	if (t->p->own)
+		profile_charge(t);
+	else
+		add_cost(t);
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct call *call = &c->stack[i];
 

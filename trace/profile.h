@@ -89,6 +89,16 @@ struct profile {
 	struct profile_flow *flows; /* [0] is not used */
 	uint32_t n_flows, cap_flows;
 	uint64_t lost; /* how often something is missing */
+	/* Of a program that counts its blocks itself: what a function has cost
+	 * at each level, without what it called. Counts are all of the first
+	 * level then. NULL: it was told by paths. */
+	struct profile_own {
+		uint64_t cost[LEVELS];
+		uint32_t end; /* a block that returns from it; 0: not known */
+	} * own;
+	uint32_t cap_own;
+	struct profile_hop *hops; /* profile-hops.c */
+	uint32_t cap_hops;
 };
 
 /* A sink of the run; nothing was told yet. */

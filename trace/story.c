@@ -166,6 +166,11 @@ static uint32_t function_at(struct story *r, uint32_t image, uint64_t place)
 	return *known;
 }
 
+uint32_t story_function(struct story *r, uint32_t image, uint64_t place)
+{
+	return function_at(r, image, place);
+}
+
 static void resolve(struct story *r, uint32_t block)
 {
 	struct story_block *b = &r->blocks[block];
@@ -345,6 +350,36 @@ void story_cut(struct story *r, struct story_thread *th, uint32_t instructions)
 void story_lost(struct story *r, struct story_thread *th)
 {
 	TELL(r, lost, th);
+}
+
+uint32_t story_hop(struct story *r, const struct story_hop *h)
+{
+	r->n_hops++;
+	TELL(r, hop, r->n_hops, h);
+	return r->n_hops;
+}
+
+void story_events(struct story *r, struct story_thread *th,
+		  const struct story_events *e)
+{
+	TELL(r, events, th, e);
+}
+
+void story_arrives(struct story *r, struct story_thread *th,
+		   const struct flow_arrival *a)
+{
+	TELL(r, arrives, th, a);
+}
+
+void story_count(struct story *r, uint32_t block, uint64_t times)
+{
+	TELL(r, count, block, times);
+}
+
+void story_part(struct story *r, struct story_thread *th, uint32_t block,
+		uint32_t instructions)
+{
+	TELL(r, part, th, block, instructions);
 }
 
 void story_thread_end(struct story *r, struct story_thread *th)

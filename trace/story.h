@@ -25,6 +25,9 @@
 #include "base/map.h"
 #include "base/ptid.h"
 
+struct flow_arrival;
+struct flow_event;
+
 #define PLACE_SHIFT  48
 #define PLACE_OFFSET ((UINT64_C(1) << PLACE_SHIFT) - 1)
 
@@ -118,6 +121,26 @@ struct story_image {
 	uint32_t cap_blocks;
 };
 
+/*
+ * Of a program that counts its blocks itself, what is told is not which were
+ * executed, but how often each was, and where threads came from one function to
+ * another: hops (translate/flow.h, FLOW_CALLS). Sinks that have `events` can do
+ * with that; nothing else is told to them then.
+ */
+struct story_hop {
+	uint8_t kind;  /* enum flow_hop_kind */
+	uint32_t site; /* the block that it leaves, if its kind says so */
+	uint64_t begin; /* the place that it leads to */
+	uint32_t function; /* ... which is this one's */
+};
+
+/* numbers: here, of the hops and blocks that events have. */
+struct story_events {
+	const struct flow_event *all;
+	size_t n;
+	const uint32_t *hops, *blocks;
+};
+
 #define STORY_SINKS_MAX 16
 
 struct story_thread {
@@ -159,6 +182,15 @@ struct story_sink {
 	void (*cut)(void *user, struct story_thread *th, uint32_t instructions);
 	/* Some of what the thread has executed is not told. */
 	void (*lost)(void *user, struct story_thread *th);
+	/* A new hop; and then (the numbers of an arrival are these here). */
+	void (*hop)(void *user, uint32_t id, const struct story_hop *h);
+	void (*events)(void *user, struct story_thread *th,
+		       const struct story_events *e);
+	void (*arrives)(void *user, struct story_thread *th,
+			const struct flow_arrival *a);
+	void (*count)(void *user, uint32_t block, uint64_t times);
+	void (*part)(void *user, struct story_thread *th, uint32_t block,
+		     uint32_t instructions);
 	/* No more comes of the thread. Its of[slot] is the sink's to free. */
 	void (*end)(void *user, struct story_thread *th);
 	/* All threads of the process have ended, or are about to. */
@@ -189,6 +221,7 @@ struct story {
 	struct story_sink sinks[STORY_SINKS_MAX];
 	unsigned n_sinks;
 	bool wants_functions;
+	uint32_t n_hops;
 	int64_t now;
 	char *command; /* what was run; NULL: not known */
 };
@@ -230,6 +263,11 @@ static inline const uint32_t *story_blocks(const struct story *r, uint32_t way)
 	return r->way_blocks + r->ways[way].at;
 }
 
+/* The function of a place of that image. */
+uint32_t story_function(struct story *r, uint32_t image, uint64_t place);
+/* A new hop: its number. */
+uint32_t story_hop(struct story *r, const struct story_hop *h);
+
 /* Of an object that is not 0. */
 struct symbols *story_symbols(struct story *r, uint32_t object);
 struct lines *story_lines(struct story *r, uint32_t object);
@@ -261,6 +299,14 @@ void story_path(struct story *r, struct story_thread *th, const uint32_t *ways,
 		size_t n);
 void story_cut(struct story *r, struct story_thread *th, uint32_t instructions);
 void story_lost(struct story *r, struct story_thread *th);
+/* What sinks with `events` are told. */
+void story_events(struct story *r, struct story_thread *th,
+		  const struct story_events *e);
+void story_arrives(struct story *r, struct story_thread *th,
+		   const struct flow_arrival *a);
+void story_count(struct story *r, uint32_t block, uint64_t times);
+void story_part(struct story *r, struct story_thread *th, uint32_t block,
+		uint32_t instructions);
 /* It is freed. */
 void story_thread_end(struct story *r, struct story_thread *th);
 /* So do all of its threads. */

@@ -6,6 +6,19 @@
 #include "translate/history.h"
 #include "translate/trap.h"
 
+/* From now on several threads count blocks: code that does not lock what it
+ * counts in goes first. */
+static void share_counts(struct translator *tr, struct thread *th)
+{
+	struct space *sp = follow_of(th)->space;
+
+	if (!sp->flow || sp->keep != FLOW_CALLS || sp->shares_counts)
+		return;
+	sp->shares_counts = true;
+	sp->by = lower_thread(th);
+	process_flush(tr, sp);
+}
+
 /* Both are stopped; the child's record is there. */
 bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
 {
@@ -17,6 +30,7 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
 	if (!child)
 		return false;
 	follow_rewind_child(tr, f, low);
+	share_counts(tr, th);
 	if (!f->alone &&
 	    follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0) {
 		follow_of(child)->gs_base = f->gs_base;

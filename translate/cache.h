@@ -266,6 +266,7 @@ struct block {
 	uint32_t return_landing, indirect_landing, kept_landing;
 	uint32_t sites; /* that lead here */
 	uint32_t slot;	/* of data: counter or coverage; 0: none */
+	uint32_t flow;	/* its number in the log; 0: none */
 	/* Of code that may change: it looks at a byte of data, by
 	 * displacement, and jumps away if that is set. Fields of 4 bytes. 0:
 	 * it has no such entry. */
@@ -347,6 +348,7 @@ struct space {
 	uint32_t n_modules, cap_modules;
 	struct flow_code *flow; /* flows.h; NULL: no log */
 	enum flow_keep keep;	/* ... of it */
+	bool shares_counts;	/* several threads may count in the same slots */
 	uint8_t *rings; /* ring.h, flows.h; NULL: no events and no log */
 	uint64_t rings_addr;
 	struct waiting *waiting; /* coverage.c */

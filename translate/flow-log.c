@@ -1,234 +1,18 @@
 /*
- * A thread's log: what the server writes to it, and what it reads there. The
- * words in the ring are the program's to spoil; then records are lost, and
- * what notes say is not.
+ * A thread's log: what the server writes to it. Of a note only the place is in
+ * the ring, which the program may spoil: what it says is not lost.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "translate/flows.h"
+#include "translate/flow-log.h"
 #include "translate/follow.h"
 #include "translate/history.h"
 #include "translate/layer.h"
-#include "translate/ring.h"
 #include "translate/x86_64/window.h"
 
 #define NOTES_MAX  FLOW_WORDS /* with FLOW_RECENT: no more words are kept */
-#define CHUNK_NONE UINT32_MAX
-
-struct flow_log {
-	struct space *space;
-	struct follow *f;
-	struct flow_note *notes; /* a ring of its own */
-	uint32_t n_notes, told_notes, cap_notes;
-	uint32_t chunk, word; /* where it is read next */
-	struct flow_note held;
-	bool has_held;
-	bool stays; /* it goes on where it was, as if it had not stopped */
-	bool is_stepping;
-	uint64_t step_pc;
-	struct flow_reader reader;
-};
-
-/* --- the ring ------------------------------------------------------------- */
-
-static uint32_t *chunk_at(const struct flow_log *log, uint32_t chunk)
-{
-	uint64_t at = (uint64_t)log->f->window * flow_ring_size(log->space);
-
-	return (uint32_t *)(void *)(log->space->rings + at +
-				    chunk * FLOW_CHUNK);
-}
-
-static uint64_t chunk_addr(const struct flow_log *log, uint32_t chunk)
-{
-	return log->space->rings_addr +
-	       (uint64_t)log->f->window * flow_ring_size(log->space) +
-	       chunk * FLOW_CHUNK;
-}
-
-static uint64_t *slot_of(const struct flow_log *log, uint32_t slot)
-{
-	return (uint64_t *)(void *)(window_page(log->space, log->f->window) +
-				    slot);
-}
-
-/* Where the window says that the thread goes on behind that chunk. */
-static uint64_t *next_of(const struct flow_log *log, uint32_t chunk)
-{
-	uint32_t n = chunk_addr(log, chunk) / FLOW_CHUNK & 0xff;
-
-	return slot_of(log, WIN_CHUNKS + 8 * n);
-}
-
-/* Where the next word goes. The program may have put anything there. */
-static uint32_t next_word(const struct flow_log *log, uint32_t *chunk)
-{
-	uint64_t at = __atomic_load_n(slot_of(log, WIN_RING), __ATOMIC_ACQUIRE);
-	uint64_t from = at - chunk_addr(log, 0);
-
-	*chunk = from < flow_ring_size(log->space)
-			 ? (uint32_t)(from / FLOW_CHUNK)
-			 : CHUNK_NONE;
-	return at % FLOW_CHUNK / 4;
-}
-
-static void set_next(const struct flow_log *log, uint32_t chunk, uint32_t word)
-{
-	__atomic_store_n(slot_of(log, WIN_RING),
-			 chunk_addr(log, chunk) + word % FLOW_WORDS * 4,
-			 __ATOMIC_RELEASE);
-}
-
-/* All of it is free but the chunk that is written to. */
-static void ring_anew(struct flow_log *log)
-{
-	const uint32_t n = log->space->keep == FLOW_ALL ? FLOW_CHUNKS : 0;
-
-	log->chunk = log->word = 0;
-	for (uint32_t i = 0; i < n; i++)
-		chunk_at(log, i)[FLOW_WORDS - 1] = 0;
-	for (uint32_t i = 0; i < n; i++)
-		*next_of(log, i) = i + 1 < n ? chunk_addr(log, i + 1) : 0;
-	set_next(log, 0, 0);
-}
-
-/* --- reading -------------------------------------------------------------- */
-
-static const struct flow_note *note_at(struct flow_log *log, uint32_t number)
-{
-	uint32_t back = (log->n_notes - number) & ~FLOW_NOTE_BIT;
-
-	if (!back || back > log->n_notes - log->told_notes)
-		return NULL;
-	log->told_notes = log->n_notes - back + 1;
-	return &log->notes[(log->n_notes - back) % log->cap_notes];
-}
-
-static bool take_note(struct flow_log *log, uint32_t word)
-{
-	const struct flow_note *note =
-		word & FLOW_NOTE_BIT ? note_at(log, word & ~FLOW_NOTE_BIT)
-				     : NULL;
-
-	if (note)
-		flow_read_note(&log->reader, note);
-	return note;
-}
-
-static void lose(struct flow_log *log)
-{
-	log->space->tr->stats.events_lost++;
-	flow_read_lost(&log->reader);
-}
-
-static void take_words(struct flow_log *log, const uint32_t *words, uint32_t n)
-{
-	uint32_t i = 0;
-
-	log->space->tr->stats.events += n;
-	for (;; i++) {
-		i += flow_read_records(&log->reader, words + i, n - i);
-		if (i == n)
-			return;
-		if (!take_note(log,
-			       __atomic_load_n(words + i, __ATOMIC_RELAXED)))
-			lose(log);
-	}
-}
-
-/* What was read is zero again. So the word before the first new one is not, if
- * more was written than there is room for. */
-static void read_recent(struct flow_log *log)
-{
-	uint32_t *ring = chunk_at(log, 0), chunk, left, word;
-	uint32_t end = next_word(log, &chunk);
-
-	left = (end - log->word) % FLOW_WORDS;
-	if (__atomic_load_n(&ring[(log->word - 1) % FLOW_WORDS],
-			    __ATOMIC_RELAXED)) {
-		lose(log);
-		log->word = end;
-		left = FLOW_WORDS;
-	}
-	for (; left; left--, log->word = (log->word + 1) % FLOW_WORDS) {
-		word = ring[log->word];
-		take_words(log, &word, 1);
-		ring[log->word] = 0;
-	}
-}
-
-/* The thread has left the chunk, and may come to it again. */
-static void chunk_free(struct flow_log *log)
-{
-	uint32_t before = (log->chunk + FLOW_CHUNKS - 1) % FLOW_CHUNKS;
-
-	chunk_at(log, log->chunk)[FLOW_WORDS - 1] = 0;
-	*next_of(log, log->chunk) = 0;
-	__atomic_store_n(next_of(log, before), chunk_addr(log, log->chunk),
-			 __ATOMIC_RELEASE);
-	log->chunk = (log->chunk + 1) % FLOW_CHUNKS;
-	log->word = 0;
-}
-
-static bool is_full(const struct flow_log *log, uint32_t chunk)
-{
-	return __atomic_load_n(&chunk_at(log, chunk)[FLOW_WORDS - 1],
-			       __ATOMIC_RELAXED);
-}
-
-/* Up to what the thread has written by now; less of what it goes on to write
- * meanwhile. */
-static bool read_all(struct flow_log *log)
-{
-	uint32_t chunk, end, done = 0;
-	bool left;
-
-	do {
-		end = next_word(log, &chunk);
-		if (chunk != log->chunk || (!end && is_full(log, chunk)))
-			end = FLOW_WORDS;
-		if (end < log->word || chunk == CHUNK_NONE)
-			end = log->word;
-		take_words(log, chunk_at(log, log->chunk) + log->word,
-			   end - log->word);
-		done += end - log->word;
-		log->word = end;
-		left = end == FLOW_WORDS && chunk != log->chunk &&
-		       chunk != CHUNK_NONE;
-		if (left)
-			chunk_free(log);
-	} while (left && done < FLOW_CHUNKS * FLOW_WORDS);
-	return done > FLOW_WORDS / 4;
-}
-
-bool flow_read(struct flow_log *log)
-{
-	bool much = false;
-
-	if (log->space->keep == FLOW_RECENT)
-		read_recent(log);
-	else
-		much = read_all(log);
-	flow_read_done(&log->reader);
-	return much;
-}
-
-void flow_drain(struct follow *f)
-{
-	struct translator *tr = f->space->tr;
-
-	consumer_lock(tr);
-	flow_read(f->log);
-	consumer_unlock(tr);
-}
-
-void flow_turn(struct follow *f)
-{
-	if (f->log)
-		flow_drain(f);
-}
 
 /* --- notes ---------------------------------------------------------------- */
 
@@ -247,7 +31,7 @@ static void notes_grow(struct flow_log *log)
 static uint32_t add_note(struct flow_log *log, const struct flow_note *note)
 {
 	if (log->n_notes - log->told_notes == log->cap_notes) {
-		if (log->space->keep == FLOW_ALL || log->cap_notes < NOTES_MAX)
+		if (flow_is_whole(log) || log->cap_notes < NOTES_MAX)
 			notes_grow(log);
 		else
 			log->told_notes++;
@@ -261,30 +45,52 @@ static uint32_t add_note(struct flow_log *log, const struct flow_note *note)
 static void turn(struct flow_log *log, uint32_t chunk)
 {
 	flow_read(log);
-	set_next(log, (chunk + 1) % FLOW_CHUNKS, 0);
+	flow_set_next(log, (chunk + 1) % FLOW_CHUNKS, flow_first_word(log));
+}
+
+/* What was counted of what it has not executed is no more. */
+static uint32_t settle_count(struct flow_log *log, const struct flow_note *note)
+{
+	uint64_t count = flow_count(log) - (uint64_t)note->excess;
+
+	__atomic_store_n(flow_window_slot(log, WIN_COUNT), count, __ATOMIC_RELEASE);
+	return (uint32_t)count;
+}
+
+/* Behind what is there. */
+static void put_note(struct flow_log *log, uint32_t chunk, uint32_t at,
+		     const struct flow_note *note)
+{
+	uint32_t *to = flow_chunk(log, chunk) + at;
+
+	if (flow_has_hops(log))
+		*to++ = settle_count(log, note);
+	*to = add_note(log, note);
 }
 
 static void write_note(struct translator *tr, struct follow *f,
 		       const struct flow_note *note)
 {
 	struct flow_log *log = f->log;
-	bool all = f->space->keep == FLOW_ALL;
+	const uint32_t size = flow_record_words(log);
+	bool all = flow_is_whole(log);
 	uint32_t chunk, at;
 
 	consumer_lock(tr);
-	at = next_word(log, &chunk);
+	at = flow_next_word(log, &chunk);
 	if (chunk == CHUNK_NONE) {
-		lose(log);
-		ring_anew(log);
-		chunk = at = 0;
+		flow_lose(log);
+		flow_ring_anew(log);
+		at = flow_next_word(log, &chunk);
 	}
-	if (all && !at && is_full(log, chunk)) {
+	if (all && !at && flow_is_full(log, chunk)) {
 		turn(log, chunk);
-		at = next_word(log, &chunk);
+		at = flow_next_word(log, &chunk);
 	}
-	chunk_at(log, chunk)[at] = add_note(log, note);
-	set_next(log, chunk, at + 1);
-	if (all && at + 1 == FLOW_WORDS)
+	at -= at % size;
+	put_note(log, chunk, at, note);
+	flow_set_next(log, chunk, at + size);
+	if (all && at + size == FLOW_WORDS)
 		turn(log, chunk);
 	consumer_unlock(tr);
 }
@@ -309,6 +115,19 @@ static struct flow_note within(const struct follow *f, uint32_t block,
 	note.kind = NOTE_LEAVES;
 	note.block = block;
 	note.instructions = is_over ? b->instructions : flow_index(b, pc);
+	note.excess = b->instructions - note.instructions;
+	return note;
+}
+
+/* Behind an indirect branch. */
+static struct flow_note at_end(const struct follow *f, bool is_return)
+{
+	struct flow_note note = { .kind = NOTE_ENDS };
+	uint32_t from;
+
+	memcpy(&from, window_page(f->space, f->window) + WIN_FROM, 4);
+	if (!is_return && flow_block(f->space->flow, from))
+		note.block = from;
 	return note;
 }
 
@@ -322,8 +141,7 @@ static struct flow_note at_stub(const struct follow *f, const struct region *rg,
 	switch (stub->kind) {
 	case STUB_INDIRECT:
 	case STUB_RETURN:
-		note.kind = NOTE_ENDS;
-		return note;
+		return at_end(f, stub->kind == STUB_RETURN);
 	case STUB_EXIT:
 	case STUB_STALE:
 	case STUB_GATE:
@@ -350,7 +168,10 @@ static struct flow_note at_code(const struct follow *f, const struct region *rg,
 
 	if (m && !is_turning(rg, at) &&
 	    m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))
-		note.kind = NOTE_ENDS;
+		note = at_end(f, m->rewind & REWIND_RETURN);
+	else if (own.phase == FLOW_HALF)
+		note.excess = flow_block(f->space->flow, own.block)
+				      ->instructions;
 	else if (own.phase != FLOW_BETWEEN)
 		note = within(f, own.block, pc,
 			      own.phase == FLOW_OVER ||
@@ -394,6 +215,12 @@ void flow_stays(struct follow *f)
 	f->log->stays = true;
 }
 
+/* Instructions of the block. */
+static int64_t whole(const struct follow *f, uint32_t block)
+{
+	return flow_block(f->space->flow, block)->instructions;
+}
+
 void flow_entered(struct translator *tr, struct follow *f, uint64_t cpc)
 {
 	const struct region *rg = space_region_at(f->space, cpc);
@@ -408,13 +235,15 @@ void flow_entered(struct translator *tr, struct follow *f, uint64_t cpc)
 	write_held(tr, f);
 	own = flow_owner_at(rg, (uint32_t)(cpc - rg->addr));
 	if (own.block)
-		write_note(tr, f,
-			   &(struct flow_note){
-				   .kind = own.phase == FLOW_BETWEEN
-						   ? NOTE_ENTERS
-						   : NOTE_INSIDE,
-				   .block = own.block,
-			   });
+		write_note(tr, f, &(struct flow_note){
+					  .kind = own.phase == FLOW_BETWEEN
+							  ? NOTE_ENTERS
+							  : NOTE_INSIDE,
+					  .block = own.block,
+					  .excess = own.phase == FLOW_BETWEEN
+							    ? 0
+							    : -whole(f, own.block),
+				  });
 }
 
 void flow_steps(struct follow *f, uint64_t pc)
@@ -442,6 +271,7 @@ void flow_stepped(struct translator *tr, struct follow *f, uint64_t now,
 		   &(struct flow_note){
 			   .kind = NOTE_NATIVE,
 			   .block = flow_number_native(f->space, pc),
+			   .excess = -1,
 		   });
 }
 
@@ -460,6 +290,7 @@ void flow_reaches(struct translator *tr, struct follow *f)
 	if (!log || !log->has_held)
 		return;
 	log->held.kind = NOTE_REACHES;
+	log->held.excess = 0;
 	write_held(tr, f);
 }
 
@@ -481,9 +312,9 @@ void flow_log_begin(struct follow *f, const struct thread *th)
 	log->reader.who.image = flow_image(f->space->flow);
 	log->reader.who.id = th->id;
 	if (f->space->keep == FLOW_RECENT)
-		memset(chunk_at(log, 0), 0, FLOW_CHUNK);
-	ring_anew(log);
-	if (f->space->keep == FLOW_ALL)
+		memset(flow_chunk(log, 0), 0, FLOW_CHUNK);
+	flow_ring_anew(log);
+	if (flow_is_whole(log))
 		consumer_add(f->space->tr, log);
 }
 
@@ -496,12 +327,15 @@ void flow_log_end(struct translator *tr, struct follow *f, bool gone)
 	if (!log)
 		return;
 	write_held(tr, f);
-	if (f->space->keep == FLOW_ALL)
+	if (flow_is_whole(log))
 		consumer_drop(tr, log);
 	consumer_lock(tr);
-	flow_read(log);
+	flow_read_log(log, false);
 	exact = !gone || log->reader.is_told || !flow_read_knows(&log->reader);
-	flow_read_end(&log->reader);
+	if (flow_has_hops(log))
+		hops_read_end(&log->reader, flow_count(log));
+	else
+		flow_read_end(&log->reader);
 	if (log->reader.history)
 		history_settle(log->reader.history);
 	sink = log->reader.sink;

@@ -27,6 +27,7 @@ struct item {
 
 struct flow_code {
 	struct flow_ways *ways; /* flow-ways.c's */
+	struct flow_hops *hops; /* flow-hops.c's */
 	uint32_t image;
 	struct item **chunks;
 	uint32_t n;	     /* numbers given, 0 included */
@@ -98,9 +99,9 @@ static const uint8_t *keep_code(struct flow_code *fc, const uint8_t *code,
 	return at;
 }
 
-/* A copy that stays: the space's own move. */
-static const struct translate_module *
-keep_module(struct flow_code *fc, const struct space *sp, uint32_t number)
+/* The space's own move. */
+const struct translate_module *
+flow_module(struct flow_code *fc, const struct space *sp, uint32_t number)
 {
 	struct translate_module *m;
 
@@ -134,7 +135,7 @@ static uint32_t item_add(struct space *sp, const struct flow_block *b,
 	it = item_at(fc, id);
 	it->b = *b;
 	it->b.code = keep_code(fc, b->code, b->bytes);
-	it->b.module = keep_module(fc, sp, module_at(sp, b->begin));
+	it->b.module = flow_module(fc, sp, module_at(sp, b->begin));
 	it->next = next;
 	map_set(&fc->by_begin, b->begin + 1, (void *)(uintptr_t)id);
 	__atomic_store_n(&fc->n, id + 1, __ATOMIC_RELEASE);
@@ -392,6 +393,7 @@ void flow_free(struct space *sp)
 	consumer_unlock(sp->tr);
 	tables_free(fc);
 	flow_ways_free(fc->ways);
+	flow_hops_free(fc->hops);
 	for (; fc->arena; fc->arena = before) {
 		memcpy(&before, fc->arena, sizeof(before));
 		free(fc->arena);
@@ -405,6 +407,11 @@ void flow_free(struct space *sp)
 struct flow_ways **flow_ways_of(struct flow_code *fc)
 {
 	return &fc->ways;
+}
+
+struct flow_hops **flow_hops_of(struct flow_code *fc)
+{
+	return &fc->hops;
 }
 
 uint32_t flow_image(const struct flow_code *fc)

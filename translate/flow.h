@@ -70,14 +70,60 @@ struct flow_who {
 #define FLOW_WAY_MOST 256 /* blocks of one way */
 
 /*
+ * With FLOW_CALLS blocks are counted by the program itself, and of what a thread
+ * executes only that is logged where it comes to another function: hops, each
+ * with the thread's instructions so far. What a hop is was known when the code
+ * was translated.
+ */
+enum flow_hop_kind {
+	HOP_CALLS, /* the call at the end of block `from` goes to pc */
+	HOP_JUMPS, /* ... its jump does, or it falls through to there */
+	HOP_RETURNS, /* some return has led to pc */
+	HOP_LANDS, /* some other indirect branch has */
+};
+
+struct flow_hop {
+	uint8_t kind;  /* enum flow_hop_kind */
+	uint32_t from; /* of CALLS and JUMPS: the block */
+	uint64_t pc;
+	const struct translate_module *module; /* of pc */
+};
+
+/* A hop has happened. */
+struct flow_event {
+	uint32_t hop;
+	uint32_t from; /* of HOP_LANDS: the block whose branch it was, or 0 */
+	/* Instructions of the thread before it goes on at pc. leaf: a call that
+	 * has returned, and nothing has happened in between; what it took. */
+	uint64_t leaf : 1, now : 63;
+};
+
+/* A thread begins a block by no hop: it comes into the cache, or executes one
+ * instruction natively. What was it doing before? */
+enum flow_how {
+	FLOW_UNKNOWN, /* nobody knows: this is the first of it */
+	FLOW_GOES_ON, /* ... what led to here, or to another place like it */
+	FLOW_LEFT,    /* it had executed block `from` */
+	FLOW_CUT,     /* it has executed a part of it */
+	FLOW_RETURNED, /* some return leads to here */
+	FLOW_JUMPED,  /* the indirect branch of block `from` does */
+};
+
+struct flow_arrival {
+	uint8_t how;		/* enum flow_how */
+	uint32_t from, block; /* block 0: none; the thread is looked at */
+	uint64_t now;
+};
+
+/*
  * What is called, each or NULL, in the order of what happened for each thread,
  * but for `block`, which comes before the first path or way that names it. All
  * pointers are borrowed until the call returns, those in a block until its
  * image ends. No call may call the target.
  *
- * With FLOW_ALL they come from a thread of the server's own, which reads while
- * threads run, or from the one that asks the target: one call at a time. With
- * FLOW_RECENT they come from the latter.
+ * With FLOW_ALL and FLOW_CALLS they come from a thread of the server's own, which
+ * reads while threads run, or from the one that asks the target: one call at a
+ * time. With FLOW_RECENT they come from the latter.
  */
 struct flow_sink {
 	/* One that some thread of the image is about to be told of. */
@@ -107,6 +153,28 @@ struct flow_sink {
 	/* Older records were written over, or are none: the program has written
 	 * to the ring. The next path is what comes after that. */
 	void (*lost)(void *user, const struct flow_who *who);
+	/*
+	 * These six with FLOW_CALLS alone, and none of those above but `block`,
+	 * gap and lost. Which function has the code at pc, by any number but 0:
+	 * code of one number makes no hops within itself. It is asked when code
+	 * is translated.
+	 */
+	uint32_t (*function)(void *user, const struct flow_who *who,
+			     uint64_t pc, const struct translate_module *m);
+	/* Before the first event with it. */
+	void (*hop)(void *user, const struct flow_who *who, uint32_t id,
+		    const struct flow_hop *h);
+	void (*events)(void *user, const struct flow_who *who,
+		       const struct flow_event *all, size_t n);
+	void (*arrives)(void *user, const struct flow_who *who,
+			const struct flow_arrival *a);
+	/* The block was begun that often, by some threads of the image; more
+	 * than was told before. All of it is told before the image's end. */
+	void (*count)(void *user, uint32_t image, uint32_t block,
+		      uint64_t times);
+	/* Of one of those times, after so many instructions it was left. */
+	void (*part)(void *user, const struct flow_who *who, uint32_t block,
+		     uint32_t instructions);
 	/* The thread is followed no more. exact: all of it was told. */
 	void (*end)(void *user, const struct flow_who *who, bool exact);
 	/* The image has ended, and all of its threads. */
@@ -117,6 +185,7 @@ struct flow_sink {
 /* How much is kept. */
 enum flow_keep {
 	FLOW_ALL,    /* nothing is lost: threads wait for us if need be */
+	FLOW_CALLS,  /* the same; but hops alone, and how often blocks ran */
 	FLOW_RECENT, /* a ring of FLOW_RECENT_RECORDS, read at stops: nobody
 		      * ever waits, and what is older is lost */
 };

@@ -49,14 +49,35 @@ enum flow_kind {
 #define FLOW_NUMBER	((UINT32_C(1) << FLOW_KIND_SHIFT) - 1)
 #define FLOW_NOTE_BIT	(UINT32_C(1) << 31)
 
-static inline uint32_t flow_word(enum flow_kind kind, uint32_t number)
+static inline uint32_t flow_word(unsigned kind, uint32_t number)
 {
-	return (uint32_t)kind << FLOW_KIND_SHIFT | number;
+	return kind << FLOW_KIND_SHIFT | number;
 }
+
+/*
+ * With FLOW_CALLS a record is two words: the low half of the thread's count of
+ * instructions, and one of these with the number of a hop. The first two words
+ * of a chunk are none, and stay 0: whoever looks at the record before the first
+ * one there finds that.
+ */
+enum hop_kind {
+	HOP_PLAIN = 1, /* the hop of that number has happened */
+	HOP_LEAF = 2,  /* a call that was one, and was on top of the ring when
+			* it returned: it has been changed into this one, and
+			* the count is what it took. It may be as long as no
+			* other record has come behind it, so that one is not
+			* read before */
+	HOP_FROM = 3,  /* before a HOP_LANDS: the count is the block */
+	HOP_LONG = 4,  /* as HOP_PLAIN, but not to be changed: it takes so long
+			* that 32 bits may not be enough */
+};
+#define HOP_WORDS 2u
 
 /* What a stretch of code is to its block. */
 enum flow_phase {
 	FLOW_BETWEEN, /* it is not begun, and what led to it may be unknown */
+	FLOW_HALF,    /* its instructions were added to the thread's count, but
+		       * the block was not counted */
 	FLOW_WITHIN,  /* begun, and not left */
 	FLOW_OVER,    /* all of it was executed */
 };
@@ -81,6 +102,9 @@ static inline uint64_t flow_ring_size(const struct space *sp)
 int flow_begin(struct space *sp, struct err *e);
 void flow_free(struct space *sp);
 uint32_t flow_image(const struct flow_code *fc);
+/* A file's copy that stays; number: of the space's module, or 0. */
+const struct translate_module *
+flow_module(struct flow_code *fc, const struct space *sp, uint32_t number);
 /* Whom the layer above has told of what is executed there. */
 const struct flow_sink *flow_sink_of(const struct space *sp);
 
@@ -144,6 +168,9 @@ struct flow_note {
 	} kind;
 	uint32_t block, instructions;
 	uint64_t pc;
+	/* FLOW_CALLS: so many instructions were counted that it has not
+	 * executed; NOTE_ENDS: `block` says by which branch, 0: a return. */
+	int64_t excess;
 };
 
 /* The upper thread's, when it begins to be followed with MODE_FLOW. */
@@ -233,6 +260,12 @@ struct flow_reader {
 	uint32_t *way; /* blocks that are to be told */
 	uint32_t n_out;
 	uint32_t out[FLOW_OUT]; /* ways */
+	/* With FLOW_CALLS instead of the above: how the thread has left what it
+	 * was in, and what it had counted by then. */
+	uint8_t how;	/* enum flow_how */
+	uint32_t from;	/* ... the block; or what HOP_FROM has said */
+	uint64_t count; /* of the record that was read last */
+	struct flow_event *events; /* n_out, to be told */
 };
 
 /* Records, up to a note or a word that is none of ours: how many. */
@@ -272,6 +305,32 @@ uint32_t flow_ways_read(struct flow_reader *r, const uint32_t *restrict words,
 			uint32_t n, uint32_t *restrict out);
 /* Those ways are told as the paths that they stand for. */
 void flow_ways_expand(struct flow_reader *r, const uint32_t *all, uint32_t n);
+
+/* --- flow-hops.c: calls alone -------------------------------------------------
+ */
+
+/* Which function has the code at pc; 0: nobody tells them apart. */
+uint32_t flow_function(struct space *sp, uint64_t pc);
+/* A number for the hop: the same for the same. b: of which it is, or NULL. */
+uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
+		  uint64_t pc);
+/* As flow_read_records() and the like; words are pairs. */
+uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n);
+void hops_read_note(struct flow_reader *r, const struct flow_note *note,
+		    uint32_t count);
+void hops_read_done(struct flow_reader *r);
+/* The thread has executed so many by now. */
+void hops_read_end(struct flow_reader *r, uint64_t count);
+/* What a record's low half stands for, behind the reader's last one. */
+static inline uint64_t hops_count(const struct flow_reader *r, uint32_t low)
+{
+	return r->count + (uint32_t)(low - (uint32_t)r->count);
+}
+/* How often blocks of the region were begun is told. */
+void hops_tell_counts(struct space *sp, const struct region *rg);
+struct flow_hops;
+struct flow_hops **flow_hops_of(struct flow_code *fc);
+void flow_hops_free(struct flow_hops *h);
 
 /* --- x86_64/flow.c -------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "translate/block.h"
 #include "translate/exclude.h"
+#include "translate/flows.h"
 #include "translate/hints.h"
 #include "translate/layer.h"
 
@@ -108,7 +109,7 @@ static uint64_t hits(const struct space *sp, const struct block *b)
 	const uint8_t *at = sp->regions[b->region]->map + b->slot;
 	uint64_t n = 0;
 
-	if (b->slot && sp->mode != MODE_COUNT)
+	if (b->slot && (sp->mode == MODE_COVERAGE || sp->mode == MODE_NONE))
 		n = *at != 0;
 	else if (b->slot)
 		memcpy(&n, at, sizeof(n));
@@ -169,6 +170,10 @@ void records_end(struct space *sp)
 
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		region_tell_counters(tr, sp->regions[i]);
+	for (unsigned i = 0; i < sp->n_regions; i++) {
+		if (sp->flow && sp->keep == FLOW_CALLS)
+			hops_tell_counts(sp, sp->regions[i]);
+	}
 	hints_learn(sp);
 	if (tr->on_end && sp->pid)
 		tr->on_end(tr->on_end_user, sp->pid, sp);

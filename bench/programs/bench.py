@@ -140,8 +140,8 @@ def read_wanted():
         for line in f:
             if line.strip() and not line.startswith("#"):
                 name, *values = line.split()
-                out[name] = dict(zip(("none", "coverage", "count"),
-                                     map(float, values)))
+                out[name] = dict(zip(("none", "coverage", "count",
+                                      "callgrind"), map(float, values)))
     return out
 
 

@@ -66,6 +66,26 @@ def a_profile_adds_up():
               sum(1 for _ in fib_calls(12)) - 1, "calls of fib by itself")
 
 
+@case(peer=OURS, seconds=120)
+def calls_alone_make_the_profile_that_all_blocks_make():
+    """With nothing else to be made of a run, blocks count themselves."""
+    for mode in "plain", "jumps", "threads":
+        with Files() as f:
+            f.trace({"callgrind": "alone"}, "profiled", mode)
+            f.trace({"callgrind": "all", "counts": "counts"}, "profiled", mode)
+            (a, x, _, mine), (b, y, _, _) = (
+                callgrind(f.read(n).decode()) for n in ("alone", "all"))
+        mine = mine[inferior("profiled")]
+        check(len(mine) > 15, "functions", mine)
+        # What the C library costs may differ from run to run.
+        for name in mine:
+            equal(a[name][0], b[name][0], "%s: own cost of %s" % (mode, name))
+        for k in sorted({k for k in {**x, **y} if mine.issuperset(k)}):
+            known = slice(2 if set(PURE).issuperset(
+                n.removesuffix("'2") for n in k) else 1)
+            equal(x[k][known], y[k][known], "%s: calls %s" % (mode, k))
+
+
 def fib_calls(n):
     yield n
     if n >= 2:

@@ -150,13 +150,13 @@ struct told {
 	bool exact, bad;
 };
 
-static void on_block(void *user, uint32_t image, uint32_t id,
+static void on_block(void *user, const struct flow_who *who, uint32_t id,
 		     const struct flow_block *b)
 {
 	struct told *t = user;
 	struct flow_block *copy = xmalloc(sizeof(*copy) + b->bytes);
 
-	(void)image;
+	(void)who;
 	if (id != t->n_blocks + 1)
 		t->bad = true;
 	*copy = *b;

@@ -140,6 +140,7 @@ static bool operand_write(struct writer *w, const struct insn *i)
 	w_bytes(w, code, n);
 	w_mark(w, REWIND_RCX, 0);
 	w_spill(w, RCX, WIN_TARGET);
+	hop_write_from(w, i->in.kind == X86_JMP_IND);
 	tell_slow(w);
 	return true;
 }
@@ -385,7 +386,7 @@ static uint64_t write_jcc(struct compiler *c, const struct insn *i)
 		next = other;
 	}
 	w_mark(&c->w, 0, 0);
-	if (flow_is_on(&c->w))
+	if (flow_tells_branch(&c->w, to))
 		w_jcc_at(&c->w, cond, way_write(&c->w, to));
 	else
 		w_jcc_pc(&c->w, cond, to);
@@ -506,6 +507,7 @@ static uint64_t write_ret_many(struct writer *w, const struct insn *i)
 	w_code(w, "\x48\x8b\x0c\x24"); /* mov (%rsp), %rcx */
 	w_mark(w, REWIND_RCX, 0);
 	w_spill(w, RCX, WIN_TARGET);
+	hop_write_from(w, false);
 	tell_slow(w);
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */

@@ -318,11 +318,20 @@ static void write_entry(struct compiler *c, uint64_t pc)
 		instrument_entry(c);
 }
 
+/* Control goes on behind the block, or did not branch. */
+static bool falls_through(const struct compiler *c)
+{
+	const struct insn *last = c->insns + c->n_insns;
+
+	return c->n_insns && last[-1].ok && !c->return_next &&
+	       last[-1].in.kind != X86_JMP;
+}
+
 /* Returns where the code that comes next continues, or 0. */
 static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 {
 	struct writer *w = &c->w;
-	uint32_t start = stream_at(w->s), length;
+	uint32_t start = stream_at(w->s), length, flow;
 	uint64_t next;
 
 	read_block(c, pc, own && c->at_point);
@@ -331,8 +340,11 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	w->block_pc = pc;
 	w->slow = SLOW_CONTINUATION;
 	flow_begin_block(c, pc, own);
+	flow = w->flow;
 	write_entry(c, pc);
 	next = write_insns(c);
+	if (next && falls_through(c))
+		hop_write_falls(w, next);
 	c->done = 0;
 	if (stream_at(w->s) == start) {
 		w_at(w, pc);
@@ -340,6 +352,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 		w_nop(w);
 	}
 	flow_end_block(w);
+	block_at(c->sp, w->block)->flow = flow;
 	block_at(c->sp, w->block)->instructions = (uint16_t)c->n_insns;
 	block_at(c->sp, w->block)->module = module_at(c->sp, pc);
 	block_close(c->sp, w->block, length);

@@ -6,6 +6,7 @@
 #define TRANSLATE_X86_64_COMPILER_H
 
 #include "translate/events.h"
+#include "translate/flows.h"
 #include "translate/hints.h"
 #include "translate/x86_64/code.h"
 #include "translate/x86_64/emit.h"
@@ -144,7 +145,39 @@ uint32_t way_write(const struct writer *w, uint64_t to);
 /* Nothing falls through to here: what belongs to the next record, after which a
  * thread is at that pc, may be written now. */
 void flow_prepare(struct writer *w, uint64_t pc);
-/* ... in a landing: rcx is spilled. */
-void flow_write_landing(struct writer *w, uint64_t pc);
+/* ... in a landing: rcx is spilled. plain: nobody wants the flags. */
+void flow_write_landing(struct writer *w, uint64_t pc, bool plain);
+/* Does the way of a branch to there write a record? */
+bool flow_tells_branch(const struct writer *w, uint64_t to);
+
+/* A record. A thread that has written it is at that pc; one that has not is at
+ * the writer's, or where `how` says, with its stack so much too low. */
+struct flow_record {
+	uint32_t word;
+	unsigned how;
+	int undo;
+	uint64_t pc;
+	enum flow_phase phase;
+	uint32_t low; /* FLOW_CALLS: a slot of the window, not the count */
+};
+void flow_put(struct writer *w, const struct flow_record *r);
+/* rcx is spilled. */
+void flow_put_spilled(struct writer *w, const struct flow_record *r);
+
+/*
+ * x86_64/hops.c, with FLOW_CALLS: the block is counted, and what it executes.
+ */
+void hop_count_block(struct compiler *c, uint32_t slot);
+/* Is it told that the block's branch goes there, or falls through to it? */
+bool hop_is_told(const struct writer *w, uint64_t to);
+/* The word of that record. */
+uint32_t hop_word_to(struct writer *w, uint64_t to);
+void hop_write_landing(struct writer *w, uint64_t pc, bool plain);
+/* What that of an indirect branch needs is written: nothing falls to here. */
+void hop_prepare_landing(struct writer *w, uint64_t pc);
+/* The block falls through to there. */
+void hop_write_falls(struct writer *w, uint64_t to);
+/* The block's indirect branch is under way; rcx is spilled. */
+void hop_write_from(struct writer *w, bool within);
 
 #endif

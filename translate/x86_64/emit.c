@@ -188,7 +188,7 @@ uint32_t w_stub(struct writer *w, const struct stub *stub)
 	struct stub own = *stub;
 
 	own.puts = w->puts;
-	if (w->flow)
+	if (w->flow && (w->sp->keep != FLOW_CALLS || w->phase != FLOW_BETWEEN))
 		flow_own_stub(w->rg, w->rg->trail->n_stubs, w->flow);
 	return region_stub(w->rg, &own);
 }

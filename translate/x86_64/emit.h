@@ -27,6 +27,10 @@ struct writer {
 	uint8_t phase; /* enum flow_phase: what the code is to the block */
 	uint32_t flow; /* ... which has that number in the log; 0: none */
 	bool tells_entry; /* ... and writes a record when it is begun */
+	uint32_t function; /* FLOW_CALLS: flow_function() */
+	uint32_t lands_at; /* ... of a landing: its records */
+	uint8_t *lands_back; /* ... and what they come back by */
+	uint32_t call; /* ...: the hop whose return comes next; or 0 */
 	/* Of the next record: where a thread goes when the chunk is full, and
 	 * what that comes back by. NULL: nowhere yet. */
 	uint32_t turn_at;

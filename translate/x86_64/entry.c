@@ -325,17 +325,21 @@ void instrument_entry(struct compiler *c)
 {
 	struct writer *w = &c->w;
 	uint32_t slot;
+	bool counts;
 
 	if (c->sp->mode == MODE_TRACE)
 		event_write(w, EVENT_BLOCK, block_end(c));
-	if (c->sp->flow)
+	if (c->sp->flow && c->sp->keep != FLOW_CALLS)
 		flow_write_entry(w);
+	counts = w->flow && c->sp->keep == FLOW_CALLS;
 	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT &&
-	    !(c->sp->mode == MODE_NONE && c->hint == HINT_NEW))
+	    !(c->sp->mode == MODE_NONE && c->hint == HINT_NEW) && !counts)
 		return;
 	slot = region_data(w->rg, 8);
 	block_at(c->sp, w->block)->slot = slot;
-	if (c->sp->mode == MODE_COUNT)
+	if (counts)
+		hop_count_block(c, slot);
+	else if (c->sp->mode == MODE_COUNT)
 		write_count(w, slot, !code_flags_dead(&c->reader, w->pc));
 	else
 		write_coverage(w, slot);

@@ -33,6 +33,11 @@
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"
 
+static bool hops(const struct writer *w)
+{
+	return w->sp->keep == FLOW_CALLS;
+}
+
 /* --- what blocks are ------------------------------------------------------ */
 
 static enum flow_end end_of(const struct insn *i)
@@ -201,11 +206,34 @@ void flow_prepare(struct writer *w, uint64_t pc)
 	}
 }
 
+/* The same in the stream where it lies: it is jumped over. */
+static void see_end_within(struct writer *w)
+{
+	uint8_t *back, *over;
+	uint32_t disp;
+
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xe3\x05"); /* jrcxz */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xe9\0\0\0\0");
+	over = w->s->e.code + w->s->e.len;
+	turn_write(w, &back);
+	disp = stream_at(w->s) - (uint32_t)(over - w->rg->map);
+	memcpy(over - 4, &disp, 4);
+	comes_back(w, back);
+}
+
 /* Nothing is before it that could be jumped to. */
 static void see_end_here(struct writer *w)
 {
 	uint8_t *back;
-	uint32_t at = turn_write(w, &back);
+	uint32_t at;
+
+	if (w->s == &w->rg->cold) {
+		see_end_within(w);
+		return;
+	}
+	at = turn_write(w, &back);
 
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\xe3\x02"); /* jrcxz */
@@ -237,26 +265,49 @@ static void see_end(struct writer *w)
 	w->turn_back = NULL;
 }
 
-/* A thread that has written it is at that pc; one that has not is at the
- * writer's, or where `how` says, with its stack so much too low. */
-struct record {
-	uint32_t word;
-	unsigned how;
-	int undo;
-	uint64_t pc;
-	enum flow_phase phase;
-};
+/* What is at that slot of the window, 32 bits, to the record. */
+static void write_low(struct writer *w, const struct flow_record *r, uint32_t slot)
+{
+	const unsigned how = REWIND_RCX | r->how;
+
+	w_mark(w, how, r->undo);
+	w_spill(w, RAX, WIN_RAX);
+	w_mark(w, how, r->undo);
+	w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:slot, %eax */
+	w_num(w, slot, 4);
+	w_mark(w, how | REWIND_RAX, r->undo);
+	w_code(w, "\x89\x01"); /* mov %eax, (%rcx) */
+	w_mark(w, how | REWIND_RAX, r->undo);
+	w_fill(w, RAX, WIN_RAX);
+}
+
+/* The record's words, and behind it. rcx points there. */
+static void write_words(struct writer *w, const struct flow_record *r)
+{
+	const unsigned how = REWIND_RCX | r->how;
+
+	if (w->sp->keep == FLOW_CALLS) {
+		write_low(w, r, r->low ? r->low : WIN_COUNT);
+		w_mark(w, how, r->undo);
+		w_code(w, "\xc7\x41\x04"); /* movl $word, 4(%rcx) */
+		w_num(w, r->word, 4);
+		w_mark(w, how, r->undo);
+		w_code(w, "\x66\x8d\x49\x08"); /* lea 8(%rcx), %cx */
+		return;
+	}
+	w_mark(w, how, r->undo);
+	w_code(w, "\xc7\x01");
+	w_num(w, r->word, 4);
+	w_mark(w, how, r->undo);
+	w_code(w, "\x66\x8d\x49\x04"); /* lea 4(%rcx), %cx */
+}
 
 /* rcx is spilled. */
-static void write_record(struct writer *w, const struct record *r)
+void flow_put_spilled(struct writer *w, const struct flow_record *r)
 {
 	w_mark(w, REWIND_RCX | r->how, r->undo);
 	w_fill(w, RCX, WIN_RING);
-	w_mark(w, REWIND_RCX | r->how, r->undo);
-	w_code(w, "\xc7\x01");
-	w_num(w, r->word, 4);
-	w_mark(w, REWIND_RCX | r->how, r->undo);
-	w_code(w, "\x66\x8d\x49\x04"); /* lea 4(%rcx), %cx */
+	write_words(w, r);
 	w_mark(w, REWIND_RCX | r->how, r->undo);
 	w_spill(w, RCX, WIN_RING);
 	if (r->pc != w->pc)
@@ -265,11 +316,11 @@ static void write_record(struct writer *w, const struct record *r)
 	see_end(w);
 }
 
-static void write_whole(struct writer *w, const struct record *r)
+void flow_put(struct writer *w, const struct flow_record *r)
 {
 	w_mark(w, r->how, r->undo);
 	w_spill(w, RCX, WIN_RCX);
-	write_record(w, r);
+	flow_put_spilled(w, r);
 	w_mark(w, REWIND_RCX, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
@@ -293,6 +344,11 @@ void flow_begin_block(struct compiler *c, uint64_t pc, bool own)
 	if (!c->sp->flow || c->excluded || w->silent)
 		return;
 	w->flow = number_block(c, pc);
+	if (c->sp->keep == FLOW_CALLS) {
+		w->function = flow_function(c->sp, pc);
+		w->phase = FLOW_BETWEEN;
+		return;
+	}
 	w->tells_entry = !w->flow || own || !is_fixed(c, pc) ||
 			 !flow_make_static(c->sp, w->flow);
 	w->phase = w->tells_entry ? FLOW_BETWEEN : FLOW_WITHIN;
@@ -303,6 +359,7 @@ void flow_end_block(struct writer *w)
 	w->turn_back = NULL;
 	w->phase = FLOW_BETWEEN;
 	w->flow = 0;
+	w->call = 0;
 }
 
 bool flow_is_on(const struct writer *w)
@@ -319,7 +376,7 @@ void flow_is_over(struct writer *w)
 void flow_write_entry(struct writer *w)
 {
 	if (w->flow && w->tells_entry)
-		write_whole(w, &(struct record){
+		flow_put(w, &(struct flow_record){
 				       .word = flow_word(FLOW_ENTRY, w->flow),
 				       .pc = w->pc,
 				       .phase = FLOW_WITHIN,
@@ -329,8 +386,8 @@ void flow_write_entry(struct writer *w)
 void flow_write_skips(struct writer *w)
 {
 	if (w->sp->flow)
-		write_whole(w,
-			    &(struct record){
+		flow_put(w,
+			    &(struct flow_record){
 				    .word = flow_word(FLOW_SKIPS,
 						      flow_place(w->sp, w->pc)),
 				    .pc = w->pc,
@@ -342,8 +399,9 @@ static void write_edge(struct writer *w, int undo)
 {
 	const struct flow_block *b = flow_block(w->sp->flow, w->flow);
 
-	write_whole(w, &(struct record){
-			       .word = flow_word(FLOW_EDGE, w->flow),
+	flow_put(w, &(struct flow_record){
+			       .word = hops(w) ? hop_word_to(w, b->target)
+					       : flow_word(FLOW_EDGE, w->flow),
 			       .undo = undo,
 			       .pc = b->target,
 		       });
@@ -351,13 +409,19 @@ static void write_edge(struct writer *w, int undo)
 
 void flow_write_edge(struct writer *w)
 {
-	if (w->flow)
+	if (w->flow && flow_tells_branch(
+			       w, flow_block(w->sp->flow, w->flow)->target))
 		write_edge(w, 0);
 }
 
 bool flow_write_jump(struct writer *w, int undo)
 {
-	if (!w->flow || !flow_has_edge(w->sp, w->flow))
+	uint64_t to;
+
+	if (!w->flow)
+		return false;
+	to = flow_block(w->sp->flow, w->flow)->target;
+	if (hops(w) ? !hop_is_told(w, to) : !flow_has_edge(w->sp, w->flow))
 		return false;
 	write_edge(w, undo);
 	return true;
@@ -370,25 +434,36 @@ static uint32_t landing_word(struct writer *w, uint64_t pc)
 
 bool flow_write_target(struct writer *w, uint64_t target, int undo)
 {
-	if (w->flow)
-		write_whole(w, &(struct record){
-				       .word = landing_word(w, target),
-				       .undo = undo,
-				       .pc = target,
-			       });
-	return w->flow;
+	if (!w->flow || (hops(w) && !hop_is_told(w, target)))
+		return false;
+	flow_put(w, &(struct flow_record){
+			    .word = hops(w) ? hop_word_to(w, target)
+					    : landing_word(w, target),
+			    .undo = undo,
+			    .pc = target,
+		    });
+	return true;
 }
 
-void flow_write_landing(struct writer *w, uint64_t pc)
+void flow_write_landing(struct writer *w, uint64_t pc, bool plain)
 {
 	if (!w->sp->flow)
 		return;
-	write_record(w, &(struct record){
+	if (hops(w)) {
+		hop_write_landing(w, pc, plain);
+		return;
+	}
+	flow_put_spilled(w, &(struct flow_record){
 				.word = landing_word(w, pc),
 				.how = w->rewind,
 				.pc = pc,
 			});
 	w->rewind = REWIND_RCX;
+}
+
+bool flow_tells_branch(const struct writer *w, uint64_t to)
+{
+	return w->flow && (!hops(w) || hop_is_told(w, to));
 }
 
 /* --- branches that were taken --------------------------------------------- */
@@ -398,7 +473,7 @@ uint32_t way_write(const struct writer *w, uint64_t to)
 	struct writer cold = w_cold(w);
 	uint32_t at;
 
-	if (w->flow)
+	if (w->flow && flow_tells_branch(w, to))
 		flow_prepare(&cold, to);
 	at = stream_at(cold.s);
 	w_at(&cold, to);

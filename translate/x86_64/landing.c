@@ -84,7 +84,7 @@ static void landing_write(struct writer *w, uint64_t pc, bool is_return,
 			check_quietly(w, &k[half], (uint32_t)(pc >> 32 * half),
 				      fix);
 	}
-	flow_write_landing(w, pc);
+	flow_write_landing(w, pc, plain);
 	w_mark(w, w->rewind, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
@@ -108,7 +108,10 @@ static uint64_t write_apart(struct space *sp, const struct block *b,
 	    rg->cluster != sp->regions[b->region]->cluster)
 		return 0;
 	w.s = &rg->cold;
-	flow_prepare(&w, b->pc);
+	if (sp->flow && sp->keep == FLOW_CALLS && !is_return)
+		hop_prepare_landing(&w, b->pc);
+	else
+		flow_prepare(&w, b->pc);
 	at = stream_at(w.s);
 	landing_write(&w, b->pc, is_return, plain);
 	w_mark(&w, 0, 0);

@@ -43,6 +43,12 @@ enum {
 	WIN_CHECK_BACK = 0xd0, /* of the routine: where it goes on ... */
 	WIN_CHECK_SIZE = 0xd8, /* ... and how long the access is, less 1 */
 	WIN_TID = 0xe0,	       /* the thread's id as we know it */
+	/* flows.h, FLOW_CALLS: instructions so far; the block, and that's
+	 * function, whose indirect branch is under way (0: it tells even
+	 * what is within its function). */
+	WIN_COUNT = 0xe8,
+	WIN_FROM = 0xf0,	  /* 32 bits */
+	WIN_FROM_FUNCTION = 0xf4, /* the same */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_VALUES = 0x400,    /* an expression's stack */
 	WIN_VALUES_MAX = 64,   /* ... words of it */

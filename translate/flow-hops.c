@@ -1,0 +1,329 @@
+/*
+ * Calls alone: what hops are, and how a thread's log is read that has no more
+ * than those (FLOW_CALLS). Tables grow by chunks that stay, since the reading
+ * thread looks at them meanwhile.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "translate/flows.h"
+#include "translate/layer.h"
+
+#define CHUNK	   4096u
+#define CHUNKS_MAX (FLOW_NUMBER / CHUNK)
+#define RECENT	   4096u /* functions of addresses that were asked for */
+
+struct flow_hops {
+	struct flow_hop **chunks;
+	uint32_t n; /* numbers given, 0 included */
+	uint32_t n_told;
+	struct map by_key;
+	struct recent {
+		uint64_t pc;
+		uint32_t function;
+	} recent[RECENT];
+};
+
+static struct flow_hops *hops_of(struct flow_code *fc)
+{
+	struct flow_hops **at = flow_hops_of(fc);
+
+	if (!*at) {
+		*at = xcalloc(1, sizeof(**at));
+		(*at)->chunks = xcalloc(CHUNKS_MAX, sizeof(*(*at)->chunks));
+		(*at)->n = (*at)->n_told = 1;
+	}
+	return *at;
+}
+
+void flow_hops_free(struct flow_hops *h)
+{
+	if (!h)
+		return;
+	for (uint32_t i = 0; i * CHUNK < h->n; i++)
+		free(h->chunks[i]);
+	free(h->chunks);
+	map_fini(&h->by_key);
+	free(h);
+}
+
+/* --- functions ------------------------------------------------------------ */
+
+static uint32_t ask_function(struct space *sp, uint64_t pc)
+{
+	const struct flow_sink *sink = flow_sink_of(sp);
+	struct flow_who who = { .image = flow_image(sp->flow) };
+	uint32_t id;
+
+	if (!sink->function)
+		return 0;
+	if (sp->by)
+		who.id = sp->by->id;
+	consumer_lock(sp->tr);
+	id = sink->function(sink->user, &who, pc,
+			    flow_module(sp->flow, sp, module_at(sp, pc)));
+	consumer_unlock(sp->tr);
+	return id;
+}
+
+uint32_t flow_function(struct space *sp, uint64_t pc)
+{
+	struct recent *known =
+		&hops_of(sp->flow)->recent[pc * 0x9e3779b97f4a7c15u >> 52 &
+					   (RECENT - 1)];
+
+	if (known->pc != pc)
+		*known = (struct recent){ pc, ask_function(sp, pc) };
+	return known->function;
+}
+
+/* --- what hops are -------------------------------------------------------- */
+
+static struct flow_hop *hop_at(const struct flow_hops *h, uint32_t id)
+{
+	return &h->chunks[id / CHUNK][id % CHUNK];
+}
+
+static uint64_t key_of(const struct flow_block *b, enum flow_hop_kind kind,
+		       uint64_t pc)
+{
+	bool falls = b && kind == HOP_JUMPS && pc != b->target;
+
+	return (b ? b->last : pc) << 3 | falls << 2 | kind;
+}
+
+/* Those of one branch are one, whichever block of the function ends with it. */
+static bool is_same(struct space *sp, const struct flow_hop *hop,
+		    const struct flow_block *b, uint64_t pc)
+{
+	const struct flow_block *other = flow_block(sp->flow, hop->from);
+
+	return hop->pc == pc && (!b || flow_function(sp, b->begin) ==
+					       flow_function(sp, other->begin));
+}
+
+static uint32_t hop_add(struct space *sp, const struct flow_hop *hop)
+{
+	struct flow_hops *h = hops_of(sp->flow);
+	uint32_t id = h->n;
+
+	if (id / CHUNK >= CHUNKS_MAX)
+		die("too many calls");
+	if (!h->chunks[id / CHUNK])
+		h->chunks[id / CHUNK] = xcalloc(CHUNK, sizeof(*hop));
+	*hop_at(h, id) = *hop;
+	__atomic_store_n(&h->n, id + 1, __ATOMIC_RELEASE);
+	return id;
+}
+
+uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
+		  uint64_t pc)
+{
+	struct flow_hops *h = hops_of(sp->flow);
+	const struct flow_block *b = flow_block(sp->flow, from);
+	uint64_t key = key_of(b, kind, pc) + 1;
+	uint32_t id = (uint32_t)(uintptr_t)map_find(&h->by_key, key);
+
+	if (id && is_same(sp, hop_at(h, id), b, pc))
+		return id;
+	id = hop_add(sp, &(struct flow_hop){
+				 .kind = (uint8_t)kind,
+				 .from = from,
+				 .pc = pc,
+				 .module = flow_module(sp->flow, sp,
+						       module_at(sp, pc)),
+			 });
+	map_set(&h->by_key, key, (void *)(uintptr_t)id);
+	return id;
+}
+
+static void tell_hops(struct flow_reader *r)
+{
+	struct flow_hops *h = hops_of(r->code);
+	uint32_t n = __atomic_load_n(&h->n, __ATOMIC_ACQUIRE);
+
+	flow_tell_blocks(r->code, r->sink, &r->who);
+	for (; h->n_told < n; h->n_told++) {
+		if (r->sink->hop)
+			r->sink->hop(r->sink->user, &r->who, h->n_told,
+				     hop_at(h, h->n_told));
+	}
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+void hops_read_done(struct flow_reader *r)
+{
+	uint32_t n = r->n_out;
+
+	r->n_out = 0;
+	if (!n)
+		return;
+	tell_hops(r);
+	if (r->sink->events)
+		r->sink->events(r->sink->user, &r->who, r->events, n);
+}
+
+static bool is_hop(const struct flow_hops *h, uint32_t word)
+{
+	uint32_t number = word & FLOW_NUMBER, kind = word >> FLOW_KIND_SHIFT;
+
+	return number && number < __atomic_load_n(&h->n, __ATOMIC_ACQUIRE) &&
+	       (kind == HOP_PLAIN || kind == HOP_LEAF || kind == HOP_LONG);
+}
+
+/* False: it is none. */
+static bool take_hop(struct flow_reader *r, const struct flow_hops *h,
+		     uint32_t low, uint32_t word)
+{
+	struct flow_event *e = &r->events[r->n_out];
+
+	if (!is_hop(h, word))
+		return false;
+	e->hop = word & FLOW_NUMBER;
+	e->from = r->from;
+	e->leaf = word >> FLOW_KIND_SHIFT == HOP_LEAF;
+	if (e->leaf)
+		e->now = low;
+	else
+		e->now = r->count = hops_count(r, low);
+	r->from = 0;
+	r->how = FLOW_GOES_ON;
+	if (++r->n_out == FLOW_OUT)
+		hops_read_done(r);
+	return true;
+}
+
+uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n)
+{
+	const struct flow_hops *h = hops_of(r->code);
+	uint64_t both;
+
+	if (!r->events)
+		r->events = xcalloc(FLOW_OUT, sizeof(*r->events));
+	for (uint32_t i = 0; i < n; i += 2) {
+		memcpy(&both, words + i, sizeof(both));
+		if (both >> (32 + FLOW_KIND_SHIFT) == HOP_FROM)
+			r->from = (uint32_t)both;
+		else if (!take_hop(r, h, (uint32_t)both, both >> 32))
+			return i;
+	}
+	return n;
+}
+
+/* --- notes ---------------------------------------------------------------- */
+
+static void arrive(struct flow_reader *r, uint32_t block)
+{
+	hops_read_done(r);
+	tell_hops(r);
+	if (r->sink->arrives)
+		r->sink->arrives(r->sink->user, &r->who,
+				 &(struct flow_arrival){
+					 .how = r->how,
+					 .from = r->from,
+					 .block = block,
+					 .now = r->count,
+				 });
+	r->how = FLOW_GOES_ON;
+	r->from = 0;
+}
+
+static void count_once(struct flow_reader *r, uint32_t block)
+{
+	if (r->sink->count)
+		r->sink->count(r->sink->user, r->who.image, block, 1);
+}
+
+static void leave(struct flow_reader *r, uint32_t block, uint32_t instructions)
+{
+	const struct flow_block *b = flow_block(r->code, block);
+
+	r->from = block;
+	r->how = FLOW_LEFT;
+	if (instructions >= b->instructions)
+		return;
+	hops_read_done(r);
+	tell_hops(r);
+	r->how = instructions ? FLOW_CUT : FLOW_GOES_ON;
+	if (r->sink->part)
+		r->sink->part(r->sink->user, &r->who, block, instructions);
+}
+
+static void skip(struct flow_reader *r, uint64_t pc)
+{
+	hops_read_done(r);
+	if (r->how != FLOW_UNKNOWN && r->sink->gap)
+		r->sink->gap(r->sink->user, &r->who, pc);
+	r->how = FLOW_UNKNOWN;
+	r->from = 0;
+}
+
+void hops_read_note(struct flow_reader *r, const struct flow_note *note,
+		    uint32_t count)
+{
+	r->count = hops_count(r, count);
+	switch (note->kind) {
+	case NOTE_ENTERS:
+		arrive(r, note->block);
+		break;
+	case NOTE_INSIDE:
+		arrive(r, note->block);
+		count_once(r, note->block);
+		break;
+	case NOTE_LEAVES:
+		leave(r, note->block, note->instructions);
+		break;
+	case NOTE_LEAVES_AT:
+		break;
+	case NOTE_ENDS:
+		r->how = note->block ? FLOW_JUMPED : FLOW_RETURNED;
+		r->from = note->block;
+		break;
+	case NOTE_REACHES:
+		r->is_told = true;
+		break;
+	case NOTE_NATIVE:
+		arrive(r, note->block);
+		count_once(r, note->block);
+		r->how = FLOW_LEFT;
+		r->from = note->block;
+		break;
+	case NOTE_SKIPS:
+		skip(r, note->pc);
+		break;
+	}
+}
+
+void hops_read_end(struct flow_reader *r, uint64_t count)
+{
+	if (count > r->count)
+		r->count = count;
+	arrive(r, 0);
+	free(r->events);
+	r->events = NULL;
+}
+
+/* --- how often blocks ran ------------------------------------------------- */
+
+void hops_tell_counts(struct space *sp, const struct region *rg)
+{
+	const struct flow_sink *sink = flow_sink_of(sp);
+	struct flow_who who = { .image = flow_image(sp->flow) };
+	uint64_t times;
+
+	consumer_lock(sp->tr);
+	flow_tell_blocks(sp->flow, sink, &who);
+	for (uint32_t i = 1; i < rg->n_blocks; i++) {
+		const struct block *b = &rg->blocks[i];
+
+		if (!b->slot || !b->flow)
+			continue;
+		memcpy(&times, rg->map + b->slot, sizeof(times));
+		memset(rg->map + b->slot, 0, sizeof(times));
+		if (times && sink->count)
+			sink->count(sink->user, who.image, b->flow, times);
+	}
+	consumer_unlock(sp->tr);
+}

@@ -1,0 +1,285 @@
+/*
+ * A thread's ring, and how it is read: from words to whoever makes something of
+ * them. The words are the program's to spoil; then records are lost.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "translate/flow-log.h"
+#include "translate/follow.h"
+#include "translate/layer.h"
+#include "translate/x86_64/window.h"
+
+/* --- the ring ------------------------------------------------------------- */
+
+uint32_t *flow_chunk(const struct flow_log *log, uint32_t chunk)
+{
+	uint64_t at = (uint64_t)log->f->window * flow_ring_size(log->space);
+
+	return (uint32_t *)(void *)(log->space->rings + at +
+				    chunk * FLOW_CHUNK);
+}
+
+static uint64_t chunk_addr(const struct flow_log *log, uint32_t chunk)
+{
+	return log->space->rings_addr +
+	       (uint64_t)log->f->window * flow_ring_size(log->space) +
+	       chunk * FLOW_CHUNK;
+}
+
+uint64_t *flow_window_slot(const struct flow_log *log, uint32_t slot)
+{
+	return (uint64_t *)(void *)(window_page(log->space, log->f->window) +
+				    slot);
+}
+
+/* Where the window says that the thread goes on behind that chunk. */
+static uint64_t *next_of(const struct flow_log *log, uint32_t chunk)
+{
+	uint32_t n = chunk_addr(log, chunk) / FLOW_CHUNK & 0xff;
+
+	return flow_window_slot(log, WIN_CHUNKS + 8 * n);
+}
+
+/* Where the next word goes. The program may have put anything there. */
+uint32_t flow_next_word(const struct flow_log *log, uint32_t *chunk)
+{
+	uint64_t at = __atomic_load_n(flow_window_slot(log, WIN_RING),
+				      __ATOMIC_ACQUIRE);
+	uint64_t from = at - chunk_addr(log, 0);
+
+	*chunk = from < flow_ring_size(log->space)
+			 ? (uint32_t)(from / FLOW_CHUNK)
+			 : CHUNK_NONE;
+	return at % FLOW_CHUNK / 4;
+}
+
+void flow_set_next(const struct flow_log *log, uint32_t chunk, uint32_t word)
+{
+	__atomic_store_n(flow_window_slot(log, WIN_RING),
+			 chunk_addr(log, chunk) + word % FLOW_WORDS * 4,
+			 __ATOMIC_RELEASE);
+}
+
+/* Where a thread begins to write to the chunk. */
+static uint64_t chunk_begin(const struct flow_log *log, uint32_t chunk)
+{
+	return chunk_addr(log, chunk) + 4 * flow_first_word(log);
+}
+
+/* All of it is free but the chunk that is written to. */
+void flow_ring_anew(struct flow_log *log)
+{
+	const uint32_t n = flow_is_whole(log) ? FLOW_CHUNKS : 0;
+
+	log->chunk = 0;
+	log->word = flow_first_word(log);
+	for (uint32_t i = 0; i < n; i++)
+		flow_chunk(log, i)[FLOW_WORDS - 1] = 0;
+	for (uint32_t i = 0; i < n; i++)
+		*next_of(log, i) = i + 1 < n ? chunk_begin(log, i + 1) : 0;
+	flow_set_next(log, 0, flow_first_word(log));
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+static const struct flow_note *note_at(struct flow_log *log, uint32_t number)
+{
+	uint32_t back = (log->n_notes - number) & ~FLOW_NOTE_BIT;
+
+	if (!back || back > log->n_notes - log->told_notes)
+		return NULL;
+	log->told_notes = log->n_notes - back + 1;
+	return &log->notes[(log->n_notes - back) % log->cap_notes];
+}
+
+/* count: of a record of two words, the one before. */
+static bool take_note(struct flow_log *log, uint32_t word, uint32_t count)
+{
+	const struct flow_note *note =
+		word & FLOW_NOTE_BIT ? note_at(log, word & ~FLOW_NOTE_BIT)
+				     : NULL;
+
+	if (note && flow_has_hops(log))
+		hops_read_note(&log->reader, note, count);
+	else if (note)
+		flow_read_note(&log->reader, note);
+	return note;
+}
+
+void flow_lose(struct flow_log *log)
+{
+	log->space->tr->stats.events_lost++;
+	flow_read_lost(&log->reader);
+}
+
+static void take_hops(struct flow_log *log, const uint32_t *words, uint32_t n)
+{
+	uint32_t i = 0;
+
+	log->space->tr->stats.events += n / 2;
+	for (;; i += 2) {
+		i += hops_read(&log->reader, words + i, n - i);
+		if (i >= n)
+			return;
+		if (!take_note(log,
+			       __atomic_load_n(words + i + 1, __ATOMIC_RELAXED),
+			       words[i]))
+			flow_lose(log);
+	}
+}
+
+static void take_words(struct flow_log *log, const uint32_t *words, uint32_t n)
+{
+	uint32_t i = 0;
+
+	log->space->tr->stats.events += n;
+	for (;; i++) {
+		i += flow_read_records(&log->reader, words + i, n - i);
+		if (i == n)
+			return;
+		if (!take_note(log,
+			       __atomic_load_n(words + i, __ATOMIC_RELAXED), 0))
+			flow_lose(log);
+	}
+}
+
+/* What was read is zero again. So the word before the first new one is not, if
+ * more was written than there is room for. */
+static void read_recent(struct flow_log *log)
+{
+	uint32_t *ring = flow_chunk(log, 0), chunk, left, word;
+	uint32_t end = flow_next_word(log, &chunk);
+
+	left = (end - log->word) % FLOW_WORDS;
+	if (__atomic_load_n(&ring[(log->word - 1) % FLOW_WORDS],
+			    __ATOMIC_RELAXED)) {
+		flow_lose(log);
+		log->word = end;
+		left = FLOW_WORDS;
+	}
+	for (; left; left--, log->word = (log->word + 1) % FLOW_WORDS) {
+		word = ring[log->word];
+		take_words(log, &word, 1);
+		ring[log->word] = 0;
+	}
+}
+
+/* The thread has left the chunk, and may come to it again. */
+static void chunk_free(struct flow_log *log)
+{
+	uint32_t before = (log->chunk + FLOW_CHUNKS - 1) % FLOW_CHUNKS;
+
+	flow_chunk(log, log->chunk)[FLOW_WORDS - 1] = 0;
+	*next_of(log, log->chunk) = 0;
+	__atomic_store_n(next_of(log, before), chunk_begin(log, log->chunk),
+			 __ATOMIC_RELEASE);
+	log->chunk = (log->chunk + 1) % FLOW_CHUNKS;
+	log->word = flow_first_word(log);
+}
+
+bool flow_is_full(const struct flow_log *log, uint32_t chunk)
+{
+	return __atomic_load_n(&flow_chunk(log, chunk)[FLOW_WORDS - 1],
+			       __ATOMIC_RELAXED);
+}
+
+#define LONG_COUNT (UINT64_C(1) << 31)
+
+/* The call on top has not returned for so long that its record cannot say how
+ * long that is. Meanwhile the thread may have changed it. */
+static void keep_long(struct flow_log *log, uint32_t *record, uint64_t now)
+{
+	uint64_t v, changed;
+
+	memcpy(&v, record, sizeof(v));
+	changed = v +
+		  ((uint64_t)(HOP_LONG - HOP_PLAIN) << (32 + FLOW_KIND_SHIFT));
+	if (v >> (32 + FLOW_KIND_SHIFT) == HOP_PLAIN &&
+	    now - hops_count(&log->reader, (uint32_t)v) > LONG_COUNT &&
+	    now > hops_count(&log->reader, (uint32_t)v))
+		__atomic_compare_exchange_n((uint64_t *)(void *)record, &v,
+					    changed, false, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED);
+}
+
+/* What is on top of the ring may be changed by its thread as long as it runs:
+ * it stays there. */
+static uint32_t without_top(struct flow_log *log, uint32_t chunk, uint32_t end,
+			    uint64_t now)
+{
+	if (!flow_has_hops(log) || end == FLOW_WORDS || end <= log->word)
+		return end;
+	keep_long(log, flow_chunk(log, chunk) + end - 2, now);
+	return end - 2;
+}
+
+uint64_t flow_count(const struct flow_log *log)
+{
+	return __atomic_load_n(flow_window_slot(log, WIN_COUNT),
+			       __ATOMIC_ACQUIRE);
+}
+
+/* Up to what the thread has written by now; less of what it goes on to write
+ * meanwhile. runs: it may be writing. */
+static bool read_all(struct flow_log *log, bool runs)
+{
+	uint32_t chunk, end, done = 0;
+	uint64_t now = flow_count(log);
+	bool left;
+
+	do {
+		end = flow_next_word(log, &chunk);
+		if (chunk != log->chunk || (!end && flow_is_full(log, chunk)))
+			end = FLOW_WORDS;
+		if (end < log->word || chunk == CHUNK_NONE)
+			end = log->word;
+		if (runs)
+			end = without_top(log, log->chunk, end, now);
+		(flow_has_hops(log) ? take_hops : take_words)(
+			log, flow_chunk(log, log->chunk) + log->word,
+			end - log->word);
+		done += end - log->word;
+		log->word = end;
+		left = end == FLOW_WORDS && chunk != log->chunk &&
+		       chunk != CHUNK_NONE;
+		if (left)
+			chunk_free(log);
+	} while (left && done < FLOW_CHUNKS * FLOW_WORDS);
+	return done > FLOW_WORDS / 4;
+}
+
+bool flow_read_log(struct flow_log *log, bool runs)
+{
+	bool much = false;
+
+	if (flow_is_whole(log))
+		much = read_all(log, runs);
+	else
+		read_recent(log);
+	if (flow_has_hops(log))
+		hops_read_done(&log->reader);
+	else
+		flow_read_done(&log->reader);
+	return much;
+}
+
+bool flow_read(struct flow_log *log)
+{
+	return flow_read_log(log, true);
+}
+
+void flow_drain(struct follow *f)
+{
+	struct translator *tr = f->space->tr;
+
+	consumer_lock(tr);
+	flow_read(f->log);
+	consumer_unlock(tr);
+}
+
+void flow_turn(struct follow *f)
+{
+	if (f->log)
+		flow_drain(f);
+}
