@@ -65,3 +65,9 @@ void json_member_number(struct buf *out, const char *name, int64_t v)
 	json_name(out, name);
 	buf_printf(out, "%" PRId64, v);
 }
+
+void json_member_flag(struct buf *out, const char *name, bool v)
+{
+	json_name(out, name);
+	buf_puts(out, v ? "true" : "false");
+}

@@ -6,6 +6,7 @@
 #ifndef SERVER_JSON_H
 #define SERVER_JSON_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/buf.h"
@@ -21,5 +22,6 @@ void json_text(struct buf *out, const char *text);
 
 void json_member_text(struct buf *out, const char *name, const char *text);
 void json_member_number(struct buf *out, const char *name, int64_t v);
+void json_member_flag(struct buf *out, const char *name, bool v);
 
 #endif

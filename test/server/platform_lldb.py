@@ -70,6 +70,20 @@ def files():
 
 
 @case(peer=OURS, seconds=150)
+def signals_are_those_of_the_machine():
+    """Without a table lldb numbers them as gdb does: 150, of which 30 is
+    SIGUSR1."""
+    for lldb in lldbs():
+        with Platform() as p:
+            out = session(
+                lldb, p, "script u = lldb.debugger.GetSelectedPlatform()."
+                "GetUnixSignals(); print('signals', u.GetNumSignals(), "
+                "u.GetSignalAsCString(10), u.GetShouldStop(14), "
+                "u.GetShouldStop(10))")
+            expect(out, "^signals 64 SIGUSR1 False True$")
+
+
+@case(peer=OURS, seconds=150)
 def processes():
     with Program("threads", "2", "forever") as program:
         equal(program.line(), "ready")

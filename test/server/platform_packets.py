@@ -178,6 +178,35 @@ def programs_that_nobody_debugs():
 
 
 @case(peer=OURS)
+def signals_and_what_is_done_with_them():
+    with Platform() as p:
+        c = p.dial()
+        # As it comes: this one is not escaped.
+        c.send("jSignalsInfo")
+        found = None
+        while not found:
+            c.more()
+            found = re.search(rb"\$(.*)#", c.data, re.S)
+        told = json.loads(found[1])
+        equal([t["signo"] for t in told], list(range(1, 65)), "numbers")
+        names = {t["signo"]: t["name"] for t in told}
+        for s in signal.Signals:
+            if s not in (signal.SIGRTMIN, signal.SIGRTMAX):
+                equal(names[s.value], s.name, s.value)
+        equal([names[n] for n in (32, 34, 35, 49, 50, 63, 64)], [
+            "SIG32", "SIGRTMIN", "SIGRTMIN+1", "SIGRTMIN+15", "SIGRTMAX-14",
+            "SIGRTMAX-1", "SIGRTMAX"], "realtime names")
+        by_name = {t["name"]: (t["suppress"], t["stop"], t["notify"])
+                   for t in told}
+        for name, want in (("SIGSEGV", (False, True, True)),
+                           ("SIGINT", (True, True, True)),
+                           ("SIGCHLD", (False, False, True)),
+                           ("SIGALRM", (False, False, False)),
+                           ("SIGRTMIN+3", (False, False, False))):
+            equal(by_name[name], want, name)
+
+
+@case(peer=OURS)
 def speed_tests():
     with Platform() as p:
         c = p.dial()
