@@ -284,7 +284,8 @@ int elf_image_search(struct target *t, struct process *p, uint64_t l_addr,
 	return -ENOENT;
 }
 
-int elf_dynamic_find(const struct elf_image *img, uint64_t tag, uint64_t *value)
+static int find_dynamic(const struct elf_image *img, uint64_t tag,
+			uint64_t *place, uint64_t *value)
 {
 	const size_t pair = 2 * img->word;
 	char raw[16 * DYNAMIC_MAX];
@@ -303,9 +304,24 @@ int elf_dynamic_find(const struct elf_image *img, uint64_t tag, uint64_t *value)
 		if (v[0] == DT_NULL)
 			break;
 		if (v[0] == tag) {
+			*place = img->dynamic + at + img->word;
 			*value = v[1];
 			return 0;
 		}
 	}
 	return -ENOENT;
+}
+
+int elf_dynamic_find(const struct elf_image *img, uint64_t tag, uint64_t *value)
+{
+	uint64_t place;
+
+	return find_dynamic(img, tag, &place, value);
+}
+
+int elf_dynamic_place(const struct elf_image *img, uint64_t tag, uint64_t *at)
+{
+	uint64_t value;
+
+	return find_dynamic(img, tag, at, &value);
 }

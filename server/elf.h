@@ -59,6 +59,8 @@ int elf_image_search(struct target *t, struct process *p, uint64_t l_addr,
 /* The value of the first dynamic entry with this tag, as it is stored. */
 int elf_dynamic_find(const struct elf_image *img, uint64_t tag,
 		     uint64_t *value);
+/* ... and the address of that value. */
+int elf_dynamic_place(const struct elf_image *img, uint64_t tag, uint64_t *at);
 
 /* Where a symbol that the object defines and exports lies. */
 int elf_symbol_find(const struct elf_image *img, const char *name,

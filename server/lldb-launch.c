@@ -139,16 +139,27 @@ int pk_setenv_plain(struct session *s, struct args *a, struct buf *out)
 	return value ? reply_ok(out) : -EPROTO;
 }
 
-/* Whether a program that was attached to goes on without us. It always does,
- * and one that was launched never. */
 int pk_detach_on_error(struct session *s, struct args *a, struct buf *out)
 {
 	uint64_t on;
 
-	(void)s;
 	if (!take_hex_max(a, 1, &on) || !take_end(a))
 		return -EPROTO;
+	s->lldb.when_lost = on ? LOST_DETACH : LOST_KILL;
 	return reply_ok(out);
+}
+
+/* lldb-server lets all go whatever was said. */
+void lldb_disconnect(struct session *s)
+{
+	struct process *p, *next;
+
+	list_each_safe(p, next, &s->target->processes, node) {
+		if (s->lldb.when_lost == LOST_DETACH)
+			session_detach(s, p);
+		else if (s->lldb.when_lost == LOST_KILL)
+			s->target->ops->kill(s->target, p);
+	}
 }
 
 /* Which slice of a file for several machines: this one's. */

@@ -1,4 +1,5 @@
-/* Files that are loaded: qModuleInfo, jModulesInfo, qFileLoadAddress. */
+/* Files that are loaded: qModuleInfo, jModulesInfo, qFileLoadAddress,
+ * qShlibInfoAddr. */
 #include "server/lldb-module.h"
 
 #include <elf.h>
@@ -20,6 +21,7 @@
 #include "server/lldb-maps.h"
 #include "server/packet.h"
 #include "server/session.h"
+#include "server/svr4.h"
 
 /* --- the file ------------------------------------------------------------ */
 
@@ -216,5 +218,18 @@ int pk_file_load_address(struct session *s, struct args *a, struct buf *out)
 	if (e < 0)
 		return e;
 	buf_printf(out, "%016" PRIx64, r.start - r.offset);
+	return REPLY_NOW;
+}
+
+/* lldb reads the address of the r_debug from there itself. */
+int pk_shlib_info(struct session *s, struct args *a, struct buf *out)
+{
+	uint64_t at;
+	int e = svr4_place(s->target, session_process(s), &at);
+
+	(void)a;
+	if (e < 0)
+		return e;
+	buf_printf(out, "%" PRIx64, at);
 	return REPLY_NOW;
 }

@@ -21,6 +21,7 @@ void lldb_connect(struct session *s)
 
 	l->on = l->by_default;
 	l->named = false;
+	l->when_lost = LOST_UNSAID;
 	link_set_plain(s->link, l->on);
 	l->thread_suffix = l->list_threads = l->error_strings = false;
 }

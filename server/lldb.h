@@ -24,6 +24,10 @@ struct session;
 struct stop;
 struct thread;
 
+/* What becomes of programs when the connection breaks, by QSetDetachOnError;
+ * unsaid: as without lldb, which goes by who started them. */
+enum lldb_lost { LOST_UNSAID, LOST_DETACH, LOST_KILL };
+
 struct lldb {
 	bool by_default; /* of a client that has not said which it is */
 	bool on;	 /* the client is lldb */
@@ -31,6 +35,7 @@ struct lldb {
 	bool thread_suffix, list_threads, error_strings; /* it asked for them */
 	bool launched;	     /* the last A succeeded */
 	char *launch_error;  /* owned; else why not, or NULL */
+	enum lldb_lost when_lost;
 	struct list saved;   /* by QSaveRegisterState */
 	unsigned last_saved; /* the number of the newest */
 	struct list tables;  /* struct lldb_regs, one for an instruction set */
@@ -43,6 +48,8 @@ void lldb_fini(struct session *s);
 
 /* A client has come: nothing it said before counts. */
 void lldb_connect(struct session *s);
+/* It has gone, all stands still: programs are let go or killed if it said so. */
+void lldb_disconnect(struct session *s);
 /* A word of its qSupported; and the features that only lldb is told. */
 void lldb_note_feature(struct session *s, const struct args *word);
 void lldb_put_features(const struct session *s, struct buf *out);

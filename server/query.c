@@ -184,26 +184,14 @@ static void wait_for(pid_t pid)
 		;
 }
 
-/* A signal that the client was told of and has not resumed with. The trap of
- * a program's start was never one. */
-static int signal_told(const struct session *s, const struct process *p)
-{
-	const struct thread *th = thread_find(s->target, s->last.id.tid);
-
-	return th && th->proc == p && th->last.kind == STOP_SIGNAL ?
-		       th->last.signo :
-		       0;
-}
-
 /* lldb names one process, or means all; it stays connected. */
 static int detach_all(struct session *s, struct buf *out)
 {
 	struct process *p, *next;
 
 	list_each_safe(p, next, &s->target->processes, node) {
-		nonstop_forget(s, p->pid);
 		session_done_with(s, p->pid);
-		s->target->ops->detach(s->target, p, signal_told(s, p));
+		session_detach(s, p);
 	}
 	s->running = false;
 	buf_puts(out, "OK");
@@ -230,8 +218,7 @@ int pk_detach(struct session *s, struct args *a, struct buf *out)
 	if (p) {
 		started = !p->attached;
 		pid = (uint64_t)p->pid;
-		nonstop_forget(s, p->pid);
-		s->target->ops->detach(s->target, p, signal_told(s, p));
+		session_detach(s, p);
 	}
 	session_done_with(s, (pid_t)pid);
 	buf_puts(out, "OK");

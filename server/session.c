@@ -228,6 +228,7 @@ static void let_attached_run(struct session *s)
 	s->target->ops->halt(s->target);
 	list_each(p, &s->target->processes, node)
 		traced_points_unask(s->target, p);
+	lldb_disconnect(s);
 	s->running = false;
 	session_run_again(s);
 	list_each(p, &s->target->processes, node) {
@@ -268,6 +269,23 @@ void session_leave(struct session *s, struct process *p)
 	nonstop_forget(s, p->pid);
 	traced_points_unask(s->target, p);
 	let_run(s, p);
+}
+
+/* A signal that the client was told of and has not resumed with. The trap of
+ * a program's start was never one. */
+static int signal_told(const struct session *s, const struct process *p)
+{
+	const struct thread *th = thread_find(s->target, s->last.id.tid);
+
+	return th && th->proc == p && th->last.kind == STOP_SIGNAL ?
+		       th->last.signo :
+		       0;
+}
+
+void session_detach(struct session *s, struct process *p)
+{
+	nonstop_forget(s, p->pid);
+	s->target->ops->detach(s->target, p, signal_told(s, p));
 }
 
 void session_disconnect(struct session *s)

@@ -132,6 +132,9 @@ void session_run(struct session *s);
  * being traced: whoever comes next finds it. */
 void session_leave(struct session *s, struct process *p);
 
+/* The process goes on without us, with the signal that was told. */
+void session_detach(struct session *s, struct process *p);
+
 /* The client has gone, or never came; see lifecycle in doc/server.md. */
 void session_disconnect(struct session *s);
 

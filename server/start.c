@@ -203,19 +203,19 @@ static void make_absolute(char **name)
 	*name = path;
 }
 
-/* Its output is the client's, where nobody has said otherwise. */
+/* Its output is the client's, but for what is to go to files. */
 static int choose_stdio(struct session *s, struct launch_spec *spec,
 			struct err *e)
 {
 	char *const *stdio = s->start.stdio;
-	bool none = !stdio[0] && !stdio[1] && !stdio[2];
+	bool whole = stdio[0] && stdio[1] && stdio[2];
 	int r = 0;
 
 	terminal_fini(&s->terminal);
-	if (none && s->lldb.on)
+	if (!whole && s->lldb.on)
 		r = terminal_open(&s->terminal, e);
 	for (size_t i = 0; i < 3 && r >= 0; i++)
-		spec->stdio[i] = none ? s->terminal.path : stdio[i];
+		spec->stdio[i] = stdio[i] ? stdio[i] : s->terminal.path;
 	return r;
 }
 

@@ -203,6 +203,17 @@ static int debug_find(struct target *t, struct process *p, uint64_t *debug)
 	return rc < 0 ? rc : elf_words_read(t, p, at, debug, 1);
 }
 
+int svr4_place(struct target *t, struct process *p, uint64_t *at)
+{
+	struct elf_image img;
+	int rc = elf_image_main(t, p, &img);
+
+	if (rc < 0)
+		return rc;
+	rc = elf_dynamic_place(&img, DT_DEBUG, at);
+	return rc == -ENOENT ? elf_symbol_find(&img, "_dl_debug_addr", at) : rc;
+}
+
 static void names_link(struct svr4_list *l)
 {
 	const char *name = l->names.data;

@@ -55,4 +55,10 @@ int svr4_list(struct target *t, struct process *p, const struct svr4_query *q,
 	      struct svr4_list *out);
 void svr4_list_fini(struct svr4_list *l);
 
+/*
+ * Where the program keeps the address of its struct r_debug: a word that is 0
+ * until the dynamic linker has made one. -ENOENT: there is none.
+ */
+int svr4_place(struct target *t, struct process *p, uint64_t *at);
+
 #endif

@@ -10,104 +10,11 @@ import socket
 import subprocess
 import tempfile
 
+from lldb_client import Client, asked, pairs, registers, text
 from rsp import OPTIONS, Session, case, check, equal, inferior, main
-from wire import expand, frame
+from wire import frame
 
 OURS = "gdbserver is not lldb's server"
-LLDB = "qSupported:xmlRegisters=i386,arm,mips,arc;multiprocess+;fork-events+"
-
-
-class Client:
-    """lldb's side of a socket pair: --fd, as lldb starts its server."""
-
-    def __init__(self, *program, features=LLDB, options=(), plain=False):
-        ours, theirs = socket.socketpair()
-        command = [OPTIONS.server, "gdbserver", "--native-regs",
-                   "--fd=%d" % theirs.fileno(), *options]
-        if program:
-            command += ["--", *program]
-        self.errors = tempfile.TemporaryFile()
-        self.server = subprocess.Popen(
-            command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=self.errors)
-        theirs.close()
-        self.sock, self.rx, self.acks = ours, b"", True
-        self.output = b""
-        self.supported = self.ask(features)
-        equal(self.ask("QStartNoAckMode"), "OK", "QStartNoAckMode")
-        self.acks = False
-        if not plain:
-            for p in ("QThreadSuffixSupported", "QListThreadsInStopReply",
-                      "QEnableErrorStrings"):
-                equal(self.ask(p), "OK", p)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.sock.close()
-        try:
-            self.server.wait(10)
-        except subprocess.TimeoutExpired:
-            self.server.kill()
-            raise
-        self.errors.close()
-
-    def raw(self, seconds=10):
-        """The next packet, or None at the end."""
-        self.sock.settimeout(seconds)
-        while True:
-            found = re.search(rb"[$%]([^#]*)#..", self.rx, re.S)
-            if found:
-                self.rx = self.rx[found.end():]
-                if self.acks:
-                    self.sock.sendall(b"+")
-                return expand(found.group(1)).decode("latin-1")
-            data = self.sock.recv(65536)
-            if not data:
-                return None
-            self.rx += data
-
-    def ask(self, text):
-        self.sock.sendall(frame(text))
-        return self.raw()
-
-    def stop(self):
-        """The reply that ends a run; output on the way is kept."""
-        while True:
-            reply = self.raw()
-            if reply is None or reply[:1] != "O" or reply == "OK":
-                return reply
-            self.output += bytes.fromhex(reply[1:])
-
-    def resume(self, text="vCont;c"):
-        self.sock.sendall(frame(text))
-        return self.stop()
-
-
-def text(s):
-    return s.encode().hex()
-
-
-def pairs(reply):
-    return dict(x.split(":", 1) for x in reply.rstrip(";").split(";"))
-
-
-def asked(name, value):
-    """A packet of JSON, escaped as lldb does."""
-    return name + ":" + json.dumps(value).replace("}", "}]")
-
-
-def registers(c):
-    """Name to number and width, of qRegisterInfo."""
-    out = {}
-    for n in range(1000):
-        reply = c.ask("qRegisterInfo%x" % n)
-        if reply[:1] == "E":
-            return out
-        info = pairs(reply)
-        out[info["name"]] = n, int(info["bitsize"]) // 8
-    raise AssertionError("registers without end")
 
 
 @case(peer=OURS)

@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 
 #include "base/mem.h"
+#include "server/elf.h"
 #include "server/svr4.h"
 #include "test/unit/debuggee.h"
 
@@ -263,6 +264,22 @@ static void check_gdbserver(struct debuggee *d, const struct svr4_list *l)
 	waitpid(server, NULL, 0);
 }
 
+/* The word there, and what r_debug says of the first link map. A linker of
+ * glibc's that is run by hand keeps its r_debug's address in no such word. */
+static void check_place(struct debuggee *d, const struct scene *sc,
+			uint64_t main_lm)
+{
+	uint64_t at, debug, r[2];
+	int rc = svr4_place(&d->t, d->p, &at);
+
+	if (sc->linker && rc == -ENOENT)
+		return;
+	assert_int_equal(rc, 0);
+	assert_int_equal(elf_words_read(&d->t, d->p, at, &debug, 1), 0);
+	assert_int_equal(elf_words_read(&d->t, d->p, debug, r, 2), 0);
+	assert_int_equal(r[1], main_lm);
+}
+
 static void scene_play(void **state)
 {
 	const struct scene *sc = *state;
@@ -280,6 +297,7 @@ static void scene_play(void **state)
 	assert_true(l.n >= sc->least);
 	check_objects(d, &l);
 	check_spaces(d, &l);
+	check_place(d, sc, l.main_lm);
 	if (!sc->alone && !access("/usr/bin/gdbserver", X_OK))
 		check_gdbserver(d, &l);
 	svr4_list_fini(&l);
@@ -293,11 +311,13 @@ static void static_program(void **state)
 	const struct scene *sc = *state;
 	struct debuggee *d;
 	struct svr4_list l;
+	uint64_t at;
 
 	if (!debuggee_exists(sc->inferior))
 		skip();
 	d = scene_start(sc);
 	assert_int_equal(svr4_list(&d->t, d->p, &everything, &l), -ENOENT);
+	assert_int_equal(svr4_place(&d->t, d->p, &at), -ENOENT);
 	assert_int_equal(l.n, 0);
 	svr4_list_fini(&l);
 	debuggee_end(d);
@@ -309,6 +329,7 @@ static void before_linker(void **state)
 	char path[8192];
 	struct debuggee *d;
 	struct svr4_list l;
+	uint64_t at, word;
 	pid_t pid;
 
 	(void)state;
@@ -328,6 +349,9 @@ static void before_linker(void **state)
 	assert_int_equal(svr4_list(&d->t, d->p, &everything, &l), 0);
 	assert_int_equal(l.n, 0);
 	assert_int_equal(l.main_lm, 0);
+	assert_int_equal(svr4_place(&d->t, d->p, &at), 0);
+	assert_int_equal(elf_words_read(&d->t, d->p, at, &word, 1), 0);
+	assert_int_equal(word, 0);
 	svr4_list_fini(&l);
 	debuggee_end(d);
 }
