@@ -9,7 +9,7 @@ Comments at the script's head say how:
 
   # inferior: NAME [ARG...]   a program of test/inferiors/BUILD; `run' starts it
                               with these arguments
-  # server: lldb-server       only for a look: what the script says of it
+  # lldb: VERSION             no older one can do what is in it
 
 NAME.expect, a line a pattern: regular expressions that match lines of lldb's
 output in this order; "not: RE" must match no line; "#" comments. $tmp in a
@@ -34,12 +34,19 @@ def lldbs():
     return found or [p for p in [shutil.which("lldb")] if p]
 
 
+def version(lldb):
+    said = subprocess.run([lldb, "--version"], stdout=subprocess.PIPE,
+                          check=False).stdout
+    found = re.search(rb"lldb version (\d+)", said)
+    return int(found[1]) if found else 0
+
+
 def environment(lldb, server):
     """Debian's package of 14 does not find its own modules, and takes another
     Python's if that is first on the path."""
-    version = re.sub(r"\D", "", os.path.basename(os.path.realpath(lldb)))
+    number = re.sub(r"\D", "", os.path.basename(os.path.realpath(lldb)))
     where = glob.glob("/usr/lib/llvm-%s/lib/python3*/*-packages/lldb/"
-                      "__init__.py" % (version or "*"))
+                      "__init__.py" % (number or "*"))
     path = [os.path.dirname(os.path.dirname(p)) for p in where]
     return dict(os.environ, PYTHONPATH=":".join(path), PATH="/usr/bin:/bin",
                 LLDB_DEBUGSERVER_PATH=os.path.abspath(server))
@@ -103,9 +110,14 @@ def main():
     p.add_argument("script")
     options = p.parse_args()
     settings, commands = head(options.script)
+    least = int(settings.get("lldb", "0"))
     found = [options.lldb] if options.lldb else lldbs()
-    if not found:
-        print("no lldb here")
+    found = [p for p in found if not least or version(p) >= least]
+    path = os.path.join(options.inferiors, settings["inferior"].split()[0])
+    if not found or not os.path.exists(path):
+        print("no lldb here" if not found and not least else
+              "no lldb from %d on here" % least if not found else
+              "%s is not built here" % path)
         return 77
     for lldb in found:
         with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:

@@ -8,6 +8,8 @@ probe=$out.probe.c
 case $compiler in
     go) go version >/dev/null 2>&1 && GO111MODULE=off \
             exec go build $flags -o "$out" "$source" ;;
+    rustc) rustc --version >/dev/null 2>&1 &&
+            exec rustc -g $flags -o "$out" "$source" ;;
     *)
         echo 'int main(void) { return 0; }' > "$probe"
         $compiler $flags -o "$out.probe" "$probe" >/dev/null 2>&1
