@@ -104,6 +104,16 @@ static int ending_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
+/* The signal that had us end, if any did, has waited since then: lldb says of
+ * its server what it died of. */
+static void end_by_signal(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 /* The port first: one in use should not cost a program's start. */
 static int open_port(struct listener **l, const struct options *o,
 		     const char *comm, struct err *e)
@@ -261,5 +271,7 @@ int main(int argc, char **argv)
 	status = command ? command->fn(&o, argv) : cmd_serve(&o, argv);
 	session_fini(&o.session);
 	target->ops->free(target);
+	if (command && command->fn == cmd_gdbserver)
+		end_by_signal();
 	return status;
 }

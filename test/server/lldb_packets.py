@@ -153,6 +153,16 @@ def what_becomes_of_programs_is_said_before():
 
 
 @case(peer=OURS)
+def a_server_that_is_ended_says_by_what():
+    for sig in signal.SIGTERM, signal.SIGINT, signal.SIGHUP:
+        with Client(inferior("calls")) as c:
+            pid = int(pairs(c.ask("qProcessInfo"))["pid"], 16)
+            c.server.send_signal(sig)
+            equal(c.server.wait(5), -sig, "its status")
+            check(until(lambda: gone(pid)), "the program is left")
+
+
+@case(peer=OURS)
 def libraries_and_where_they_are_listed():
     with Client(inferior("calls")) as c:
         equal(c.ask("x0,0"), "OK", "x is there")
