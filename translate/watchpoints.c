@@ -99,7 +99,7 @@ int watchpoint_put(struct target *t, struct process *p, struct point *pt)
 	struct translator *tr = translator_of(t);
 	int r;
 
-	if (!pt->size || pt->addr + pt->size < pt->addr || !pt->addr)
+	if (!pt->size || pt->addr + pt->size < pt->addr)
 		return -EINVAL;
 	if (list_of(p, NULL) == WATCHED_MAX)
 		return -ENOSPC;

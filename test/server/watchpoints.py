@@ -140,6 +140,16 @@ def large_ones():
 
 
 @case(peer="it has four")
+def where_nothing_is():
+    """A null pointer that is watched, as gdb does: it costs nothing."""
+    with Session("touching", "writes") as s:
+        s.run_to("begin")
+        use_up_registers(s)
+        s.point(2, 0, 4)
+        equal(s.finish().number, 0, "end")
+
+
+@case(peer="it has four")
 def let_go_of_when_they_have_gone():
     if OPTIONS.follow:
         raise Skip("it is followed anyway")

@@ -63,7 +63,8 @@ static uint64_t *word_at(const struct space *sp, uint32_t at)
 
 static void mark(struct space *sp, uint32_t table, const struct watched *w)
 {
-	uint64_t first = (w->lo - (LARGEST - 1)) >> 3, last = (w->hi - 1) >> 3;
+	uint64_t before = w->lo < LARGEST - 1 ? w->lo : LARGEST - 1;
+	uint64_t first = (w->lo - before) >> 3, last = (w->hi - 1) >> 3;
 
 	if (last - first >= TAB_DIRECT)
 		last = first + TAB_DIRECT - 1;
