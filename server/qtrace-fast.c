@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "server/packet.h"
 #include "server/session.h"
+#include "tracepoint/late.h"
 #include "translate/collect.h"
 #include "translate/record.h"
 #include "translate/translate.h"
@@ -20,6 +21,7 @@
 /* Those that translated code has at hand: rax to r15, rip, eflags. */
 #define N_QUICK	   18
 #define QUICK	   ((1u << N_QUICK) - 1)
+#define QUICK_SIZE (8 * N_QUICK)
 #define ITEMS_MOST COLLECT_PARTS
 
 struct fast {
@@ -29,6 +31,9 @@ struct fast {
 	int last;		 /* collector's number */
 	const struct arch *arch; /* of that process; borrowed */
 	uint8_t *regs; /* owned; what the others of a frame's registers are */
+	struct trace_late late; /* of a circular buffer: frames that have no
+				 * registers but the quick ones yet */
+	struct buf whole;	/* a frame with all of them */
 };
 
 /* --- frames --------------------------------------------------------------- */
@@ -44,15 +49,12 @@ static struct tracepoint *point_of(const struct tracing *tr, int number)
 	return NULL;
 }
 
-static void put_registers(struct session *s, const struct collect_part *part)
+static const void *whole_registers(struct fast *f, const uint8_t *quick)
 {
-	const struct arch *a = s->tracer.fast->arch;
-	uint8_t *regs = s->tracer.fast->regs;
-
-	for (unsigned i = 0; i < N_QUICK && part->length >= 8 * N_QUICK; i++)
-		memcpy(regs + a->regs[i].packed_at, part->data + 8 * i,
-		       a->regs[i].bits / 8);
-	frame_put_registers(&s->tracer.tr.frame, regs, a->regs_size);
+	for (unsigned i = 0; i < N_QUICK; i++)
+		memcpy(f->regs + f->arch->regs[i].packed_at, quick + 8 * i,
+		       f->arch->regs[i].bits / 8);
+	return f->regs;
 }
 
 static void put_memory(struct buf *out, const struct collect_part *part)
@@ -62,19 +64,64 @@ static void put_memory(struct buf *out, const struct collect_part *part)
 	frame_memory_is(out, part->length);
 }
 
-static void put_parts(struct session *s, const struct tracepoint *tp,
-		      const struct collect_hit *hit)
+/* With the quick registers alone; how much longer it will be with the others.
+ */
+static size_t put_parts(struct session *s, const struct tracepoint *tp,
+			const struct collect_hit *hit)
 {
+	struct buf *out = &s->tracer.tr.frame;
+	size_t more = 0;
+
 	for (unsigned i = 0; i < hit->n_parts; i++) {
 		const struct collect_part *part = &hit->parts[i];
 
 		if (part->error || !part->length || part->item >= tp->actions.n)
 			continue;
-		if (tp->actions.list[part->item].kind == TRACE_REGISTERS)
-			put_registers(s, part);
-		else
-			put_memory(&s->tracer.tr.frame, part);
+		if (tp->actions.list[part->item].kind != TRACE_REGISTERS) {
+			put_memory(out, part);
+		} else if (part->length >= QUICK_SIZE) {
+			frame_put_registers(out, part->data, QUICK_SIZE);
+			more += s->tracer.fast->arch->regs_size - QUICK_SIZE;
+		}
 	}
+	return more;
+}
+
+/* With all registers, of one with the quick ones, to the buffer. */
+static void add_whole(struct session *s, const uint8_t *data, size_t len,
+		      uint64_t pc)
+{
+	const struct frame quick = { data, len, QUICK_SIZE };
+	struct fast *f = s->tracer.fast;
+	struct frame_block block;
+	size_t pos = 0;
+
+	frame_begin(&f->whole, frame_tracepoint(&quick));
+	while (frame_next(&quick, &pos, &block)) {
+		if (block.type == 'R') {
+			frame_put_registers(&f->whole,
+					    whole_registers(f, block.data),
+					    f->arch->regs_size);
+			continue;
+		}
+		memcpy(frame_reserve_memory(&f->whole, block.addr, block.len),
+		       block.data, block.len);
+		frame_memory_is(&f->whole, block.len);
+	}
+	frame_end(&f->whole);
+	if (trace_buffer_add(&s->tracer.tr.buffer, f->whole.data, f->whole.len,
+			     pc) < 0)
+		f->full = true;
+}
+
+static void add_late(struct session *s)
+{
+	struct fast *f = s->tracer.fast;
+	struct trace_late_entry e;
+
+	trace_late_begin(&f->late, &s->tracer.tr.buffer);
+	while (trace_late_take(&f->late, &e))
+		add_whole(s, e.data, e.len, e.pc);
 }
 
 static void collected(void *user, const struct collect_hit *hit)
@@ -82,18 +129,23 @@ static void collected(void *user, const struct collect_hit *hit)
 	struct session *s = user;
 	struct tracing *tr = &s->tracer.tr;
 	struct tracepoint *tp = point_of(tr, hit->id);
+	struct trace_late_entry e = { .pc = hit->pc };
 
 	if (!tp || hit->error || !tr->running || s->tracer.fast->full)
 		return;
 	tp->hits++;
 	frame_begin(&tr->frame, tp->number);
-	put_parts(s, tp, hit);
+	e.frame_len = (uint32_t)put_parts(s, tp, hit);
 	frame_end(&tr->frame);
-	if (trace_buffer_add(&tr->buffer, tr->frame.data, tr->frame.len,
-			     hit->pc) < 0)
-		s->tracer.fast->full = true;
+	e.data = (const uint8_t *)tr->frame.data;
+	e.len = (uint32_t)tr->frame.len;
+	e.frame_len += e.len;
+	if (tr->buffer.circular && e.frame_len <= tr->buffer.capacity)
+		trace_late_add(&s->tracer.fast->late, &tr->buffer, &e);
 	else
-		tp->usage += tr->frame.len;
+		add_whole(s, e.data, e.len, e.pc);
+	if (!s->tracer.fast->full)
+		tp->usage += e.frame_len;
 }
 
 /* --- what can be collected so --------------------------------------------- */
@@ -250,8 +302,10 @@ void fast_uninstall(struct session *s, struct tracepoint *tp)
 
 void fast_drain(struct session *s)
 {
-	if (s->tracer.fast)
-		translate_collect_drain(s->target);
+	if (!s->tracer.fast)
+		return;
+	translate_collect_drain(s->target);
+	add_late(s);
 }
 
 void fast_settle(struct session *s)
@@ -275,6 +329,8 @@ void fast_end(struct session *s)
 	p = process_find(s->target, f->pid);
 	if (p && f->ours && translate_space(p) && !any_runs(p))
 		translate_unfollow(s->target, p);
+	trace_late_fini(&f->late);
+	buf_fini(&f->whole);
 	free(f->regs);
 	free(f);
 	s->tracer.fast = NULL;

@@ -166,8 +166,10 @@ int pk_trace_disconnected(struct session *s, struct args *a, struct buf *out)
 
 int pk_trace_circular(struct session *s, struct args *a, struct buf *out)
 {
-	int r = take_switch(a, &s->tracer.tr.buffer.circular);
+	int r;
 
+	fast_settle(s);
+	r = take_switch(a, &s->tracer.tr.buffer.circular);
 	return r < 0 ? r : ok(out);
 }
 

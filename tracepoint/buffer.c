@@ -128,6 +128,13 @@ int trace_buffer_add(struct trace_buffer *b, const void *frame, size_t len,
 	return 0;
 }
 
+void trace_buffer_skip(struct trace_buffer *b, uint64_t frames)
+{
+	while (b->n_marks)
+		drop_oldest(b);
+	b->created += frames;
+}
+
 size_t trace_buffer_frames(const struct trace_buffer *b)
 {
 	return b->n_marks;

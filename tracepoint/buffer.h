@@ -46,6 +46,10 @@ void trace_buffer_clear(struct trace_buffer *b);
 int trace_buffer_add(struct trace_buffer *b, const void *frame, size_t len,
 		     uint64_t pc);
 
+/* So many frames would have been added, after all others and before what is
+ * added next, and forgotten again, as the buffer is circular. */
+void trace_buffer_skip(struct trace_buffer *b, uint64_t frames);
+
 /* How many frames there are; the oldest is number 0. */
 size_t trace_buffer_frames(const struct trace_buffer *b);
 /* One of them and its length; borrowed until the next that is added. */

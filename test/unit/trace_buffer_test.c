@@ -1,4 +1,5 @@
-/* Frames and the buffer that keeps them: tracepoint/frame.h, buffer.h. */
+/* Frames and the buffer that keeps them: tracepoint/frame.h, buffer.h,
+ * late.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +13,7 @@
 #include "base/mem.h"
 #include "tracepoint/buffer.h"
 #include "tracepoint/frame.h"
+#include "tracepoint/late.h"
 
 /* A frame of n bytes in all, which can be told from others. */
 static int add(struct trace_buffer *b, unsigned n, uint8_t mark)
@@ -95,6 +97,53 @@ static void circular(void **state)
 	assert_int_equal(trace_buffer_bytes(&b, n, 7, &at), 0);
 	assert_int_equal(trace_buffer_bytes(&b, UINT64_MAX, 7, &at), 0);
 	trace_buffer_fini(&b);
+}
+
+/* One buffer has each frame at once, the other late, by a short form. */
+static void late(void **state)
+{
+	struct trace_buffer now, later;
+	struct trace_late wait = { 0 };
+	struct trace_late_entry e = { 0 };
+	uint8_t data[256];
+
+	(void)state;
+	trace_buffer_init(&now);
+	trace_buffer_init(&later);
+	assert_int_equal(trace_buffer_resize(&now, 5000), 0);
+	assert_int_equal(trace_buffer_resize(&later, 5000), 0);
+	now.circular = later.circular = true;
+	srand(2);
+	for (unsigned i = 0; i < 5000; i++) {
+		e = (struct trace_late_entry){
+			.pc = i & 0xff,
+			.frame_len = 1 + (unsigned)rand() % 250,
+			.len = (unsigned)rand() % 20,
+			.data = data,
+		};
+		memset(data, (int)i, sizeof(data));
+		trace_late_add(&wait, &later, &e);
+		assert_int_equal(add(&now, e.frame_len, (uint8_t)i), 0);
+		if (rand() % 40)
+			continue;
+		trace_late_begin(&wait, &later);
+		while (trace_late_take(&wait, &e)) {
+			for (unsigned k = 0; k < e.len; k++)
+				assert_int_equal(e.data[k], e.pc);
+			add(&later, e.frame_len, (uint8_t)e.pc);
+		}
+		assert_int_equal(later.created, now.created);
+		assert_int_equal(trace_buffer_frames(&later),
+				 trace_buffer_frames(&now));
+		for (size_t k = 0, n; k < trace_buffer_frames(&now); k++) {
+			trace_buffer_frame(&now, k, &n);
+			check_frame(&later, k, n,
+				    (uint8_t)trace_buffer_pc(&now, k));
+		}
+	}
+	trace_late_fini(&wait);
+	trace_buffer_fini(&now);
+	trace_buffer_fini(&later);
 }
 
 static void sizes_that_are_none(void **state)
@@ -207,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(full),
 		cmocka_unit_test(circular),
+		cmocka_unit_test(late),
 		cmocka_unit_test(sizes_that_are_none),
 		cmocka_unit_test(frame_is_read_back),
 		cmocka_unit_test(frame_has_gdbs_bytes),
