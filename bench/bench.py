@@ -21,7 +21,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPLIT = ("step", "range-step", "condbreak", "signals")
-LOWER = ("ms", "us", "kB")      # units in which less is better
+LOWER = ("ms", "us", "kB", "times")      # units in which less is better
 
 
 def read_wanted():

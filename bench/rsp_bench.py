@@ -17,12 +17,13 @@ import sys
 import cases_basic
 import cases_events
 import cases_threads
+import cases_watching
 from cases import CASES, Ctx, locked
 from rsp import RspError, Unsupported, elf_symbols
 from server import BUILT, PRESETS, SYM, Server
 
 TARGET = os.path.join(BUILT, "target")
-assert cases_basic and cases_threads and cases_events    # they fill CASES
+assert cases_basic and cases_threads and cases_events and cases_watching    # they fill CASES
 
 
 def run_case(name, server, opt):
