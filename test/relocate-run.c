@@ -170,6 +170,20 @@ static bool ends_as(struct state *native, struct state *end,
 	return same(native, end, in);
 }
 
+/* From the breakpoint on it gets where the original does. */
+static bool goes_on(struct state *native, const struct state *end,
+		    const struct x86_slot *s, const struct x86_instr *in)
+{
+	static struct state on;
+	uintptr_t offset = end->regs[REG_PC] - (uintptr_t)rig.slot;
+	const struct x86_point *p = x86_slot_point(s, offset);
+
+	if (!p || p->state != X86_POINT_STEPPED)
+		return true;
+	run(end, &on, rig.slot + offset, false);
+	return same(native, &on, in);
+}
+
 /* From the same state as native came from. */
 static bool try_step(const uint8_t *code, unsigned len, const uint8_t *pc,
 		     uint8_t *page, struct state *from, struct state *native)
@@ -189,6 +203,8 @@ static bool try_step(const uint8_t *code, unsigned len, const uint8_t *pc,
 	x86_decode(code, len, MODE, &in);
 	memcpy(page, slot.code, slot.len);
 	run(from, &end, rig.slot, false);
+	if (!goes_on(native, &end, &slot, &in))
+		return fails("goes on elsewhere from a step's slot", code, len);
 	if (!ends_as(native, &end, &slot, &in))
 		return fails("another effect in a step's slot", code, len);
 	n_stepped++;

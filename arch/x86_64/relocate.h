@@ -39,8 +39,8 @@ enum x86_point_state {
 	 */
 	X86_POINT_SYSCALLED,
 
-	/* Right after a breakpoint that ends a step (arch/x86_64/step.h):
-	 * otherwise clean. */
+	/* Right after a breakpoint that ends a step (arch/x86_64/step.h), at
+	 * a jump: otherwise clean. */
 	X86_POINT_STEPPED,
 };
 

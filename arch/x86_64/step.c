@@ -2,6 +2,8 @@
 
 #include <errno.h>
 
+#include "arch/x86_64/encode.h"
+
 #define INT3 0xcc
 #define NOP  0x90
 
@@ -68,38 +70,50 @@ static void add_point(struct x86_slot *s, uint64_t pc, unsigned offset,
 	};
 }
 
-/* Something is executed in any case: a signal that waits comes before. */
-static void make_jmp(uint64_t pc, uint64_t to, struct x86_slot *out)
+/* A breakpoint, and what a thread does that goes on from it by itself. */
+static void put_exit(struct x86_emit *e, struct x86_slot *out, uint64_t to)
 {
-	out->n_points = 0;
-	out->code[0] = NOP;
-	out->code[1] = INT3;
-	out->len = 2;
-	add_point(out, pc, 0, X86_POINT_CLEAN);
-	add_point(out, to, 1, X86_POINT_CLEAN);
-	add_point(out, to, 2, X86_POINT_STEPPED);
+	add_point(out, to, e->len, X86_POINT_CLEAN);
+	x86_emit_byte(e, INT3);
+	add_point(out, to, e->len, X86_POINT_STEPPED);
+	x86_emit_jmp(e, to);
 }
 
-/* Breakpoints in place of the jumps back: all points but the first. */
-static void end_in_traps(struct x86_slot *s)
+/* Something is executed in any case: a signal that waits comes before. */
+static void make_jmp(struct x86_emit *e, uint64_t pc, uint64_t to,
+		     struct x86_slot *out)
 {
-	unsigned n = s->n_points;
-	struct x86_point exits[X86_POINTS_MAX];
+	out->n_points = 0;
+	add_point(out, pc, 0, X86_POINT_CLEAN);
+	x86_emit_byte(e, NOP);
+	put_exit(e, out, to);
+}
 
-	for (unsigned i = 1; i < n; i++)
-		exits[i] = s->points[i];
-	s->n_points = 1;
-	for (unsigned i = 1; i < n; i++) {
-		s->code[exits[i].offset] = INT3;
-		add_point(s, exits[i].pc, exits[i].offset, X86_POINT_CLEAN);
-		add_point(s, exits[i].pc, exits[i].offset + 1u,
-			  X86_POINT_STEPPED);
-	}
+/* All points but the first are at jumps back: to the next instruction, and
+ * behind that to where a branch goes, which a byte before the first skips. */
+static void replace_exits(struct x86_emit *e, struct x86_slot *out)
+{
+	struct x86_point next = out->points[1], taken = out->points[2];
+	bool branches = out->n_points > 2;
+
+	out->n_points = 1;
+	e->len = next.offset;
+	put_exit(e, out, next.pc);
+	if (!branches)
+		return;
+	out->code[next.offset - 1] = (uint8_t)(e->len - next.offset);
+	put_exit(e, out, taken.pc);
 }
 
 int x86_step_slot(const uint8_t *code, size_t avail, uint64_t pc, uint64_t slot,
 		  struct x86_slot *out)
 {
+	struct x86_emit e = {
+		.code = out->code,
+		.max = X86_SLOT_MAX,
+		.base = slot,
+		.mode = X86_MODE_64,
+	};
 	struct x86_instr in;
 	int n = x86_decode(code, avail, X86_MODE_64, &in);
 
@@ -108,11 +122,13 @@ int x86_step_slot(const uint8_t *code, size_t avail, uint64_t pc, uint64_t slot,
 	if (!steps(&in))
 		return -ENOEXEC;
 	if (in.kind == X86_JMP) {
-		make_jmp(pc, x86_target(&in, pc), out);
-		return n;
+		make_jmp(&e, pc, x86_target(&in, pc), out);
+	} else {
+		n = x86_relocate(code, avail, X86_MODE_64, pc, slot, out);
+		if (n < 0)
+			return n;
+		replace_exits(&e, out);
 	}
-	n = x86_relocate(code, avail, X86_MODE_64, pc, slot, out);
-	if (n >= 0)
-		end_in_traps(out);
+	out->len = e.len;
 	return n;
 }

@@ -16,7 +16,8 @@
 /*
  * For the instruction at pc of 64-bit mode, whose bytes are at code (avail of
  * them), to be run in a slot at that address. Behind each breakpoint there is a
- * point X86_POINT_STEPPED. Returns the original's length, or as x86_relocate();
+ * point X86_POINT_STEPPED, from where a thread that nobody traces any more gets
+ * to where it should be. Returns the original's length, or as x86_relocate();
  * -ENOEXEC: the trap flag has to do it.
  */
 int x86_step_slot(const uint8_t *code, size_t avail, uint64_t pc,

@@ -1,10 +1,14 @@
 /*
- * manysteps: a loop over instructions of all kinds that a step treats in a way
- * of its own. Same registers at each of them in each run; no libc, text that
- * can be written.
+ * manysteps [FOREVER]: a loop over instructions of all kinds that a step treats
+ * in a way of its own. Same registers at each of them in each run; no libc,
+ * text that can be written. Ends with 7, and with 8 when registers are not what
+ * they should be.
  */
 	.globl	_start
 _start:
+	mov	(%rsp), %rbp		/* argc */
+	mov	%rsp, %r14
+begin:
 	mov	$40, %ebx
 	lea	_start(%rip), %r12
 turn:
@@ -58,12 +62,20 @@ empty:
 	mov	$24, %eax		/* sched_yield */
 	syscall
 	lock cmpxchg %rbx, word(%rip)
-	cmovne	%rbx, %r14
+	cmovne	%rbx, %r13
 	.nops	9
 	dec	%ebx
 	jnz	turn
+	cmp	%rsp, %r14
+	jne	wrong
+	cmp	$1, %rbp
+	ja	begin
 	mov	$60, %eax
 	mov	$7, %edi
+	syscall
+wrong:
+	mov	$60, %eax
+	mov	$8, %edi
 	syscall
 
 function:

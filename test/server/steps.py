@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Many steps, which slots make and not the trap flag (target/linux-ptrace/
 step.h), as far as the machine is one that this is quicker on."""
-from rsp import Session, case, check, equal, main
+from rsp import Program, Session, case, check, equal, main, task_state
 
 PROGRAM = "manysteps"
 EXIT = 7
@@ -88,6 +88,19 @@ def breakpoints_are_met_amid_steps():
         s.run_to("even")
         end = s.finish()
         equal((end.kind, end.number), ("W", EXIT), "end")
+
+
+@case(peer=False)
+def programs_are_left_as_they_were():
+    with Program(PROGRAM, "forever") as p:
+        for n in range(10):
+            with Session(attach=p.pid) as s:
+                for _ in range(150 + 7 * n):
+                    equal(s.step().number, 5, "a step")
+                equal(s.packet("D;%x" % p.pid), "OK", "D")
+                equal(regions(s), [], "slots")
+            check(task_state(p.pid) in "RS", "it is", task_state(p.pid))
+            equal(p.proc.poll(), None, "its end")
 
 
 if __name__ == "__main__":

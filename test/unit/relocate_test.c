@@ -107,8 +107,8 @@ static void test_steps_end(void **state)
 	expect_end("01c8", 2, 0x400002);
 	expect_end("eb10", 1, 0x400012);
 	expect_end("7410", 2, 0x400002);
-	expect_end("7410", 7, 0x400012);
-	expect_end("e2f0", 7, 0x3ffff2);
+	expect_end("7410", 8, 0x400012);
+	expect_end("e2f0", 8, 0x3ffff2);
 }
 
 /*
