@@ -101,6 +101,7 @@ static int write_probes(struct session *s, FILE *f)
 {
 	const struct collected *c = &qtrace_of(s)->values;
 
+	qtrace_catch_up(s->trace);
 	if (c->lost)
 		fprintf(f, "# lost %lu\n", c->lost);
 	collected_each(c, write_values, f);

@@ -262,7 +262,7 @@ int verb_rules(struct session *s, struct args *a, struct buf *out)
 
 	if (!take_end(a))
 		return -EPROTO;
-	translate_counts(s->target);
+	qtrace_catch_up(qtrace_of(s));
 	list_each(r, &qtrace_of(s)->rules, node) {
 		buf_printf(out, "id=%x,%s,", (unsigned)r->id,
 			   r->is_probe ? "probe" : actions[r->action]);

@@ -10,6 +10,95 @@
 #include "translate/disassemble.h"
 #include "translate/transform.h"
 
+#define REG_PC 16 /* rip's number */
+
+/* --- where a thread has come to one -------------------------------------- */
+
+/* There is a part for the pc, and one for each value. */
+static void collected(void *user, const struct collect_hit *hit)
+{
+	struct rule *r = user;
+	struct values v = { .who = hit->who, .rule = r->id, .n = r->n_values };
+
+	for (unsigned i = 0; i < hit->n_parts; i++) {
+		const struct collect_part *part = &hit->parts[i];
+		unsigned n = part->item - 1;
+
+		if (!part->item)
+			memcpy(&v.pc, part->data, sizeof(v.pc));
+		else if (part->error)
+			v.failed |= 1u << n;
+		else
+			memcpy(&v.all[n], part->data, sizeof(v.all[n]));
+	}
+	r->failed += v.failed || hit->error;
+	if (hit->error)
+		return;
+	r->hits++;
+	collected_put(&r->q->values, &v);
+}
+
+/* What cannot be evaluated does not hold. */
+static bool holds(struct rule *r, const struct ax_env *env)
+{
+	int64_t v;
+
+	if (!r->when)
+		return true;
+	if (ax_eval(r->when, env, &v) == 0)
+		return v;
+	r->failed++;
+	return false;
+}
+
+static void set(struct rule *r, const struct target_hit *h,
+		const struct ax_env *env)
+{
+	int64_t v;
+
+	if (ax_eval(r->values[0], env, &v) < 0)
+		r->failed++;
+	else
+		target_reg_write(h->t, h->th, r->reg, (const uint8_t *)&v);
+}
+
+/* One that depends on something is in the code, and is passed by. */
+static void skip(const struct rule *r, const struct target_hit *h)
+{
+	const struct arch *a = h->th->proc->arch;
+	struct disassembled insn;
+	uint8_t code[16];
+	uint64_t pc;
+
+	if (!r->when || target_reg_u64(h->t, h->th, a->pc, &pc) < 0 ||
+	    target_read_all(h->t, h->th->proc, pc, code, sizeof(code)) < 0)
+		return;
+	disassemble(r->q->disassembler, code, sizeof(code), pc, &insn);
+	pc += insn.length;
+	target_reg_write(h->t, h->th, a->pc, (const uint8_t *)&pc);
+}
+
+static void rule_met(void *user, struct target *t, struct thread *th)
+{
+	struct rule *r = user;
+	struct target_hit here = { t, th };
+	const struct ax_env env = {
+		.reg = target_hit_reg,
+		.mem = target_hit_mem,
+		.user = &here,
+	};
+
+	if (!holds(r, &env))
+		return;
+	r->hits++;
+	if (r->action == ACTION_SET)
+		set(r, &here, &env);
+	else if (r->action == ACTION_SKIP)
+		skip(r, &here);
+	else if (r->action == ACTION_STOP)
+		translate_callout_stop(t);
+}
+
 /* --- which instructions -------------------------------------------------- */
 
 struct looking {
@@ -40,11 +129,16 @@ static bool applies(struct looking *l, const struct rule *r, pid_t pid)
 	       disassembled_is(l->q->disassembler, text_of(l), r->group);
 }
 
-/* Counting takes no stop where that can be. */
+/* Most takes no stop where that can be. */
 static int put_rule(struct transform *it, struct rule *r)
 {
+	if (r->action == ACTION_COLLECT)
+		return transform_collect(it, &r->spec);
 	if (r->action == ACTION_COUNT &&
 	    transform_count(it, r->when, r->id) == 0)
+		return 0;
+	if (r->action == ACTION_SET &&
+	    transform_set(it, r->when, r->reg, r->values[0], r->id) == 0)
 		return 0;
 	return transform_callout_if(it, r->when, rule_met, r);
 }
@@ -97,10 +191,32 @@ static void rules_changed(struct qtrace *q)
 		translate_on_count(q->target, NULL, NULL);
 }
 
+static void specify(struct rule *r)
+{
+	r->items[0] = (struct collect_item){
+		.what = COLLECT_REGISTERS,
+		.registers = UINT64_C(1) << REG_PC,
+	};
+	for (unsigned i = 0; i < r->n_values; i++)
+		r->items[i + 1] = (struct collect_item){
+			.what = COLLECT_VALUE,
+			.code = r->values[i],
+		};
+	r->spec = (struct collect_spec){
+		.id = r->id,
+		.when = r->when,
+		.items = r->items,
+		.n_items = 1 + r->n_values,
+		.fn = collected,
+		.user = r,
+	};
+}
+
 void rules_add(struct qtrace *q, struct rule *r)
 {
 	r->q = q;
 	r->id = ++q->last_rule;
+	specify(r);
 	list_add(&q->rules, &r->node);
 	rules_changed(q);
 }
@@ -145,83 +261,4 @@ void rules_end(struct qtrace *q, bool all)
 	rules_changed(q);
 	list_each_safe(r, next, &old, node)
 		rule_free(r);
-}
-
-/* --- where a thread has come to one -------------------------------------- */
-
-/* What cannot be evaluated does not hold. */
-static bool holds(struct rule *r, const struct ax_env *env)
-{
-	int64_t v;
-
-	if (!r->when)
-		return true;
-	if (ax_eval(r->when, env, &v) == 0)
-		return v;
-	r->failed++;
-	return false;
-}
-
-static void collect(struct rule *r, const struct target_hit *h,
-		    const struct ax_env *env)
-{
-	struct values v = { .who = h->th->id, .rule = r->id, .n = r->n_values };
-
-	target_reg_u64(h->t, h->th, h->th->proc->arch->pc, &v.pc);
-	for (unsigned i = 0; i < r->n_values; i++) {
-		if (ax_eval(r->values[i], env, &v.all[i]) < 0)
-			v.failed |= 1u << i;
-	}
-	r->failed += v.failed != 0;
-	collected_put(&r->q->values, &v);
-}
-
-static void set(struct rule *r, const struct target_hit *h,
-		const struct ax_env *env)
-{
-	int64_t v;
-
-	if (ax_eval(r->values[0], env, &v) < 0)
-		r->failed++;
-	else
-		target_reg_write(h->t, h->th, r->reg, (const uint8_t *)&v);
-}
-
-/* One that depends on something is in the code, and is passed by. */
-static void skip(const struct rule *r, const struct target_hit *h)
-{
-	const struct arch *a = h->th->proc->arch;
-	struct disassembled insn;
-	uint8_t code[16];
-	uint64_t pc;
-
-	if (!r->when || target_reg_u64(h->t, h->th, a->pc, &pc) < 0 ||
-	    target_read_all(h->t, h->th->proc, pc, code, sizeof(code)) < 0)
-		return;
-	disassemble(r->q->disassembler, code, sizeof(code), pc, &insn);
-	pc += insn.length;
-	target_reg_write(h->t, h->th, a->pc, (const uint8_t *)&pc);
-}
-
-void rule_met(void *user, struct target *t, struct thread *th)
-{
-	struct rule *r = user;
-	struct target_hit here = { t, th };
-	const struct ax_env env = {
-		.reg = target_hit_reg,
-		.mem = target_hit_mem,
-		.user = &here,
-	};
-
-	if (!holds(r, &env))
-		return;
-	r->hits++;
-	if (r->action == ACTION_COLLECT)
-		collect(r, &here, &env);
-	else if (r->action == ACTION_SET)
-		set(r, &here, &env);
-	else if (r->action == ACTION_SKIP)
-		skip(r, &here);
-	else if (r->action == ACTION_STOP)
-		translate_callout_stop(t);
 }

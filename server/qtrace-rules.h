@@ -9,6 +9,7 @@
 #include "agent/ax.h"
 #include "base/list.h"
 #include "server/qtrace.h"
+#include "translate/collect.h"
 
 enum action {
 	ACTION_COUNT,
@@ -32,6 +33,9 @@ struct rule {
 	struct ax_program *when; /* NULL: always; owned, as are the others */
 	struct ax_program *values[VALUES_MAX];
 	unsigned n_values;
+	/* What a collection is, in which the pc comes before the values. */
+	struct collect_spec spec;
+	struct collect_item items[VALUES_MAX + 1];
 	uint64_t hits;	   /* `when` held */
 	uint64_t failed;   /* ... or could not be evaluated, or a value */
 	uint64_t left_out; /* instructions: there is too much in a block */
@@ -42,8 +46,5 @@ void rules_add(struct qtrace *q, struct rule *r);
 /* -ENOENT: there is none of that number and kind. */
 int rules_drop(struct qtrace *q, int id, bool is_probe);
 void rule_free(struct rule *r);
-
-/* The thread has come to the rule: a callout_fn. */
-void rule_met(void *user, struct target *t, struct thread *th);
 
 #endif

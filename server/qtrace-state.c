@@ -4,7 +4,9 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/collect.h"
 #include "translate/disassemble.h"
+#include "translate/transform.h"
 
 static void take_end_of(void *user, pid_t pid, const struct space *sp)
 {
@@ -100,6 +102,8 @@ void qtrace_catch_up(struct qtrace *q)
 	struct process *p;
 
 	translate_drain(q->target);
+	translate_counts(q->target);
+	translate_collect_drain(q->target);
 	list_each(p, &q->target->processes, node) {
 		if (translate_space(p))
 			kept_modules(&q->events, p->pid, translate_space(p));

@@ -53,7 +53,7 @@ struct qtrace *qtrace_of(struct session *s);
 /* All blocks that ran, until now; h is empty, and the caller's to free. */
 void qtrace_hits(struct qtrace *q, struct hits *h);
 
-/* Events and modules that are yet to be read. */
+/* Events, modules, values and counts that are yet to be read. */
 void qtrace_catch_up(struct qtrace *q);
 
 /* --- qtrace-rules.c ------------------------------------------------------ */

@@ -314,6 +314,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->batch = 1;
 	list_init(&sp->collectors);
 	list_init(&sp->dropped);
+	list_init(&sp->ruled);
 	list_init(&sp->prints);
 	list_init(&sp->counts);
 	space_remapped(sp);

@@ -49,14 +49,17 @@ enum {
 	REWIND_CALLED = 1 << 6, /* right behind a system call: rcx is the pc */
 	REWIND_EXCLUDED = 1
 			  << 7, /* its pc is what an excluded call returns to */
+	/* Of a mark: `undo` is a register's number, gdb's, whose value is what
+	 * the window's target says. */
+	REWIND_SET = 1 << 8,
 };
 
 /* A boundary of translated code. */
 struct mark {
 	uint64_t pc;	/* that it stands for */
 	uint32_t at;	/* offset into the region */
-	uint8_t rewind; /* REWIND_* */
-	int8_t undo;	/* added to the stack pointer */
+	uint16_t rewind : 9; /* REWIND_* */
+	int16_t undo : 7;    /* added to the stack pointer */
 	uint16_t puts;	/* of those before the instruction, how many are done */
 };
 
@@ -363,6 +366,7 @@ struct space {
 	struct watched *watched; /* watchpoints.h; as the code has them */
 	unsigned n_watched;
 	struct list collectors, dropped; /* collects.h */
+	struct list ruled;	/* ... of rules */
 	struct map collected;	/* pc + 1 -> the first collector there */
 	struct map by_number;	/* ... collectors by their numbers */
 	int last_collector;	/* the newest one's */

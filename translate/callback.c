@@ -1,6 +1,7 @@
 #include "translate/callback.h"
 
 #include "base/mem.h"
+#include "translate/collects.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
 
@@ -74,8 +75,10 @@ static void settle_process(struct translator *tr, struct process *p)
 	}
 	if (!let_threads_leave(tr, p))
 		return;
-	if (sp->outdated)
+	if (sp->outdated) {
 		process_drop_code(tr, sp);
+		collectors_end_rules(sp);
+	}
 	activation_settle(tr, p);
 }
 

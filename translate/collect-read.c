@@ -16,10 +16,13 @@
 
 #define EVERY_MS 20
 
-static void tell(struct translator *tr, const struct collect_hit *hit)
+static void tell(struct translator *tr, const struct collect_spec *spec,
+		 const struct collect_hit *hit)
 {
 	tr->stats.collects++;
-	if (tr->collect)
+	if (spec->fn)
+		spec->fn(spec->user, hit);
+	else if (tr->collect)
 		tr->collect(tr->collect_user, hit);
 }
 
@@ -76,7 +79,7 @@ static void take_record(struct translator *tr, const struct thread *th,
 	if (c->user)
 		c->user->told(tr, c, &hit);
 	else
-		tell(tr, &hit);
+		tell(tr, &c->spec, &hit);
 }
 
 /* Returns the record's size; 0: there is none. */
@@ -372,7 +375,7 @@ void collector_met(void *user, struct target *t, struct thread *th)
 	hit.time = collect_time();
 	hit.parts = g.parts;
 	hit.n_parts = g.n_parts;
-	tell(translator_of(t), &hit);
+	tell(translator_of(t), &c->spec, &hit);
 	free(g.parts);
 	free(g.data);
 }

@@ -182,6 +182,10 @@ void collectors_free(struct space *sp)
 		sp->tr->n_collectors--;
 		collector_free(c);
 	}
+	list_each_safe(c, next, &sp->ruled, node) {
+		sp->tr->n_collectors--;
+		collector_free(c);
+	}
 	list_each_safe(c, next, &sp->dropped, node)
 		collector_free(c);
 	map_fini(&sp->collected);
@@ -190,33 +194,69 @@ void collectors_free(struct space *sp)
 		munmap(sp->collect, COLLECT_SPACE);
 }
 
-void collector_add(struct space *sp, struct collector *c)
+static void begin(struct space *sp, struct collector *c, struct list *in)
 {
 	c->compiled = plan(c) && map_rings(sp);
-	list_add(&sp->collectors, &c->node);
+	list_add(in, &c->node);
 	map_set(&sp->by_number, (uint64_t)c->number, c);
+	sp->tr->n_collectors++;
+}
+
+void collector_add(struct space *sp, struct collector *c)
+{
+	begin(sp, c, &sp->collectors);
 	if (!collector_is_at(sp, c->spec.pc))
 		map_set(&sp->collected, c->spec.pc + 1, c);
-	sp->tr->n_collectors++;
 	blocks_drop(sp, c->spec.pc, c->spec.pc + 1);
+}
+
+static void end(struct space *sp, struct collector *c)
+{
+	c->dropped = true;
+	map_drop(&sp->by_number, (uint64_t)c->number);
+	list_drop(&c->node);
+	list_add(&sp->dropped, &c->node);
+	sp->tr->n_collectors--;
 }
 
 void collector_drop(struct space *sp, struct collector *c)
 {
 	struct collector *next;
 
-	c->dropped = true;
-	map_drop(&sp->by_number, (uint64_t)c->number);
 	if (map_find(&sp->collected, c->spec.pc + 1) == c) {
 		next = collector_next(sp, c->spec.pc, c);
 		map_drop(&sp->collected, c->spec.pc + 1);
 		if (next)
 			map_set(&sp->collected, c->spec.pc + 1, next);
 	}
-	list_drop(&c->node);
-	list_add(&sp->dropped, &c->node);
-	sp->tr->n_collectors--;
+	end(sp, c);
 	blocks_drop(sp, c->spec.pc, c->spec.pc + 1);
+}
+
+struct collector *collector_of_rule(struct space *sp,
+				    const struct collect_spec *rule)
+{
+	struct collector *c;
+
+	list_each(c, &sp->ruled, node) {
+		if (c->rule == rule)
+			return c;
+	}
+	c = collector_new(sp, rule);
+	c->rule = rule;
+	begin(sp, c, &sp->ruled);
+	return c;
+}
+
+void collectors_end_rules(struct space *sp)
+{
+	struct collector *c, *next;
+
+	if (list_empty(&sp->ruled))
+		return;
+	translate_collect_drain(&sp->tr->t);
+	list_each_safe(c, next, &sp->ruled, node)
+		end(sp, c);
 }
 
 /* --- what is asked of it -------------------------------------------------- */

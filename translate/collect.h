@@ -36,9 +36,9 @@ enum collect_what {
 	COLLECT_MEMORY,	   /* length bytes at a register and offset */
 	COLLECT_VALUE,	   /* of the expression */
 	COLLECT_TRACES,	   /* the memory that the expression traces */
-	COLLECT_PRINTS, /* the arguments of what it prints, a part for each
-			 * printf, if they are numbers: the last one first. By
-			 * a stop there are none */
+	COLLECT_PRINTS,	   /* the arguments of what it prints, a part for each
+			    * printf, if they are numbers: the last one first. By
+			    * a stop there are none */
 };
 
 struct collect_item {
@@ -58,6 +58,11 @@ struct collect_variables {
 	void *user;
 };
 
+struct collect_hit;
+/* Borrows all until it returns. It may read memory and registers of nothing,
+ * and call nothing of the target. */
+typedef void collect_fn(void *user, const struct collect_hit *hit);
+
 struct collect_spec {
 	int id; /* the caller's, which hits have */
 	uint64_t pc;
@@ -68,6 +73,8 @@ struct collect_spec {
 	 * stops until the ring has been read, which is at once. */
 	bool loses;
 	const struct collect_variables *variables; /* borrowed; NULL: none */
+	collect_fn *fn; /* is told, in place of the listener; or NULL */
+	void *user;
 };
 
 /*
@@ -96,22 +103,20 @@ struct collect_hit {
 	unsigned n_parts;
 };
 
-/* Borrows all until it returns. It may read memory and registers of nothing,
- * and call nothing of the target. */
-typedef void collect_fn(void *user, const struct collect_hit *hit);
-
-/* There is one listener; NULL: hits are thrown away. */
+/* There is one listener, to all that have none of their own; NULL: hits are
+ * thrown away. */
 void translate_on_collect(struct target *t, collect_fn *fn, void *user);
 
 /*
  * Each time that a thread of the process comes to spec->pc, before what is
- * there is executed, and before a breakpoint there is met: a thread that is told
- * to go over one (struct resume) collects nothing there. Several at one place are met in the order in which they
- * were added. They go with the process's next program, or when it is followed
- * no more; a forked child has none. Threads may run, and are stopped for a
- * moment, of which nothing is told. Native steps do not meet them. Returns a
- * number above 0, and says in *compiled (or NULL) whether hits take no stop;
- * -EINVAL: not followed, or no such item; -EBUSY: within a callback.
+ * there is executed, and before a breakpoint there is met: a thread that is
+ * told to go over one (struct resume) collects nothing there. Several at one
+ * place are met in the order in which they were added. They go with the
+ * process's next program, or when it is followed no more; a forked child has
+ * none. Threads may run, and are stopped for a moment, of which nothing is
+ * told. Native steps do not meet them. Returns a number above 0, and says in
+ * *compiled (or NULL) whether hits take no stop; -EINVAL: not followed, or no
+ * such item; -EBUSY: within a callback.
  */
 int translate_collect_add(struct target *t, struct process *p,
 			  const struct collect_spec *spec, bool *compiled);

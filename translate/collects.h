@@ -50,8 +50,11 @@ struct collector {
 	struct space *space;
 	int number;
 	bool dropped;
-	struct collect_spec spec; /* its items are owned */
+	struct collect_spec spec;	   /* its items are owned */
 	const struct collector_user *user; /* NULL: the layer above's */
+	/* transform_collect(): what it was made of. It is at no address of its
+	 * own. */
+	const struct collect_spec *rule;
 	bool compiled;
 	uint32_t size; /* of a record */
 	struct collect_place places[COLLECT_PARTS];
@@ -74,6 +77,12 @@ struct collector *collector_new(struct space *sp,
 void collector_add(struct space *sp, struct collector *c);
 void collector_drop(struct space *sp, struct collector *c);
 
+/* The one of that rule; it is made for the space if there is none. */
+struct collector *collector_of_rule(struct space *sp,
+				    const struct collect_spec *rule);
+/* No code has any of those any more; what they have collected is told. */
+void collectors_end_rules(struct space *sp);
+
 /* The callout of what is not compiled; user is the collector. */
 void collector_met(void *user, struct target *t, struct thread *th);
 
@@ -90,6 +99,8 @@ int collect_tick(struct translator *tr);
 
 /* Can all of it be written? */
 bool collect_fits(const struct collector *c);
+/* How many bytes its code takes at most. */
+size_t collect_size(const struct collector *c);
 /* The processor's counter. */
 uint64_t collect_time(void);
 

@@ -116,6 +116,18 @@ int transform_callout_if(struct transform *it, const struct ax_program *when,
  * it cannot be compiled. */
 int transform_count(struct transform *it, const struct ax_program *when,
 		    int id);
+/*
+ * Collects what the spec says, but for its pc, which is not looked at; hits are
+ * told to its own function. The spec is borrowed until the transformer has been
+ * replaced. What cannot be compiled takes a stop: collect.h says what that is.
+ */
+struct collect_spec;
+int transform_collect(struct transform *it, const struct collect_spec *spec);
+/* The register of gdb's number reg becomes the value, if `when` holds (NULL: it
+ * does). Counted as by transform_count(), a value that cannot be evaluated as
+ * failed, too. -ENOTSUP: they cannot be compiled, or it is no general one. */
+int transform_set(struct transform *it, const struct ax_program *when,
+		  unsigned reg, const struct ax_program *value, int id);
 /* A return to the caller: instead of the current instruction, if there is a
  * jump to what would return. It ends the block. */
 int transform_return(struct transform *it);

@@ -8,7 +8,9 @@ from qtracing import followed, refused, stats, trace
 from rsp import Session, case, check, equal, main
 
 OURS = "it does not translate"
-RDI, RAX, RSP = 5, 0, 7         # gdb's numbers
+RDI, RAX, RSP, RSI = 5, 0, 7, 4         # gdb's numbers
+SETTABLE = ("rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 "
+            "r15").split()
 
 
 # --- agent expressions, as gdb compiles them ---------------------------------
@@ -21,13 +23,18 @@ def const(v):
     return "25%016x" % (v & (1 << 64) - 1)
 
 
-END, ADD, EQUAL, REF64, LESS, NOT, DIV = "27", "02", "13", "1a", "14", "0e", \
-    "05"
+END, ADD, SUB, MUL, EQUAL, REF64, LESS, NOT, DIV = \
+    "27", "02", "03", "04", "13", "1a", "14", "0e", "05"
 
 
 def x(*code):
     text = "".join(code) + END
     return "X%x,%s" % (len(text) // 2, text)
+
+
+def by_server(code):
+    """... and with more of it than is compiled, that changes nothing."""
+    return x(code, "2829" * 48)
 
 
 def rules(s):
@@ -48,6 +55,15 @@ def values(s):
             w = line.split()
             out.append((int(w[0], 16), int(w[1]), int(w[2], 16),
                         [None if v == "?" else int(v, 16) for v in w[3:]]))
+    return out
+
+
+def by_thread(s, rule):
+    """{tid: [[value]]}"""
+    out = {}
+    for v in values(s):
+        if v[0] == rule:
+            out.setdefault(v[1], []).append(v[3])
     return out
 
 
@@ -123,6 +139,117 @@ def probes_may_be_set_before_it_is_followed():
         equal(hits(s, n), 3, "hits")
 
 
+@case(peer=OURS, seconds=60)
+def values_are_collected_without_stops():
+    """As the server collects them: of each thread, in its order."""
+    with followed("turns", "4", "2000") as s:
+        what = reg(RDI), reg(RSI), reg(RSI) + const(3) + MUL + reg(RDI) + SUB
+        turn = s.addr("turn")
+        n = added(s, "probe:%x;%s" % (turn, ";".join(map(x, what))))
+        s.finish(30)
+        ours = by_thread(s, n)
+        after = stats(s)
+        equal(len(ours), 4, "threads")
+        for got in ours.values():
+            thread = got[0][0]
+            equal(got, [[thread, i, 3 * i - thread & 2 ** 64 - 1]
+                        for i in range(2000)], "values")
+        equal((after["callouts"], after["collects_called"]), (0, 0), "stops")
+        equal(after["collects"], 8000, "collected")
+        check(after["actions"] and not after["actions_called"], "compiled")
+        equal(rules(s)[n], "probe,%x,1,hits=1f40,failed=0" % turn, "rules")
+    with followed("turns", "4", "200") as s:
+        k = added(s, "probe:%x;%s" % (s.addr("turn"),
+                                      ";".join(map(by_server, what))))
+        m = added(s, "probe:%x;%s" % (s.addr("turn"), ";".join(map(x, what))))
+        s.finish(60)
+        equal(by_thread(s, k), by_thread(s, m), "the server's")
+        equal(stats(s)["callouts"], 800, "stops")
+        # each thread's come one by one, of both
+        for tid in by_thread(s, k):
+            equal([v[0] for v in values(s) if v[1] == tid], 200 * [k, m],
+                  "order")
+
+
+@case(peer=OURS, seconds=60)
+def values_are_there_while_it_runs_and_after_its_rule():
+    with followed("calls", "300") as s:
+        leaf = s.addr("leaf")
+        n = added(s, "probe:%x;%s" % (leaf, x(reg(RDI))))
+        m = added(s, "probe:%x;%s" % (leaf, x(reg(RDI), const(1), ADD)))
+        s.run_to("done")
+        trace(s, "unprobe:%x" % n)
+        s.finish(30)
+        for rule, more in (n, 1), (m, 2):
+            equal(by_thread(s, rule)[s.pid],
+                  [[10 * i + more] for i in range(300)], "values")
+
+
+@case(peer=OURS, seconds=100)
+def registers_are_set_without_stops():
+    """Each of them, to what the server would set them to."""
+    for number, name in enumerate(SETTABLE):
+        got = []
+        for make in x, by_server:
+            with followed("calls", "3") as s:
+                at = s.addr("leaf")
+                e = reg(number) + const(0) + ADD
+                if name in ("rcx", "r8", "r9", "r10", "r11"):
+                    e = reg(RDI) + const(1000) + MUL
+                n = added(s, "transform:%x,1;set,%s,%s" % (at, name, make(e)))
+                m = added(s, "transform:%x,1;collect;%s;%s;%s" % (
+                    at, x(reg(number)), x(reg(RDI)), x(reg(RAX))))
+                s.finish(30)
+                got.append([v[3] for v in values(s)])
+                equal(hits(s, n), 3, name)
+                equal(s.printed(), "total 33 120 1.5 4\n", name)
+                equal(stats(s)["callouts"], 3 * (make is by_server), "stops")
+                check(len(got[-1]) == 3, m, name)
+        if name in ("rcx", "r8", "r9", "r10", "r11"):
+            equal([v[0] for v in got[0]], [1000, 11000, 21000], name)
+        equal([v[0] for v in got[0] if number != RSP],
+              [v[0] for v in got[1] if number != RSP], name)
+
+
+@case(peer=OURS, seconds=60)
+def sets_are_counted_as_the_servers():
+    """Whether `when` or the value does not hold, or cannot be had."""
+    bad = const(16) + REF64
+    for make in x, by_server:
+        for when, value, want in (
+                (reg(RDI) + const(11) + EQUAL, reg(RDI), "1,failed=0"),
+                (bad, reg(RDI), "0,failed=3"),
+                (const(1), bad, "3,failed=3"),
+                (None, reg(RDI) + const(0) + DIV, "3,failed=3"),
+                (const(1), const(77), "3,failed=0")):
+            with followed("calls", "3") as s:
+                n = added(s, "transform:%x,1;set,rdi,%s%s" % (
+                    s.addr("leaf"), make(value),
+                    ";when=" + make(when) if when else ""))
+                s.finish(30)
+                equal(rules(s)[n].split(",hits=")[1], want, (when, value))
+                total = 231 if value == const(77) else 33
+                check(s.printed().startswith("total %d " % total), value)
+
+
+@case(peer=OURS, seconds=60)
+def a_register_that_is_set_once_is_set_once():
+    """However often its thread is stopped meanwhile."""
+    with followed("turns", "2", "300000") as s:
+        at = s.addr("turn")
+        n = added(s, "transform:%x,1;set,rsi,%s" % (
+            at, x(reg(RSI), const(1), ADD)))
+        s.start()
+        for _ in range(100):
+            s.interrupt()
+            s.start()
+        s.wait(30)
+        equal(hits(s, n), 600000, "hits")
+        sum_ = sum(t * 1000000 * 300000 + 300000 * 300001 // 2
+                   for t in (1, 2))
+        equal(s.printed(), "sum %d\n" % sum_, "it prints")
+
+
 @case(peer=OURS)
 def unprobe_ends_it():
     with followed("calls", "9") as s:
@@ -183,7 +310,7 @@ def conditions_are_in_the_code():
         equal(more["conditions_called"], 0, "not compiled")
         check(more["conditions"] >= 3, "compiled", more["conditions"])
         equal(more["conditions_failed"], 500, "loads that fault")
-        equal(more["callouts"], 1 + 500, "stops")
+        equal(more["callouts"], 500, "stops")
         equal(rules(s)[k].split("failed=")[1], "1f4", "failed")
         check(s.printed().startswith("total 1248000 "), s.printed())
 
@@ -283,25 +410,32 @@ def lay_out(text, at=0):
 
 @case(peer=OURS, seconds=120)
 def compiled_conditions_are_those_of_the_interpreter():
-    """Each is a count's condition, and a value that is collected."""
+    """Each is a count's condition, a value, and one of an expression that is
+    too long to be compiled."""
     r = random.Random(20)
-    compiled = 0
-    for _ in range(12):
+    compiled = actions = 0
+    for _ in range(24):
         with followed("calls", "8") as s:
-            pairs = []
-            for _ in range(4):
-                e = x(lay_out(expression(r, r.randrange(1, 4))))
+            every = []
+            for _ in range(2):
+                e = lay_out(expression(r, r.randrange(1, 4)))
                 at = "transform:%s&mnemonic=add;" % in_function(s, "leaf")
-                pairs.append((added(s, at + "count;when=" + e),
-                              added(s, at + "collect;" + e), e))
+                every.append((e, added(s, at + "count;when=" + x(e)),
+                              added(s, at + "collect;" + x(e)),
+                              added(s, at + "collect;" + by_server(e))))
             s.finish(30)
             compiled += stats(s)["conditions"]
             got = values(s)
-            for n, m, e in pairs:
+            for e, n, m, k in every:
                 mine = [v[3][0] for v in got if v[0] == m]
                 check(mine, "nothing was collected", rules(s))
+                equal(mine, [v[3][0] for v in got if v[0] == k], e)
                 equal(hits(s, n), sum(1 for v in mine if v), e)
-    check(compiled > 60, "compiled", compiled)
+            # what has no room in its block takes stops, too
+            check(stats(s)["collects_called"] >= sum(
+                hits(s, k) for _, _, _, k in every), "collected by stops")
+            actions += stats(s)["actions"]
+    check(compiled > 30 and actions > 40, "compiled", compiled, actions)
 
 
 # --- rules --------------------------------------------------------------------

@@ -80,7 +80,7 @@ static size_t item_size(const struct collect_item *i)
 	}
 }
 
-static size_t code_size(const struct collector *c)
+size_t collect_size(const struct collector *c)
 {
 	const struct collect_spec *s = &c->spec;
 	size_t size = BYTES_HIT + (s->when ? expression_size(s->when) : 0);
@@ -103,7 +103,7 @@ bool collect_fits(const struct collector *c)
 			return false;
 	}
 	return (!s->when || expression_size(s->when)) &&
-	       code_size(c) <= BYTES_MOST;
+	       collect_size(c) <= BYTES_MOST;
 }
 
 /* --- instructions --------------------------------------------------------- */
@@ -538,7 +538,7 @@ static void write_parts(struct collecting *g)
 		write_item(g, &g->what->spec.items[i]);
 }
 
-static void collector_write(struct compiler *c, struct collector *what)
+void collector_write(struct compiler *c, struct collector *what)
 {
 	struct writer *w = &c->w;
 	struct collecting g = { .w = w, .what = what };
@@ -580,7 +580,7 @@ void collectors_write(struct compiler *c, uint64_t pc)
 			put_end(c);
 			continue;
 		}
-		bytes += what->compiled ? code_size(what) : 0;
+		bytes += what->compiled ? collect_size(what) : 0;
 		if (what->compiled && bytes <= BYTES_MOST)
 			collector_write(c, what);
 		else

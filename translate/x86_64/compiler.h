@@ -91,6 +91,9 @@ void callout_write(struct compiler *c, callout_fn *fn, void *user);
 
 /* What is collected at pc, where a block begins. */
 void collectors_write(struct compiler *c, uint64_t pc);
+/* One that is compiled, before the writer's instruction. */
+struct collector;
+void collector_write(struct compiler *c, struct collector *what);
 
 /* A breakpoint at the begin of a block: a thread stops if one of them holds, and
  * what is asked for beyond. */

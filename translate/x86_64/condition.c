@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "agent/program.h"
+#include "base/mem.h"
 #include "target/filter.h"
 #include "translate/counts.h"
 #include "translate/conditions.h"
@@ -87,6 +88,77 @@ void expression_count(struct writer *w, const struct ax_program *p,
 		increment(w, counters);
 	}
 	w->puts = done;
+	expression_restore(w);
+	w_mark(w, SAVED, 0);
+	w_fill(w, RCX, WIN_RCX);
+}
+
+/* --- of sets -------------------------------------------------------------- */
+
+/* jmp; returns the end of its displacement. */
+static uint32_t jump(struct writer *w)
+{
+	OP(w, "\xe9");
+	w_num(w, 0, 4);
+	return stream_at(w->s);
+}
+
+/* Falls through where it holds; the others are led out, by ends[0] and [1]. */
+static void set_when(struct writer *w, const struct ax_program *when,
+		     uint32_t counters, uint32_t *ends)
+{
+	struct expression e;
+
+	expression_begin(&e, w, when);
+	expression_code(&e);
+	expression_ends_here(&e);
+	OP(w, "\x48\x85\xc0"); /* test %rax, %rax */
+	OP(w, "\x75\x12");     /* jne: over what follows */
+	ends[0] = jump(w);
+	expression_fails_here(&e);
+	increment(w, counters + 8);
+	ends[1] = jump(w);
+}
+
+/*
+ * The register gets what is in rax. It is counted before: a thread in between
+ * has the register from the window, and has done it.
+ */
+static void set_register(struct writer *w, unsigned reg, uint32_t counters,
+			 uint16_t done)
+{
+	w_mark(w, SAVED, 0);
+	w_spill(w, RAX, WIN_TARGET);
+	increment(w, counters);
+	w->puts = done;
+	w_mark(w, SAVED | REWIND_SET, (int)reg);
+	expression_register_set(w, reg);
+}
+
+void setting_write(struct writer *w, const struct setting *what,
+		   uint32_t counters, uint16_t done)
+{
+	uint16_t before = w->puts;
+	uint32_t ends[3] = { 0 };
+	struct expression e;
+
+	expression_save(w);
+	if (what->when)
+		set_when(w, what->when, counters, ends);
+	expression_begin(&e, w, what->value);
+	expression_code(&e);
+	expression_ends_here(&e);
+	set_register(w, what->reg, counters, done);
+	ends[2] = jump(w);
+	w->puts = before;
+	expression_fails_here(&e);
+	increment(w, counters);
+	increment(w, counters + 8);
+	w->puts = done;
+	for (unsigned i = 0; i < ARRAY_SIZE(ends); i++) {
+		if (ends[i])
+			w_patch(w, ends[i], stream_at(w->s));
+	}
 	expression_restore(w);
 	w_mark(w, SAVED, 0);
 	w_fill(w, RCX, WIN_RCX);

@@ -9,8 +9,8 @@ void w_mark(struct writer *w, unsigned rewind, int undo)
 {
 	stream_mark(w->s, (struct mark){
 				  .pc = w->pc,
-				  .rewind = (uint8_t)rewind,
-				  .undo = (int8_t)undo,
+				  .rewind = rewind & (2u * REWIND_SET - 1),
+				  .undo = undo,
 				  .puts = w->puts,
 			  });
 	w->rewind = rewind;

@@ -40,15 +40,35 @@ static void number(struct expression *e, uint64_t v)
 }
 
 /* Their numbers are gdb's, which differ from the processor's. */
-void expression_register(struct writer *w, unsigned n)
+static unsigned own_number(unsigned n)
 {
 	static const uint8_t by_gdb[] = {
 		RAX, RBX, RCX, RDX, RSI, RDI, RBP, RSP
 	};
-	static const uint32_t saved[] = {
-		[RAX] = WIN_RAX, [RCX] = WIN_RCX, [RDX] = WIN_RDX
-	};
-	unsigned own = n < ARRAY_SIZE(by_gdb) ? by_gdb[n] : n;
+
+	return n < ARRAY_SIZE(by_gdb) ? by_gdb[n] : n;
+}
+
+/* Of those up to RDX. */
+static const uint32_t saved[] = {
+	[RAX] = WIN_RAX, [RCX] = WIN_RCX, [RDX] = WIN_RDX
+};
+
+void expression_register_set(struct writer *w, unsigned n)
+{
+	unsigned own = own_number(n);
+	uint8_t code[3] = { (uint8_t)(0x48 | own >> 3), 0x89,
+			    (uint8_t)(0xc0 | (own & 7)) };
+
+	if (own <= RDX)
+		w_spill(w, RAX, saved[own]);
+	else
+		w_bytes(w, code, sizeof(code)); /* mov %rax, %own */
+}
+
+void expression_register(struct writer *w, unsigned n)
+{
+	unsigned own = own_number(n);
 	uint8_t code[3] = { (uint8_t)(0x48 | (own & 8) >> 1), 0x89,
 			    (uint8_t)(0xc0 | (own & 7) << 3) };
 

@@ -60,6 +60,8 @@ void expression_restore(struct writer *w);
 
 /* The thread's general register of gdb's number n, to rax. */
 void expression_register(struct writer *w, unsigned n);
+/* ... and to it, with one instruction. */
+void expression_register_set(struct writer *w, unsigned n);
 
 void expression_begin(struct expression *e, struct writer *w,
 		      const struct ax_program *p);
@@ -108,6 +110,16 @@ size_t expression_size(const struct ax_program *p);
 uint32_t expression_write(struct writer *w, const struct ax_program *p);
 /* ... to here, where rcx is filled again. */
 void expression_lands(struct writer *w, uint32_t jump);
+
+/* A register that gets a value; when may be NULL. */
+struct setting {
+	const struct ax_program *when, *value;
+	unsigned reg; /* gdb's number of a general one */
+};
+
+/* Sets it, and counts as expression_count() does; the value, too, may fail. */
+void setting_write(struct writer *w, const struct setting *what,
+		   uint32_t counters, uint16_t done);
 
 /* Counts in the first counter at that offset how often p holds (NULL: always),
  * in the second how often it fails. A thread that has counted has done `done`

@@ -79,7 +79,10 @@ static int apply(const struct rule *r, const uint8_t *window, uint8_t *image,
 		restore_flags(image, slot(window, WIN_FLAGS));
 	if (r->rewind & REWIND_CALLED)
 		*image_reg(image, IMAGE_RCX) = pc;
-	*image_reg(image, IMAGE_RSP) += (uint64_t)r->undo;
+	if (r->rewind & REWIND_SET)
+		*image_reg(image, (unsigned)r->undo) = slot(window, WIN_TARGET);
+	else
+		*image_reg(image, IMAGE_RSP) += (uint64_t)r->undo;
 	*image_reg(image, IMAGE_RIP) = pc;
 	return 0;
 }

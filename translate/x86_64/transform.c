@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "translate/callback.h"
+#include "translate/collects.h"
 #include "translate/layer.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/expression.h"
@@ -16,6 +17,7 @@
 #define PUTS_MAX	 256 /* of a block */
 #define PUTS_BYTES	 (PUTS_MAX * X86_INSN_MAX)
 #define COUNT_BYTES	 160u
+#define SET_BYTES	 200u
 #define CONDITIONS_BYTES 4096u /* beside those */
 
 struct transform {
@@ -159,6 +161,52 @@ int transform_count(struct transform *it, const struct ax_program *when, int id)
 		return 0;
 	expression_count(&c->w, when, region_counter(c->w.rg, id), c->seq);
 	c->sp->tr->stats.conditions += when != NULL;
+	put_end(c);
+	return 0;
+}
+
+int transform_collect(struct transform *it, const struct collect_spec *spec)
+{
+	struct compiler *c = it->c;
+	struct collector *rule;
+	size_t size;
+
+	if (!it->now)
+		return -EINVAL;
+	rule = collector_of_rule(c->sp, spec);
+	size = collect_size(rule);
+	if (!rule->compiled || it->conditions + size > CONDITIONS_BYTES) {
+		c->sp->tr->stats.actions_called++;
+		return transform_callout_if(it, spec->when, collector_met,
+					    rule);
+	}
+	it->conditions += size;
+	c->sp->tr->stats.actions++;
+	c->sp->tr->stats.conditions += spec->when != NULL;
+	collector_write(c, rule);
+	return 0;
+}
+
+int transform_set(struct transform *it, const struct ax_program *when,
+		  unsigned reg, const struct ax_program *value, int id)
+{
+	size_t size = expression_size(value),
+	       more = when ? expression_size(when) : 1;
+	struct compiler *c = it->c;
+	struct setting what = { when, value, reg };
+
+	if (!it->now)
+		return -EINVAL;
+	if (!size || !more || reg >= IMAGE_RIP ||
+	    it->conditions + size + more + SET_BYTES > CONDITIONS_BYTES) {
+		c->sp->tr->stats.actions_called++;
+		return -ENOTSUP;
+	}
+	it->conditions += size + more + SET_BYTES;
+	c->sp->tr->stats.actions++;
+	if (!put_begin(c))
+		return 0;
+	setting_write(&c->w, &what, region_counter(c->w.rg, id), c->seq);
 	put_end(c);
 	return 0;
 }
