@@ -90,6 +90,7 @@ struct target *linux_target_new(void)
 	list_init(&lt->running);
 	list_init(&lt->pending);
 	list_init(&lt->statuses);
+	list_init(&lt->left);
 	list_init(&lt->ghosts);
 	xsave_layout_read(&lt->xsave);
 	lt->arch64 = arch_x86_64_new(&lt->xsave);

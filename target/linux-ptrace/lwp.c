@@ -144,6 +144,7 @@ struct lwp *lwp_add_untold(struct linux_target *lt, struct process *p,
 	list_add(&lt->running, &lwp->running_node);
 	list_init(&lwp->pending_node);
 	list_init(&lwp->status_node);
+	list_init(&lwp->left_node);
 	map_set(&lt->lwps, (uint64_t)tid, lwp);
 	return lwp;
 }
@@ -165,6 +166,7 @@ void lwp_drop(struct linux_target *lt, struct lwp *lwp)
 		lt->n_moving--;
 	list_drop(&lwp->node);
 	list_drop(&lwp->status_node);
+	list_drop(&lwp->left_node);
 	map_drop(&lt->lwps, (uint64_t)lwp->tid);
 	guardian_call_gone(lwp->call_guard);
 	guardian_signal_end(lwp->signal_guard);
@@ -195,6 +197,7 @@ void lwp_set_stopped(struct linux_target *lt, struct lwp *lwp)
 
 void lwp_set_moving(struct linux_target *lt, struct lwp *lwp)
 {
+	list_drop(&lwp->left_node);
 	if (!lwp->stopped)
 		return;
 	lwp->stopped = lwp->harmless = false;

@@ -43,6 +43,7 @@ struct lwp {
 	struct list pending_node; /* in linux_target.pending, or alone */
 	struct list status_node;  /* in linux_target.statuses, or alone */
 	int status;		  /* collected, to be handled */
+	struct list left_node;	  /* in linux_target.left, or alone */
 
 	bool stopped;
 	bool dead;	      /* its exit was seen; kept to tell of it */
@@ -161,6 +162,7 @@ struct linux_target {
 	struct list running; /* those whose thread's running is set */
 	struct list pending; /* those whose event is to be told, in order */
 	struct list statuses; /* collected, in order: see status.c */
+	struct list left;     /* whose stop was looked at, but not taken */
 	struct list ghosts;  /* processes: see release.c */
 	size_t n_moving, n_running;
 	uint64_t n_acts; /* runs, but for steps that are no system call;

@@ -91,59 +91,96 @@ pid_t lwp_collected(struct linux_target *lt, int *status)
 {
 	if (list_empty(&lt->statuses))
 		return 0;
-	return take_collected(list_entry(lt->statuses.next, struct lwp,
-					 status_node),
-			      status);
+	return take_collected(
+		list_entry(lt->statuses.next, struct lwp, status_node), status);
 }
 
 /* The processor's, or its trap handler's: it comes again if the instruction is
  * executed again. */
-static bool is_fault(const siginfo_t *si)
+static bool may_be_fault(int sig)
 {
-	switch (si->si_signo) {
-	case SIGSEGV:
-	case SIGBUS:
-	case SIGFPE:
-	case SIGILL:
-		return si->si_code > 0;
-	default:
-		return false;
-	}
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGFPE ||
+	       sig == SIGILL;
 }
 
-/* Of SIGTRAP and SIGSTOP most are not the program's. Events and stops of system
- * calls are beyond the signals' numbers. */
-static void guard_signal(struct linux_target *lt, struct lwp *lwp, int sig)
+static void guard_signal(struct linux_target *lt, struct lwp *lwp)
 {
-	struct guardian *g = lwp ? guardian_of(&lt->t, lwp->proc) : NULL;
 	siginfo_t si;
 
-	if (!g || sig >= _NSIG || sig == SIGTRAP || sig == SIGSTOP ||
-	    ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0 || is_fault(&si))
-		return;
-	lwp->signal_guard = guardian_signal(g, lwp->signal_guard,
-					    lwp->proc->pid, lwp->tid, &si);
+	if (ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) == 0)
+		lwp->signal_guard = guardian_signal(
+			guardian_of(&lt->t, lwp->proc), lwp->signal_guard,
+			lwp->proc->pid, lwp->tid, &si);
 }
 
 /*
- * wait4(). It takes the signal of a stop from the kernel, which would not
- * deliver it any more if we died; and we may have been killed while it waits,
- * and never come back from it. So the guardian has to know before.
+ * wait4() takes the signal of a stop from the kernel, which would not deliver
+ * it any more if we died. So it is only looked at, and taken when something
+ * else is to be waited for and the thread still stands: then the guardian knows
+ * before. Mostly the thread goes on before that, and a call is saved.
+ *
+ * Traps and what stubs stop by are taken at once: delivered, they do harm. So
+ * are faults, which come again; delivered, they would be told of translated
+ * code. Events and stops of system calls, beyond the signals' numbers, do no
+ * harm in either case.
  */
+static bool can_be_left(struct linux_target *lt, const struct lwp *lwp, int sig)
+{
+	siginfo_t si;
+
+	if (!lwp || !guardian_of(&lt->t, lwp->proc) || sig == SIGTRAP ||
+	    sig == SIGSTOP || sig >= _NSIG)
+		return false;
+	return !may_be_fault(sig) ||
+	       ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) < 0 ||
+	       si.si_code <= 0;
+}
+
+static void take_left(struct linux_target *lt, struct lwp *lwp)
+{
+	siginfo_t si;
+
+	list_drop(&lwp->left_node);
+	guard_signal(lt, lwp);
+	waitid(P_PID, (id_t)lwp->tid, &si, WSTOPPED | WNOHANG | __WALL);
+}
+
+static void take_all_left(struct linux_target *lt)
+{
+	struct lwp *lwp, *next;
+
+	list_each_safe(lwp, next, &lt->left, left_node)
+		take_left(lt, lwp);
+}
+
+static pid_t leave(struct linux_target *lt, struct lwp *lwp, int sig,
+		   int *status)
+{
+	list_add(&lt->left, &lwp->left_node);
+	*status = sig << 8 | 0x7f; /* WIFSTOPPED */
+	return lwp->tid;
+}
+
 static pid_t wait_for(struct linux_target *lt, pid_t tid, int *status,
 		      int options)
 {
+	struct lwp *lwp = tid > 0 ? lwp_find(lt, tid) : NULL;
 	siginfo_t si = { 0 };
 
 	if (!lt->guardian)
 		return wait4(tid, status, __WALL | options, NULL);
+	if (tid < 0)
+		take_all_left(lt);
+	else if (lwp && !list_empty(&lwp->left_node))
+		take_left(lt, lwp);
 	if (waitid(tid > 0 ? P_PID : P_ALL, (id_t)tid, &si,
 		   WEXITED | WSTOPPED | WNOWAIT | __WALL | options) < 0)
 		return -1;
 	if (!si.si_pid)
 		return 0;
-	if (si.si_code == CLD_TRAPPED)
-		guard_signal(lt, lwp_find(lt, si.si_pid), si.si_status);
+	lwp = lwp_find(lt, si.si_pid);
+	if (si.si_code == CLD_TRAPPED && can_be_left(lt, lwp, si.si_status))
+		return leave(lt, lwp, si.si_status, status);
 	return wait4(si.si_pid, status, __WALL | WNOHANG, NULL);
 }
 
