@@ -173,6 +173,7 @@ static void share(struct writing *w, size_t from, size_t to,
 
 static void share_all(struct writing *w)
 {
+	uint64_t(*own)[LEVELS] = profile_own_costs(w->p);
 	size_t n = w->n, to;
 
 	for (size_t i = 0; i < n; i = to) {
@@ -181,9 +182,10 @@ static void share_all(struct writing *w)
 		for (to = i; to < n && w->rows[to].function == at;)
 			to++;
 		if (at % LEVELS == 0 && function < w->p->cap_own &&
-		    w->p->own[function].cost[1])
-			share(w, i, to, w->p->own[function].cost);
+		    own[function][1])
+			share(w, i, to, own[function]);
 	}
+	free(own);
 }
 
 /* --- names ---------------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct profile_hop {
 	uint32_t site, caller; /* and its function */
 	uint8_t kind;
 	bool stays; /* a call of what is behind it: it is none */
+	bool quick; /* it is a call, most of the time */
 	/* By levels of site and function: the calls; 0: none yet. */
 	uint32_t edges[LEVELS][LEVELS];
 };
@@ -30,6 +31,16 @@ static void make_room(struct profile *p, uint32_t function)
 		return;
 	p->cap_own = 2 * function + 1024;
 	p->own = profile_grown(p->own, cap, p->cap_own, sizeof(*p->own));
+}
+
+static bool is_quick(const struct profile *p, const struct profile_hop *h)
+{
+	const struct story *r = p->run;
+
+	if (h->kind == HOP_JUMPS)
+		return h->to.begin == r->functions[h->to.function].begin &&
+		       !(r->steps[h->site].flags & FUNCTION_LINK);
+	return h->kind == HOP_CALLS && !h->stays;
 }
 
 void profile_take_hop(void *user, uint32_t id, const struct story_hop *h)
@@ -53,6 +64,7 @@ void profile_take_hop(void *user, uint32_t id, const struct story_hop *h)
 		.stays = h->begin == site->behind &&
 			 h->function == site->function,
 	};
+	p->hops[id].quick = is_quick(p, &p->hops[id]);
 }
 
 void profile_take_count(void *user, uint32_t block, uint64_t times)
@@ -74,77 +86,30 @@ void profile_take_part(void *user, struct story_thread *th, uint32_t block,
 				 });
 }
 
-/* What was executed since the last time is the current function's. */
-void profile_charge(struct thread_profile *t)
+/* A call that nothing has made is over, or is looked at. */
+void profile_take_whole(struct thread_profile *t, const struct call *call)
 {
-	struct calls *c = &t->calls;
-
-	make_room(t->p, c->function);
-	t->p->own[c->function].cost[t->level] += c->now - t->told;
-	t->told = c->now;
+	make_room(t->p, call->function);
+	t->p->own[call->function].cost[call->level] +=
+		t->calls.now - call->since;
 }
 
-/* --- hops ----------------------------------------------------------------- */
-
-static uint32_t edge_of(struct thread_profile *t, struct profile_hop *h,
-			unsigned level)
+uint64_t (*profile_own_costs(const struct profile *p))[LEVELS]
 {
-	uint32_t *edge = &h->edges[t->level][level];
+	uint64_t(*own)[LEVELS] = xcalloc(p->cap_own, sizeof(*own));
 
-	if (*edge)
-		return *edge;
-	t->edge = edge;
-	return profile_call_of(t, h->site, t->level, h->to.function, level);
-}
+	for (uint32_t i = 0; i < p->cap_own; i++)
+		memcpy(own[i], p->own[i].cost, sizeof(own[i]));
+	for (uint32_t i = 1; i <= p->n_calls; i++) {
+		const struct profile_call *c = &p->calls[i];
 
-/* It has come and gone. */
-static void take_leaf(struct thread_profile *t, struct profile_hop *h,
-		      uint64_t cost)
-{
-	unsigned level = *profile_depth(t, h->to.function) > 0;
-	struct profile_call *call = &t->p->calls[edge_of(t, h, level)];
-
-	call->count++;
-	call->cost += cost;
-	t->p->own[h->to.function].cost[level] += cost;
-	t->told += cost;
-}
-
-/* As calls.c's push(), and who listens to that. */
-static void take_call(struct thread_profile *t, struct profile_hop *h)
-{
-	struct calls *c = &t->calls;
-	struct call *top;
-
-	if (c->n == c->cap) {
-		c->cap = c->cap ? 2 * c->cap : 64;
-		c->stack = xrealloc(c->stack, c->cap * sizeof(*c->stack));
+		own[c->function][c->level] += c->cost;
+		own[p->run->steps[c->site].function][c->site_level] -= c->cost;
 	}
-	top = &c->stack[c->n++];
-	top->back = h->back;
-	top->since = c->now;
-	top->site = h->site;
-	top->function = h->to.function;
-	top->level = (*profile_depth(t, h->to.function))++ > 0;
-	top->edge = edge_of(t, h, top->level);
-	top->node = 0;
-	top->kind = CALL_REAL;
-	t->p->calls[top->edge].count++;
-	t->level = top->level;
-	c->function = h->to.function;
+	return own;
 }
 
-static void take_return(struct thread_profile *t, const struct profile_hop *h)
-{
-	struct calls *c = &t->calls;
-	struct call *top = &c->stack[c->n - 1];
-
-	t->depth[top->function]--;
-	t->p->calls[top->edge].cost += c->now - top->since;
-	c->n--;
-	t->level = top[-1].level;
-	c->function = h->to.function;
-}
+/* --- rare hops ------------------------------------------------------------ */
 
 /* The thread is where the hop begins; if not, something is missing. */
 static void be_at(struct thread_profile *t, const struct profile_hop *h)
@@ -153,7 +118,7 @@ static void be_at(struct thread_profile *t, const struct profile_hop *h)
 	const struct calls_place at = { s->begin, s->function };
 
 	if (!t->calls.n)
-		calls_begin(&t->calls, &at);
+		calls_begin(&t->calls, h->site ? &at : &h->to);
 	else if (h->site && t->calls.function != h->caller)
 		calls_go(&t->calls, 0, END_FALLS, &at);
 }
@@ -177,31 +142,170 @@ static uint32_t returning(struct thread_profile *t)
 static void take_rare(struct thread_profile *t, struct profile_hop *h,
 		      uint32_t from)
 {
-	uint32_t site = h->kind == HOP_LANDS ? from : h->site, edge = 0;
+	uint32_t site = h->kind == HOP_LANDS ? from : h->site;
 
-	t->edge = &edge;
-	be_at(t, h);
 	if (h->kind == HOP_RETURNS)
 		calls_go(&t->calls, returning(t), END_RET, &h->to);
 	else
 		calls_go(&t->calls, site, t->p->run->steps[site].end, &h->to);
 }
 
-static bool is_call(const struct thread_profile *t, const struct profile_hop *h)
+/* --- the others ----------------------------------------------------------- */
+
+/* What is looked at for each event: of the thread, and back to it. */
+struct hot {
+	struct profile_call *calls;
+	uint32_t *depth;
+	struct call *bottom, *top, *end;
+	uint32_t function;
+	unsigned level;
+	uint64_t now;
+};
+
+static void hot_begin(struct hot *hot, struct thread_profile *t)
 {
-	return h->kind == HOP_CALLS && t->calls.function == h->caller &&
-	       t->calls.n && !h->stays;
+	struct calls *c = &t->calls;
+
+	profile_depth(t, t->p->cap_own);
+	if (c->cap - c->n < 2) {
+		c->cap = 2 * c->cap + 64;
+		c->stack = xrealloc(c->stack, c->cap * sizeof(*c->stack));
+	}
+	hot->calls = t->p->calls;
+	hot->depth = t->depth;
+	hot->bottom = c->stack;
+	hot->top = c->stack + c->n - 1;
+	hot->end = c->stack + c->cap - 1;
+	hot->function = c->function;
+	hot->level = t->level;
+	hot->now = c->now;
 }
 
-/* Of what was called by a block, and is on top. */
-static bool is_return(const struct thread_profile *t,
-		      const struct profile_hop *h)
+static void hot_end(const struct hot *hot, struct thread_profile *t)
 {
-	const struct calls *c = &t->calls;
+	t->calls.n = (uint32_t)(hot->top + 1 - hot->bottom);
+	t->calls.function = hot->function;
+	t->calls.now = hot->now;
+	t->level = (uint8_t)hot->level;
+}
 
-	return h->kind == HOP_RETURNS && c->n > 1 &&
-	       c->stack[c->n - 1].back == h->to.begin &&
-	       c->stack[c->n - 1].edge;
+/* It has come and gone. False: it is the first such one. */
+static bool take_leaf(struct hot *hot, const struct profile_hop *h,
+		      uint64_t cost)
+{
+	unsigned level = hot->depth[h->to.function] > 0;
+	uint32_t edge = h->edges[hot->level][level];
+
+	if (!edge || hot->function != h->caller)
+		return false;
+	hot->calls[edge].count++;
+	hot->calls[edge].cost += cost;
+	return true;
+}
+
+/* As calls.c's push(), and who listens to that. False: it is another case. */
+static bool take_call(struct hot *hot, const struct profile_hop *h)
+{
+	unsigned level = hot->depth[h->to.function] > 0;
+	uint32_t edge = h->edges[hot->level][level];
+	bool tail = h->kind == HOP_JUMPS;
+	struct call *top = hot->top + 1;
+
+	if (hot->function != h->caller || !edge || top == hot->end ||
+	    (tail && hot->top->kind == CALL_TAIL))
+		return false;
+	hot->depth[h->to.function]++;
+	hot->calls[edge].count++;
+	*top = (struct call){
+		.back = tail ? 0 : h->back,
+		.since = hot->now,
+		.site = h->site,
+		.function = h->to.function,
+		.edge = edge,
+		.level = (uint8_t)level,
+		.kind = tail ? CALL_TAIL : CALL_REAL,
+	};
+	hot->top = top;
+	hot->level = level;
+	hot->function = h->to.function;
+	return true;
+}
+
+static void pop(struct hot *hot)
+{
+	hot->depth[hot->top->function]--;
+	hot->calls[hot->top->edge].cost += hot->now - hot->top->since;
+	hot->top--;
+}
+
+/* From what is on top, or has jumped there. */
+static bool take_return(struct hot *hot, const struct profile_hop *h)
+{
+	if (hot->top - hot->bottom < 2 || !hot->top->edge)
+		return false;
+	if (hot->top->kind == CALL_TAIL && hot->top[-1].edge &&
+	    hot->top[-1].back == h->to.begin)
+		pop(hot);
+	else if (hot->top->back != h->to.begin)
+		return false;
+	pop(hot);
+	hot->level = hot->top->level;
+	hot->function = h->to.function;
+	return true;
+}
+
+static bool take_quickly(struct hot *hot, const struct profile_hop *h,
+			 const struct flow_event *e)
+{
+	if (e->leaf)
+		return take_leaf(hot, h, e->now);
+	hot->now = e->now;
+	if (h->kind == HOP_RETURNS)
+		return take_return(hot, h);
+	return h->quick && take_call(hot, h);
+}
+
+static void count_leaf(struct thread_profile *t, const struct profile_hop *h,
+		       unsigned level, uint64_t cost)
+{
+	uint32_t edge =
+		profile_call_of(t, h->site, t->level, h->to.function, level);
+
+	t->p->calls[edge].count++;
+	t->p->calls[edge].cost += cost;
+}
+
+/* The call that the hop is between those levels, for the next time; what has
+ * become of it may be another one. */
+static void keep_edge(const struct profile *p, struct profile_hop *h,
+		      unsigned from, unsigned to)
+{
+	const struct profile_call *c = &p->calls[h->edges[from][to]];
+
+	if (h->edges[from][to] &&
+	    (c->site != h->site || c->site_level != from ||
+	     c->function != h->to.function || c->level != to))
+		h->edges[from][to] = 0;
+}
+
+static void take_slowly(struct thread_profile *t, struct profile_hop *h,
+			const struct flow_event *e, const uint32_t *blocks)
+{
+	unsigned from, to;
+
+	if (h->stays)
+		return;
+	t->edge = &h->edges[0][0];
+	be_at(t, h);
+	from = t->level;
+	to = *profile_depth(t, h->to.function) > 0;
+	t->edge = &h->edges[from][to];
+	if (e->leaf)
+		count_leaf(t, h, to, e->now);
+	else
+		take_rare(t, h, e->from ? blocks[e->from] : 0);
+	keep_edge(t->p, h, 0, 0);
+	keep_edge(t->p, h, from, to);
 }
 
 void profile_take_events(void *user, struct story_thread *th,
@@ -209,25 +313,20 @@ void profile_take_events(void *user, struct story_thread *th,
 {
 	struct profile *p = user;
 	struct thread_profile *t = profile_of(p, th);
+	struct hot hot;
 
+	hot_begin(&hot, t);
 	for (size_t i = 0; i < events->n; i++) {
 		const struct flow_event *e = &events->all[i];
 		struct profile_hop *h = &p->hops[events->hops[e->hop]];
 
-		if (e->leaf) {
-			take_leaf(t, h, e->now);
+		if (take_quickly(&hot, h, e))
 			continue;
-		}
-		t->calls.now = e->now;
-		p->own[t->calls.function].cost[t->level] += e->now - t->told;
-		t->told = e->now;
-		if (is_call(t, h))
-			take_call(t, h);
-		else if (is_return(t, h))
-			take_return(t, h);
-		else if (!h->stays)
-			take_rare(t, h, e->from ? events->blocks[e->from] : 0);
+		hot_end(&hot, t);
+		take_slowly(t, h, e, events->blocks);
+		hot_begin(&hot, t);
 	}
+	hot_end(&hot, t);
 }
 
 /* --- arrivals ------------------------------------------------------------- */
@@ -256,7 +355,6 @@ void profile_take_arrival(void *user, struct story_thread *th,
 	uint32_t edge = 0;
 
 	t->calls.now = a->now;
-	profile_charge(t);
 	make_room(p, s->function);
 	t->edge = &edge;
 	if (a->block)

@@ -221,6 +221,8 @@ static void leave(void *user, struct calls *c, struct call *top)
 	t->level = c->n > 1 ? top[-1].level : 0;
 	if (top->edge)
 		t->p->calls[top->edge].cost += c->now - top->since;
+	else if (t->p->own)
+		profile_take_whole(t, top);
 	if (!(t->p->wants & PROFILE_TREE))
 		return;
 	add_cost(t);
@@ -422,15 +424,14 @@ static void settle(struct thread_profile *t)
 {
 	struct calls *c = &t->calls;
 
-	if (t->p->own)
-		profile_charge(t);
-	else
-		add_cost(t);
+	add_cost(t);
 	for (uint32_t i = 0; i < c->n; i++) {
 		struct call *call = &c->stack[i];
 
 		if (call->edge)
 			t->p->calls[call->edge].cost += c->now - call->since;
+		else if (t->p->own)
+			profile_take_whole(t, call);
 		call->since = c->now;
 	}
 }

@@ -89,11 +89,10 @@ struct profile {
 	struct profile_flow *flows; /* [0] is not used */
 	uint32_t n_flows, cap_flows;
 	uint64_t lost; /* how often something is missing */
-	/* Of a program that counts its blocks itself: what a function has cost
-	 * at each level, without what it called. Counts are all of the first
-	 * level then. NULL: it was told by paths. */
+	/* Of a program that counts its blocks itself; NULL: it was told by
+	 * paths. Counts are all of the first level then. By function: */
 	struct profile_own {
-		uint64_t cost[LEVELS];
+		uint64_t cost[LEVELS]; /* of calls that nothing has made */
 		uint32_t end; /* a block that returns from it; 0: not known */
 	} * own;
 	uint32_t cap_own;
@@ -108,6 +107,10 @@ void profile_free(struct profile *p);
 /* What was told is added up: before anybody looks at counts, calls, nodes and
  * flows. Calls that are not over have their costs so far, too. */
 void profile_settle(struct profile *p);
+
+/* Where p->own is: what each function has cost at each level, without what it
+ * called. The caller frees it. */
+uint64_t (*profile_own_costs(const struct profile *p))[LEVELS];
 
 static inline uint64_t profile_count(const struct profile *p, uint32_t block)
 {

@@ -35,6 +35,6 @@ void profile_take_arrival(void *user, struct story_thread *th,
 void profile_take_count(void *user, uint32_t block, uint64_t times);
 void profile_take_part(void *user, struct story_thread *th, uint32_t block,
 		       uint32_t instructions);
-void profile_charge(struct thread_profile *t);
+void profile_take_whole(struct thread_profile *t, const struct call *call);
 
 #endif

@@ -165,51 +165,67 @@ void hops_read_done(struct flow_reader *r)
 		r->sink->events(r->sink->user, &r->who, r->events, n);
 }
 
-static bool is_hop(const struct flow_hops *h, uint32_t word)
+static bool is_hop(uint32_t word, uint32_t n_hops)
 {
 	uint32_t number = word & FLOW_NUMBER, kind = word >> FLOW_KIND_SHIFT;
 
-	return number && number < __atomic_load_n(&h->n, __ATOMIC_ACQUIRE) &&
+	return number && number < n_hops &&
 	       (kind == HOP_PLAIN || kind == HOP_LEAF || kind == HOP_LONG);
 }
 
-/* False: it is none. */
-static bool take_hop(struct flow_reader *r, const struct flow_hops *h,
-		     uint32_t low, uint32_t word)
+/* Records up to one that is none, or as many as events have room. Returns how
+ * many words that are. */
+static uint32_t read_some(struct flow_reader *r, const uint32_t *words,
+			  uint32_t n, uint32_t n_hops)
 {
-	struct flow_event *e = &r->events[r->n_out];
+	struct flow_event *out = r->events + r->n_out;
+	const struct flow_event *end = r->events + FLOW_OUT;
+	uint64_t count = r->count, both;
+	uint32_t i, from = r->from;
 
-	if (!is_hop(h, word))
-		return false;
-	e->hop = word & FLOW_NUMBER;
-	e->from = r->from;
-	e->leaf = word >> FLOW_KIND_SHIFT == HOP_LEAF;
-	if (e->leaf)
-		e->now = low;
-	else
-		e->now = r->count = hops_count(r, low);
-	r->from = 0;
-	r->how = FLOW_GOES_ON;
-	if (++r->n_out == FLOW_OUT)
-		hops_read_done(r);
-	return true;
+	for (i = 0; i < n && out != end; i += 2) {
+		uint32_t word;
+
+		memcpy(&both, words + i, sizeof(both));
+		word = both >> 32;
+		if (word == HOP_FROM << FLOW_KIND_SHIFT) {
+			from = (uint32_t)both;
+			continue;
+		}
+		if (!is_hop(word, n_hops))
+			break;
+		out->hop = word & FLOW_NUMBER;
+		out->from = from;
+		out->leaf = word >> FLOW_KIND_SHIFT == HOP_LEAF;
+		if (!out->leaf)
+			count += (uint32_t)((uint32_t)both - (uint32_t)count);
+		out->now = out->leaf ? (uint32_t)both : count;
+		out++;
+		from = 0;
+	}
+	if (i)
+		r->how = FLOW_GOES_ON;
+	r->count = count;
+	r->from = from;
+	r->n_out = (uint32_t)(out - r->events);
+	return i;
 }
 
 uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n)
 {
-	const struct flow_hops *h = hops_of(r->code);
-	uint64_t both;
+	uint32_t n_hops =
+		__atomic_load_n(&hops_of(r->code)->n, __ATOMIC_ACQUIRE);
+	uint32_t i = 0, some;
 
 	if (!r->events)
 		r->events = xcalloc(FLOW_OUT, sizeof(*r->events));
-	for (uint32_t i = 0; i < n; i += 2) {
-		memcpy(&both, words + i, sizeof(both));
-		if (both >> (32 + FLOW_KIND_SHIFT) == HOP_FROM)
-			r->from = (uint32_t)both;
-		else if (!take_hop(r, h, (uint32_t)both, both >> 32))
-			return i;
-	}
-	return n;
+	do {
+		if (r->n_out == FLOW_OUT)
+			hops_read_done(r);
+		some = read_some(r, words + i, n - i, n_hops);
+		i += some;
+	} while (i < n && some);
+	return i;
 }
 
 /* --- notes ---------------------------------------------------------------- */

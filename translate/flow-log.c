@@ -296,6 +296,18 @@ void flow_reaches(struct translator *tr, struct follow *f)
 
 /* --- beginning and end ---------------------------------------------------- */
 
+/* Are other threads of its memory followed? */
+static bool has_others(const struct follow *f)
+{
+	const struct space *sp = f->space;
+
+	for (uint32_t n = 0; n < sp->trails->n_windows; n++) {
+		if (sp->windows_used[n] && n != (uint32_t)f->window)
+			return true;
+	}
+	return false;
+}
+
 void flow_log_begin(struct follow *f, const struct thread *th)
 {
 	struct flow_log *log;
@@ -314,6 +326,8 @@ void flow_log_begin(struct follow *f, const struct thread *th)
 	if (f->space->keep == FLOW_RECENT)
 		memset(flow_chunk(log, 0), 0, FLOW_CHUNK);
 	flow_ring_anew(log);
+	if (!f->space->by_pc.count && has_others(f))
+		f->space->shares_counts = true;
 	if (flow_is_whole(log))
 		consumer_add(f->space->tr, log);
 }
