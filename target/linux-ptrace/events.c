@@ -10,11 +10,14 @@
 #include "target/linux-ptrace/slot.h"
 #include "target/linux-ptrace/syscall.h"
 
-/* The layer above may have set its pc since it stopped. */
-static void take_registers(struct linux_target *lt, struct lwp *lwp)
+/* The layer above may have set its pc since it stopped: is it elsewhere? */
+static bool has_left(struct linux_target *lt, struct lwp *lwp)
 {
+	uint64_t pc = lwp_pc(lwp);
+
 	if (lwp->th && lwp->th->dirty)
 		target_regs_flush(&lt->t, lwp->th);
+	return lwp_pc(lwp) != pc;
 }
 
 /*
@@ -30,8 +33,9 @@ static bool still_wanted(struct linux_target *lt, struct lwp *lwp)
 		return syscall_still_wanted(lt, lwp);
 	if (lwp->pending.kind != STOP_SWBREAK)
 		return true;
-	take_registers(lt, lwp);
-	pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
+	pt = has_left(lt, lwp)
+		     ? NULL
+		     : point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
 	if (!pt || !pt->inserted) {
 		lwp_clear_pending(lwp);
 		lwp_run_on(lt, lwp);
@@ -52,10 +56,11 @@ static bool hw_condition_holds(struct linux_target *lt, struct lwp *lwp)
 
 	if (lwp->pending.kind != STOP_HWBREAK)
 		return true;
-	take_registers(lt, lwp);
-	pt = point_find(lwp->proc, POINT_HW, lwp_pc(lwp), 1);
-	if (!pt || target_point_hit(&lt->t, lwp->th, pt))
-		return true;
+	if (!has_left(lt, lwp)) {
+		pt = point_find(lwp->proc, POINT_HW, lwp_pc(lwp), 1);
+		if (!pt || target_point_hit(&lt->t, lwp->th, pt))
+			return true;
+	}
 	lwp_clear_pending(lwp);
 	lwp_run_on(lt, lwp);
 	return false;
