@@ -132,7 +132,8 @@ struct point_code {
 	size_t n_command;
 	struct point_filter *filter; /* counted; NULL: none. See filter.h: what
 				      * meets the conditions has to pass it */
-	uint64_t n_false; /* times that no condition held, here */
+	uint64_t n_false; /* stops for nothing, here: no condition held, or
+			   * the commands were all */
 	bool persist; /* commands stay after the client has gone */
 	bool console; /* what commands print is for the client, not for the
 		       * server's output: of a logpoint */

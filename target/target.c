@@ -478,9 +478,13 @@ static bool code_stops(struct target *t, struct thread *th,
 		c->n_false++;
 		return false;
 	}
+	if (!c->n_command)
+		return true;
 	for (size_t i = 0; i < c->n_command; i++)
 		ax_eval(c->command[i], &env, &v);
-	return !c->n_command;
+	t->n_false++;
+	c->n_false++;
+	return false;
 }
 
 bool point_code_stops(struct target *t, struct thread *th,

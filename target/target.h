@@ -418,7 +418,7 @@ struct target {
 	bool report_threads; /* all that begin and end; or by thread.options */
 	bool all_stop; /* halt() follows each event that is told */
 	bool unsettled; /* set by the target: it has use for idle() */
-	uint64_t n_false; /* stops at points whose conditions did not hold */
+	uint64_t n_false; /* stops at points that were for nothing */
 	const char *core_dir; /* where a core of a program that dies of a
 				 signal is written, or NULL; borrowed */
 	sigset_t pass_signals;	  /* delivered without a stop */

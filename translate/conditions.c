@@ -49,15 +49,14 @@ static bool has_any(const struct translator *tr, const struct process *p)
 	return false;
 }
 
-/* ... with conditions that did not hold so often? One with commands does not
- * move by itself: threads may have run them and not gone on yet. */
+/* ... at which threads have stopped for nothing so often? */
 static bool has_many(const struct translator *tr, const struct process *p)
 {
 	const struct point *pt;
 
 	list_each(pt, &p->points->list, node) {
 		if (pt->code && pt->code->n_false >= FALSE_MANY &&
-		    !pt->code->n_command && is_moved(tr, pt))
+		    is_worth_it(tr, pt))
 			return true;
 	}
 	return false;

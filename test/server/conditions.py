@@ -182,7 +182,7 @@ def it_is_let_go_of_when_the_point_has_gone():
               "a cache is left")
 
 
-@case
+@case(seconds=60)
 def detached_while_it_is_moved():
     times = 500000000           # for a second or more, natively
     with Program("conditional", "once", "%d" % times) as p:
@@ -251,6 +251,8 @@ def what_it_prints_is_the_same():
                 check(got == want, place, n, len(got), len(want))
                 if place == "compiled":
                     equal(int(stats(s)["prints"]), n, "without a stop")
+                elif place == "auto" and n == 5000:
+                    check(OPTIONS.follow or moved(s) == 1, "not moved")
                 s.clear(0, "finish")
                 equal(s.finish().number, 0, "end")
                 equal(s.printed()[len(want):], "%d\n" % (n * (n - 1) // 2),
@@ -270,6 +272,22 @@ def conditions_of_what_is_printed():
             equal(end.number, 0, "end")
             got = sorted(int(x) for x in s.printed().split()[:-1])
             equal(got, list(range(0, 6000, 100)), place)
+
+
+@case(seconds=90)
+def each_line_is_printed_once_while_it_moves():
+    """Threads are at the breakpoint, in slots behind it and on their way to it
+    when it moves, at another moment each time."""
+    for n in range(900, 1300, 20):
+        with Session("conditional", "threads", str(n)) as s:
+            s.run_to("main")
+            s.point(0, "hot", 1, commands(printf("260005", "%ld\n")))
+            equal(s.finish(20).number, 0, "end")
+            got = [int(x) for x in s.printed().split()[:-1]]
+            check(sorted(got) == list(range(3 * n)), n, "lines: ", len(got))
+            for first in 0, n, 2 * n:
+                mine = [i for i in got if first <= i < first + n]
+                check(mine == sorted(mine), n, "out of order")
 
 
 if __name__ == "__main__":
