@@ -35,8 +35,13 @@ class QTrace:
             at += 1
         return bytes(out)
 
+    @staticmethod
+    def escape(data):
+        return re.sub(rb"[#$}]", lambda m: bytes([0x7d, m[0][0] ^ 0x20]), data)
+
     def verb(self, text):
-        reply = self.unescape(self.send(("qTrace:" + text).encode()))
+        reply = self.unescape(self.send(
+            self.escape(("qTrace:" + text).encode())))
         reply = reply.decode("utf-8", "replace")
         if not reply:
             raise QTraceError("the server has no qTrace:" +
@@ -269,6 +274,16 @@ USAGE = {
              "Collect the values each time that a thread comes there, without "
              "stopping.\nWithout arguments: what was collected. "
              "`probe delete N' ends one.",
+    "condition": "LOCATION [if CONDITION] [streq EXPRESSION \"TEXT\"] "
+                 "[thread TID|NAME] [ignore N] [every N]\n"
+                 "What has to hold, too, where breakpoints at LOCATION stop; "
+                 "while the program runs\nnobody is asked. Without arguments: "
+                 "which there are, with their hits.\n"
+                 "`condition delete [N]' ends one, or all.",
+    "logpoint": "LOCATION \"FORMAT\" [EXPRESSION, ...] [if CONDITION]\n"
+                "Print that each time that a thread comes there, without "
+                "stopping.\nWithout arguments: which there are. "
+                "`logpoint delete [N]' ends one, or all.",
     "save": "ANNEX FILE\nWrite what was recorded to a file: coverage.drcov, "
             "events, ...",
 }
@@ -369,6 +384,134 @@ def split_probe(text):
     if not location:
         raise QTraceError("where? qtrace probe LOCATION [EXPRESSION, ...]")
     return location, split_top(rest), condition.strip()
+
+
+# --- conditions and logpoints ------------------------------------------------
+
+CLAUSES = "if", "streq", "thread", "ignore", "every"
+
+
+def tokens(text):
+    """(begin, end, depth) of words, and of strings as wholes."""
+    depth = 0
+    for m in re.finditer(r'"(?:\\.|[^"\\])*"|\'[^\']*\'|\w+|\S', text):
+        depth += (m[0] in "([{") - (m[0] in ")]}")
+        yield m.start(), m.end(), depth
+
+
+def split_clauses(text):
+    """"if a == 1 ignore 3" to [("if", "a == 1"), ("ignore", "3")]."""
+    found = [(a, b) for a, b, depth in tokens(text)
+             if depth == 0 and text[a:b] in CLAUSES]
+    if found and text[:found[0][0]].strip() or text.strip() and not found:
+        raise QTraceError("`%s' is none of %s" % (
+            text.strip(), ", ".join(CLAUSES)))
+    ends = [a for a, _ in found[1:]] + [len(text)]
+    return [(text[a:b], text[b:end].strip())
+            for (a, b), end in zip(found, ends)]
+
+
+def server_value(text, compiled):
+    """An expression for the server: as the debugger compiles it, or, where it
+    cannot, in the server's own language."""
+    try:
+        return compiled(text), None
+    except QTraceError as e:
+        return re.sub(r"\$(?=\w)", "", text), e
+
+
+def split_string(text):
+    """`EXPR "text"' to both."""
+    m = re.fullmatch(r'(.*?)\s*("(?:\\.|[^"\\])*")', text)
+    if not m:
+        raise QTraceError("streq EXPRESSION \"TEXT\", and not `%s'" % text)
+    return m[1], m[2]
+
+
+def clause_text(keyword, rest, compiled):
+    """Of one, for the server, and why the debugger could not compile it."""
+    if keyword == "if":
+        value, why = server_value(rest, compiled)
+        return "if " + value, why
+    if keyword == "streq":
+        pointer, string = split_string(rest)
+        value, why = server_value(pointer, compiled)
+        return "streq %s %s" % (value, string), why
+    return "%s %s" % (keyword, rest), None
+
+
+def ask(server, text, reasons):
+    """A refusal of what the debugger has refused is told as that."""
+    try:
+        reply = server.verb(text)
+    except QTraceError as e:
+        for why in reasons:
+            if why:
+                raise QTraceError("%s; %s" % (why, e)) from e
+        raise
+    return [] if reply == "OK" else reply.rstrip("\n").split("\n")
+
+
+TYPED = {}      # (verb, number): what the user has said
+
+
+def as_typed(verb, lines):
+    """The server's list, without compiled expressions."""
+    return [re.sub(r"^(\d+)  .*", lambda m: "%s  %s" % (
+        m[1], TYPED.get((verb, int(m[1])), m[0][len(m[1]) + 2:])), line)
+            for line in lines]
+
+
+def note_typed(verb, lines, text):
+    m = re.match(r"\w+ (\d+) at ", lines[0])
+    if m:
+        TYPED[verb, int(m[1])] = text
+    return lines
+
+
+def list_or_delete(server, verb, text):
+    """None: it is neither."""
+    if not text:
+        return as_typed(verb, ask(server, verb, []))
+    if text.split()[0] == "delete":
+        return ask(server, "%s:%s" % (verb, text), [])
+    return None
+
+
+def condition(server, text, address_of, compiler_at):
+    """address_of(location); compiler_at(location): text to X<len>,<bytes>."""
+    done = list_or_delete(server, "condition", text)
+    if done is not None:
+        return done
+    location, _, rest = text.partition(" ")
+    where = address_of(location)
+    parts = [clause_text(k, r, compiler_at(location))
+             for k, r in split_clauses(rest)]
+    return note_typed("condition", ask(
+        server, "condition:*%#x %s" % (where, " ".join(p for p, _ in parts)),
+        [why for _, why in parts]), text)
+
+
+def logpoint(server, text, address_of, compiler_at):
+    """The same."""
+    done = list_or_delete(server, "logpoint", text)
+    if done is not None:
+        return done
+    location, _, rest = text.partition(" ")
+    m = re.match(r'\s*("(?:\\.|[^"\\])*"),?', rest)
+    if not m:
+        raise QTraceError("what is to be printed? qtrace logpoint " +
+                          USAGE["logpoint"].partition("\n")[0])
+    values, _, when = (" " + rest[m.end():] + " ").partition(" if ")
+    compiled = compiler_at(location)
+    parts = [server_value(v, compiled) for v in split_top(values)]
+    line = m[1] + " " + ", ".join(p for p, _ in parts)
+    if when.strip():
+        parts.append(server_value(when.strip(), compiled))
+        line += " if " + parts[-1][0]
+    return note_typed("logpoint", ask(
+        server, "logpoint:*%#x %s" % (address_of(location), line),
+        [why for _, why in parts]), text)
 
 
 class Probes:

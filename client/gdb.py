@@ -76,7 +76,7 @@ class Sub(gdb.Command):
         self.__doc__ = "%s\nUsage: qtrace %s %s" % (text, name, args)
         self.run = run
         args = [gdb.COMMAND_TRACEPOINTS]
-        if name in ("blocks", "probe"):
+        if name in ("blocks", "probe", "condition", "logpoint"):
             args.append(gdb.COMPLETE_LOCATION)
         super().__init__("qtrace " + name, *args)
 
@@ -174,6 +174,22 @@ def do_probe(text):
                                      gdb_symbol(where) or location)]
 
 
+def gdb_address(location):
+    return gdb_agent("1", location)[1]
+
+
+def gdb_compiler(location):
+    return lambda text: gdb_agent(text, location)[0]
+
+
+def do_condition(text):
+    return condition(SERVER, text, gdb_address, gdb_compiler)
+
+
+def do_logpoint(text):
+    return logpoint(SERVER, text, gdb_address, gdb_compiler)
+
+
 def do_save(text):
     return save(SERVER, text)
 
@@ -203,4 +219,6 @@ Sub("calls", do_calls)
 Sub("hot", do_hot)
 Sub("blocks", do_blocks)
 Sub("probe", do_probe)
+Sub("condition", do_condition)
+Sub("logpoint", do_logpoint)
 Save("save", do_save, ())

@@ -250,6 +250,26 @@ class Session:
                             Compiler(self.target).compile)
         return ["Probe %d at %#x: %s" % (number, where, self.symbol(where))]
 
+    def breakpoint_at(self, location):
+        """Where lldb stops for a function: behind its prologue."""
+        for x in self.target.FindFunctions(location):
+            f, sym = x.GetFunction(), x.GetSymbol()
+            of = f if f.IsValid() else sym
+            return of.GetStartAddress().GetLoadAddress(self.target) + \
+                of.GetPrologueByteSize()
+        return self.address_of(location.lstrip("*"))
+
+    def compiler_at(self, _):
+        return Compiler(self.target).compile
+
+    def do_condition(self, text):
+        return condition(self.server, text, self.breakpoint_at,
+                         self.compiler_at)
+
+    def do_logpoint(self, text):
+        return logpoint(self.server, text, self.breakpoint_at,
+                        self.compiler_at)
+
     def do_save(self, text):
         return save(self.server, text)
 

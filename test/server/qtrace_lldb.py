@@ -99,6 +99,46 @@ def calls_are_counted():
             check(re.search(want, out, re.M), lldb, want, "is not in", out)
 
 
+@case(peer=OURS, seconds=300)
+def conditions_and_logpoints():
+    """leaf is called with 1, 11, ... 41: the same by monitor and by qtrace,
+    and wherever it is evaluated."""
+    for lldb in lldbs():
+        for place in "server", "compiled":
+            out = debug(lldb, [
+                "command script import " + script_path(),
+                "process plugin packet monitor set conditions " + place,
+                "b main", "continue", "b leaf", "b done",
+                "qtrace condition leaf if $arg1 > 10 ignore 1",
+                "qtrace logpoint middle \"middle(%d) #}$ \\\"%c\\\"\\n\" "
+                "$arg1, 'x' if $arg1 != 10",
+                "continue", "register read rdi", "qtrace condition",
+                "qtrace logpoint",
+                "process plugin packet monitor condition leaf if *(long *)"
+                "(rsp - 8) == *(long *)(rsp - 8) && edi == 41",
+                "continue", "register read rdi",
+                "process plugin packet monitor condition",
+                "qtrace condition delete", "qtrace condition",
+                "qtrace logpoint delete", "continue", "help qtrace",
+                "qtrace condition leaf if $nosuch == 1"], "5")
+            for want in (
+                    r"^Condition 1 at 0x\w+$", r"^Logpoint 1 at 0x\w+$",
+                    r"rdi = 0x0+15$",
+                    r"^1  leaf if \$arg1 > 10 ignore 1\n"
+                    r" +at 0x\w+: 2 hits, 1 stops$",
+                    r"^1  middle \"middle\(%d\) ",
+                    r"rdi = 0x0+29$",
+                    r": 1 hits, 1 stops$",
+                    r"there is no register nosuch; there is no such register",
+                    r"^There are no conditions\.$",
+                    r"^ *qtrace condition LOCATION ",
+                    r"^ *qtrace logpoint LOCATION "):
+                check(re.search(want, out, re.M), lldb, place, want,
+                      "is not in", out)
+            got = re.findall(r"^middle\((\d+)\) #}\$ \"x\"$", out, re.M)
+            equal(got, ["0", "20", "30", "40"], lldb + " " + place)
+
+
 @case(peer=OURS)
 def the_server_has_it_too():
     with Session("calls") as s:
