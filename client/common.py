@@ -48,6 +48,9 @@ class QTrace:
                               text.partition(":")[0])
         if reply.startswith("E."):
             raise QTraceError(reply[2:])
+        m = re.fullmatch("E[0-9a-f]{2};((?:[0-9a-f]{2})+)", reply)
+        if m:       # to lldb, which has asked for texts of errors
+            raise QTraceError(bytes.fromhex(m[1]).decode("utf-8", "replace"))
         if re.fullmatch("E[0-9a-f]{2}", reply):
             raise QTraceError("the server says error " + reply[1:])
         return reply
