@@ -115,12 +115,13 @@ struct target_inject_ops {
 	 * The stopped thread makes one system call, which soon returns and
 	 * makes no process, and is then as it was: registers, signal mask,
 	 * the signal of its stop. Returns what the call returned, -errno of
-	 * its own included, or
+	 * its own included. nr is x86-64's number; an i386 program makes mmap
+	 * (at offset 0) and munmap only. Or
 	 *	-EPERM	 a seccomp filter that is stricter than ours
 	 *	-ENOSYS	 there is no instruction to use
 	 *	-EBUSY	 it waits for its vfork child
 	 *	-ESRCH	 it has died: look it up again
-	 *	-ENOTSUP it is no x86-64 program
+	 *	-ENOTSUP an i386 program, and another call
 	 */
 	int64_t (*call)(struct target *t, struct thread *th, long nr,
 			const uint64_t args[6]);

@@ -139,6 +139,17 @@ static int64_t take_trap(struct linux_target *lt, struct lwp *lwp)
 	return lwp_regs(lwp) ? -EPERM : -ESRCH;
 }
 
+/* An i386 program's addresses may have the highest of 32 bits; errors are the
+ * last 4095 numbers of either size. */
+static int64_t result_of(const struct lwp *lwp)
+{
+	uint32_t low = (uint32_t)lwp->regs.rax;
+
+	if (lwp->proc->arch->word == 8)
+		return (int64_t)lwp->regs.rax;
+	return low > (uint32_t)-4096 ? (int32_t)low : (int64_t)low;
+}
+
 /*
  * By the stops at its entry and at its return. A step would be one stop, and
  * deadly should we be killed before it is waited for: its SIGTRAP is the
@@ -160,8 +171,7 @@ static int64_t execute(struct linux_target *lt, struct lwp *lwp,
 		lwp_interrupt(lwp);
 	if (was_trapped(lwp, call->rax))
 		return take_trap(lt, lwp);
-	return lwp->proc->arch->word == 8 ? (int64_t)lwp->regs.rax
-					  : (int32_t)lwp->regs.rax;
+	return result_of(lwp);
 }
 
 /*
@@ -304,6 +314,19 @@ static uint64_t call_insn(struct linux_target *lt, struct lwp *lwp)
 	return inf->syscall_insn;
 }
 
+/* An i386 program's number for a call of ours; -1: it makes none such. */
+static long i386_number(long nr)
+{
+	switch (nr) {
+	case SYS_mmap:
+		return 192; /* mmap2: arguments alike but for the offset */
+	case SYS_munmap:
+		return 91;
+	default:
+		return -1;
+	}
+}
+
 int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 		       const uint64_t args[6])
 {
@@ -312,7 +335,9 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 	bool leaves;
 	int64_t r;
 
-	r = prepare(lt, lwp);
+	if (lwp->proc->arch->word != 8)
+		nr = i386_number(nr);
+	r = nr < 0 ? -ENOTSUP : prepare(lt, lwp);
 	if (r < 0)
 		return r;
 	slot_leave(lwp);
@@ -340,8 +365,6 @@ int64_t inject_syscall(struct linux_target *lt, struct lwp *lwp, long nr,
 static int64_t linux_call(struct target *t, struct thread *th, long nr,
 			  const uint64_t args[6])
 {
-	if (th->proc->arch->word != 8)
-		return -ENOTSUP;
 	return inject_syscall(linux_of(t), lwp_of(th), nr, args);
 }
 

@@ -5,11 +5,12 @@
 #include "target/linux-ptrace/lwp.h"
 
 /*
- * The stopped lwp executes one system call, by the program's own kind's
- * number, and is then as it was: registers, signal mask, the signal of its
- * stop. Nothing is written to its memory: the instruction used is one of the
- * vDSO's, or of call_at(). It must be one that soon returns. Returns what the
- * call returned, or
+ * The stopped lwp executes one system call, and is then as it was: registers,
+ * signal mask, the signal of its stop. Nothing is written to its memory: the
+ * instruction used is one of the vDSO's, or of call_at(). It must be one that
+ * soon returns. nr is x86-64's number; an i386 program makes mmap (at offset
+ * 0) and munmap only. Returns what the call returned, or
+ *	-ENOTSUP an i386 program, and another call
  *	-EPERM	a seccomp filter that is stricter than ours might kill it
  *	-ENOSYS	there is no instruction to use
  *	-EBUSY	it waits for its vfork child

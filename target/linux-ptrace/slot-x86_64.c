@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/log.h"
@@ -57,19 +58,6 @@ static uint64_t find_gap(pid_t pid, uint64_t addr)
 	return distance(best, addr) < REACH ? best : 0;
 }
 
-/* x86-64's number of a call, and i386's. */
-struct call_number {
-	long n64, n32;
-};
-
-static const struct call_number mmap_nr = { 9, 192 }; /* mmap2 */
-static const struct call_number munmap_nr = { 11, 91 };
-
-static long call_nr(const struct lwp *lwp, const struct call_number *nr)
-{
-	return lwp->proc->arch->word == 8 ? nr->n64 : nr->n32;
-}
-
 struct region *slot_region_add(struct linux_target *lt, struct lwp *lwp,
 			       struct slots *s, uint64_t pc)
 {
@@ -84,11 +72,10 @@ struct region *slot_region_add(struct linux_target *lt, struct lwp *lwp,
 
 	if (!base)
 		return NULL;
-	got = inject_syscall(lt, lwp, call_nr(lwp, &mmap_nr), args);
+	got = inject_syscall(lt, lwp, SYS_mmap, args);
 	debug(POINT, "%d: region of slots at %#" PRIx64 ": %" PRId64,
 	      lwp->tid, base, got);
-	if ((uint64_t)got != base &&
-	    (uint32_t)got != (uint32_t)base) {
+	if ((uint64_t)got != base) {
 		s->refused = true;
 		return NULL;
 	}
@@ -433,7 +420,7 @@ void slots_remove(struct linux_target *lt, struct process *p)
 		const uint64_t args[6] = { inf->slots->regions[i]->base,
 					   REGION_SIZE };
 
-		inject_syscall(lt, lwp, call_nr(lwp, &munmap_nr), args);
+		inject_syscall(lt, lwp, SYS_munmap, args);
 	}
 	slots_free(inf->slots);
 	inf->slots = NULL;
