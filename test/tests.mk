@@ -260,6 +260,10 @@ check-gdb-suite: $(filter $(BUILD)/%,$(SERVER))
 check-lldb-suite: $(filter $(BUILD)/%,$(SERVER))
 	@test/lldb-suite/run.sh $(SERVER) $(BUILD)/lldb-suite
 
+# All others that passes/ has a list of.
+check-lldb-api: $(filter $(BUILD)/%,$(SERVER))
+	@test/lldb-suite/all.sh $(SERVER) $(BUILD)/lldb-api
+
 check-cpython: $(BUILD)/tracestub
 	@test/translate/cpython.py --server $(BUILD)/tracestub $(TESTS)
 
@@ -325,6 +329,7 @@ help:
 	@echo 'make check-gdb-suite what of GDB'\''s own test suite gdbserver passes'
 	@echo '                     and we do not'
 	@echo 'make check-lldb-suite  LLDB 19'\''s own tests of lldb-server'
+	@echo 'make check-lldb-api    ... and of lldb and lldb-dap, with it in its place'
 	@echo 'make bench           ratios to gdbserver, beside the wanted ones'
 	@echo 'make bench-jit       CPU of node, java, luajit followed over native'
 	@echo 'make bench-translate ... of other programs; RUNS=5, QUICK=1'
@@ -334,6 +339,6 @@ help:
 	@echo 'make format tidy clean'
 
 .SECONDARY:
-.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite check-lldb-suite \
-	check-cpython bench bench-jit bench-translate \
+.PHONY: check $(CHECK_GOALS) check-asan check-hostile check-gdb-suite \
+	check-lldb-suite check-lldb-api check-cpython bench bench-jit bench-translate \
 	cov demo doc install inferiors format tidy help

@@ -14,6 +14,10 @@
 #              SERVER for every debuggee (LLDB_DEBUGSERVER_PATH)
 #   DOTEST-ARG as dotest.py has them: -p REGEX of files, -f REGEX of tests
 #
+# Where there is a list of TEST-DIR in passes/, and all of it is run, each test
+# in the list has to pass: those that pass with lldb-server 19. Without a list
+# nothing may fail.
+#
 #   -t SECONDS  a limit for the whole (default 3000)
 #   -k          a test that fails is run once more on its own; what passes
 #               then is counted as passed, and said
@@ -26,6 +30,7 @@
 # runs: who starts it anyway is found in OUTDIR/real.
 set -euo pipefail
 limit=3000 again=
+here=$(dirname "$(readlink -f "$0")")
 usage() { sed -n '2,/^set -euo/p' "$0" | sed '$d;s/^# \{0,1\}//'; exit 2; }
 while getopts t:kh o; do
     case $o in t) limit=$OPTARG ;; k) again=1 ;; *) usage ;; esac
@@ -34,6 +39,8 @@ shift $((OPTIND - 1))
 [ $# -ge 2 ] || usage
 server=$1 out=$(mkdir -p "$2" && readlink -f "$2") dir=${3:-tools/lldb-server}
 shift $(($# < 3 ? $# : 3))
+list=
+[ $# -gt 0 ] || list=$here/passes/${dir//\//_}
 cache=${LLDB_TS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lldb-testsuite}
 llvm=$cache/root/usr/lib/llvm-19
 unpacked='lldb-19 liblldb-19 python3-lldb-19'
@@ -81,11 +88,14 @@ fetch_tests() {
 }
 
 # Every start is written down: the suite may not have used what it was given.
+# A test of lldb-dap's looks for a process of this name.
 make_wrapper() {
     : >"$out/starts"
     : >"$out/real"
+    mkdir -p "$out/named"
+    ln -sf "$server" "$out/named/lldb-server"
     printf '#!/bin/sh\necho "$@" >>%q\nexec %q "$@"\n' "$out/starts" \
-        "$server" >"$out/server"
+        "$out/named/lldb-server" >"$out/server"
     printf '#!/bin/sh\necho "$0 $*" >>%q\nexit 99\n' "$out/real" \
         >"$out/hidden"
     chmod +x "$out/server" "$out/hidden"
@@ -143,4 +153,11 @@ if [ -s "$out/real" ]; then
     exit 1
 fi
 grep -q '^Ran ' "$out/log" || { echo "it did not finish: $out/log"; exit 1; }
+if [ -n "$list" ] && [ -e "$list" ]; then
+    sed -n 's/^PASS //p' "$out/results" | sort -u >"$out/passed"
+    missing=$(sort "$list" | comm -23 - "$out/passed")
+    echo "$(wc -l <"$list") are to pass, $(wc -w <<<"$missing") did not"
+    [ -z "$missing" ] || { echo "$missing"; exit 1; }
+    exit 0
+fi
 ! grep -qE '^(FAIL|ERROR|CLEANUP)' "$out/results"
