@@ -58,6 +58,8 @@ def syscalls(c):
     """QCatchSyscalls stops in a getppid loop (entry and return each stop)"""
     n = c.opt.scale(4000)
     with c.session("syscalls", 1 << 40) as s:
+        if s.dialect == "lldb":
+            return c.none("catch-syscall", "stops/s", "lldb does not ask for it", "high")
         if s.features.get("QCatchSyscalls") != "+":
             return c.none("catch-syscall", "stops/s", "QCatchSyscalls not offered", "high")
         s.conn.ok("QCatchSyscalls:1;6e")
@@ -179,11 +181,12 @@ def fork_both(c):
     """fork events with both processes kept: vCont;c resumes both, children exit"""
     n = c.opt.scale(1000)
     with c.session("forks", n) as s:
+        if s.dialect == "lldb":
+            return c.none("fork-both", "events/s", "lldb resumes one process", "high")
         if s.features.get("fork-events") != "+" or s.server.null:
             return c.none("fork-both", "events/s", "fork-events not offered", "high")
-        pass_ = "QPassSignals:14" if s.dialect == "gdb" else "QPassSignals:11"
-        s.conn.cmd(pass_)
-        k, ev, exits, stops = s.vcont("c", "p-1.-1" if s.dialect == "lldb" else None), 0, 0, 0
+        s.conn.cmd("QPassSignals:14")
+        k, ev, exits, stops = s.vcont("c"), 0, 0, 0
         main = b"%x" % s.pid
         with c.lock():
             t = now()
