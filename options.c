@@ -41,7 +41,7 @@ static const struct option_def {
 	{ "follow", NULL, ARG_NONE, opt_follow,
 	  "run programs from translated code" },
 	{ "conditions", "WHERE", ARG_MUST, opt_conditions,
-	  "as `monitor set conditions`: auto, server, compiled" },
+	  "where they are decided: auto, server, compiled" },
 	{ "wrapper", "CMD... --", ARG_NONE, opt_wrapper,
 	  "start programs through CMD, which execs them" },
 	{ "no-startup-with-shell", NULL, ARG_NONE, opt_no_shell,
