@@ -103,6 +103,9 @@ static bool take_escape(const char **p, char *out)
 		return true;
 	}
 	memcpy(digits, *p + hex, strnlen(*p + hex, hex ? 2 : 3));
+	/* strtoul() takes blanks and signs, too. */
+	if (!isxdigit((unsigned char)digits[0]))
+		return false;
 	*out = (char)strtoul(digits, &end, hex ? 16 : 8);
 	*p += (end - digits) + hex;
 	return end != digits;

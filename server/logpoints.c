@@ -245,12 +245,12 @@ static int insert(struct session *s, const char *line, uint64_t addr,
 	struct logpoint *l;
 	int r;
 
-	drop_same(s, addr);
 	r = log_point_set(s->target, session_process(s), addr, code);
 	if (r < 0)
 		return err_set(&s->err, r,
 			       "no logpoint can be at 0x%" PRIx64 ": %s", addr,
 			       strerror(-r));
+	drop_same(s, addr);
 	put_in(s, addr, code);
 	l = xcalloc(1, sizeof(*l));
 	l->number = ++s->filters.last_logpoint;

@@ -205,6 +205,7 @@ static const struct {
 	{ "streq(base, \"x)", "no \" at its end" },
 	{ "streq(base, \"\\0\")", "no zero byte" },
 	{ "streq(base, \"\\q\")", "no escape `\\q'" },
+	{ "streq(base, \"\\x-1\")", "no escape `\\x'" },
 	{ "$", "no such register" },
 };
 
