@@ -70,21 +70,35 @@ static bool is_done_once(struct space *sp, uint64_t pc)
 	return prints_at(sp, pc) || (pt && conditions_count(sp, pt->code));
 }
 
+/* ... that is done by the server, where it stops? */
+static bool is_done_by_stop(const struct process *p, uint64_t pc)
+{
+	const struct point *pt = process_point(p, pc);
+
+	return pt && pt->code && pt->code->n_command;
+}
+
 /* Threads that have printed or counted where they are, and are yet to go on
- * from there, do not do that once more: it is the one thing put there. */
+ * from there, do not do that once more: it is the one thing put there, or what
+ * they stop for. */
 static void go_behind(struct translator *tr, struct process *p)
 {
 	struct thread *th;
 	uint8_t *image;
+	uint64_t pc;
 
 	list_each(th, &p->threads, node) {
 		if (!follow_of(th))
 			continue;
 		/* That has it shown where it is, out of a slot. */
 		image = follow_image(tr, lower_thread(th), false);
-		if (image && lower_thread(th)->passes &&
-		    is_done_once(space_of(p), *image_reg(image, IMAGE_RIP)))
+		if (!image || !lower_thread(th)->passes)
+			continue;
+		pc = *image_reg(image, IMAGE_RIP);
+		if (is_done_once(space_of(p), pc))
 			follow_note_puts(follow_of(th), image, 1);
+		else if (is_done_by_stop(p, pc))
+			tr_thread_of(th)->asked.over = true;
 	}
 }
 

@@ -322,6 +322,7 @@ void translator_unpause(struct translator *tr, const struct thread *but)
 		if (tt->lower->running || tt->lower == but)
 			continue;
 		act.who = tt->th->id;
+		tt->asked.over = false;
 		if (act.kind == RESUME_CONT)
 			run_prepare(tr, tt->th);
 		if (tt->follow)
