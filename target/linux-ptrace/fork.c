@@ -190,6 +190,7 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 		lwp_drop(lt, lwp);
 		lwp = lwp_add(lt, p, p->pid);
 		lwp_set_stopped(lt, lwp);
+		lwp->in_call = true;
 	}
 	lwp_clear_pending(lwp);
 	lwp_set_running(lt, lwp, true);
