@@ -107,7 +107,7 @@ static inline struct stop traced_event(struct traced *d)
 	struct stop st;
 
 	while (!d->t->ops->next_event(d->t, &st, true))
-		assert_true(poll(&pfd, 1, 20000) == 1 || errno == EINTR);
+		assert_true(poll(&pfd, 1, -1) == 1 || errno == EINTR);
 	return st;
 }
 
