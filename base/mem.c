@@ -53,6 +53,18 @@ char *xasprintf(const char *fmt, ...)
 	return checked(s);
 }
 
+void *grow_zeroed(void *p, uint32_t *cap, uint32_t at, size_t size)
+{
+	uint32_t old = *cap;
+
+	if (at < old)
+		return p;
+	*cap = at < UINT32_MAX / 2 - 64 ? 2 * at + 64 : UINT32_MAX;
+	p = xrealloc(p, *cap * size);
+	memset((uint8_t *)p + old * size, 0, (*cap - old) * size);
+	return p;
+}
+
 #define HUGE_PAGE ((size_t)2 << 20)
 
 static size_t huge_size(size_t n)

@@ -30,15 +30,8 @@ static const uint8_t ends[] = {
 
 static struct feed_image *image_at(struct feed *f, uint32_t n)
 {
-	uint32_t cap = f->cap_images;
-
-	if (n >= cap) {
-		f->cap_images = n + 16;
-		f->images =
-			xrealloc(f->images, f->cap_images * sizeof(*f->images));
-		memset(f->images + cap, 0,
-		       (f->cap_images - cap) * sizeof(*f->images));
-	}
+	f->images =
+		grow_zeroed(f->images, &f->cap_images, n, sizeof(*f->images));
 	if (!f->images[n].image)
 		f->images[n].image = story_image_add(f->run);
 	return &f->images[n];

@@ -122,15 +122,9 @@ static void thread(struct timeline *t, const struct story_thread *th)
 static uint16_t name_of(struct timeline *t, uint32_t function)
 {
 	struct fxt *x = t->own;
-	uint32_t cap = x->cap_strings;
 
-	if (function >= cap) {
-		x->cap_strings = 2 * function + 256;
-		x->strings = xrealloc(x->strings,
-				      x->cap_strings * sizeof(*x->strings));
-		memset(x->strings + cap, 0,
-		       (x->cap_strings - cap) * sizeof(*x->strings));
-	}
+	x->strings = grow_zeroed(x->strings, &x->cap_strings, function,
+				 sizeof(*x->strings));
 	if (!x->strings[function] && x->n_strings < STRINGS_MAX)
 		x->strings[function] =
 			put_string(t, t->story->functions[function].name);

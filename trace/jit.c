@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/search.h"
 #include "trace/names.h"
 
 #define LINE_MAX_BYTES 4096
@@ -25,17 +26,7 @@ struct jit {
 /* The first that ends behind the address. */
 static size_t first_behind(const struct jit *j, uint64_t addr)
 {
-	size_t lo = 0, hi = j->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (j->all[mid].end <= addr)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
+	return SEARCH_FIRST(j->n, i, j->all[i].end > addr);
 }
 
 /* It takes the place of what was there before. */

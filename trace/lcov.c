@@ -56,32 +56,20 @@ static bool is_same(struct at_line a, struct at_line b)
 
 static struct source *source_at(struct lcov *l, uint32_t file)
 {
-	uint32_t cap = l->cap_sources;
-
-	if (file >= cap) {
-		l->cap_sources = 2 * file + 16;
-		l->sources = xrealloc(l->sources,
-				      l->cap_sources * sizeof(*l->sources));
-		memset(l->sources + cap, 0,
-		       (l->cap_sources - cap) * sizeof(*l->sources));
-	}
+	l->sources = grow_zeroed(l->sources, &l->cap_sources, file,
+				 sizeof(*l->sources));
 	return &l->sources[file];
 }
 
 static void count_line(struct lcov *l, struct at_line at, uint64_t count)
 {
 	struct source *s;
-	uint32_t cap;
 
 	if (!at.line)
 		return;
 	s = source_at(l, at.file);
-	cap = s->cap;
-	if (at.line >= cap) {
-		s->cap = 2 * at.line + 64;
-		s->counts = xrealloc(s->counts, s->cap * sizeof(*s->counts));
-		memset(s->counts + cap, 0, (s->cap - cap) * sizeof(*s->counts));
-	}
+	s->counts =
+		grow_zeroed(s->counts, &s->cap, at.line, sizeof(*s->counts));
 	s->counts[at.line] += count + !s->counts[at.line];
 }
 

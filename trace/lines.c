@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/search.h"
 #include "trace/lazy.h"
 #include "trace/names.h"
 #include "trace/symbols.h"
@@ -136,17 +137,9 @@ void lines_free(struct lines *l)
 
 const struct line_row *lines_find(const struct lines *l, uint64_t offset)
 {
-	size_t lo = 0, hi = l->n;
+	size_t at = SEARCH_FIRST(l->n, i, l->all[i].begin > offset);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (l->all[mid].begin <= offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && l->all[lo - 1].file ? &l->all[lo - 1] : NULL;
+	return at && l->all[at - 1].file ? &l->all[at - 1] : NULL;
 }
 
 const struct line_row *lines_all(const struct lines *l, size_t *n)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/search.h"
 #include "trace/names.h"
 
 void symbol_list_add(struct symbol_list *l, const struct symbol *s)
@@ -100,17 +101,9 @@ void symbol_list_close(struct symbol_list *l)
 const struct symbol *symbol_list_find(const struct symbol_list *l,
 				      uint64_t offset)
 {
-	size_t lo = 0, hi = l->n;
+	size_t at = SEARCH_FIRST(l->n, i, l->all[i].begin > offset);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (l->all[mid].begin <= offset)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	for (size_t i = lo; i-- > 0 && lo - i <= NESTED;) {
+	for (size_t i = at; i-- > 0 && at - i <= NESTED;) {
 		if (offset < l->all[i].end)
 			return &l->all[l->whole[i] ? l->whole[i] - 1 : i];
 	}

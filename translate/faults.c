@@ -2,6 +2,7 @@
 #include <signal.h>
 
 #include "base/mem.h"
+#include "base/search.h"
 #include "translate/layer.h"
 #include "translate/siginfo.h"
 #include "translate/trap.h"
@@ -23,19 +24,10 @@ void region_fault(struct region *rg, uint32_t at, uint32_t to)
 
 uint32_t region_fault_at(const struct region *rg, uint32_t at)
 {
-	uint32_t lo = 0, hi = rg->n_faults;
+	size_t n = SEARCH_FIRST(rg->n_faults, i, rg->faults[i].at >= at);
 
-	while (lo < hi) {
-		uint32_t mid = (lo + hi) / 2;
-
-		if (rg->faults[mid].at == at)
-			return rg->faults[mid].to;
-		if (rg->faults[mid].at < at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return 0;
+	return n < rg->n_faults && rg->faults[n].at == at ? rg->faults[n].to
+							  : 0;
 }
 
 bool follow_passes_fault(struct translator *tr, struct thread *low,

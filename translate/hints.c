@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/search.h"
 #include "target/target.h"
 #include "translate/block.h"
 #include "translate/hints-file.h"
@@ -117,17 +118,9 @@ void translate_hints(struct target *t, const char *dir)
 
 static bool has(const struct hints *h, uint64_t place)
 {
-	size_t lo = 0, hi = h->n;
+	size_t at = SEARCH_FIRST(h->n, i, h->all[i] >= place);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (h->all[mid] < place)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < h->n && h->all[lo] == place;
+	return at < h->n && h->all[at] == place;
 }
 
 enum hint hints_ask(struct space *sp, uint64_t pc)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/search.h"
 #include "target/target.h"
 
 #define CHUNK 65536
@@ -88,17 +89,9 @@ int maps_read(struct maps *m, struct target *t, struct thread *th)
 
 const struct map_range *maps_find(const struct maps *m, uint64_t addr)
 {
-	size_t lo = 0, hi = m->n;
+	size_t at = SEARCH_FIRST(m->n, i, addr < m->all[i].hi);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (addr >= m->all[mid].hi)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < m->n && addr >= m->all[lo].lo ? &m->all[lo] : NULL;
+	return at < m->n && addr >= m->all[at].lo ? &m->all[at] : NULL;
 }
 
 bool maps_have(const struct maps *m, uint64_t lo, uint64_t hi, unsigned flags)

@@ -7,6 +7,7 @@
 
 #include <sys/mman.h>
 
+#include "base/search.h"
 #include "translate/layer.h"
 #include "translate/x86_64/orphan.h"
 
@@ -109,20 +110,14 @@ struct stub *trail_stub(const struct trail *tl, uint32_t at)
 const struct mark *trail_mark(const struct trail *tl, uint32_t at)
 {
 	const struct mark *marks = at < tl->layout.cold ? tl->hot : tl->cold;
-	size_t lo = 0, hi = at < tl->layout.cold ? tl->n_hot : tl->n_cold;
+	size_t all = at < tl->layout.cold ? tl->n_hot : tl->n_cold;
+	size_t n = SEARCH_FIRST(all, i, marks[i].at > at);
 
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (marks[mid].at <= at)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo && marks[lo - 1].at == at ? &marks[lo - 1] : NULL;
+	return n && marks[n - 1].at == at ? &marks[n - 1] : NULL;
 }
 
-/* Where control has left the instruction a mark says where to in its own way. */
+/* Where control has left the instruction a mark says where to in its own way.
+ */
 bool trail_is_within(const struct trail *tl, uint32_t at)
 {
 	const struct mark *m = trail_mark(tl, at);
