@@ -218,6 +218,7 @@ export TS_INFERIORS := $(abspath $(T)/inferiors)
 ifneq ($(filter check inferiors,$(MAKECMDGOALS)),)
 include $(T)/inferiors.mk
 $(filter $(T)/inferiors/tr_%,$(INFERIORS)): $(wildcard test/inferiors/tr*.h)
+$(T)/inferiors/stepper $(T)/inferiors/laststeps: test/inferiors/steps.h
 endif
 
 check: $(foreach k,$(KINDS),$(NEEDS_$(k)))

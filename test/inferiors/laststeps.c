@@ -7,45 +7,18 @@
  * counts once. All signals have handlers. FILE.maps is how often it has
  * written, and what was mapped.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
-#include <fcntl.h>
-#include <sched.h>
+#include "steps.h"
+
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/personality.h>
-#include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 struct counts {
 	long calls, writes; /* so far */
 	long last;	    /* call that was a write */
 };
-
-static pid_t start(char **argv)
-{
-	pid_t pid = fork();
-	int status;
-
-	if (pid == 0) {
-		personality(ADDR_NO_RANDOMIZE);
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		execv(argv[0], argv);
-		_exit(125);
-	}
-	waitpid(pid, &status, 0);
-	ptrace(PTRACE_SETOPTIONS, pid, NULL,
-	       (void *)(PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL));
-	return pid;
-}
 
 static void end(pid_t pid)
 {
@@ -76,7 +49,7 @@ static bool run_calls(pid_t pid, long most, struct counts *n)
 		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 			return false;
 		sig = WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0
-							    : WSTOPSIG(status);
+							   : WSTOPSIG(status);
 		if (sig)
 			continue;
 		entered = !entered;
@@ -87,34 +60,6 @@ static bool run_calls(pid_t pid, long most, struct counts *n)
 }
 
 /* --- steps --------------------------------------------------------------- */
-
-struct code {
-	uint8_t bytes[8];
-};
-
-static struct code code_at(pid_t pid, uint64_t pc)
-{
-	long word = ptrace(PTRACE_PEEKTEXT, pid, (void *)pc, NULL);
-	struct code c;
-
-	memcpy(c.bytes, &word, sizeof(word));
-	return c;
-}
-
-/* Is it one that repeats itself? Then a step is an iteration. */
-static bool repeats(pid_t pid, uint64_t pc)
-{
-	struct code c = code_at(pid, pc);
-	const uint8_t *p = c.bytes;
-	bool rep = false;
-
-	for (; *p == 0xf2 || *p == 0xf3 || *p == 0x66 || *p == 0x67; p++)
-		rep |= *p >= 0xf2;
-	if (*p >> 4 == 4)
-		p++;
-	return rep &&
-	       ((*p >= 0xa4 && *p <= 0xa7) || (*p >= 0xaa && *p <= 0xaf));
-}
 
 static bool is_write(pid_t pid, const struct user_regs_struct *regs)
 {
@@ -176,18 +121,14 @@ int main(int argc, char **argv)
 {
 	FILE *f = argc > 3 ? fopen(argv[1], "we") : NULL;
 	struct counts all = { 0 }, now = { 0 };
-	cpu_set_t one;
 	long behind;
 	pid_t pid;
 
 	if (!f)
 		return 125;
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	/* A step across processors takes ten times as long. */
-	sched_setaffinity(0, sizeof(one), &one);
-	run_calls(start(argv + 3), INT32_MAX, &all);
-	pid = start(argv + 3);
+	stay_on_this_cpu();
+	run_calls(start(argv + 3, PTRACE_O_TRACESYSGOOD), INT32_MAX, &all);
+	pid = start(argv + 3, PTRACE_O_TRACESYSGOOD);
 	behind = all.last - atol(argv[2]);
 	if (!run_calls(pid, behind > 0 ? behind : 0, &now) ||
 	    !step_on(pid, f, all.writes - now.writes))

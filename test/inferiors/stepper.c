@@ -8,19 +8,11 @@
  *
  * It ends as the program did. What a translator counts has to be the same.
  */
-#define _GNU_SOURCE
-#include <errno.h>
-#include <sched.h>
+#include "steps.h"
+
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/personality.h>
-#include <sys/ptrace.h>
 #include <sys/user.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #define SLOTS (1u << 20)
 
@@ -36,21 +28,6 @@ static uint64_t *count_of(uint64_t pc)
 		i = (i + 1) % SLOTS;
 	seen[i].pc = pc;
 	return &seen[i].count;
-}
-
-/* Is it one that repeats itself? Then a step is an iteration. */
-static int repeats(pid_t pid, uint64_t pc)
-{
-	long word = ptrace(PTRACE_PEEKTEXT, pid, (void *)pc, NULL);
-	const uint8_t *p = (const uint8_t *)&word;
-	int rep = 0;
-
-	for (; *p == 0xf2 || *p == 0xf3 || *p == 0x66 || *p == 0x67; p++)
-		rep |= *p >= 0xf2;
-	if (*p >> 4 == 4)
-		p++;
-	return rep &&
-	       ((*p >= 0xa4 && *p <= 0xa7) || (*p >= 0xaa && *p <= 0xaf));
 }
 
 static void write_modules(FILE *f, pid_t pid)
@@ -97,9 +74,6 @@ static int run(pid_t pid, FILE *f)
 	uint64_t last = 0;
 	int status, sig = 0;
 
-	waitpid(pid, &status, 0);
-	ptrace(PTRACE_SETOPTIONS, pid, NULL,
-	       (void *)(PTRACE_O_TRACEEXIT | PTRACE_O_EXITKILL));
 	step(pid, &last, &sig);
 	fprintf(f, "b %#lx\n", last);
 	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
@@ -117,24 +91,12 @@ static int run(pid_t pid, FILE *f)
 int main(int argc, char **argv)
 {
 	FILE *f = argc > 2 ? fopen(argv[1], "we") : NULL;
-	cpu_set_t one;
 	int status;
-	pid_t pid;
 
 	if (!f)
 		return 125;
-	CPU_ZERO(&one);
-	CPU_SET(sched_getcpu(), &one);
-	/* A step across processors takes ten times as long. */
-	sched_setaffinity(0, sizeof(one), &one);
-	pid = fork();
-	if (pid == 0) {
-		personality(ADDR_NO_RANDOMIZE);
-		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		execv(argv[2], argv + 2);
-		_exit(125);
-	}
-	status = run(pid, f);
+	stay_on_this_cpu();
+	status = run(start(argv + 2, PTRACE_O_TRACEEXIT), f);
 	write_counts(f);
 	fclose(f);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status)
