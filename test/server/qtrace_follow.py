@@ -5,7 +5,8 @@ import os
 import re
 import signal
 
-from qtracing import Events, followed, refused, stats, trace, xfer_error
+from qtracing import (Events, NonStop, followed, refused, stats, trace,
+                      xfer_error)
 from rsp import Session, case, check, equal, main
 from traced import counts, drcov, lighthouse
 
@@ -152,22 +153,6 @@ def threads_have_events_of_their_own():
                 equal(at, depth, "depth in thread %d" % t)
                 depth += 1 if kind == "call" else -1
         equal(len(got.calls(pid, all_there)), 1, "all_there")
-
-
-class NonStop(Session):
-    def connect(self, features):
-        super().connect(features)
-        equal(self.packet("QNonStop:1"), "OK", "QNonStop")
-
-    def end(self):
-        """Of the program; notifications come before it."""
-        while True:
-            check(self.receive(40, notes=True) is None, "a packet unasked")
-            text = self.notes.pop(0)
-            while text != "OK":
-                if text.lstrip("Stop:")[:1] in "WX":
-                    return
-                text = self.packet("vStopped")
 
 
 @case(peer=OURS, seconds=60)

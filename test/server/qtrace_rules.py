@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
 """Call probes and transformer rules: what they collect, count, skip, stop at
 and set, with agent expressions; and how mistakes are answered."""
+import os
 import random
 import re
+import signal
 
-from qtracing import followed, refused, stats, trace
-from rsp import Session, case, check, equal, main
+from qtracing import NonStop, followed, refused, stats, trace
+from rsp import Session, case, check, equal, main, until
 
 OURS = "it does not translate"
 RDI, RAX, RSP, RSI = 5, 0, 7, 4         # gdb's numbers
@@ -23,8 +25,8 @@ def const(v):
     return "25%016x" % (v & (1 << 64) - 1)
 
 
-END, ADD, SUB, MUL, EQUAL, REF64, LESS, NOT, DIV = \
-    "27", "02", "03", "04", "13", "1a", "14", "0e", "05"
+END, ADD, SUB, MUL, EQUAL, REF64, LESS, NOT, DIV, AND = \
+    "27", "02", "03", "04", "13", "1a", "14", "0e", "05", "0f"
 
 
 def x(*code):
@@ -183,6 +185,45 @@ def values_are_there_while_it_runs_and_after_its_rule():
         for rule, more in (n, 1), (m, 2):
             equal(by_thread(s, rule)[s.pid],
                   [[10 * i + more] for i in range(300)], "values")
+
+
+@case(peer=OURS, seconds=60)
+def rules_come_and_go_while_it_runs():
+    often = x(reg(RSI), const(0xffff), AND, NOT)
+    with NonStop("turns", "2", "1000000000000") as s:
+        turn = s.addr("turn")
+        trace(s, "follow:-1")
+        equal(s.packet("vCont;c"), "OK", "vCont")
+        m = added(s, "transform:%x,1;count" % turn)
+        n = added(s, "probe:%x;%s;when=%s" % (turn, x(reg(RSI)), often))
+        check(until(lambda: hits(s, n) > 9 and len(by_thread(s, n)) == 2, 20),
+              "nothing is collected")
+        check(hits(s, m) > 0, "counted")
+        trace(s, "unprobe:%x" % n)
+        got = by_thread(s, n)
+        for mine in got.values():
+            first = mine[0][0]
+            equal([v[0] for v in mine],
+                  [first + (i << 16) for i in range(len(mine))], "values")
+        before = hits(s, m)
+        check(until(lambda: hits(s, m) > before + 1000000, 20), "it stands")
+        equal(by_thread(s, n), got, "values")
+        equal(stats(s)["callouts"], 0, "stops")
+
+
+@case(peer=OURS, seconds=60)
+def a_sigkill_loses_no_value():
+    with followed("turns", "2", "1000") as s:
+        n = added(s, "probe:%x;%s" % (s.addr("turn"), x(reg(RSI))))
+        k = added(s, "transform:%x,1;stop;when=%s" % (
+            s.addr("turn"), x(reg(RSI), const(10), MUL, reg(RDI), ADD,
+                              const(9001), EQUAL)))
+        s.cont()
+        tid = s.tid()
+        os.kill(s.pid, signal.SIGKILL)
+        s.start()
+        equal(s.wait().kind, "X", "killed")
+        equal([v[0] for v in by_thread(s, n)[tid]], list(range(901)), k)
 
 
 @case(peer=OURS, seconds=100)

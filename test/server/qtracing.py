@@ -59,3 +59,19 @@ def xfer_error(s, annex):
     reply = s.packet("qXfer:qtrace:read:%s:0,100" % annex)
     check(reply[:1] == "E", annex, "is answered", reply)
     return reply
+
+
+class NonStop(Session):
+    def connect(self, features):
+        super().connect(features)
+        equal(self.packet("QNonStop:1"), "OK", "QNonStop")
+
+    def end(self):
+        """Of the program; notifications come before it."""
+        while True:
+            check(self.receive(40, notes=True) is None, "a packet unasked")
+            text = self.notes.pop(0)
+            while text != "OK":
+                if text.lstrip("Stop:")[:1] in "WX":
+                    return
+                text = self.packet("vStopped")
