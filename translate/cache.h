@@ -237,7 +237,7 @@ struct region {
 	uint32_t n_faults, cap_faults;
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
-	uint32_t check; /* check_routine() */
+	uint32_t check, check_end; /* check_routine() */
 	uint32_t turn, turned; /* flow_turn_write(); where it ends */
 };
 

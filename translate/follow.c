@@ -90,7 +90,8 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 		return NULL;
 	f->space->by = low;
 	cpc = *image_reg(image, IMAGE_RIP) - trapped;
-	puts = rewind_puts(f->space, cpc, image);
+	puts = rewind_puts(f->space, cpc, window_page(f->space, f->window),
+			   image);
 	if (is_at_stop(f->space, *image_reg(image, IMAGE_RIP)))
 		*follow_special(low, tr->orig_rax) = UINT64_MAX;
 	/* In an excluded call, with its registers. */

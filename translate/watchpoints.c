@@ -165,8 +165,23 @@ static bool is_met(const struct watched *w, bool reads, bool writes)
 				       : reads || writes;
 }
 
-static void note(void *user, uint64_t lo, uint64_t hi, bool reads, bool writes,
-		 bool exact)
+static bool overlaps(const struct watched *w, uint64_t lo, uint64_t hi)
+{
+	return lo < w->hi && hi > w->lo;
+}
+
+/* By an instruction of several accesses, the elements of a gather for one. */
+static bool is_noted(const struct touched *t, const struct watched *w)
+{
+	for (unsigned i = 0; i < t->n; i++) {
+		if (t->by[i].lo == w->lo && t->by[i].hi == w->hi &&
+		    t->by[i].kind == w->kind && !t->unsure[i].hi)
+			return true;
+	}
+	return false;
+}
+
+static void note(void *user, const struct touch *at)
 {
 	struct noting *n = user;
 	const struct space *sp = n->f->space;
@@ -175,19 +190,36 @@ static void note(void *user, uint64_t lo, uint64_t hi, bool reads, bool writes,
 	for (unsigned i = 0; i < sp->n_watched && t->n < STOP_MAX_WATCH; i++) {
 		const struct watched *w = &sp->watched[i];
 
-		if (lo >= w->hi || hi <= w->lo || !is_met(w, reads, writes))
+		if (!overlaps(w, at->lo, at->hi) ||
+		    !is_met(w, at->reads, at->writes) || is_noted(t, w))
 			continue;
 		t->hits[t->n] = (struct watch_hit){
-			.addr = lo > w->lo ? lo : w->lo,
+			.addr = at->lo > w->lo ? at->lo : w->lo,
 			.point = w->kind,
 		};
+		t->by[t->n] = *w;
+		t->scans[t->n] = at->scan;
 		t->unsure[t->n] = (struct watched){ 0 };
-		if (!exact && writes) {
+		if (!at->exact && at->writes) {
 			t->unsure[t->n] = *w;
 			t->sums[t->n] = sum(n, w);
 		}
 		t->n++;
 	}
+}
+
+/* Has it come so far, by the register that has moved? */
+static bool has_reached(const struct watched *w, const struct scan *s,
+			uint8_t *image)
+{
+	uint64_t moved =
+		s->reg ? *image_gpr(image, (unsigned)s->reg) - s->from : 0;
+
+	if (!s->reg)
+		return true;
+	if ((int64_t)moved >= 0)
+		return overlaps(w, s->first, s->first + moved);
+	return overlaps(w, s->first + moved + s->size, s->first + s->size);
 }
 
 void watchpoints_note(struct translator *tr, struct thread *low,
@@ -203,8 +235,7 @@ void watchpoints_note(struct translator *tr, struct thread *low,
 	if (!f->touched)
 		f->touched = xcalloc(1, sizeof(*f->touched));
 	f->space->by = low;
-	check_touches(f->space, image, *follow_special(low, tr->fs_base), whole,
-		      note, &n);
+	check_touches(f->space, image, whole, note, &n);
 }
 
 void watchpoints_forget(struct follow *f)
@@ -219,9 +250,12 @@ bool watchpoints_told(struct translator *tr, struct thread *th,
 	struct noting n = { tr, lower_thread(th), f };
 	struct touched *t = f->touched;
 	struct stop told = { .id = th->id, .kind = STOP_WATCH };
+	uint8_t *image = t && t->n ? follow_image(tr, n.low, false) : NULL;
 
-	for (unsigned i = 0; t && i < t->n; i++) {
+	for (unsigned i = 0; image && i < t->n; i++) {
 		if (t->unsure[i].hi && sum(&n, &t->unsure[i]) == t->sums[i])
+			continue;
+		if (!has_reached(&t->by[i], &t->scans[i], image))
 			continue;
 		told.watch[told.n_watch++] = t->hits[i];
 	}

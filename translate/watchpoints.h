@@ -10,8 +10,9 @@
  * instruction, as the processor does (SDM vol. 3, 18.2.4). A mask may leave
  * bytes out; then it is told if they have changed.
  *
- * All threads of the process are followed for it. What the kernel writes, and
- * what excluded code and restartable sequences do natively, is not seen.
+ * All threads of the process are followed for it, and what is excluded is
+ * translated too. What the kernel writes, and what restartable sequences do
+ * natively, is not seen.
  */
 #ifndef TRANSLATE_WATCHPOINTS_H
 #define TRANSLATE_WATCHPOINTS_H
@@ -30,10 +31,20 @@ struct watched {
 	enum point_kind kind;
 };
 
+/* How far a scan of memory comes is only known behind it: its register says. */
+struct scan {
+	int reg;	/* of an image's general ones; 0: it is none */
+	uint64_t from;	/* what the register is before */
+	uint64_t first; /* the first element, and its size */
+	unsigned size;
+};
+
 /* What the instruction that a thread is about to execute will have touched. */
 struct touched {
 	unsigned n;
 	struct watch_hit hits[STOP_MAX_WATCH];
+	struct watched by[STOP_MAX_WATCH]; /* those that are hit */
+	struct scan scans[STOP_MAX_WATCH];
 	struct watched unsure[STOP_MAX_WATCH]; /* hi 0: it is certain */
 	uint64_t sums[STOP_MAX_WATCH];
 };
@@ -73,11 +84,17 @@ void check_routine(struct region *rg);
 /* The tables and the list, as the space's watched say. */
 void check_tables(struct space *sp);
 
-/* The ranges that the instruction at the image's pc touches are told to fn. */
-typedef void touch_fn(void *user, uint64_t lo, uint64_t hi, bool reads,
-		      bool writes, bool exact);
-void check_touches(struct space *sp, uint8_t *image, uint64_t fs_base,
-		   bool whole, touch_fn *fn, void *user);
+/* The ranges that the instruction at the image's pc touches are told to fn. The
+ * image is that of sp->by, which is rewound. whole: with all its turns. */
+struct touch {
+	uint64_t lo, hi;
+	bool reads, writes, exact;
+	struct scan scan;
+};
+
+typedef void touch_fn(void *user, const struct touch *t);
+void check_touches(struct space *sp, uint8_t *image, bool whole, touch_fn *fn,
+		   void *user);
 /* Is it one that stays where it is between its turns? */
 bool check_repeats(struct space *sp, uint64_t pc);
 

@@ -1,43 +1,6 @@
-#include "arch/x86_64/access.h"
-
-#include <string.h>
+#include "arch/x86_64/accesses.h"
 
 #include "base/mem.h"
-
-struct accesses {
-	const struct x86_instr *in;
-	struct x86_access *out;
-	unsigned n;
-};
-
-enum { R = 1, W = 2, RW = 3, NONE = 0 };
-
-static void add(struct accesses *a, enum x86_where where, int how,
-		unsigned size)
-{
-	if (how)
-		a->out[a->n++] = (struct x86_access){
-			.where = (uint8_t)where,
-			.reads = how & R,
-			.writes = how & W,
-			.exact = where != X86_AT_ODD && where != X86_AT_BITS,
-			.size = (uint16_t)size,
-		};
-}
-
-/* What is not as large as it says, or is left out at times. */
-static void add_most(struct accesses *a, enum x86_where where, int how,
-		     unsigned size)
-{
-	add(a, where, how, size);
-	if (how)
-		a->out[a->n - 1].exact = false;
-}
-
-static bool has_memory(const struct x86_instr *in)
-{
-	return in->modrm_at && in->modrm < 0xc0;
-}
 
 static unsigned group(const struct x86_instr *in)
 {
@@ -185,7 +148,16 @@ static void group_5(struct accesses *a)
 	}
 }
 
-static bool stack(struct accesses *a)
+/* Frames of enclosing procedures are copied to its own: SDM, vol. 1, 6.6. */
+static void enter(struct accesses *a, unsigned level)
+{
+	unsigned size = stack_size(a->in);
+
+	add(a, X86_AT_PUSH, W, (1 + level) * size);
+	add(a, X86_AT_BELOW_FRAME, level > 1 ? R : NONE, (level - 1) * size);
+}
+
+static bool stack(struct accesses *a, const uint8_t *code)
 {
 	const struct x86_instr *in = a->in;
 
@@ -211,8 +183,10 @@ static bool stack(struct accesses *a)
 		add(a, X86_AT_PUSH, W, 8);
 		return true;
 	case 0xc8:
+		enter(a, code[in->imm_at + 2] & 31);
+		return true;
 	case 0xd7:
-		add(a, X86_AT_ODD, in->opcode == 0xc8 ? RW : R, 1);
+		add(a, X86_AT_TABLE, R, 1);
 		return true;
 	default:
 		return false;
@@ -226,11 +200,11 @@ static void arithmetic(struct accesses *a)
 	operand(a, a->in->opcode & 2 || compares ? R : RW, by_opcode(a->in));
 }
 
-static void main_map(struct accesses *a)
+static void main_map(struct accesses *a, const uint8_t *code)
 {
 	const struct x86_instr *in = a->in;
 
-	if (stack(a) || operand_by(a, main_rows, ARRAY_SIZE(main_rows)))
+	if (stack(a, code) || operand_by(a, main_rows, ARRAY_SIZE(main_rows)))
 		return;
 	switch (in->opcode) {
 	case 0x00 ... 0x3f:
@@ -268,188 +242,6 @@ static void main_map(struct accesses *a)
 	}
 }
 
-/* --- vectors -------------------------------------------------------------- */
-
-static bool is_wide(const struct x86_instr *in)
-{
-	return in->map >= X86_MAP_VEX;
-}
-
-/* None, 66, F3, F2: 0 to 3. */
-static unsigned prefix(const struct x86_instr *in)
-{
-	if (is_wide(in))
-		return in->vex_pp;
-	return in->prefixes & X86_PFX_F2   ? 3
-	       : in->prefixes & X86_PFX_F3 ? 2
-	       : in->prefixes & X86_PFX_66 ? 1
-					   : 0;
-}
-
-/* Of the whole vector, 16 bytes to 64. */
-static unsigned vector_size(const struct x86_instr *in, const uint8_t *code)
-{
-	if (in->map == X86_MAP_VEX)
-		return code[in->opcode_at - 1] & 4 ? 32 : 16;
-	if (in->map == X86_MAP_EVEX) {
-		unsigned l = code[in->opcode_at - 1] >> 5 & 3;
-
-		return l > 1 ? 64 : 16u << l;
-	}
-	return 16;
-}
-
-static bool is_masked(const struct x86_instr *in, const uint8_t *code)
-{
-	return in->map == X86_MAP_EVEX && code[in->opcode_at - 1] & 7;
-}
-
-/* Bytes that 0F xx (VEX and EVEX map 1) stores in memory; 0: it does not. */
-static unsigned stored_0f(const struct x86_instr *in, unsigned vector)
-{
-	static const uint8_t by_prefix[4] = { 0, 0, 4, 8 };
-	unsigned pfx = prefix(in);
-
-	switch (in->opcode) {
-	case 0x11:
-		return pfx > 1 ? by_prefix[pfx] : vector;
-	case 0x13:
-	case 0x17:
-	case 0xd6:
-		return 8;
-	case 0x29:
-	case 0x2b:
-		return pfx > 1 ? by_prefix[pfx] : vector;
-	case 0x7e:
-		return pfx == 2 ? 0 : in->rex & X86_REX_W ? 8 : 4;
-	case 0x7f:
-	case 0xe7:
-		return pfx || is_wide(in) ? vector : 8;
-	case 0x91:
-		return is_wide(in) ? 8 : 1;
-	default:
-		return 0;
-	}
-}
-
-static unsigned read_0f(const struct x86_instr *in, unsigned vector)
-{
-	unsigned pfx = prefix(in);
-
-	switch (in->opcode) {
-	case 0x2a:
-		return pfx > 1 && !(in->rex & X86_REX_W) ? 4 : 8;
-	case 0x5a:
-		return pfx == 2 ? 4 : pfx == 3 ? 8 : pfx ? vector : vector / 2;
-	case 0x5b:
-		return vector;
-	case 0xe6:
-		return pfx == 2 ? vector / 2 : vector;
-	case 0x10:
-	case 0x2c:
-	case 0x2d:
-	case 0x51 ... 0x59:
-	case 0x5c ... 0x5f:
-	case 0xc2:
-		return pfx == 2	  ? 4
-		       : pfx == 3 ? 8
-		       : pfx || in->opcode >= 0x51 || in->opcode == 0x10
-			       ? vector
-			       : 8;
-	case 0x12:
-	case 0x16:
-		return pfx == 2 || (pfx == 3 && vector > 16) ? vector : 8;
-	case 0x2e:
-	case 0x2f:
-		return pfx == 1 ? 8 : 4;
-	case 0x6e:
-		return in->rex & X86_REX_W ? 8 : 4;
-	case 0x7e:
-		return 8;
-	case 0xc4:
-		return 2;
-	default:
-		return pfx || is_wide(in) || in->opcode < 0x60 ? vector : 8;
-	}
-}
-
-static unsigned stored_0f38(const struct x86_instr *in, unsigned vector)
-{
-	unsigned pfx = prefix(in);
-
-	if (in->map == X86_MAP_EVEX && pfx == 2 &&
-	    (in->opcode & 0xcf) < 6 + 0u && in->opcode >= 0x10 &&
-	    in->opcode <= 0x35)
-		return vector / 2;
-	switch (in->opcode) {
-	case 0x2e:
-	case 0x2f:
-	case 0x8e:
-		return in->map == X86_MAP_VEX ? vector : 0;
-	case 0x63:
-	case 0x8a:
-	case 0x8b:
-		return in->map == X86_MAP_EVEX ? vector : 0;
-	default:
-		return 0;
-	}
-}
-
-static unsigned stored_0f3a(const struct x86_instr *in, unsigned vector)
-{
-	switch (in->opcode) {
-	case 0x14:
-		return 1;
-	case 0x15:
-		return 2;
-	case 0x16:
-		return in->rex & X86_REX_W ? 8 : 4;
-	case 0x17:
-		return 4;
-	case 0x1d:
-		return is_wide(in) ? vector / 2 : 0;
-	case 0x19:
-	case 0x39:
-		return is_wide(in) ? 16 : 0;
-	case 0x1b:
-	case 0x3b:
-		return is_wide(in) ? 32 : 0;
-	default:
-		return 0;
-	}
-}
-
-/* Does SIB say more than an address? */
-static bool is_vsib(const struct x86_instr *in)
-{
-	return is_wide(in) && in->vex_map == 2 && (in->modrm & 7) == 4 &&
-	       (in->opcode == 0x4b || (in->opcode & 0xfc) == 0x90 ||
-		(in->opcode & 0xfc) == 0xa0 || (in->opcode & 0xfe) == 0xc6);
-}
-
-static void vector(struct accesses *a, const uint8_t *code, unsigned map)
-{
-	const struct x86_instr *in = a->in;
-	unsigned all = vector_size(in, code);
-	unsigned stored = map == 1   ? stored_0f(in, all)
-			  : map == 2 ? stored_0f38(in, all)
-				     : stored_0f3a(in, all);
-	bool odd = is_masked(in, code) || map == 2;
-
-	if (!has_memory(in))
-		return;
-	if (is_vsib(in))
-		add(a, X86_AT_ODD, (in->opcode & 0xfc) == 0xa0 ? W : R, 8);
-	else if (stored && odd)
-		add_most(a, X86_AT_OPERAND, W, stored);
-	else if (stored)
-		add(a, X86_AT_OPERAND, W, stored);
-	else if (map == 1)
-		add(a, X86_AT_OPERAND, R, read_0f(in, all));
-	else
-		add_most(a, X86_AT_OPERAND, R, all);
-}
-
 /* --- 0F ------------------------------------------------------------------- */
 
 static void group_15(struct accesses *a)
@@ -459,7 +251,7 @@ static void group_15(struct accesses *a)
 
 	if (g == 7 || prefix(a->in))
 		return;
-	if (has_memory(a->in) && g >= 4)
+	if (has_memory(a->in) && (g == 0 || g >= 4))
 		add_most(a, X86_AT_OPERAND, g == 5 ? R : W, sizes[g]);
 	else
 		operand(a, g == 1 || g == 2 ? R : W, sizes[g]);
@@ -520,6 +312,13 @@ static bool general_0f(struct accesses *a)
 	}
 }
 
+/* movdir64b, and enqcmd, which writes to no memory that could be watched. */
+static void move_64(struct accesses *a)
+{
+	operand(a, R, 64);
+	add(a, X86_AT_REGISTER, prefix(a->in) == 1 ? W : NONE, 64);
+}
+
 static void map_0f38(struct accesses *a, const uint8_t *code)
 {
 	const struct x86_instr *in = a->in;
@@ -532,12 +331,12 @@ static void map_0f38(struct accesses *a, const uint8_t *code)
 				? 1
 				: operand_size(in));
 	else if (in->opcode == 0xf8)
-		add(a, X86_AT_ODD, RW, 64);
+		move_64(a);
 	else if (in->opcode == 0xf9 || in->opcode == 0xf6)
 		operand(a, prefix(in) == 2 || prefix(in) == 1 ? RW : W,
 			in->rex & X86_REX_W ? 8 : 4);
 	else
-		vector(a, code, 2);
+		accesses_vector(a, code, 2);
 }
 
 unsigned x86_accesses(const struct x86_instr *in, const uint8_t *code,
@@ -547,23 +346,23 @@ unsigned x86_accesses(const struct x86_instr *in, const uint8_t *code,
 
 	switch (in->map) {
 	case X86_MAP_MAIN:
-		main_map(&a);
+		main_map(&a, code);
 		break;
 	case X86_MAP_0F:
 		if (!general_0f(&a))
-			vector(&a, code, 1);
+			accesses_vector(&a, code, 1);
 		break;
 	case X86_MAP_0F38:
 		map_0f38(&a, code);
 		break;
 	case X86_MAP_0F3A:
-		vector(&a, code, 3);
+		accesses_vector(&a, code, 3);
 		break;
 	case X86_MAP_3DNOW:
 		operand(&a, R, 8);
 		break;
 	case X86_MAP_XOP:
-		vector(&a, code, 2);
+		accesses_vector(&a, code, 2);
 		break;
 	default:
 		if (in->vex_map == 1 && in->opcode == 0xae)
@@ -571,7 +370,7 @@ unsigned x86_accesses(const struct x86_instr *in, const uint8_t *code,
 		else if (in->vex_map == 1 && in->opcode == 0xf7)
 			add_most(&a, X86_AT_RDI, W, 16);
 		else
-			vector(&a, code, in->vex_map);
+			accesses_vector(&a, code, in->vex_map);
 	}
 	return a.n;
 }

@@ -23,7 +23,11 @@ enum x86_where {
 	X86_AT_RSI,	/* of strings: rcx times with a prefix, in DF's way */
 	X86_AT_RDI,
 	X86_AT_BITS, /* of ModRM, and a register's bits away: bt and its kin */
-	X86_AT_ODD,  /* elsewhere: gathers, scatters, xlat, enter */
+	X86_AT_TABLE,	    /* at rbx and al: xlat */
+	X86_AT_BELOW_FRAME, /* size bytes below rbp: enter */
+	X86_AT_REGISTER,    /* at ModRM's register: movdir64b */
+	X86_AT_ELEMENTS,    /* of gathers and scatters: x86_elements() */
+	X86_AT_ROWS, /* of tiles: 16 at most, SIB's index from each other */
 };
 
 struct x86_access {
@@ -38,6 +42,19 @@ struct x86_access {
  * are. */
 unsigned x86_accesses(const struct x86_instr *in, const uint8_t *code,
 		      struct x86_access out[X86_ACCESS_MAX]);
+
+/* Which elements a gather or a scatter has to do with: those whose mask is set,
+ * each at the operand's address without an index, and its own index, scaled. */
+struct x86_elements {
+	uint8_t n;
+	uint8_t index, index_size; /* vector register; 4 or 8 bytes, signed */
+	uint8_t mask;	     /* vector register: the sign of each element */
+	bool mask_is_opmask; /* k register: a bit for each */
+	uint8_t scale;	     /* a shift */
+};
+
+void x86_elements(const struct x86_instr *in, const uint8_t *code,
+		  struct x86_elements *out);
 
 /* By what an EVEX displacement of one byte is multiplied, of an exact access;
  * 1 for all others. */

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Watchpoints beyond the debug registers stop where those do: the same program
 is run with either, and the hardware is the oracle."""
+import time
+
 from rsp import (OPTIONS, Session, Skip, case, check, equal, main)
 
 KINDS = {2: "watch", 3: "rwatch", 4: "awatch"}
@@ -67,6 +69,131 @@ def small_ones():
 @case(peer="it has four", seconds=120)
 def all_that_reads():
     same("reads", 4)
+
+
+@case(peer="it has four", seconds=120)
+def by_the_stack():
+    same("stacks", 2)
+    same("stacks", 4)
+
+
+@case(peer="it has four", seconds=120)
+def by_segments():
+    same("segments", 2)
+    same("segments", 4)
+
+
+@case(peer="it has four", seconds=120)
+def what_is_scattered_and_gathered():
+    same("elements", 2)
+    same("elements", 4)
+
+
+def changes(all_stops):
+    """Those that have changed what is there."""
+    before, out = None, []
+    for pc, _, there in all_stops:
+        if there != before:
+            out.append(("%#x" % pc, there.hex()))
+        before = there
+    return out
+
+
+@case(peer="it has four", seconds=120)
+def what_a_mask_leaves_out():
+    """The processor tells of it, too: not always, and not to be relied on."""
+    for mode in "masks", "states":
+        hard, soft = (changes(stops(mode, 2, x)[0]) for x in (False, True))
+        for h, g in zip(hard, soft):
+            equal(g, h, mode)
+        equal(len(soft), len(hard), mode)
+        check(len(soft) > 10, mode, len(soft))
+
+
+@case(peer="it has four", seconds=120)
+def scans():
+    """As far as they come, and no further. The processor may stop in their
+    midst, after each turn."""
+    hard = [x[0] for x in stops("scans", 4, False)[0]]
+    soft = [x[0] for x in stops("scans", 4, True)[0]]
+    ends = {x + 2 for x in hard} & set(soft)
+    once = []
+    for pc in (x + 2 if x + 2 in ends else x for x in hard):
+        if pc not in ends or once[-1:] != [pc]:
+            once.append(pc)
+    for i, (h, g) in enumerate(zip(once, soft)):
+        equal("%#x" % g, "%#x" % h, "stop %d" % i)
+    equal(len(soft), len(once), "stops")
+    check(len(ends) == 3, "ends", len(ends))
+
+
+@case(peer="it has four")
+def what_calls_write_is_not_seen():
+    """... nor do the registers see it; what comes then is."""
+    for software in False, True:
+        with Session("touching", "calls") as s:
+            s.run_to("begin")
+            if software:
+                use_up_registers(s)
+            place = s.addr("area") + 512
+            s.point(2, place, 8)
+            s.step()
+            s.point(0, "begin")
+            s.at("begin", s.cont())
+            equal(s.read(place, 8), b"written\0", "what was read")
+            s.clear(0, "begin")
+            check("watch" in s.cont().fields, "the next")
+            equal(s.read(place, 8), b"wRitten\0", "what was written")
+
+
+@case(peer="it has four")
+def excluded_code_is_checked_too():
+    for how in "", ";transparent=1":
+        with Session("touching", "apart") as s:
+            s.run_to("begin")
+            use_up_registers(s)
+            leaf = s.addr("leaf_writes")
+            s.point(2, s.addr("area") + 512, 8)
+            equal(s.packet("qTrace:follow"), "OK", "follow") \
+                if not OPTIONS.follow else None
+            equal(s.packet("qTrace:exclude:%x,%x%s" % (leaf, 8, how)), "OK",
+                  "exclude")
+            for i in range(1, 21):
+                check("watch" in s.cont().fields, how, i)
+                equal(s.read(s.addr("area") + 512, 1)[0], i, "written")
+            equal(s.finish().number, 0, "end")
+
+
+@case(peer="it has four")
+def a_child_has_those_that_are_set_in_it():
+    """As with the registers: the parent's stay the parent's."""
+    features = "multiprocess+;swbreak+;fork-events+;vContSupported+"
+    for software in False, True:
+        for own in False, True:
+            with Session("touching", "forks", features=features) as s:
+                s.run_to("begin")
+                if software:
+                    use_up_registers(s)
+                place = s.addr("area") + 512
+                s.point(2, place, 8)
+                stop = s.cont()
+                child = stop.fields["fork"]
+                if own:
+                    s.packet("Hg" + child)
+                    if software:
+                        use_up_registers(s)
+                    s.point(2, place, 8)
+                values = []
+                for _ in range(4):
+                    stop = s.cont()
+                    if "watch" not in stop.fields:
+                        continue
+                    s.packet("Hg" + stop.fields["thread"])
+                    values.append(s.read(place, 1)[0])
+                    if values[-1] == 78:
+                        break
+                equal(values, [77, 78] if own else [78],
+                      "by code" if software else "by registers")
 
 
 @case(peer="it has four")
@@ -137,6 +264,38 @@ def large_ones():
         s.point(2, s.addr("area") + 3, 1000)
         stop = s.cont()
         check("watch" in stop.fields, stop)
+
+
+@case(peer="it has four", seconds=60)
+def what_collects_there_collects_once():
+    """... however often its thread is stopped while it looks for what is
+    watched, which here takes most of its time."""
+    collects_once("near", 3000000)
+    collects_once("bits", 40000)
+
+
+def collects_once(mode, times):
+    with Session("touching", mode) as s:
+        s.run_to("begin")
+        place = s.addr("area") + 512
+        store = s.addr("near_store" if mode == "near" else "near_bits")
+        use_up_registers(s)
+        for i in range(200):
+            s.point(2, place + 16 + (i << 19), 4)
+        for text in ("QTinit", "QTBuffer:circular:1",
+                     "QTDP:1:%x:E:0:0:F5-" % store, "QTDP:-1:%x:R7" % store,
+                     "QTStart"):
+            equal(s.packet(text), "OK", text)
+        s.step()
+        s.point(0, "begin")
+        n = 0
+        while not n or "swbreak" not in stop.fields:
+            s.start()
+            time.sleep(0.002)
+            stop, n = s.interrupt(), n + 1
+        check(n > 20, "interrupts", n)
+        created = s.packet("qTStatus").split("tcreated:")[1].split(";")[0]
+        equal(int(created, 16), times, mode)
 
 
 @case(peer="it has four")

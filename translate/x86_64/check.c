@@ -13,7 +13,8 @@
  *	cold:	mov	%gs:RCX, %rcx
  *		mov	%rax, %gs:RAX
  *		lea	operand, %rcx
- *		pc, size - 1 and the place behind this to the window
+ *		pc, size - 1, what was put before and is done, and the place
+ *		behind this to the window
  *		jmp	the region's routine	rcx: 0, or it is watched
  *		jrcxz	2f
  *		mov	%gs:RCX, %rcx
@@ -195,6 +196,7 @@ void check_routine(struct region *rg)
 	w_fill(&w, RAX, WIN_RAX);
 	w_mark(&w, ROUTINE, 0);
 	w_jmp_slot(&w, WIN_CHECK_BACK);
+	rg->check_end = stream_at(w.s);
 }
 
 /* --- the address ---------------------------------------------------------- */
@@ -252,15 +254,19 @@ static void address(struct writer *w, const struct insn *i,
 		return;
 	}
 	lea_operand(w, i);
-	if (!(i->in.prefixes & X86_PFX_FS))
+	if (!(i->in.prefixes & (X86_PFX_FS | X86_PFX_GS)))
 		return;
 	if (!saved) {
 		w_mark(w, how, 0);
 		w_spill(w, RAX, WIN_RAX);
 	}
 	how |= REWIND_RAX;
-	STEP(w, how, "\xf3\x48\x0f\xae\xc0"); /* rdfsbase %rax */
-	STEP(w, how, "\x48\x8d\x0c\x01");     /* lea (%rcx,%rax), %rcx */
+	w_mark(w, how, 0);
+	if (i->in.prefixes & X86_PFX_GS)
+		w_fill(w, RAX, WIN_GS);
+	else
+		w_code(w, "\xf3\x48\x0f\xae\xc0"); /* rdfsbase %rax */
+	STEP(w, how, "\x48\x8d\x0c\x01");	   /* lea (%rcx,%rax), %rcx */
 	w_mark(w, how, 0);
 	w_fill(w, RAX, WIN_RAX);
 }
@@ -317,6 +323,9 @@ static void write_cold(struct writer *w, const struct insn *i,
 	STEP(w, how, "\x65\x48\xc7\x04\x25");
 	w_num(w, WIN_CHECK_SIZE, 4);
 	w_num(w, a->size - 1u, 4);
+	STEP(w, how, "\x65\xc7\x04\x25"); /* movl */
+	w_num(w, WIN_CHECK_PUTS, 4);
+	w_num(w, w->puts, 4);
 	STEP(w, how, "\x48\x8d\x05"); /* lea back(%rip), %rax */
 	w_num(w, 0, 4);
 	lea = stream_at(w->s);
@@ -381,6 +390,8 @@ static uint32_t leave(struct writer *w)
  * A string instruction with a prefix: anything that it may come to, in either
  * direction.
  *
+ *	mov	%rcx, %rax
+ *	shr	$47, %rax; jne hit	as far as there is memory
  *	lea	(,%rcx,size), %rax
  *	mov	%rdi, %rdx
  *	add	%rax, %rdx
@@ -396,9 +407,12 @@ static void look_far(struct writer *w, const struct x86_access *a)
 	const uint8_t sib =
 		(uint8_t)(__builtin_ctz(a->size) << 6 | RCX << 3 | 5);
 	struct stub stub = { .pc = w->pc, .kind = STUB_WATCH };
-	uint32_t misses[2], hit, to_stub;
+	uint32_t misses[2], hit, far, to_stub;
 
 	expression_save(w);
+	OP(w, "\x48\x89\xc8");
+	OP(w, "\x48\xc1\xe8\x2f");
+	far = jump_if(w, COND_NE);
 	OP(w, "\x48\x8d\x04");
 	w_num(w, sib, 1);
 	w_num(w, 0, 4);
@@ -415,6 +429,7 @@ static void look_far(struct writer *w, const struct x86_access *a)
 	w_num(w, HULL_HI_AT, 4);
 	misses[1] = jump_if(w, COND_AE);
 	w_patch(w, hit, stream_at(w->s));
+	w_patch(w, far, stream_at(w->s));
 	to_stub = leave(w);
 	w_patch(w, misses[0], stream_at(w->s));
 	w_patch(w, misses[1], stream_at(w->s));
@@ -443,12 +458,18 @@ static bool is_constant(const struct insn *i, const struct x86_access *a,
 /* Nothing quicker says where it is. */
 static bool is_hard(const struct insn *i, const struct x86_access *a)
 {
-	const uint16_t pfx = i->in.prefixes;
+	const uint16_t pfx = i->in.prefixes, both = X86_PFX_FS | X86_PFX_GS;
+	bool is_string = a->where == X86_AT_RSI || a->where == X86_AT_RDI;
 
-	return a->where == X86_AT_ODD || a->where == X86_AT_BITS ||
-	       a->where == X86_AT_MOFFS || a->size > LARGEST ||
-	       (pfx & X86_PFX_FS && (a->where == X86_AT_RSI ||
-				     i->in.rip_relative || !has_rdfsbase()));
+	if (a->where >= X86_AT_BITS || a->where == X86_AT_MOFFS ||
+	    a->size > LARGEST || touch_pops_before(i))
+		return true;
+	if (is_string)
+		return pfx & (both | X86_PFX_67);
+	if (a->where != X86_AT_OPERAND || !(pfx & both))
+		return false;
+	return i->in.rip_relative || (pfx & both) == both ||
+	       (pfx & X86_PFX_FS && !has_rdfsbase());
 }
 
 static void check(struct compiler *c, const struct insn *i,
@@ -472,9 +493,7 @@ void checks_write(struct compiler *c, const struct insn *i)
 {
 	bool written = any_of(c->sp, false), read = any_of(c->sp, true);
 	struct x86_access all[X86_ACCESS_MAX];
-	unsigned n = i->in.prefixes & X86_PFX_GS
-			     ? 0
-			     : x86_accesses(&i->in, i->bytes, all);
+	unsigned n = x86_accesses(&i->in, i->bytes, all);
 
 	for (unsigned k = 0; k < n; k++) {
 		if (written && all[k].writes)

@@ -158,7 +158,8 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 {
 	struct insn *i = c->insns;
 
-	c->excluded = !skip_point && !has_point(c, pc) &&
+	/* What is watched would not be checked there. */
+	c->excluded = !skip_point && !has_point(c, pc) && !checks(c->sp) &&
 		      exclude_is_native(c->sp, pc);
 	c->w.silent = !c->excluded && is_excluded(c->sp, pc);
 	for (c->n_insns = 0; c->n_insns < block_most(c) && !c->excluded; i++) {

@@ -205,14 +205,18 @@ static unsigned mark_puts(const struct mark *m, uint8_t *image)
 	return puts;
 }
 
-unsigned rewind_puts(const struct space *sp, uint64_t cpc, uint8_t *image)
+unsigned rewind_puts(struct space *sp, uint64_t cpc, const uint8_t *window,
+		     uint8_t *image)
 {
 	const unsigned elsewhere = REWIND_TARGET | REWIND_RETURN;
 	const struct trail *tl = trails_at(sp->trails, cpc);
+	const struct region *rg = tl ? space_region_at(sp, cpc) : NULL;
 	uint32_t at = tl ? (uint32_t)(cpc - tl->addr) : 0;
 	const struct stub *stub = tl ? trail_stub(tl, at) : NULL;
 	const struct mark *m = tl && !stub ? trail_mark(tl, at) : NULL;
 
+	if (rg && at >= rg->check && at < rg->check_end)
+		return (uint16_t)slot(window, WIN_CHECK_PUTS);
 	if (stub)
 		return stub->rewind & elsewhere ? 0 : stub->puts;
 	return m && !(m->rewind & elsewhere) ? mark_puts(m, image) : 0;

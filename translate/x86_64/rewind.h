@@ -85,7 +85,8 @@ uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc);
 
 /* Of what was put before the instruction that a thread at that address of the
  * cache is at, with these registers: how much it has done. */
-unsigned rewind_puts(const struct space *sp, uint64_t cpc, uint8_t *image);
+unsigned rewind_puts(struct space *sp, uint64_t cpc, const uint8_t *window,
+		     uint8_t *image);
 
 struct insn;
 struct x86_instr;

@@ -2,6 +2,7 @@
 #ifndef TRANSLATE_X86_64_TOUCH_H
 #define TRANSLATE_X86_64_TOUCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "arch/x86_64/access.h"
@@ -9,6 +10,8 @@
 
 /* What a scaled displacement has beyond what it says. */
 uint64_t touch_disp_beyond(const struct insn *i);
+/* Does it address its operand by the stack pointer that it leaves? */
+bool touch_pops_before(const struct insn *i);
 /* The address in the instruction. */
 uint64_t touch_moffs(const struct insn *i);
 

@@ -49,6 +49,8 @@ enum {
 	WIN_COUNT = 0xe8,
 	WIN_FROM = 0xf0,	  /* 32 bits */
 	WIN_FROM_FUNCTION = 0xf4, /* the same */
+	WIN_CHECK_PUTS = 0xf8, /* of the checking routine: of what is put
+				* before, how much is done */
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_VALUES = 0x400,    /* an expression's stack */
 	WIN_VALUES_MAX = 64,   /* ... words of it */
