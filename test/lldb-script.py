@@ -65,6 +65,17 @@ def head(path):
     return settings, commands
 
 
+def wrapper(server, tmp):
+    """The server, whose starts are counted: had lldb taken its own, nothing
+    would show it."""
+    path, starts = os.path.join(tmp, "server"), os.path.join(tmp, "starts")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("#!/bin/sh\necho \"$1\" >>'%s'\nexec %s \"$@\"\n" % (
+            starts, shlex.quote(os.path.abspath(server))))
+    os.chmod(path, 0o755)
+    return path, starts
+
+
 def run(lldb, options, settings, commands, tmp):
     program, *args = shlex.split(settings["inferior"])
     script = os.path.join(tmp, "commands")
@@ -72,13 +83,15 @@ def run(lldb, options, settings, commands, tmp):
         f.write("settings set use-color false\n")
         f.write("settings set auto-confirm true\n")
         f.write("\n".join(commands).replace("$tmp", tmp) + "\n")
+    server, starts = wrapper(options.server, tmp)
     # What -b stops at, a crash, is what some scripts are about.
-    return subprocess.run(
+    out = subprocess.run(
         [lldb, "--no-lldbinit", "-b", "-s", script, "-k", "quit 1", "--",
          os.path.join(os.path.abspath(options.inferiors), program), *args],
-        env=environment(lldb, options.server), stdin=subprocess.DEVNULL,
+        env=environment(lldb, server), stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LIMIT,
         check=False).stdout.decode(errors="replace")
+    return out, os.path.exists(starts)
 
 
 def judge(expect, out):
@@ -121,8 +134,10 @@ def main():
         return 77
     for lldb in found:
         with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
-            out = run(lldb, options, settings, commands, tmp)
+            out, started = run(lldb, options, settings, commands, tmp)
         why = judge(os.path.splitext(options.script)[0] + ".expect", out)
+        if not started:
+            why = "it did not start the server it was given"
         if why or options.show:
             print(out)
         if why:
