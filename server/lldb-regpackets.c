@@ -103,13 +103,13 @@ int lldb_regs_read(struct session *s, struct buf *out)
 	int r = 0;
 
 	buf_reset(&s->scratch);
-	image = (uint8_t *)buf_reserve(&s->scratch, t->size);
+	image = (uint8_t *)buf_reserve(&s->scratch, t->sent);
 	for (size_t i = 0; i < t->n && r >= 0; i++) {
-		if (t->regs[i].whole < 0)
+		if (t->regs[i].whole < 0 && t->regs[i].offset < t->sent)
 			r = lldb_reg_fetch(s, th, &t->regs[i],
 					   image + t->regs[i].offset);
 	}
-	buf_put_hex(out, image, t->size);
+	buf_put_hex(out, image, t->sent);
 	return r < 0 ? r : REPLY_NOW;
 }
 

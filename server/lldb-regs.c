@@ -292,6 +292,7 @@ static struct lldb_regs *make(const struct arch *arch)
 	add_control(t);
 	add_stack(t);
 	add_vectors(t);
+	t->sent = t->size;
 	add_avx512(t);
 	return t;
 }

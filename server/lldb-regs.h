@@ -18,7 +18,7 @@ enum lldb_set { SET_GENERAL, SET_FLOAT, SET_VECTOR, SET_WIDE };
 struct lldb_reg {
 	char name[12];
 	uint16_t bits;
-	uint16_t offset; /* in the image that g sends */
+	uint16_t offset; /* in the image, whose begin g sends */
 	enum lldb_set set;
 	int16_t dwarf; /* -1: none; the same number is that of .eh_frame */
 	int16_t whole; /* the register that this is part of; -1: none */
@@ -38,6 +38,9 @@ struct lldb_regs {
 	size_t n;
 	size_t n_expedited; /* the first so many are in every stop reply */
 	size_t size;	    /* of the image */
+	size_t sent; /* by g: without SET_WIDE, which lldb then asks for by p
+		      * (ReadRegisterBytes() in its
+		      * GDBRemoteRegisterContext.cpp); it is three quarters */
 };
 
 /* That of the thread's process, made when it is first asked for; owned by the

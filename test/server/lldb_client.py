@@ -5,7 +5,7 @@ import socket
 import subprocess
 import tempfile
 
-from rsp import OPTIONS, equal
+from rsp import OPTIONS, check, equal
 from wire import expand, frame
 
 LLDB = "qSupported:xmlRegisters=i386,arm,mips,arc;multiprocess+;fork-events+"
@@ -93,12 +93,17 @@ def asked(name, value):
 
 
 def registers(c):
-    """Name to number and width, of qRegisterInfo."""
-    out = {}
+    """Name to number and width, of qRegisterInfo; g has what is not wide."""
+    out, sizes = {}, {False: 0, True: 0}
     for n in range(1000):
         reply = c.ask("qRegisterInfo%x" % n)
         if reply[:1] == "E":
+            equal(len(c.ask("g")), 2 * sizes[False], "g")
             return out
         info = pairs(reply)
+        wide = info["set"] == "AVX-512 Registers"
+        end = int(info["offset"]) + int(info["bitsize"]) // 8
+        check(not wide or end > sizes[False], "g has", info["name"])
+        sizes[wide] = max(sizes[wide], end)
         out[info["name"]] = n, int(info["bitsize"]) // 8
     raise AssertionError("registers without end")
