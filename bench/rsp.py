@@ -81,6 +81,7 @@ class Conn:
         self.notes = []            # %notifications seen
         self.console = 0           # bytes of 'O' output seen
         self.bytes_in = 0
+        self.room = bytearray(1 << 18)
 
     def close(self):
         with contextlib.suppress(OSError):
@@ -131,6 +132,24 @@ class Conn:
         """Round trip of an already framed packet, reply undecoded."""
         self.sock.sendall(framed)
         return self.recv_raw()
+
+    def rt_bulk(self, framed):
+        """Round trip of which no more is wanted than that the reply has come:
+        to keep a megabyte costs Python more than servers take for it."""
+        self.sock.sendall(framed)
+        left = None
+        while left != 0:
+            n = self.sock.recv_into(self.room, left or len(self.room))
+            if not n:
+                raise RspError("server closed the connection")
+            self.bytes_in += n
+            at = self.room.find(b"#", 0, n) if left is None else None
+            if left is not None:
+                left -= n
+            elif at >= 0:
+                left = 3 - (n - at)
+        if self.ack:
+            self.sock.sendall(b"+")
 
     def ok(self, p):
         r = self.cmd(p)
