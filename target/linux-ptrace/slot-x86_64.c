@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "target/linux-ptrace/gap.h"
 #include "target/linux-ptrace/inject.h"
 
 #define REACH 0x7ff00000u /* of a 32-bit displacement, with room to spare */
@@ -27,41 +27,10 @@ static uint64_t distance(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-/*
- * The place for a region nearest to addr: right below some mapping, with a
- * page between. Not below the stack, which grows down, and so never next to
- * the heap's end either, which grows up into the start of its gap.
- */
-static uint64_t find_gap(pid_t pid, uint64_t addr)
-{
-	uint64_t lo, hi, end = 0x10000, best = 0;
-	char path[32], line[512];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f)) {
-		uint64_t at;
-
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64, &lo, &hi) != 2)
-			continue;
-		at = lo - REGION_SIZE - 0x1000;
-		if (lo > REGION_SIZE + 0x1000 && at > end &&
-		    !strstr(line, "[stack]") &&
-		    (!best || distance(at, addr) < distance(best, addr)))
-			best = at;
-		end = hi;
-	}
-	fclose(f);
-	return distance(best, addr) < REACH ? best : 0;
-}
-
 struct region *slot_region_add(struct linux_target *lt, struct lwp *lwp,
 			       struct slots *s, uint64_t pc)
 {
-	uint64_t base = find_gap(lwp->proc->pid, pc);
+	uint64_t base = gap_find(lwp->proc->pid, pc, REGION_SIZE, REACH);
 	const uint64_t args[6] = {
 		base, REGION_SIZE, PROT_READ | PROT_EXEC,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,

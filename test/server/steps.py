@@ -13,11 +13,18 @@ def has_hypervisor():
     return " hypervisor " in flags
 
 
-def regions(s):
-    """Mappings that are nobody's: slots are in such."""
+def maps(s):
     with open("/proc/%d/maps" % s.pid, encoding="ascii") as f:
-        return [line for line in f if " r-xp " in line
-                and line.split()[4] == "0" and "[" not in line]
+        return f.readlines()
+
+
+def is_region(line):
+    """A mapping that is nobody's: slots are in such."""
+    return " r-xp " in line and line.split()[4] == "0" and "[" not in line
+
+
+def regions(s):
+    return [line for line in maps(s) if is_region(line)]
 
 
 def by_flag(s):
@@ -88,6 +95,18 @@ def breakpoints_are_met_amid_steps():
         s.run_to("even")
         end = s.finish()
         equal((end.kind, end.number), ("W", EXIT), "end")
+
+
+@case(peer=False)
+def libraries_are_where_they_would_be():
+    """They are loaded after the first steps."""
+    def at_main(steps):
+        with Session("calls") as s:
+            for _ in range(steps):
+                s.step()
+            s.run_to("main")
+            return [x for x in maps(s) if not is_region(x)]
+    equal(at_main(500), at_main(0), "mappings")
 
 
 @case(peer=False)
