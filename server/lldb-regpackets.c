@@ -205,7 +205,8 @@ static struct saved *take_saved(struct session *s, struct args *a)
 	char *end;
 	unsigned long n;
 
-	take_word(a, ";", &word);
+	if (!take_word(a, ";", &word))
+		return NULL;
 	n = strtoul(word.p, &end, 10);
 	if (end != word.end || end == word.p)
 		return NULL;

@@ -55,7 +55,8 @@ static const struct verb *take_verb(struct args *a, char sep)
 	const char stops[2] = { sep, '\0' };
 	struct args word;
 
-	take_word(a, stops, &word);
+	if (!take_word(a, stops, &word))
+		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
 		struct args name = word;
 

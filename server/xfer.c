@@ -292,7 +292,8 @@ static const struct xfer_object *take_object(struct args *a)
 {
 	struct args name;
 
-	take_word(a, ":", &name);
+	if (!take_word(a, ":", &name))
+		return NULL;
 	for (size_t i = 0; i < ARRAY_SIZE(objects); i++) {
 		if (strlen(objects[i].name) == args_left(&name) &&
 		    !memcmp(objects[i].name, name.p, args_left(&name)))
