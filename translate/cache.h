@@ -369,7 +369,6 @@ struct space {
 	struct list ruled;	/* ... of rules */
 	struct map collected;	/* pc + 1 -> the first collector there */
 	struct map by_number;	/* ... collectors by their numbers */
-	int last_collector;	/* the newest one's */
 	uint8_t *collect;	/* the rings; NULL: not mapped */
 	uint64_t collect_addr;
 	struct map redirects; /* pc + 1 -> where it goes, + 1 */

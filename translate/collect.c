@@ -163,7 +163,7 @@ struct collector *collector_new(struct space *sp,
 	c->space = sp;
 	c->spec = *spec;
 	c->spec.items = items;
-	c->number = ++sp->last_collector;
+	c->number = ++sp->tr->last_collector;
 	return c;
 }
 

@@ -81,7 +81,9 @@ struct translator {
 	bool has_watchpoints; /* ... was one of watchpoints.h */
 	uint64_t n_false;    /* lower's, when it was looked at last */
 	unsigned n_collectors; /* of all spaces */
-	int64_t collect_at; /* when rings are read next: ns */
+	int last_collector;    /* the number of the newest: none is another
+				* program's */
+	int64_t collect_at; /* when rings are read next: clock_ms() */
 	unsigned calling;   /* the layer above, from within something */
 	bool due;	    /* something was left for when that is over */
 	bool callout_stops; /* the callout wants its thread to stop */

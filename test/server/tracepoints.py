@@ -7,7 +7,9 @@ import socket
 import struct
 import time
 
-from rsp import Program, Session, Stop, case, check, equal, main, until
+from moving import choose
+from rsp import (FEATURES, Program, Session, Stop, case, check, equal, main,
+                 until)
 
 BETTER = "we are to be better here"
 
@@ -578,6 +580,30 @@ def malformed():
         check(s.packet("QTDP:-1:%x:M1" % where)[:1] == "E", "an action")
         check(s.packet("QTDP:-1:%x:R1" % where)[:1] == "E", "after it")
         equal(s.packet("qTfP"), "l", "nothing was defined")
+
+
+@case(peer=BETTER)
+def what_collects_in_the_next_program_stays():
+    """The run's tracepoints have gone with the last one."""
+    Traced.fast = ":F5"
+    try:
+        with Traced("exec", "self", options=["--follow"],
+                    features=FEATURES + ";exec-events+") as s:
+            s.trace(1, "before")
+            s.run_to("main")
+            s.tstart()
+            check("exec" in s.cont().fields, "exec")
+            s.run_to("main")
+            choose(s, "compiled")
+            prints = "2200220034000003780a0027"
+            s.point(0, "after", 1, ";cmds:1," + expression(prints))
+            equal(s.step().number, 5, "now it collects")
+            s.ok("QTStop")
+            equal(s.finish().number, 0, "end")
+            equal(sorted(s.printed().splitlines()), ["image two", "x"],
+                  "printed")
+    finally:
+        Traced.fast = ""
 
 
 if __name__ == "__main__":
