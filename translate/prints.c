@@ -21,8 +21,7 @@ struct print {
 bool prints_fit(const struct point_code *code)
 {
 	if (code->told || code->log || code->filter || !code->n_command ||
-	    code->n_cond > 1 ||
-	    !conditions_fit(code))
+	    code->n_cond > 1 || !conditions_fit(code))
 		return false;
 	for (size_t i = 0; i < code->n_command; i++) {
 		if (!expression_size_for(code->command[i], EXPRESSION_PRINTS))
@@ -79,10 +78,12 @@ static void told(struct translator *tr, const struct collector *c,
 		const struct collect_part *part = &hit->parts[i];
 		const struct ax_program *p = c->spec.items[part->item].code;
 		/* addr: of a part without memory, which place it has */
-		const struct collect_place *place = &c->places[part->addr];
+		const struct ax_insn *insn =
+			&p->insns[c->places[part->addr].insn];
 
-		if (!part->error)
-			put(tr, p, &p->insns[place->insn], part, console);
+		/* That an expression has failed, a program can undo. */
+		if (!part->error && insn->op == AX_PRINTF)
+			put(tr, p, insn, part, console);
 	}
 }
 

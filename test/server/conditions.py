@@ -290,5 +290,18 @@ def each_line_is_printed_once_while_it_moves():
                 check(mine == sorted(mine), n, "out of order")
 
 
+@case()
+def a_program_writes_to_what_it_has_printed():
+    """That its expressions have failed is no more there to be seen."""
+    with Session("overwriting") as s:
+        s.run_to("main")
+        choose(s, "compiled")
+        # Were the first instruction a printf, its format would be far away.
+        s.point(0, "hot", 1, commands(printf("247fffffff", "%d\n")))
+        equal(s.finish().number, 0, "end")
+        equal(sorted(s.printed().split()), ["190"] + ["2147483647"] * 20,
+              "what is printed")
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
