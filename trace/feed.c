@@ -221,6 +221,23 @@ static void take_count(void *user, uint32_t image, uint32_t block,
 	story_count(f->run, image_at(f, image)->blocks[block], times);
 }
 
+static void take_folded(void *user, uint32_t image, uint32_t hop,
+			uint64_t times, uint64_t instructions)
+{
+	struct feed *f = user;
+
+	story_folded(f->run, image_at(f, image)->hops[hop], times,
+		     instructions);
+}
+
+static void take_depths(void *user, const struct flow_who *who,
+			uint32_t *depths, uint32_t n, bool known)
+{
+	struct feed *f = user;
+
+	story_depths(f->run, thread_of(f, who), depths, n, known);
+}
+
 static void take_part(void *user, const struct flow_who *who, uint32_t block,
 		      uint32_t instructions)
 {
@@ -273,6 +290,8 @@ void feed_init(struct feed *f, struct story *r, struct flow_sink *sink)
 		.events = take_events,
 		.arrives = take_arrival,
 		.count = take_count,
+		.folded = take_folded,
+		.depths = take_depths,
 		.part = take_part,
 		.end = take_end,
 		.image_end = take_image_end,

@@ -109,6 +109,36 @@ uint64_t (*profile_own_costs(const struct profile *p))[LEVELS]
 	return own;
 }
 
+/* Both functions were at the first level. */
+void profile_take_folded(void *user, uint32_t hop, uint64_t times,
+			 uint64_t instructions)
+{
+	struct profile *p = user;
+	struct profile_hop *h = &p->hops[hop];
+	struct thread_profile t = { .p = p, .edge = &h->edges[0][0] };
+	uint32_t edge;
+
+	if (h->stays)
+		return;
+	edge = profile_call_of(&t, h->site, 0, h->to.function, 0);
+	p->calls[edge].count += times;
+	p->calls[edge].cost += instructions;
+}
+
+void profile_take_depths(void *user, struct story_thread *th, uint32_t *depths,
+			 uint32_t n, bool known)
+{
+	struct profile *p = user;
+	struct thread_profile *t = profile_of(p, th);
+	uint32_t most = p->run->n_functions + 1;
+
+	if (known && !t->stale)
+		return;
+	profile_depth(t, most);
+	memcpy(depths, t->depth, (most < n ? most : n) * sizeof(*depths));
+	t->stale = false;
+}
+
 /* --- rare hops ------------------------------------------------------------ */
 
 /* The thread is where the hop begins; if not, something is missing. */
@@ -304,6 +334,7 @@ static void take_slowly(struct thread_profile *t, struct profile_hop *h,
 		count_leaf(t, h, to, e->now);
 	else
 		take_rare(t, h, e->from ? blocks[e->from] : 0);
+	t->stale |= h->kind != HOP_CALLS;
 	keep_edge(t->p, h, 0, 0);
 	keep_edge(t->p, h, from, to);
 }
@@ -355,6 +386,7 @@ void profile_take_arrival(void *user, struct story_thread *th,
 	uint32_t edge = 0;
 
 	t->calls.now = a->now;
+	t->stale |= a->how != FLOW_GOES_ON;
 	make_room(p, s->function);
 	t->edge = &edge;
 	if (a->block)

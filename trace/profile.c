@@ -395,6 +395,8 @@ struct profile *profile_new(struct story *r, unsigned wants)
 					    .events = profile_take_events,
 					    .arrives = profile_take_arrival,
 					    .count = profile_take_count,
+					    .folded = profile_take_folded,
+					    .depths = profile_take_depths,
 					    .part = profile_take_part,
 					    .end = take_end,
 					    .user = p,

@@ -13,6 +13,7 @@ struct thread_profile {
 	uint32_t node;
 	uint64_t told;	/* calls.now when the node's cost, or the function's
 			 * own, was added last */
+	bool stale;	/* depths were changed by no regular call */
 	uint32_t *edge; /* of the piece that is begun, or of the hop */
 };
 
@@ -33,6 +34,10 @@ void profile_take_events(void *user, struct story_thread *th,
 void profile_take_arrival(void *user, struct story_thread *th,
 			  const struct flow_arrival *a);
 void profile_take_count(void *user, uint32_t block, uint64_t times);
+void profile_take_folded(void *user, uint32_t hop, uint64_t times,
+			 uint64_t instructions);
+void profile_take_depths(void *user, struct story_thread *th, uint32_t *depths,
+			 uint32_t n, bool known);
 void profile_take_part(void *user, struct story_thread *th, uint32_t block,
 		       uint32_t instructions);
 void profile_take_whole(struct thread_profile *t, const struct call *call);

@@ -376,6 +376,18 @@ void story_count(struct story *r, uint32_t block, uint64_t times)
 	TELL(r, count, block, times);
 }
 
+void story_folded(struct story *r, uint32_t hop, uint64_t times,
+		  uint64_t instructions)
+{
+	TELL(r, folded, hop, times, instructions);
+}
+
+void story_depths(struct story *r, struct story_thread *th, uint32_t *depths,
+		  uint32_t n, bool known)
+{
+	TELL(r, depths, th, depths, n, known);
+}
+
 void story_part(struct story *r, struct story_thread *th, uint32_t block,
 		uint32_t instructions)
 {

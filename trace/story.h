@@ -189,6 +189,10 @@ struct story_sink {
 	void (*arrives)(void *user, struct story_thread *th,
 			const struct flow_arrival *a);
 	void (*count)(void *user, uint32_t block, uint64_t times);
+	void (*folded)(void *user, uint32_t hop, uint64_t times,
+		       uint64_t instructions);
+	void (*depths)(void *user, struct story_thread *th, uint32_t *depths,
+		       uint32_t n, bool known);
 	void (*part)(void *user, struct story_thread *th, uint32_t block,
 		     uint32_t instructions);
 	/* No more comes of the thread. Its of[slot] is the sink's to free. */
@@ -305,6 +309,10 @@ void story_events(struct story *r, struct story_thread *th,
 void story_arrives(struct story *r, struct story_thread *th,
 		   const struct flow_arrival *a);
 void story_count(struct story *r, uint32_t block, uint64_t times);
+void story_folded(struct story *r, uint32_t hop, uint64_t times,
+		  uint64_t instructions);
+void story_depths(struct story *r, struct story_thread *th, uint32_t *depths,
+		  uint32_t n, bool known);
 void story_part(struct story *r, struct story_thread *th, uint32_t block,
 		uint32_t instructions);
 /* It is freed. */

@@ -198,6 +198,11 @@ struct counter {
 	uint64_t told[2];
 };
 
+/* Of a call: two counters, how long it took and how often it was. */
+struct fold {
+	uint32_t hop, slot;
+};
+
 /* A load that may fault, and where its thread goes on then: offsets. */
 struct fault {
 	uint32_t at, to;
@@ -233,6 +238,8 @@ struct region {
 	uint32_t n_stub_blocks, cap_stub_blocks;
 	struct counter *counters;
 	uint32_t n_counters, cap_counters;
+	struct fold *folds; /* FLOW_CALLS; [0] is not used */
+	uint32_t n_folds, cap_folds;
 	struct fault *faults; /* ascending */
 	uint32_t n_faults, cap_faults;
 	/* Shared routines: offsets. See x86_64/routine.c. */

@@ -138,16 +138,17 @@ uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 	return id;
 }
 
-static void tell_hops(struct flow_reader *r)
+static void tell_hops(struct flow_code *fc, const struct flow_sink *sink,
+		      const struct flow_who *who)
 {
-	struct flow_hops *h = hops_of(r->code);
+	struct flow_hops *h = hops_of(fc);
 	uint32_t n = __atomic_load_n(&h->n, __ATOMIC_ACQUIRE);
 
-	flow_tell_blocks(r->code, r->sink, &r->who);
+	flow_tell_blocks(fc, sink, who);
 	for (; h->n_told < n; h->n_told++) {
-		if (r->sink->hop)
-			r->sink->hop(r->sink->user, &r->who, h->n_told,
-				     hop_at(h, h->n_told));
+		if (sink->hop)
+			sink->hop(sink->user, who, h->n_told,
+				  hop_at(h, h->n_told));
 	}
 }
 
@@ -160,7 +161,7 @@ void hops_read_done(struct flow_reader *r)
 	r->n_out = 0;
 	if (!n)
 		return;
-	tell_hops(r);
+	tell_hops(r->code, r->sink, &r->who);
 	if (r->sink->events)
 		r->sink->events(r->sink->user, &r->who, r->events, n);
 }
@@ -180,33 +181,24 @@ static uint32_t read_some(struct flow_reader *r, const uint32_t *words,
 {
 	struct flow_event *out = r->events + r->n_out;
 	const struct flow_event *end = r->events + FLOW_OUT;
-	uint64_t count = r->count, both;
-	uint32_t i, from = r->from;
+	uint64_t both[2] = { 0 };
+	uint32_t i;
 
-	for (i = 0; i < n && out != end; i += 2) {
+	for (i = 0; i < n && out != end; i += HOP_WORDS, out++) {
 		uint32_t word;
 
-		memcpy(&both, words + i, sizeof(both));
-		word = both >> 32;
-		if (word == HOP_FROM << FLOW_KIND_SHIFT) {
-			from = (uint32_t)both;
-			continue;
-		}
+		memcpy(both, words + i, sizeof(both));
+		word = both[1] >> 32;
 		if (!is_hop(word, n_hops))
 			break;
 		out->hop = word & FLOW_NUMBER;
-		out->from = from;
+		out->from = (uint32_t)both[1];
 		out->leaf = word >> FLOW_KIND_SHIFT == HOP_LEAF;
-		if (!out->leaf)
-			count += (uint32_t)((uint32_t)both - (uint32_t)count);
-		out->now = out->leaf ? (uint32_t)both : count;
-		out++;
-		from = 0;
+		out->now = out->leaf ? (uint32_t)both[1] : both[0];
+		r->count = both[0];
 	}
 	if (i)
 		r->how = FLOW_GOES_ON;
-	r->count = count;
-	r->from = from;
 	r->n_out = (uint32_t)(out - r->events);
 	return i;
 }
@@ -233,7 +225,7 @@ uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n)
 static void arrive(struct flow_reader *r, uint32_t block)
 {
 	hops_read_done(r);
-	tell_hops(r);
+	tell_hops(r->code, r->sink, &r->who);
 	if (r->sink->arrives)
 		r->sink->arrives(r->sink->user, &r->who,
 				 &(struct flow_arrival){
@@ -261,7 +253,7 @@ static void leave(struct flow_reader *r, uint32_t block, uint32_t instructions)
 	if (instructions >= b->instructions)
 		return;
 	hops_read_done(r);
-	tell_hops(r);
+	tell_hops(r->code, r->sink, &r->who);
 	r->how = instructions ? FLOW_CUT : FLOW_GOES_ON;
 	if (r->sink->part)
 		r->sink->part(r->sink->user, &r->who, block, instructions);
@@ -277,9 +269,9 @@ static void skip(struct flow_reader *r, uint64_t pc)
 }
 
 void hops_read_note(struct flow_reader *r, const struct flow_note *note,
-		    uint32_t count)
+		    uint64_t count)
 {
-	r->count = hops_count(r, count);
+	r->count = count;
 	switch (note->kind) {
 	case NOTE_ENTERS:
 		arrive(r, note->block);
@@ -323,6 +315,31 @@ void hops_read_end(struct flow_reader *r, uint64_t count)
 
 /* --- how often blocks ran ------------------------------------------------- */
 
+static void tell_fold(const struct flow_sink *sink, uint32_t image,
+		      const struct region *rg, const struct fold *f)
+{
+	uint64_t n[2];
+
+	memcpy(n, rg->map + f->slot, sizeof(n));
+	memset(rg->map + f->slot, 0, sizeof(n));
+	if (n[1] && sink->folded)
+		sink->folded(sink->user, image, f->hop, n[1], n[0]);
+}
+
+uint32_t hops_fold(struct region *rg, uint32_t hop)
+{
+	uint32_t slot = region_data(rg, 16);
+
+	memset(rg->map + slot, 0, 16);
+	if (rg->n_folds == rg->cap_folds) {
+		rg->cap_folds = rg->cap_folds ? 2 * rg->cap_folds : 256;
+		rg->folds =
+			xrealloc(rg->folds, rg->cap_folds * sizeof(*rg->folds));
+	}
+	rg->folds[rg->n_folds++] = (struct fold){ hop, slot };
+	return slot;
+}
+
 void hops_tell_counts(struct space *sp, const struct region *rg)
 {
 	const struct flow_sink *sink = flow_sink_of(sp);
@@ -330,7 +347,9 @@ void hops_tell_counts(struct space *sp, const struct region *rg)
 	uint64_t times;
 
 	consumer_lock(sp->tr);
-	flow_tell_blocks(sp->flow, sink, &who);
+	tell_hops(sp->flow, sink, &who);
+	for (uint32_t i = 0; i < rg->n_folds; i++)
+		tell_fold(sink, who.image, rg, &rg->folds[i]);
 	for (uint32_t i = 1; i < rg->n_blocks; i++) {
 		const struct block *b = &rg->blocks[i];
 

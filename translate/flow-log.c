@@ -49,12 +49,23 @@ static void turn(struct flow_log *log, uint32_t chunk)
 }
 
 /* What was counted of what it has not executed is no more. */
-static uint32_t settle_count(struct flow_log *log, const struct flow_note *note)
+static uint64_t settle_count(struct flow_log *log, const struct flow_note *note)
 {
 	uint64_t count = flow_count(log) - (uint64_t)note->excess;
 
-	__atomic_store_n(flow_window_slot(log, WIN_COUNT), count, __ATOMIC_RELEASE);
-	return (uint32_t)count;
+	__atomic_store_n(flow_window_slot(log, WIN_COUNT), count,
+			 __ATOMIC_RELEASE);
+	return count;
+}
+
+/* The thread was about to take the record on top away. Returns where the next
+ * one goes. */
+static uint32_t finish_fold(const struct flow_note *note, uint32_t at)
+{
+	if (!note->folds || at < 2 * HOP_WORDS)
+		return at;
+	note->folds[1] += note->phase == FLOW_FOLDS;
+	return at - HOP_WORDS;
 }
 
 /* Behind what is there. */
@@ -62,9 +73,13 @@ static void put_note(struct flow_log *log, uint32_t chunk, uint32_t at,
 		     const struct flow_note *note)
 {
 	uint32_t *to = flow_chunk(log, chunk) + at;
+	uint64_t count;
 
-	if (flow_has_hops(log))
-		*to++ = settle_count(log, note);
+	if (flow_has_hops(log)) {
+		count = settle_count(log, note);
+		memcpy(to, &count, sizeof(count));
+		to += 3;
+	}
 	*to = add_note(log, note);
 }
 
@@ -87,7 +102,7 @@ static void write_note(struct translator *tr, struct follow *f,
 		turn(log, chunk);
 		at = flow_next_word(log, &chunk);
 	}
-	at -= at % size;
+	at = finish_fold(note, at - at % size);
 	put_note(log, chunk, at, note);
 	flow_set_next(log, chunk, at + size);
 	if (all && at + size == FLOW_WORDS)
@@ -158,6 +173,13 @@ static bool is_turning(const struct region *rg, uint32_t at)
 	return at >= rg->turn && at < rg->turned;
 }
 
+static void at_fold(const struct region *rg, const struct flow_owner *own,
+		    struct flow_note *note)
+{
+	note->folds = (uint64_t *)(void *)(rg->map + own->block);
+	note->phase = own->phase;
+}
+
 static struct flow_note at_code(const struct follow *f, const struct region *rg,
 				uint64_t cpc, uint64_t pc)
 {
@@ -169,6 +191,8 @@ static struct flow_note at_code(const struct follow *f, const struct region *rg,
 	if (m && !is_turning(rg, at) &&
 	    m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))
 		note = at_end(f, m->rewind & REWIND_RETURN);
+	else if (own.phase == FLOW_FOLDS || own.phase == FLOW_FOLDED)
+		at_fold(rg, &own, &note);
 	else if (own.phase == FLOW_HALF)
 		note.excess = flow_block(f->space->flow, own.block)
 				      ->instructions;
@@ -188,6 +212,7 @@ void flow_left(struct follow *f, uint64_t cpc, const struct stub *stub,
 	if (!log)
 		return;
 	log->has_held = true;
+	log->is_unsure |= !stub;
 	if (!rg)
 		log->held = (struct flow_note){ .kind = NOTE_ENDS };
 	else if (stub)
@@ -213,6 +238,18 @@ void flow_stays(struct follow *f)
 		return;
 	f->log->has_held = false;
 	f->log->stays = true;
+}
+
+/* Are other threads of its memory followed? */
+static bool has_others(const struct follow *f)
+{
+	const struct space *sp = f->space;
+
+	for (uint32_t n = 0; n < sp->trails->n_windows; n++) {
+		if (sp->windows_used[n] && n != (uint32_t)f->window)
+			return true;
+	}
+	return false;
 }
 
 /* Instructions of the block. */
@@ -244,6 +281,7 @@ void flow_entered(struct translator *tr, struct follow *f, uint64_t cpc)
 							    ? 0
 							    : -whole(f, own.block),
 				  });
+	flow_know_depths(f->log, has_others(f));
 }
 
 void flow_steps(struct follow *f, uint64_t pc)
@@ -295,18 +333,6 @@ void flow_reaches(struct translator *tr, struct follow *f)
 }
 
 /* --- beginning and end ---------------------------------------------------- */
-
-/* Are other threads of its memory followed? */
-static bool has_others(const struct follow *f)
-{
-	const struct space *sp = f->space;
-
-	for (uint32_t n = 0; n < sp->trails->n_windows; n++) {
-		if (sp->windows_used[n] && n != (uint32_t)f->window)
-			return true;
-	}
-	return false;
-}
 
 void flow_log_begin(struct follow *f, const struct thread *th)
 {

@@ -15,6 +15,8 @@ struct flow_log {
 	uint32_t chunk, word; /* where it is read next */
 	struct flow_note held;
 	bool has_held;
+	bool is_unsure;	    /* it may have been between a call and its record */
+	uint64_t long_from; /* the count when keep_long() was last */
 	bool stays; /* it goes on where it was, as if it had not stopped */
 	bool is_stepping;
 	uint64_t step_pc;
@@ -34,7 +36,7 @@ static inline bool flow_is_whole(const struct flow_log *log)
 /* Words of a record, and where a chunk's first one is. */
 static inline uint32_t flow_record_words(const struct flow_log *log)
 {
-	return flow_has_hops(log) ? 2 : 1;
+	return flow_has_hops(log) ? HOP_WORDS : 1;
 }
 
 static inline uint32_t flow_first_word(const struct flow_log *log)
@@ -55,6 +57,9 @@ bool flow_is_full(const struct flow_log *log, uint32_t chunk);
 uint64_t flow_count(const struct flow_log *log);
 /* flow_read(). runs: the thread may be writing. */
 bool flow_read_log(struct flow_log *log, bool runs);
+/* The thread is about to go on: what it knows of how often functions are being
+ * called is put right. others: some other thread may have changed that. */
+void flow_know_depths(struct flow_log *log, bool others);
 /* Records are none of ours. */
 void flow_lose(struct flow_log *log);
 

@@ -93,8 +93,8 @@ static const struct flow_note *note_at(struct flow_log *log, uint32_t number)
 	return &log->notes[(log->n_notes - back) % log->cap_notes];
 }
 
-/* count: of a record of two words, the one before. */
-static bool take_note(struct flow_log *log, uint32_t word, uint32_t count)
+/* count: of a record that has one. */
+static bool take_note(struct flow_log *log, uint32_t word, uint64_t count)
 {
 	const struct flow_note *note =
 		word & FLOW_NOTE_BIT ? note_at(log, word & ~FLOW_NOTE_BIT)
@@ -116,15 +116,15 @@ void flow_lose(struct flow_log *log)
 static void take_hops(struct flow_log *log, const uint32_t *words, uint32_t n)
 {
 	uint32_t i = 0;
+	uint64_t count;
 
-	log->space->tr->stats.events += n / 2;
-	for (;; i += 2) {
+	log->space->tr->stats.events += n / HOP_WORDS;
+	for (;; i += HOP_WORDS) {
 		i += hops_read(&log->reader, words + i, n - i);
 		if (i >= n)
 			return;
-		if (!take_note(log,
-			       __atomic_load_n(words + i + 1, __ATOMIC_RELAXED),
-			       words[i]))
+		memcpy(&count, words + i, sizeof(count));
+		if (!take_note(log, words[i + 3], count))
 			flow_lose(log);
 	}
 }
@@ -186,32 +186,33 @@ bool flow_is_full(const struct flow_log *log, uint32_t chunk)
 
 #define LONG_COUNT (UINT64_C(1) << 31)
 
-/* The call on top has not returned for so long that its record cannot say how
- * long that is. Meanwhile the thread may have changed it. */
-static void keep_long(struct flow_log *log, uint32_t *record, uint64_t now)
+/* Calls that have not returned yet are too long by now to be told as leaves;
+ * the thread may do something else with one meanwhile. */
+static void keep_long(struct flow_log *log, uint32_t end)
 {
-	uint64_t v, changed;
+	for (uint32_t i = log->word; i < end; i += HOP_WORDS) {
+		uint32_t *word = flow_chunk(log, log->chunk) + i + 3;
+		uint32_t v = __atomic_load_n(word, __ATOMIC_RELAXED);
 
-	memcpy(&v, record, sizeof(v));
-	changed = v +
-		  ((uint64_t)(HOP_LONG - HOP_PLAIN) << (32 + FLOW_KIND_SHIFT));
-	if (v >> (32 + FLOW_KIND_SHIFT) == HOP_PLAIN &&
-	    now - hops_count(&log->reader, (uint32_t)v) > LONG_COUNT &&
-	    now > hops_count(&log->reader, (uint32_t)v))
-		__atomic_compare_exchange_n((uint64_t *)(void *)record, &v,
-					    changed, false, __ATOMIC_RELAXED,
-					    __ATOMIC_RELAXED);
+		if (v >> FLOW_KIND_SHIFT == HOP_PLAIN)
+			__atomic_compare_exchange_n(
+				word, &v,
+				v + ((HOP_LONG - HOP_PLAIN) << FLOW_KIND_SHIFT),
+				false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	}
 }
 
-/* What is on top of the ring may be changed by its thread as long as it runs:
- * it stays there. */
-static uint32_t without_top(struct flow_log *log, uint32_t chunk, uint32_t end,
-			    uint64_t now)
+/* What is in the chunk may be changed and taken away by its thread as long as
+ * it runs, until there is another: it stays there. */
+static uint32_t without_open(struct flow_log *log, uint32_t end, uint64_t now)
 {
-	if (!flow_has_hops(log) || end == FLOW_WORDS || end <= log->word)
+	if (!flow_has_hops(log) || end == FLOW_WORDS)
 		return end;
-	keep_long(log, flow_chunk(log, chunk) + end - 2, now);
-	return end - 2;
+	if (now - log->long_from > LONG_COUNT) {
+		keep_long(log, end);
+		log->long_from = now;
+	}
+	return log->word;
 }
 
 uint64_t flow_count(const struct flow_log *log)
@@ -235,7 +236,7 @@ static bool read_all(struct flow_log *log, bool runs)
 		if (end < log->word || chunk == CHUNK_NONE)
 			end = log->word;
 		if (runs)
-			end = without_top(log, log->chunk, end, now);
+			end = without_open(log, end, now);
 		(flow_has_hops(log) ? take_hops : take_words)(
 			log, flow_chunk(log, log->chunk) + log->word,
 			end - log->word);
@@ -282,4 +283,22 @@ void flow_turn(struct follow *f)
 {
 	if (f->log)
 		flow_drain(f);
+}
+
+void flow_know_depths(struct flow_log *log, bool others)
+{
+	struct space *sp = log->space;
+	const struct flow_sink *sink = log->reader.sink;
+	uint8_t *depths = sp->tables + TAB_DEPTHS - WIN_PAGE;
+
+	if (!flow_has_hops(log) || sp->shares_counts)
+		return;
+	consumer_lock(sp->tr);
+	flow_read_log(log, false);
+	if (sink->depths)
+		sink->depths(sink->user, &log->reader.who,
+			     (uint32_t *)(void *)depths, DEPTHS_MAX,
+			     !others && !log->is_unsure);
+	consumer_unlock(sp->tr);
+	log->is_unsure = false;
 }

@@ -154,7 +154,7 @@ struct flow_sink {
 	 * to the ring. The next path is what comes after that. */
 	void (*lost)(void *user, const struct flow_who *who);
 	/*
-	 * These six with FLOW_CALLS alone, and none of those above but `block`,
+	 * These eight with FLOW_CALLS alone, and none of those above but `block`,
 	 * gap and lost. Which function has the code at pc, by any number but 0:
 	 * code of one number makes no hops within itself. It is asked when code
 	 * is translated.
@@ -172,6 +172,16 @@ struct flow_sink {
 	 * than was told before. All of it is told before the image's end. */
 	void (*count)(void *user, uint32_t image, uint32_t block,
 		      uint64_t times);
+	/* The call has been made that often, and has come back behind itself:
+	 * no event tells of these. They took so much in all. Neither its
+	 * function was being called already, nor its caller more than once. */
+	void (*folded)(void *user, uint32_t image, uint32_t hop,
+		       uint64_t times, uint64_t instructions);
+	/* How often is each function being called, of those whose numbers are
+	 * less than n? All that the thread has executed was told. known: they
+	 * are as if events alone had told of calls. */
+	void (*depths)(void *user, const struct flow_who *who,
+		       uint32_t *depths, uint32_t n, bool known);
 	/* Of one of those times, after so many instructions it was left. */
 	void (*part)(void *user, const struct flow_who *who, uint32_t block,
 		     uint32_t instructions);

@@ -55,23 +55,21 @@ static inline uint32_t flow_word(unsigned kind, uint32_t number)
 }
 
 /*
- * With FLOW_CALLS a record is two words: the low half of the thread's count of
- * instructions, and one of these with the number of a hop. The first two words
- * of a chunk are none, and stay 0: whoever looks at the record before the first
- * one there finds that.
+ * With FLOW_CALLS a record is four words: the thread's count of instructions, in
+ * two; what else there is to say; and one of these with the number of a hop. A
+ * thread may change the last one in its chunk, and take it away: so a chunk is
+ * read when the thread has left it, or stands. The first record of a chunk is
+ * none, and stays 0: whoever looks at the one before finds that.
  */
 enum hop_kind {
-	HOP_PLAIN = 1, /* the hop of that number has happened */
-	HOP_LEAF = 2,  /* a call that was one, and was on top of the ring when
-			* it returned: it has been changed into this one, and
-			* the count is what it took. It may be as long as no
-			* other record has come behind it, so that one is not
-			* read before */
-	HOP_FROM = 3,  /* before a HOP_LANDS: the count is the block */
-	HOP_LONG = 4,  /* as HOP_PLAIN, but not to be changed: it takes so long
-			* that 32 bits may not be enough */
+	HOP_PLAIN = 1, /* the hop of that number has happened: of HOP_LANDS, by
+			* the branch of the block that the third word tells */
+	HOP_LEAF = 2,  /* it was a call, and has returned with no record behind
+			* it: the third word is what it took */
+	HOP_LONG = 3,  /* as HOP_PLAIN, but it takes so long that this word may
+			* not be large enough */
 };
-#define HOP_WORDS 2u
+#define HOP_WORDS 4u
 
 /* What a stretch of code is to its block. */
 enum flow_phase {
@@ -80,6 +78,10 @@ enum flow_phase {
 		       * the block was not counted */
 	FLOW_WITHIN,  /* begun, and not left */
 	FLOW_OVER,    /* all of it was executed */
+	/* Of no block, but of two counters in data, and that offset: what a call
+	 * took was added to the first; it was counted in the second, too. */
+	FLOW_FOLDS,
+	FLOW_FOLDED,
 };
 
 struct flow_owner {
@@ -171,6 +173,10 @@ struct flow_note {
 	/* FLOW_CALLS: so many instructions were counted that it has not
 	 * executed; NOTE_ENDS: `block` says by which branch, 0: a return. */
 	int64_t excess;
+	/* ... the call on top of the ring is folded, but for what is left to
+	 * do: its two counters, and FLOW_FOLDS or FLOW_FOLDED. */
+	uint64_t *folds;
+	uint8_t phase;
 };
 
 /* The upper thread's, when it begins to be followed with MODE_FLOW. */
@@ -263,7 +269,7 @@ struct flow_reader {
 	/* With FLOW_CALLS instead of the above: how the thread has left what it
 	 * was in, and what it had counted by then. */
 	uint8_t how;	/* enum flow_how */
-	uint32_t from;	/* ... the block; or what HOP_FROM has said */
+	uint32_t from;	/* ... the block */
 	uint64_t count; /* of the record that was read last */
 	struct flow_event *events; /* n_out, to be told */
 };
@@ -314,19 +320,16 @@ uint32_t flow_function(struct space *sp, uint64_t pc);
 /* A number for the hop: the same for the same. b: of which it is, or NULL. */
 uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 		  uint64_t pc);
-/* As flow_read_records() and the like; words are pairs. */
+/* As flow_read_records() and the like; words are records. */
 uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n);
 void hops_read_note(struct flow_reader *r, const struct flow_note *note,
-		    uint32_t count);
+		    uint64_t count);
 void hops_read_done(struct flow_reader *r);
 /* The thread has executed so many by now. */
 void hops_read_end(struct flow_reader *r, uint64_t count);
-/* What a record's low half stands for, behind the reader's last one. */
-static inline uint64_t hops_count(const struct flow_reader *r, uint32_t low)
-{
-	return r->count + (uint32_t)(low - (uint32_t)r->count);
-}
-/* How often blocks of the region were begun is told. */
+/* Two counters for a call that is folded: their offset in the region. */
+uint32_t hops_fold(struct region *rg, uint32_t hop);
+/* How often blocks of the region were begun is told, and what was folded. */
 void hops_tell_counts(struct space *sp, const struct region *rg);
 struct flow_hops;
 struct flow_hops **flow_hops_of(struct flow_code *fc);

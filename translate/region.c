@@ -99,7 +99,7 @@ void region_reset(struct space *sp, struct region *rg)
 	rg->n_caches = rg->n_events = 1;
 	if (rg->n_counters)
 		region_tell_counters(sp->tr, rg);
-	rg->n_callouts = rg->n_faults = rg->n_counters = 0;
+	rg->n_callouts = rg->n_faults = rg->n_counters = rg->n_folds = 0;
 	flow_disown(rg, false);
 	rg->worn = false;
 	rg->born = 0;
@@ -322,6 +322,7 @@ void region_free(struct region *rg)
 	flow_disown(rg, true);
 	free(rg->faults);
 	free(rg->counters);
+	free(rg->folds);
 	free(rg);
 }
 

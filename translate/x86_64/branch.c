@@ -424,7 +424,9 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 	event_write(&c->w, EVENT_CALL, to);
 	w_push(&c->w, insn_next(i), 0, 0);
 	callee_note(c->sp, to);
+	c->w.spends = c->sp->flow && code_flags_dead(&c->reader, to);
 	told = flow_write_jump(&c->w, 8);
+	c->w.spends = false;
 	w_mark(&c->w, 0, told ? 0 : 8);
 	w_jmp_pc(&c->w, to);
 	c->w.slow = SLOW_CONTINUATION;
@@ -524,6 +526,7 @@ static void ret_begin(struct writer *w)
 	event_write_ret(w);
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
+	hop_write_leaves(w);
 }
 
 static void ret_end(struct writer *w)

@@ -161,7 +161,9 @@ struct flow_record {
 	int undo;
 	uint64_t pc;
 	enum flow_phase phase;
-	uint32_t low; /* FLOW_CALLS: a slot of the window, not the count */
+	/* FLOW_CALLS: a slot of the window that the third word is of, or 0; and
+	 * the function that is called, or 0. */
+	uint32_t low, enters;
 };
 void flow_put(struct writer *w, const struct flow_record *r);
 /* rcx is spilled. */
@@ -173,8 +175,12 @@ void flow_put_spilled(struct writer *w, const struct flow_record *r);
 void hop_count_block(struct compiler *c, uint32_t slot);
 /* Is it told that the block's branch goes there, or falls through to it? */
 bool hop_is_told(const struct writer *w, uint64_t to);
-/* The word of that record. */
+/* The word of that record, and the function that it says is called: 0: nobody
+ * wants to know. */
 uint32_t hop_word_to(struct writer *w, uint64_t to);
+uint32_t hop_enters(struct writer *w, uint64_t to);
+/* The block's function returns; rcx is spilled. */
+void hop_write_leaves(struct writer *w);
 void hop_write_landing(struct writer *w, uint64_t pc, bool plain);
 /* What that of an indirect branch needs is written: nothing falls to here. */
 void hop_prepare_landing(struct writer *w, uint64_t pc);

@@ -30,6 +30,8 @@ struct writer {
 	uint32_t function; /* FLOW_CALLS: flow_function() */
 	uint32_t lands_at; /* ... of a landing: its records */
 	uint8_t *lands_back; /* ... and what they come back by */
+	bool spends; /* ... nobody wants the flags where the call goes */
+	uint32_t called; /* ... whose function that is */
 	uint32_t call; /* ...: the hop whose return comes next; or 0 */
 	/* Of the next record: where a thread goes when the chunk is full, and
 	 * what that comes back by. NULL: nowhere yet. */

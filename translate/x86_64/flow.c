@@ -265,34 +265,63 @@ static void see_end(struct writer *w)
 	w->turn_back = NULL;
 }
 
-/* What is at that slot of the window, 32 bits, to the record. */
-static void write_low(struct writer *w, const struct flow_record *r, uint32_t slot)
+/* One call more of the function. rax is spilled. */
+static void write_enters(struct writer *w, const struct flow_record *r)
+{
+	const unsigned how = REWIND_RCX | REWIND_RAX | r->how;
+	uint32_t slot = TAB_DEPTHS + 4 * r->enters;
+
+	w_mark(w, how, r->undo);
+	if (w->spends) {
+		w_code(w, "\x65\xff\x04\x25"); /* incl %gs:slot */
+		w_num(w, slot, 4);
+		return;
+	}
+	w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:slot, %eax */
+	w_num(w, slot, 4);
+	w_mark(w, how, r->undo);
+	w_code(w, "\x8d\x40\x01"); /* lea 1(%rax), %eax */
+	w_mark(w, how, r->undo);
+	w_code(w, "\x65\x89\x04\x25"); /* mov %eax, %gs:slot */
+	w_num(w, slot, 4);
+}
+
+/* The record of a hop, and behind it. rcx points there. */
+static void write_hop(struct writer *w, const struct flow_record *r)
 {
 	const unsigned how = REWIND_RCX | r->how;
 
 	w_mark(w, how, r->undo);
 	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how, r->undo);
-	w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:slot, %eax */
-	w_num(w, slot, 4);
+	if (r->enters)
+		write_enters(w, r);
 	w_mark(w, how | REWIND_RAX, r->undo);
-	w_code(w, "\x89\x01"); /* mov %eax, (%rcx) */
+	w_fill(w, RAX, WIN_COUNT);
+	w_mark(w, how | REWIND_RAX, r->undo);
+	w_code(w, "\x48\x89\x01"); /* mov %rax, (%rcx) */
+	if (r->low) {
+		w_mark(w, how | REWIND_RAX, r->undo);
+		w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:slot, %eax */
+		w_num(w, r->low, 4);
+		w_mark(w, how | REWIND_RAX, r->undo);
+		w_code(w, "\x89\x41\x08"); /* mov %eax, 8(%rcx) */
+	}
 	w_mark(w, how | REWIND_RAX, r->undo);
 	w_fill(w, RAX, WIN_RAX);
+	w_mark(w, how, r->undo);
+	w_code(w, "\xc7\x41\x0c"); /* movl $word, 12(%rcx) */
+	w_num(w, r->word, 4);
+	w_mark(w, how, r->undo);
+	w_code(w, "\x66\x8d\x49\x10"); /* lea 16(%rcx), %cx */
 }
 
-/* The record's words, and behind it. rcx points there. */
+/* The record's word, and behind it. rcx points there. */
 static void write_words(struct writer *w, const struct flow_record *r)
 {
 	const unsigned how = REWIND_RCX | r->how;
 
-	if (w->sp->keep == FLOW_CALLS) {
-		write_low(w, r, r->low ? r->low : WIN_COUNT);
-		w_mark(w, how, r->undo);
-		w_code(w, "\xc7\x41\x04"); /* movl $word, 4(%rcx) */
-		w_num(w, r->word, 4);
-		w_mark(w, how, r->undo);
-		w_code(w, "\x66\x8d\x49\x08"); /* lea 8(%rcx), %cx */
+	if (hops(w)) {
+		write_hop(w, r);
 		return;
 	}
 	w_mark(w, how, r->undo);
@@ -341,6 +370,7 @@ void flow_begin_block(struct compiler *c, uint64_t pc, bool own)
 	struct writer *w = &c->w;
 
 	flow_end_block(w);
+	w->call = 0;
 	if (!c->sp->flow || c->excluded || w->silent)
 		return;
 	w->flow = number_block(c, pc);
@@ -359,7 +389,6 @@ void flow_end_block(struct writer *w)
 	w->turn_back = NULL;
 	w->phase = FLOW_BETWEEN;
 	w->flow = 0;
-	w->call = 0;
 }
 
 bool flow_is_on(const struct writer *w)
@@ -402,6 +431,7 @@ static void write_edge(struct writer *w, int undo)
 	flow_put(w, &(struct flow_record){
 			       .word = hops(w) ? hop_word_to(w, b->target)
 					       : flow_word(FLOW_EDGE, w->flow),
+			       .enters = hops(w) ? hop_enters(w, b->target) : 0,
 			       .undo = undo,
 			       .pc = b->target,
 		       });
@@ -439,6 +469,7 @@ bool flow_write_target(struct writer *w, uint64_t target, int undo)
 	flow_put(w, &(struct flow_record){
 			    .word = hops(w) ? hop_word_to(w, target)
 					    : landing_word(w, target),
+			    .enters = hops(w) ? hop_enters(w, target) : 0,
 			    .undo = undo,
 			    .pc = target,
 		    });

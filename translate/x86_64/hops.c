@@ -17,19 +17,38 @@
  * Where an indirect branch lands it is told only if that is another function
  * than the branch's, which the window says.
  *
- * A call that returns when its record is still the last was one of a leaf. It
- * is made that one's record, by one store, so that no other is written:
+ * A call that returns when its record is still the last one in the chunk is
+ * folded: what it took is added up, and the record goes. So the ring is a stack
+ * of calls as long as nothing else happens.
  *
  *	mov	%gs:RING, %rcx
  *	cmpl	$word, -4(%rcx)
- *	jne	1f			in the cold stream
+ *	jne	1f			in the cold stream: a record
+ *	cmpl	$1, %gs:caller's depth
+ *	jne	2f
+ *	cmpl	$0, %gs:called one's
+ *	jne	2f
  *	mov	%rax, %gs:RAX
+ *	mov	%gs:COUNT, %rax
+ *	sub	-16(%rcx), %rax
+ *	add	%rax, took(%rip)
+ *	incq	times(%rip)
+ *	mov	%gs:RAX, %rax
+ *	lea	-16(%rcx), %rcx
+ *	mov	%rcx, %gs:RING
+ *
+ * Depths tell how often functions are being called: it is only for those that
+ *are not for a second time that costs need not be told apart. Calls, and other
+ *hops that lead into a function, add to its depth; its return takes that back.
+ *A function that is left otherwise, as by longjmp or a jump to another one, has
+ *a depth that is too large, until the server puts that right: it is folded
+ *less, and nothing is wrong. Else (2) the record becomes a leaf's, by one
+ *store:
+ *
  *	mov	%gs:COUNT, %eax
- *	sub	-8(%rcx), %eax
+ *	sub	-16(%rcx), %eax
  *	or	leaf(%rip), %rax	the word of it, in the upper half
  *	mov	%rax, -8(%rcx)
- *	mov	%gs:RAX, %rax
- * 2:
  *
  * It is a return's landing that does so, as it stands directly behind its call.
  */
@@ -163,6 +182,33 @@ uint32_t hop_word_to(struct writer *w, uint64_t to)
 	return word;
 }
 
+uint32_t hop_enters(struct writer *w, uint64_t to)
+{
+	uint32_t function = flow_function(w->sp, to);
+
+	if (w->sp->shares_counts || function >= DEPTHS_MAX)
+		function = 0;
+	w->called = function;
+	return function;
+}
+
+void hop_write_leaves(struct writer *w)
+{
+	uint32_t slot = TAB_DEPTHS + 4 * w->function;
+
+	if (!w->flow || w->sp->keep != FLOW_CALLS || w->sp->shares_counts ||
+	    w->function >= DEPTHS_MAX)
+		return;
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\x8b\x0c\x25"); /* mov %gs:slot, %ecx */
+	w_num(w, slot, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x8d\x49\xff"); /* lea -1(%rcx), %ecx */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\x89\x0c\x25"); /* mov %ecx, %gs:slot */
+	w_num(w, slot, 4);
+}
+
 void hop_write_falls(struct writer *w, uint64_t to)
 {
 	uint32_t word;
@@ -172,7 +218,9 @@ void hop_write_falls(struct writer *w, uint64_t to)
 	word = hop_word_to(w, to);
 	w_at(w, to);
 	flow_is_over(w);
-	flow_put(w, &(struct flow_record){ .word = word, .pc = to });
+	flow_put(w, &(struct flow_record){ .word = word,
+					   .enters = hop_enters(w, to),
+					   .pc = to });
 }
 
 /* movl $value, %gs:slot */
@@ -200,17 +248,14 @@ void hop_prepare_landing(struct writer *w, uint64_t pc)
 
 	flow_prepare(w, pc);
 	w->lands_at = stream_at(w->s);
-	flow_put_spilled(w, &(struct flow_record){
-				    .word = flow_word(HOP_FROM, 0),
-				    .how = how,
-				    .pc = pc,
-				    .low = WIN_FROM,
-			    });
 	flow_put_spilled(
 		w, &(struct flow_record){
 			   .word = flow_word(HOP_PLAIN,
 					     flow_hop(w->sp, HOP_LANDS, 0, pc)),
+			   .how = how,
 			   .pc = pc,
+			   .low = WIN_FROM,
+			   .enters = hop_enters(w, pc),
 		   });
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\xe9\0\0\0\0");
@@ -271,43 +316,109 @@ static uint8_t *land_apart(const struct writer *w, uint64_t pc, unsigned how,
 	return cold.s->e.code + cold.s->e.len;
 }
 
-static void leaf_write(struct writer *w, uint32_t literal, unsigned how)
+/* The record on top, of a call, becomes a leaf's. */
+static void leaf_write(struct writer *w, uint64_t pc)
 {
+	uint32_t literal = region_data(w->rg, 8);
+	uint64_t leaf = (uint64_t)(w->call +
+				   ((HOP_LEAF - HOP_PLAIN) << FLOW_KIND_SHIFT))
+			<< 32;
+	const unsigned how = w->rewind;
+
+	memcpy(w->rg->map + literal, &leaf, sizeof(leaf));
 	w_mark(w, how, 0);
 	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how, 0);
+	w_mark(w, how | REWIND_RAX, 0);
 	w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:COUNT, %eax */
 	w_num(w, WIN_COUNT, 4);
 	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x2b\x41\xf8"); /* sub -8(%rcx), %eax */
+	w_code(w, "\x2b\x41\xf0"); /* sub -16(%rcx), %eax */
 	w_mark(w, how | REWIND_RAX, 0);
 	ON_SLOT(w, "\x48\x0b\x05", literal); /* or literal, %rax */
 	w_mark(w, how | REWIND_RAX, 0);
 	w_code(w, "\x48\x89\x41\xf8"); /* mov %rax, -8(%rcx) */
-}
-
-static void land_leaf(struct writer *w, uint64_t pc)
-{
-	uint32_t word = w->call, literal = region_data(w->rg, 8), at;
-	uint64_t leaf =
-		(uint64_t)(word + ((HOP_LEAF - HOP_PLAIN) << FLOW_KIND_SHIFT))
-		<< 32;
-	unsigned how = w->rewind;
-	uint8_t *back;
-
-	memcpy(w->rg->map + literal, &leaf, sizeof(leaf));
-	back = land_apart(w, pc, how, &at);
-	w_mark(w, how, 0);
-	w_fill(w, RCX, WIN_RING);
-	w_mark(w, how, 0);
-	w_code(w, "\x81\x79\xfc"); /* cmpl $word, -4(%rcx) */
-	w_num(w, word, 4);
-	w_mark(w, how, 0);
-	w_jcc_at(w, COND_NE, at);
-	leaf_write(w, literal, how);
 	w_at(w, pc);
 	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
 	w_fill(w, RAX, WIN_RAX);
+}
+
+static uint32_t leaf_apart(const struct writer *w, uint64_t pc, uint8_t **back)
+{
+	struct writer cold = w_cold(w);
+	uint32_t at = stream_at(cold.s);
+
+	leaf_write(&cold, pc);
+	w_mark(&cold, REWIND_RCX, 0);
+	w_code(&cold, "\xe9\0\0\0\0");
+	*back = cold.s->e.code + cold.s->e.len;
+	return at;
+}
+
+/* cmpl $depth, %gs:of the function; jne elsewhere */
+static void test_depth(struct writer *w, uint32_t function, uint8_t depth,
+		       uint32_t elsewhere)
+{
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\x65\x83\x3c\x25");
+	w_num(w, TAB_DEPTHS + 4 * function, 4);
+	w_num(w, depth, 1);
+	w_mark(w, w->rewind, 0);
+	w_jcc_at(w, COND_NE, elsewhere);
+}
+
+/* It is added up, and its record goes. */
+static void add_up(struct writer *w, uint64_t pc)
+{
+	uint32_t slot = hops_fold(w->rg, w->call & FLOW_NUMBER);
+	const unsigned how = w->rewind;
+
+	w_mark(w, how, 0);
+	w_spill(w, RAX, WIN_RAX);
+	w_mark(w, how | REWIND_RAX, 0);
+	w_fill(w, RAX, WIN_COUNT);
+	w_mark(w, how | REWIND_RAX, 0);
+	w_code(w, "\x48\x2b\x41\xf0"); /* sub -16(%rcx), %rax */
+	w_mark(w, how | REWIND_RAX, 0);
+	ON_SLOT(w, "\x48\x01\x05", slot); /* add %rax, slot(%rip) */
+	w_at(w, pc);
+	w->flow = slot;
+	w->phase = FLOW_FOLDS;
+	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
+	ON_SLOT(w, "\x48\xff\x05", slot + 8); /* incq */
+	w->phase = FLOW_FOLDED;
+	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
+	w_fill(w, RAX, WIN_RAX);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
+	w_mark(w, REWIND_RCX, 0);
+	w_spill(w, RCX, WIN_RING);
+	w->flow = 0;
+	w->phase = FLOW_BETWEEN;
+}
+
+static void land_call(struct writer *w, uint64_t pc)
+{
+	uint32_t caller = flow_function(w->sp, pc), elsewhere, leaf;
+	bool folds = w->called && caller < DEPTHS_MAX;
+	uint8_t *back, *back_leaf;
+
+	back = land_apart(w, pc, w->rewind, &elsewhere);
+	leaf = folds ? leaf_apart(w, pc, &back_leaf) : 0;
+	w_mark(w, w->rewind, 0);
+	w_fill(w, RCX, WIN_RING);
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\x81\x79\xfc"); /* cmpl $word, -4(%rcx) */
+	w_num(w, w->call, 4);
+	w_mark(w, w->rewind, 0);
+	w_jcc_at(w, COND_NE, elsewhere);
+	if (folds) {
+		test_depth(w, caller, 1, leaf);
+		test_depth(w, w->called, 0, leaf);
+		add_up(w, pc);
+		comes_here(w, back_leaf);
+	} else {
+		leaf_write(w, pc);
+	}
 	comes_here(w, back);
 	w->turn_back = NULL;
 }
@@ -317,7 +428,7 @@ void hop_write_landing(struct writer *w, uint64_t pc, bool plain)
 	if (!(w->rewind & REWIND_RETURN))
 		land(w, pc);
 	else if (plain && w->call)
-		land_leaf(w, pc);
+		land_call(w, pc);
 	else
 		land_return(w, pc, w->rewind);
 	w->call = 0;

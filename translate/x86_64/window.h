@@ -85,8 +85,13 @@ enum {
 	TAB_READ = TAB_WRITTEN + 0x10000,
 	TAB_RANGES = TAB_READ + 0x10000,
 	TAB_COUNTS = TAB_RANGES + 0x1000,
-	TAB_END = TAB_COUNTS + 0x1000,
+	TAB_DEPTHS = TAB_COUNTS + 0x1000,
+	TAB_END = TAB_DEPTHS + 0x40000,
 };
+
+/* TAB_DEPTHS: how often a function is being called, 32 bits by its number: see
+ * x86_64/hops.c. */
+#define DEPTHS_MAX 0x10000u
 
 #define TAB_SIZE     (TAB_END - WIN_PAGE)
 #define TAB_DIRECT   0x10000 /* entries of a direct-mapped one */
