@@ -57,6 +57,7 @@ bool take_word(struct args *a, const char *stops, struct args *word)
 {
 	const char *p = a->p;
 
+	*word = (struct args){ p, p };
 	if (take_end(a))
 		return false;
 	while (p < a->end && (!*p || !strchr(stops, *p)))

@@ -57,7 +57,7 @@ bool take_bytes(struct args *a, void *buf, size_t n);
 /*
  * Up to, not past, the first character that is in stops, or to the end. A
  * word between two separators may be empty; where nothing is left there is
- * none, so that a list is
+ * none, and *word is empty, so that a list is
  *	while (take_word(a, ";", &word)) {
  *		...
  *		take_char(a, ';');

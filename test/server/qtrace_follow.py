@@ -278,6 +278,7 @@ def monitor_has_the_same_verbs():
         for verb in re.search("verbs=([^;]*)", s.packet("qTrace:features")
                               )[1].split(","):
             check("  monitor trace %s " % verb in out, verb, out)
+        equal(monitor(""), (reply, out), "of none")
         for text in "help stats", "stats help":
             equal(monitor(text), ("OK", "  monitor trace stats \n    every "
                                   "counter of the translator\n"), text)

@@ -136,7 +136,9 @@ static void test_words(void **state)
 	}
 	assert_int_equal(n, 3);
 	a = of("");
+	word = args_of("left", 4);
 	assert_false(take_word(&a, ";", &word));
+	assert_true(take_end(&word));
 	a = of("abc");
 	assert_true(take_word(&a, "", &word));
 	assert_left(&word, "abc");
