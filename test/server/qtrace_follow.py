@@ -288,5 +288,48 @@ def monitor_has_the_same_verbs():
         check(reply[:1] == "E" and "mode is none" in out + reply, reply, out)
 
 
+ODD = ("", "0", "-1", "p0.0", "p-1.-1", "zz", ",", ";", "=", ":", "0,0",
+       "0,1", "1,ffffffffffffffff", "ffffffffffffffff,1", "-1;mode=",
+       "-1;events=", "-1;buffer=", "module=", "mnemonic=;", "0;X", "0;X0,",
+       "0;when=", "events;", "events;ffffffffffffffff,1",
+       "events;0,ffffffffffffffff", "x" * 3000, "%s" * 9, "\u00e4")
+
+
+def every_verb(s, seconds=20):
+    """All of them are answered, whatever is asked; `run' is left out where
+    it would call what is no function."""
+    verbs = re.search("verbs=([^;]*)", s.packet("qTrace:features"))[1]
+    for verb in verbs.split(","):
+        for args in ODD:
+            if verb == "run" and args[:1] in "0-p":
+                continue
+            s.packet("qTrace:" + verb + ":" * bool(args) + args, seconds)
+            s.send("qRcmd," + ("trace %s %s" % (verb, args)).encode().hex())
+            while (reply := s.receive(seconds)) != b"OK" \
+                    and reply[:1] == b"O":
+                pass
+    for annex in re.search("annexes=([^;]*)", s.packet("qTrace:features")
+                           )[1].split(","):
+        for piece in "0,10", "ffffffffffffffff,1", "0,0", "", "0", "0,zz":
+            s.packet("qXfer:qtrace:read:%s:%s" % (annex, piece), seconds)
+
+
+@case(peer=OURS, seconds=200)
+def every_verb_is_answered_in_every_state():
+    with Session("calls", "3") as s:
+        every_verb(s)                   # before the first resume
+        s.finish(20)
+        every_verb(s)                   # after the end
+    with followed("calls", "3", how=";mode=count") as s:
+        every_verb(s)                   # while stopped
+        s.finish(20)
+        every_verb(s)
+    with NonStop("threads", "2", "forever") as s:
+        trace(s, "follow:-1;mode=flow")
+        equal(s.packet("vCont;c"), "OK", "vCont")
+        every_verb(s)                   # while it runs
+        check("features" in s.packet("qTrace:features"), "it lives")
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
