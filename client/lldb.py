@@ -28,6 +28,10 @@ class LldbServer(QTrace):
         self.shown = len(text)
 
     def packet(self, data):
+        process = self.debugger.GetSelectedTarget().GetProcess()
+        if process.GetState() in (lldb.eStateExited, lldb.eStateDetached):
+            raise QTraceError("the program has ended, and lldb's connection "
+                              "with it: save what is wanted before")
         result = lldb.SBCommandReturnObject()
         self.debugger.GetCommandInterpreter().HandleCommand(
             "process plugin packet send " + shlex.quote(data.decode()),
