@@ -240,7 +240,7 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 		return;
 	}
 	pc = *image_reg(image, IMAGE_RIP);
-	if (f->excluded && is_excluded(f->space, pc)) {
+	if (f->excluded && is_excluded(f->space, pc) && !checks(f->space)) {
 		follow_run_excluded(tr, low, f);
 		return;
 	}

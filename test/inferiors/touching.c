@@ -13,6 +13,7 @@
  *	forks		a child that writes it, and then the parent
  *	apart		writes(), by functions that can be excluded
  *	near		3,000,000 stores beside it, at near_store
+ *	busy		for ever
  *	bits		40,000 by bts, at near_bits
  *	threads		three threads that write it in turns
  */
@@ -410,6 +411,12 @@ static void near(void)
 	begin();
 }
 
+static void busy(void)
+{
+	for (long n = 0;; n++)
+		PLACE[8] = (unsigned char)n;
+}
+
 static void bits(void)
 {
 	for (long n = 40000; n; n--)
@@ -421,14 +428,14 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } modes[] = {
-	{ "writes", writes },	   { "reads", reads },
-	{ "stacks", stacks },	   { "states", states },
-	{ "segments", segments },  { "elements", elements },
-	{ "strings", strings },	   { "scans", scans },
-	{ "masks", masks },	   { "calls", calls },
-	{ "forks", forks },	   { "apart", apart },
-	{ "near", near },	   { "bits", bits },
-	{ "threads", in_threads },
+	{ "writes", writes },	  { "reads", reads },
+	{ "stacks", stacks },	  { "states", states },
+	{ "segments", segments }, { "elements", elements },
+	{ "strings", strings },	  { "scans", scans },
+	{ "masks", masks },	  { "calls", calls },
+	{ "forks", forks },	  { "apart", apart },
+	{ "near", near },	  { "busy", busy },
+	{ "bits", bits },	  { "threads", in_threads },
 };
 
 #define N_MODES (sizeof(modes) / sizeof(modes[0]))

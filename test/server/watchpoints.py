@@ -165,6 +165,23 @@ def excluded_code_is_checked_too():
 
 
 @case(peer="it has four")
+def excluded_code_that_runs_already():
+    for how in "", ";transparent=1":
+        with Session("touching", "busy") as s:
+            s.run_to("begin")
+            if not OPTIONS.follow:
+                equal(s.packet("qTrace:follow"), "OK", "follow")
+            busy, size = s.addr("busy"), s.elf.sizes["busy"]
+            equal(s.packet("qTrace:exclude:%x,%x%s" % (busy, size, how)),
+                  "OK", "exclude")
+            check(s.run_until(lambda: busy <= s.pc() < busy + size, 10, 0.001),
+                  "it does not run")
+            use_up_registers(s)
+            s.point(2, s.addr("area") + 520, 1)
+            check("watch" in s.cont().fields, how)
+
+
+@case(peer="it has four")
 def a_child_has_those_that_are_set_in_it():
     """As with the registers: the parent's stay the parent's."""
     features = "multiprocess+;swbreak+;fork-events+;vContSupported+"
