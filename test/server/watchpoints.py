@@ -74,7 +74,16 @@ def all_that_reads():
 @case(peer="it has four", seconds=120)
 def by_the_stack():
     same("stacks", 2)
-    same("stacks", 4)
+    if not OPTIONS.follow:
+        same("stacks", 4)
+        return
+    # What is followed reads but the lower half of where it returns to.
+    hard, printed = stops("stacks", 4, False)
+    soft, also = stops("stacks", 4, True)
+    equal(also, printed, "output")
+    left = iter(soft)
+    check(all(any(h == g for g in left) for h in hard), "stops")
+    check(len(hard) >= len(soft) - 4, len(hard), len(soft))
 
 
 @case(peer="it has four", seconds=120)

@@ -187,6 +187,9 @@ uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc)
 
 	if (!m || m == tl->hot || m == tl->cold)
 		return 0;
+	/* What comes behind a branch that has been taken is elsewhere. */
+	if (m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_CALLED))
+		return 0;
 	code_init(&reader, sp);
 	/* A string instruction stays where it is between its turns. */
 	if (code_read(&reader, m->pc, &i) && insn_repeats(&i.in))
