@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 
 struct shell {
 	pid_t pid;
+	int ended;   /* readable when it has */
 	int output;  /* of the command, both kinds */
 	int64_t end; /* clock_ms() when it has had its time; -1: it has all */
 };
@@ -60,6 +62,7 @@ static int start(struct shell *sh, const char *command, const char *dir)
 	/* Here too, for a command that is ended before it has done it. */
 	setpgid(sh->pid, sh->pid);
 	sh->output = ends[0];
+	sh->ended = (int)syscall(SYS_pidfd_open, sh->pid, 0);
 	return 0;
 }
 
@@ -72,37 +75,59 @@ static int time_left(const struct shell *sh)
 	return left < 0 ? 0 : left > INT_MAX ? INT_MAX : (int)left;
 }
 
-/* To the output's end. False: its time is over first. More output than a
- * packet holds is read, and not kept. */
-static bool take_output(const struct shell *sh, struct buf *text)
+/* As much as a pipe holds. Returns false at its end. More output than a packet
+ * holds is read, and not kept. */
+static bool read_output(const struct shell *sh, struct buf *text)
 {
-	struct pollfd fd = { sh->output, POLLIN, 0 };
 	char chunk[65536];
-	ssize_t n;
+	ssize_t n = read(sh->output, chunk, sizeof(chunk));
+
+	if (n < 0)
+		return errno == EINTR;
+	if (text->len + (size_t)n > RSP_PACKET_MAX / 2)
+		buf_put(text, chunk, RSP_PACKET_MAX / 2 - text->len);
+	else
+		buf_put(text, chunk, (size_t)n);
+	return n;
+}
+
+/* To the command's end, which what it leaves behind need not be the output's;
+ * or to that, with an old kernel. False: its time is over first, or its client
+ * has gone, or we are to end. */
+static bool take_output(const struct platform *p, const struct shell *sh,
+			struct buf *text)
+{
+	enum { OUTPUT, ENDED, SIGNALS, LINK, N };
+	struct pollfd fds[N] = {
+		[OUTPUT] = { sh->output, POLLIN, 0 },
+		[ENDED] = { sh->ended, POLLIN, 0 },
+		[SIGNALS] = { p->serve->signal_fd, POLLIN, 0 },
+		[LINK] = { link_fd(p->session->link), POLLRDHUP, 0 },
+	};
 
 	for (;;) {
-		int r = poll(&fd, 1, time_left(sh));
+		int r = poll(fds, N, time_left(sh));
 
-		if (r == 0)
-			return false;
-		n = r < 0 ? -1 : read(sh->output, chunk, sizeof(chunk));
-		if (n < 0 && errno == EINTR)
+		if (r < 0)
 			continue;
-		if (n <= 0)
+		if (r == 0 || fds[SIGNALS].revents || fds[LINK].revents)
+			return false;
+		if (fds[OUTPUT].revents && !read_output(sh, text))
+			fds[OUTPUT].fd = -1;
+		if (fds[ENDED].revents || (sh->ended < 0 && fds[OUTPUT].fd < 0))
 			return true;
-		if (text->len + (size_t)n > RSP_PACKET_MAX / 2)
-			n = (ssize_t)(RSP_PACKET_MAX / 2 - text->len);
-		buf_put(text, chunk, (size_t)n);
 	}
 }
 
 /* What waitpid() says of it; -1: it did not end in time, and was ended. */
-static int run(struct shell *sh, struct buf *text)
+static int run(const struct platform *p, struct shell *sh, struct buf *text)
 {
-	bool in_time = take_output(sh, text);
+	bool in_time = take_output(p, sh, text);
 	int status;
 
 	close(sh->output);
+	if (sh->ended >= 0)
+		close(sh->ended);
 	if (!in_time)
 		kill(-sh->pid, SIGKILL);
 	while (waitpid(sh->pid, &status, 0) < 0 && errno == EINTR)
@@ -145,8 +170,8 @@ int pl_shell(struct platform *p, struct args *a, struct buf *out)
 	r = start(&sh, command, dir && *dir ? dir : NULL);
 	if (r == 0) {
 		buf_reset(&p->session->scratch);
-		put_result(run(&sh, &p->session->scratch), &p->session->scratch,
-			   out);
+		put_result(run(p, &sh, &p->session->scratch),
+			   &p->session->scratch, out);
 	}
 	free(command);
 	free(dir);

@@ -93,6 +93,11 @@ def commands_are_run():
         check(until(lambda: gone(pid)), "what it started lives on")
         equal(shell("head -c 3000000 /dev/zero | tr '\\0' x; exit 6")[0], 6,
               "much output")
+        status, _, said = shell("sleep 100 & echo $!", ",ffffffff")
+        equal((status, gone(int(said))), (0, False), "left behind")
+        os.kill(int(said), signal.SIGKILL)
+        equal(shell("exec >&- 2>&-; sleep 100", ",00000001")[:2],
+              (0xffffffff, 0), "no output, and no time left")
         equal(c.ask("qGetWorkingDir")[:1] != "E", True, "it goes on")
         equal(c.ask("qPlatform_shell:zz"), "E01", "no command")
 
