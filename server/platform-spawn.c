@@ -41,8 +41,8 @@ static bool wait_for_client(struct platform *p, const struct listener *l)
 	return !fds[0].revents;
 }
 
-static void run_server(struct platform *p, struct listener *l, pid_t parent,
-		       int waiting)
+static _Noreturn void run_server(struct platform *p, struct listener *l,
+				 pid_t parent, int waiting)
 {
 	struct session *s = p->session;
 	struct target *t = s->target;
@@ -158,14 +158,23 @@ static int listen_local(const struct platform *p, char **path,
 	return r;
 }
 
-static void fork_server(struct platform *p, struct platform_server *server,
-			struct listener *l, const int waiting[2])
+static int fork_server(struct platform *p, struct platform_server *server,
+		       struct listener *l)
 {
 	pid_t parent = getpid();
+	int waiting[2], r;
 
+	if (pipe2(waiting, O_CLOEXEC) < 0)
+		return -errno;
 	server->pid = fork();
-	if (server->pid)
-		return;
+	r = server->pid < 0 ? -errno : 0;
+	if (server->pid) {
+		server->waiting = waiting[0];
+		close(waiting[1]);
+		if (r < 0)
+			close(waiting[0]);
+		return r;
+	}
 	close(waiting[0]);
 	free(server->path);
 	free(server);
@@ -177,21 +186,20 @@ static int start_server(struct platform *p, unsigned port,
 {
 	struct platform_server *server = xcalloc(1, sizeof(*server));
 	struct listener *l = NULL;
-	int waiting[2], r;
+	int r;
 
 	list_init(&server->node);
 	r = p->local ? listen_local(p, &server->path, &l)
 		     : listen_tcp(p, port, &l);
-	if (r == 0 && pipe2(waiting, O_CLOEXEC) < 0)
-		r = -errno;
 	if (r == 0) {
 		server->port = listener_port(l);
-		server->waiting = waiting[0];
-		fork_server(p, server, l, waiting);
-		close(waiting[1]);
-		r = server->pid < 0 ? -errno : 0;
+		r = fork_server(p, server, l);
 	}
-	listener_leave(l);
+	/* The socket in the file system is the server's, if there is one. */
+	if (r < 0)
+		listener_free(l);
+	else
+		listener_leave(l);
 	*out = server;
 	return r;
 }
