@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "server/packet.h"
 #include "server/session.h"
@@ -128,7 +129,7 @@ static bool take_mask(struct args *a)
 {
 	struct args rest = *a;
 
-	while (!take_end(&rest) && strchr("0123456789abcdefABCDEF", *rest.p))
+	while (!take_end(&rest) && hex_digit(*rest.p) >= 0)
 		rest.p++;
 	if (rest.p == a->p)
 		return false;

@@ -221,7 +221,7 @@ int pk_trace_value(struct session *s, struct args *a, struct buf *out)
 	int64_t value = 0;
 	bool known;
 
-	if (!take_hex(a, &number) || !take_end(a))
+	if (!take_hex_max(a, UINT32_MAX, &number) || !take_end(a))
 		return -EPROTO;
 	if (selected(s, &f)) {
 		known = frame_variable(&f, (unsigned)number, &value);

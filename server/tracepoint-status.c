@@ -67,7 +67,7 @@ int pk_trace_point(struct session *s, struct args *a, struct buf *out)
 	uint64_t number, addr;
 	const struct tracepoint *tp;
 
-	if (!take_hex(a, &number) || !take_char(a, ':') ||
+	if (!take_hex_max(a, UINT32_MAX, &number) || !take_char(a, ':') ||
 	    !take_hex(a, &addr) || !take_end(a))
 		return -EPROTO;
 	fast_settle(s);

@@ -246,10 +246,12 @@ struct resume tracing_go_on(struct tracing *tr, struct thread *th)
 
 /* --- hits ---------------------------------------------------------------- */
 
-/* The run is to end for what became of the tracepoint. */
+/* The run is to end for what became of the tracepoint, unless it has. */
 static void end_run(struct tracing *tr, const struct tracepoint *tp, int r,
 		    const char *why)
 {
+	if (!tr->running)
+		return;
 	tracing_stop(tr, r == -ENOSPC ? TRACE_FULL : TRACE_ERROR);
 	if (r == -ENOSPC)
 		return;
