@@ -140,7 +140,7 @@ int pk_user_name(struct session *s, struct args *a, struct buf *out)
 	uint64_t uid;
 
 	(void)s;
-	if (!take_decimal(a, &uid) || !take_end(a))
+	if (!take_decimal(a, &uid) || !take_end(a) || uid > UINT32_MAX)
 		return -EPROTO;
 	pw = getpwuid((uid_t)uid);
 	if (!pw)
@@ -155,7 +155,7 @@ int pk_group_name(struct session *s, struct args *a, struct buf *out)
 	uint64_t gid;
 
 	(void)s;
-	if (!take_decimal(a, &gid) || !take_end(a))
+	if (!take_decimal(a, &gid) || !take_end(a) || gid > UINT32_MAX)
 		return -EPROTO;
 	gr = getgrgid((gid_t)gid);
 	if (!gr)
