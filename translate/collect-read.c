@@ -186,7 +186,7 @@ struct gathering {
 	struct collect_part *parts;
 	unsigned n_parts, cap_parts;
 	uint8_t *data;
-	size_t len;
+	size_t len, item_at; /* where the item's begin */
 };
 
 static struct collect_part *part_add(struct gathering *g, int error)
@@ -280,9 +280,14 @@ static int env_tracev(void *user, unsigned n)
 	return all && all->tracev ? all->tracev(all->user, n) : -ENOSYS;
 }
 
+/* Of all its turns, too, an item has COLLECT_LARGE bytes at most. */
 static int env_trace(void *user, uint64_t addr, uint64_t len, bool to_nul)
 {
-	return gather_memory(user, addr, len, to_nul);
+	struct gathering *g = user;
+
+	if (len <= COLLECT_LARGE && g->len - g->item_at + len > COLLECT_LARGE)
+		return -E2BIG;
+	return gather_memory(g, addr, len, to_nul);
 }
 
 static int evaluate(struct gathering *g, const struct ax_program *p, int64_t *v,
@@ -307,6 +312,7 @@ static void gather_item(struct gathering *g, const struct collect_item *i)
 	int64_t v;
 	int r;
 
+	g->item_at = g->len;
 	switch (i->what) {
 	case COLLECT_REGISTERS:
 		gather_registers(g, i->registers);

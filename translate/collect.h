@@ -29,7 +29,8 @@ struct target;
 
 #define COLLECT_PARTS 32	/* compiled, of a hit */
 #define COLLECT_MOST  0xf000u	/* bytes of them */
-#define COLLECT_LARGE 0x100000u /* of memory, of an item that takes a stop */
+#define COLLECT_LARGE 0x100000u /* of memory, of an item that takes a stop: what is
+				 * beyond has the error -E2BIG */
 
 enum collect_what {
 	COLLECT_REGISTERS, /* those of the set */

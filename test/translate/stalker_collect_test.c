@@ -269,6 +269,32 @@ static void by_a_stop(void **state)
 	ax_free(when);
 }
 
+/* A string of up to 512 bytes, again and again. */
+static void in_a_loop(void **state)
+{
+	struct stalker *s = stalker_begin(run_loop, MODE_NONE);
+	struct ax_program *more = PROGRAM("\x26\0\5\x23\2\0\x2f"
+					  "\x22\1\x20\0\0\x27");
+	struct ax_program *last = PROGRAM("\x26\0\0\x23\x4e\x20\x13\x27");
+	const struct collect_item item = { .what = COLLECT_TRACES,
+					   .code = more };
+	struct collect_spec spec = {
+		.id = 1, .pc = HERE, .items = &item, .n_items = 1, .when = last
+	};
+
+	(void)state;
+	strcpy((char *)&s->d->shared->v[8], "text");
+	listen(s, 0, 0);
+	add(s, &spec, false);
+	stalker_ends(s);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.last.n_parts, COLLECT_LARGE / 512 + 1);
+	assert_memory_equal(told.data[7], "text", 5);
+	stalker_free(s);
+	ax_free(more);
+	ax_free(last);
+}
+
 static void conditions(void **state)
 {
 	struct stalker *s = stalker_begin(run_loop, MODE_NONE);
@@ -286,12 +312,12 @@ static void conditions(void **state)
 	(void)state;
 	listen(s, 256, 256);
 	number = add(s, &spec, true);
+	assert_int_equal(translate_collect_drop(s->d->t, s->p, number + 1),
+			 -ENOENT);
 	stalker_ends(s);
 	assert_int_equal(told.n, LOOPS / 256);
 	assert_int_equal(told.wrong + told.errors, 0);
 	assert_int_equal(counted(s, "callouts"), 0);
-	assert_int_equal(translate_collect_drop(s->d->t, s->p, number),
-			 -ENOENT);
 	stalker_free(s);
 	s = stalker_begin(run_loop, MODE_NONE);
 	spec.when = fails;
@@ -618,6 +644,7 @@ int main(void)
 		cmocka_unit_test(every_register),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(by_a_stop),
+		cmocka_unit_test(in_a_loop),
 		cmocka_unit_test(conditions),
 		cmocka_unit_test(full_rings),
 		cmocka_unit_test(once_each_time),
