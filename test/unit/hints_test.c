@@ -210,6 +210,7 @@ static void build_ids(void **state)
 				    "\4\0\0\0\4\0\0\0\3\0\0\0GNU\0\xde\xad\1\2";
 	static const char huge[] = "\xff\xff\xff\xff\4\0\0\0\3\0\0\0GNU\0abcd";
 	static const char none[] = "\4\0\0\0\0\0\0\0\3\0\0\0GNU\0";
+	static const char odd[] = "\4\0\0\0\3\0\0\0\3\0\0\0GNU\0abc";
 	const size_t len = sizeof(notes) - 1;
 	const uint8_t *id;
 	size_t n = 0;
@@ -226,6 +227,9 @@ static void build_ids(void **state)
 		assert_null(note_build_id(copy, cut, &n));
 		free(copy);
 	}
+	id = note_build_id((const uint8_t *)odd, sizeof(odd) - 1, &n);
+	assert_non_null(id);
+	assert_int_equal(n, 3);
 	assert_null(note_build_id((const uint8_t *)huge, sizeof(huge), &n));
 	assert_null(note_build_id((const uint8_t *)none, sizeof(none), &n));
 }
