@@ -138,6 +138,15 @@ static int make_directory(const char *dir, unsigned n_above)
 	return r;
 }
 
+/* A build ID, or what one of us did not come to rename: the directory may hold
+ * files that are none of ours. */
+static bool is_ours(const char *name)
+{
+	size_t n = strspn(name + (*name == '.'), "0123456789abcdef");
+
+	return n && (*name == '.' ? name[1 + n] == '.' : !name[n]);
+}
+
 /* If there are too many files, one of them is less. */
 static void make_room(const char *dir)
 {
@@ -149,7 +158,8 @@ static void make_room(const char *dir)
 	unsigned n = 0;
 
 	while (d && (entry = readdir(d))) {
-		if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) <
+		if (!is_ours(entry->d_name) ||
+		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) <
 			    0 ||
 		    !S_ISREG(st.st_mode))
 			continue;

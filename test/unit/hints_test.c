@@ -189,16 +189,21 @@ static void oldest_goes(void **state)
 	const struct timespec old[2] = { { .tv_sec = 1000 },
 					 { .tv_sec = 1000 } };
 	struct hints *h = hints_of("02", &(uint32_t){ 1 }, 1);
-	char name[16], *path = xasprintf("%s/m0007", dir);
+	char name[16], *path = xasprintf("%s/f0007", dir);
+	char *other = xasprintf("%s/face.c", dir);
 
 	(void)state;
+	put_file("face.c", "", 0);
+	assert_int_equal(utimensat(AT_FDCWD, other, old, 0), 0);
 	for (unsigned i = 0; i < HINTS_FILES_MAX; i++) {
-		snprintf(name, sizeof(name), "m%04u", i);
+		snprintf(name, sizeof(name), "f%04u", i);
 		put_file(name, "", 0);
 	}
 	assert_int_equal(utimensat(AT_FDCWD, path, old, 0), 0);
 	assert_int_equal(hints_write(dir, h), 0);
 	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(access(other, F_OK), 0);
+	free(other);
 	free(path);
 	drop(h);
 }
