@@ -269,8 +269,9 @@ def killed_while_single_threads_are_followed():
                 time.sleep(0.2)
                 s.server.kill()
                 s.server.wait(30)
-            check(until(lambda: State(p.pid).text(p.pid, "status").find(
-                "TracerPid:\t0") >= 0, 10), "still traced")
+            check(until(lambda: all(task[1] == "0" for task in
+                                    State(p.pid).tasks.values()), 10),
+                  "still traced")
         with Session(attach=p.pid, path=p.path) as s:
             s.set_var("over", 1)
             equal(s.packet("D;%x" % p.pid), "OK", "detach")
