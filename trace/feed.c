@@ -188,6 +188,8 @@ static void take_hop(void *user, const struct flow_who *who, uint32_t id,
 			.site = h->from ? im->blocks[h->from] : 0,
 			.begin = begin,
 			.function = story_function(f->run, im->image, begin),
+			.through = h->through ? im->hops[h->through] : 0,
+			.instructions = h->instructions,
 		});
 }
 

@@ -12,11 +12,12 @@
 
 struct profile_hop {
 	struct calls_place to;
-	uint64_t back;	       /* HOP_CALLS: the place behind it */
 	uint32_t site, caller; /* and its function */
 	uint8_t kind;
-	bool stays; /* a call of what is behind it: it is none */
-	bool quick; /* it is a call, most of the time */
+	bool stays;  /* a call of what is behind it: it is none */
+	bool begins; /* the function that it leads to */
+	bool quick;  /* it is a call, most of the time */
+	uint32_t through, instructions; /* struct flow_hop's */
 	/* By levels of site and function: the calls; 0: none yet. */
 	uint32_t edges[LEVELS][LEVELS];
 };
@@ -38,8 +39,7 @@ static bool is_quick(const struct profile *p, const struct profile_hop *h)
 	const struct story *r = p->run;
 
 	if (h->kind == HOP_JUMPS)
-		return h->to.begin == r->functions[h->to.function].begin &&
-		       !(r->steps[h->site].flags & FUNCTION_LINK);
+		return h->begins && !(r->steps[h->site].flags & FUNCTION_LINK);
 	return h->kind == HOP_CALLS && !h->stays;
 }
 
@@ -57,10 +57,12 @@ void profile_take_hop(void *user, uint32_t id, const struct story_hop *h)
 	}
 	p->hops[id] = (struct profile_hop){
 		.to = { h->begin, h->function },
-		.back = site->behind,
 		.site = h->site,
 		.caller = site->function,
 		.kind = h->kind,
+		.begins = h->begin == p->run->functions[h->function].begin,
+		.through = h->through,
+		.instructions = h->instructions,
 		.stays = h->begin == site->behind &&
 			 h->function == site->function,
 	};
@@ -109,20 +111,29 @@ uint64_t (*profile_own_costs(const struct profile *p))[LEVELS]
 	return own;
 }
 
-/* Both functions were at the first level. */
+static void add_calls(struct profile *p, struct profile_hop *h, uint64_t times,
+		      uint64_t cost)
+{
+	struct thread_profile t = { .p = p, .edge = &h->edges[0][0] };
+	uint32_t edge = profile_call_of(&t, h->site, 0, h->to.function, 0);
+
+	p->calls[edge].count += times;
+	p->calls[edge].cost += cost;
+}
+
+/* All functions were at the first level. */
 void profile_take_folded(void *user, uint32_t hop, uint64_t times,
 			 uint64_t instructions)
 {
 	struct profile *p = user;
 	struct profile_hop *h = &p->hops[hop];
-	struct thread_profile t = { .p = p, .edge = &h->edges[0][0] };
-	uint32_t edge;
 
 	if (h->stays)
 		return;
-	edge = profile_call_of(&t, h->site, 0, h->to.function, 0);
-	p->calls[edge].count += times;
-	p->calls[edge].cost += instructions;
+	add_calls(p, h, times, instructions);
+	if (h->through)
+		add_calls(p, &p->hops[h->through], times,
+			  instructions - times * h->instructions);
 }
 
 void profile_take_depths(void *user, struct story_thread *th, uint32_t *depths,
@@ -184,6 +195,8 @@ static void take_rare(struct thread_profile *t, struct profile_hop *h,
 
 /* What is looked at for each event: of the thread, and back to it. */
 struct hot {
+	const struct story_step *steps;
+	const struct profile_hop *hops;
 	struct profile_call *calls;
 	uint32_t *depth;
 	struct call *bottom, *top, *end;
@@ -201,6 +214,8 @@ static void hot_begin(struct hot *hot, struct thread_profile *t)
 		c->cap = 2 * c->cap + 64;
 		c->stack = xrealloc(c->stack, c->cap * sizeof(*c->stack));
 	}
+	hot->steps = t->p->run->steps;
+	hot->hops = t->p->hops;
 	hot->calls = t->p->calls;
 	hot->depth = t->depth;
 	hot->bottom = c->stack;
@@ -223,33 +238,44 @@ static void hot_end(const struct hot *hot, struct thread_profile *t)
 static bool take_leaf(struct hot *hot, const struct profile_hop *h,
 		      uint64_t cost)
 {
-	unsigned level = hot->depth[h->to.function] > 0;
-	uint32_t edge = h->edges[hot->level][level];
+	unsigned level = hot->depth[h->to.function] > 0, on_level;
+	uint32_t edge = h->edges[hot->level][level], on_edge;
+	const struct profile_hop *on = &hot->hops[h->through];
 
 	if (!edge || hot->function != h->caller)
 		return false;
+	if (h->through) {
+		on_level = hot->depth[on->to.function] > 0;
+		on_edge = on->edges[level][on_level];
+		if (!on_edge)
+			return false;
+		hot->calls[on_edge].count++;
+		hot->calls[on_edge].cost += cost - h->instructions;
+	}
 	hot->calls[edge].count++;
 	hot->calls[edge].cost += cost;
 	return true;
 }
 
-/* As calls.c's push(), and who listens to that. False: it is another case. */
-static bool take_call(struct hot *hot, const struct profile_hop *h)
+/* As calls.c's push(), and who listens to that. False: it is another case. A
+ * jump to a function that is being called may be one back. */
+static bool push(struct hot *hot, const struct profile_hop *h, uint32_t site,
+		 bool tail)
 {
+	const struct story_step *from = &hot->steps[site];
 	unsigned level = hot->depth[h->to.function] > 0;
 	uint32_t edge = h->edges[hot->level][level];
-	bool tail = h->kind == HOP_JUMPS;
 	struct call *top = hot->top + 1;
 
-	if (hot->function != h->caller || !edge || top == hot->end ||
-	    (tail && hot->top->kind == CALL_TAIL))
+	if (hot->function != from->function || !edge || top == hot->end ||
+	    (tail && level))
 		return false;
 	hot->depth[h->to.function]++;
 	hot->calls[edge].count++;
 	*top = (struct call){
-		.back = tail ? 0 : h->back,
+		.back = tail ? 0 : from->behind,
 		.since = hot->now,
-		.site = h->site,
+		.site = site,
 		.function = h->to.function,
 		.edge = edge,
 		.level = (uint8_t)level,
@@ -259,6 +285,23 @@ static bool take_call(struct hot *hot, const struct profile_hop *h)
 	hot->level = level;
 	hot->function = h->to.function;
 	return true;
+}
+
+/* By an indirect branch: mostly from where it was before. */
+static bool take_landing(struct hot *hot, const struct profile_hop *h,
+			 uint32_t site)
+{
+	unsigned level = hot->depth[h->to.function] > 0;
+	uint32_t edge = h->edges[hot->level][level];
+
+	if (!site || hot->calls[edge].site != site ||
+	    h->to.begin == hot->steps[site].behind)
+		return false;
+	if (hot->steps[site].end == END_CALL_IND)
+		return push(hot, h, site, false);
+	return hot->steps[site].end == END_JUMP_IND && h->begins &&
+	       !(hot->steps[site].flags & FUNCTION_LINK) &&
+	       push(hot, h, site, true);
 }
 
 static void pop(struct hot *hot)
@@ -271,49 +314,63 @@ static void pop(struct hot *hot)
 /* From what is on top, or has jumped there. */
 static bool take_return(struct hot *hot, const struct profile_hop *h)
 {
-	if (hot->top - hot->bottom < 2 || !hot->top->edge)
+	struct call *call = hot->top;
+
+	while (call > hot->bottom && call->kind == CALL_TAIL && call->edge)
+		call--;
+	if (call <= hot->bottom || call->back != h->to.begin || !call->edge)
 		return false;
-	if (hot->top->kind == CALL_TAIL && hot->top[-1].edge &&
-	    hot->top[-1].back == h->to.begin)
+	do {
 		pop(hot);
-	else if (hot->top->back != h->to.begin)
-		return false;
-	pop(hot);
+	} while (hot->top >= call);
 	hot->level = hot->top->level;
 	hot->function = h->to.function;
 	return true;
 }
 
 static bool take_quickly(struct hot *hot, const struct profile_hop *h,
-			 const struct flow_event *e)
+			 const struct flow_event *e, const uint32_t *blocks)
 {
 	if (e->leaf)
 		return take_leaf(hot, h, e->now);
 	hot->now = e->now;
 	if (h->kind == HOP_RETURNS)
 		return take_return(hot, h);
-	return h->quick && take_call(hot, h);
+	if (h->kind == HOP_LANDS)
+		return take_landing(hot, h, e->from ? blocks[e->from] : 0);
+	return h->quick && push(hot, h, h->site, h->kind == HOP_JUMPS);
 }
 
+/* A call of a stub is one of what that jumps to, too. */
 static void count_leaf(struct thread_profile *t, const struct profile_hop *h,
 		       unsigned level, uint64_t cost)
 {
+	struct profile_hop *on = &t->p->hops[h->through];
 	uint32_t edge =
 		profile_call_of(t, h->site, t->level, h->to.function, level);
+	unsigned on_level;
 
 	t->p->calls[edge].count++;
 	t->p->calls[edge].cost += cost;
+	if (!h->through)
+		return;
+	on_level = *profile_depth(t, on->to.function) > 0;
+	t->edge = &on->edges[level][on_level];
+	edge = profile_call_of(t, on->site, level, on->to.function, on_level);
+	t->p->calls[edge].count++;
+	t->p->calls[edge].cost += cost - h->instructions;
 }
 
 /* The call that the hop is between those levels, for the next time; what has
- * become of it may be another one. */
+ * become of it may be another one. site: its own, or where it has landed from.
+ */
 static void keep_edge(const struct profile *p, struct profile_hop *h,
-		      unsigned from, unsigned to)
+		      uint32_t site, unsigned from, unsigned to)
 {
 	const struct profile_call *c = &p->calls[h->edges[from][to]];
 
 	if (h->edges[from][to] &&
-	    (c->site != h->site || c->site_level != from ||
+	    (c->site != site || c->site_level != from ||
 	     c->function != h->to.function || c->level != to))
 		h->edges[from][to] = 0;
 }
@@ -321,6 +378,7 @@ static void keep_edge(const struct profile *p, struct profile_hop *h,
 static void take_slowly(struct thread_profile *t, struct profile_hop *h,
 			const struct flow_event *e, const uint32_t *blocks)
 {
+	uint32_t site = e->from ? blocks[e->from] : 0;
 	unsigned from, to;
 
 	if (h->stays)
@@ -333,10 +391,11 @@ static void take_slowly(struct thread_profile *t, struct profile_hop *h,
 	if (e->leaf)
 		count_leaf(t, h, to, e->now);
 	else
-		take_rare(t, h, e->from ? blocks[e->from] : 0);
+		take_rare(t, h, site);
 	t->stale |= h->kind != HOP_CALLS;
-	keep_edge(t->p, h, 0, 0);
-	keep_edge(t->p, h, from, to);
+	site = h->kind == HOP_LANDS ? site : h->site;
+	keep_edge(t->p, h, site, 0, 0);
+	keep_edge(t->p, h, site, from, to);
 }
 
 void profile_take_events(void *user, struct story_thread *th,
@@ -351,7 +410,7 @@ void profile_take_events(void *user, struct story_thread *th,
 		const struct flow_event *e = &events->all[i];
 		struct profile_hop *h = &p->hops[events->hops[e->hop]];
 
-		if (take_quickly(&hot, h, e))
+		if (take_quickly(&hot, h, e, events->blocks))
 			continue;
 		hot_end(&hot, t);
 		take_slowly(t, h, e, events->blocks);

@@ -132,6 +132,7 @@ struct story_hop {
 	uint32_t site; /* the block that it leaves, if its kind says so */
 	uint64_t begin; /* the place that it leads to */
 	uint32_t function; /* ... which is this one's */
+	uint32_t through, instructions; /* as struct flow_hop's */
 };
 
 /* numbers: here, of the hops and blocks that events have. */

@@ -117,8 +117,22 @@ static uint32_t hop_add(struct space *sp, const struct flow_hop *hop)
 	return id;
 }
 
+static uint32_t block_instructions(const struct flow_code *fc, uint32_t id)
+{
+	const struct flow_block *b = flow_block(fc, id);
+
+	return b ? b->instructions : 0;
+}
+
+/* Up to and with the jump. */
+static uint32_t through_instructions(struct flow_code *fc, uint32_t jump)
+{
+	return jump ? block_instructions(fc, hop_at(hops_of(fc), jump)->from)
+		    : 0;
+}
+
 uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
-		  uint64_t pc)
+		  uint64_t pc, uint32_t through)
 {
 	struct flow_hops *h = hops_of(sp->flow);
 	const struct flow_block *b = flow_block(sp->flow, from);
@@ -127,15 +141,23 @@ uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 
 	if (id && is_same(sp, hop_at(h, id), b, pc))
 		return id;
-	id = hop_add(sp, &(struct flow_hop){
-				 .kind = (uint8_t)kind,
-				 .from = from,
-				 .pc = pc,
-				 .module = flow_module(sp->flow, sp,
-						       module_at(sp, pc)),
-			 });
+	id = hop_add(
+		sp,
+		&(struct flow_hop){
+			.kind = (uint8_t)kind,
+			.from = from,
+			.pc = pc,
+			.module = flow_module(sp->flow, sp, module_at(sp, pc)),
+			.through = through,
+			.instructions = through_instructions(sp->flow, through),
+		});
 	map_set(&h->by_key, key, (void *)(uintptr_t)id);
 	return id;
+}
+
+uint64_t flow_hop_pc(struct space *sp, uint32_t id)
+{
+	return hop_at(hops_of(sp->flow), id)->pc;
 }
 
 static void tell_hops(struct flow_code *fc, const struct flow_sink *sink,
@@ -174,28 +196,43 @@ static bool is_hop(uint32_t word, uint32_t n_hops)
 	       (kind == HOP_PLAIN || kind == HOP_LEAF || kind == HOP_LONG);
 }
 
+/* The call has gone on by that jump, right behind it. */
+static void jump_on(struct flow_reader *r, struct flow_event *out,
+		    uint32_t jump)
+{
+	*out = (struct flow_event){
+		.hop = jump,
+		.now = r->count + through_instructions(r->code, jump),
+	};
+}
+
 /* Records up to one that is none, or as many as events have room. Returns how
  * many words that are. */
 static uint32_t read_some(struct flow_reader *r, const uint32_t *words,
 			  uint32_t n, uint32_t n_hops)
 {
 	struct flow_event *out = r->events + r->n_out;
-	const struct flow_event *end = r->events + FLOW_OUT;
+	const struct flow_event *end = r->events + FLOW_OUT - 1;
 	uint64_t both[2] = { 0 };
 	uint32_t i;
 
-	for (i = 0; i < n && out != end; i += HOP_WORDS, out++) {
-		uint32_t word;
+	for (i = 0; i < n && out < end; i += HOP_WORDS, out++) {
+		uint32_t word, more;
 
 		memcpy(both, words + i, sizeof(both));
-		word = both[1] >> 32;
+		word = (uint32_t)both[1];
+		more = both[1] >> 32;
 		if (!is_hop(word, n_hops))
 			break;
-		out->hop = word & FLOW_NUMBER;
-		out->from = (uint32_t)both[1];
-		out->leaf = word >> FLOW_KIND_SHIFT == HOP_LEAF;
-		out->now = out->leaf ? (uint32_t)both[1] : both[0];
 		r->count = both[0];
+		out->hop = word & FLOW_NUMBER;
+		out->from = more && flow_block(r->code, more) ? more : 0;
+		out->leaf = word >> FLOW_KIND_SHIFT == HOP_LEAF;
+		out->now = out->leaf ? more : both[0];
+		if (!out->leaf && is_hop(more, n_hops)) {
+			out->from = 0;
+			jump_on(r, ++out, more & FLOW_NUMBER);
+		}
 	}
 	if (i)
 		r->how = FLOW_GOES_ON;
@@ -212,7 +249,7 @@ uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n)
 	if (!r->events)
 		r->events = xcalloc(FLOW_OUT, sizeof(*r->events));
 	do {
-		if (r->n_out == FLOW_OUT)
+		if (r->n_out >= FLOW_OUT - 1)
 			hops_read_done(r);
 		some = read_some(r, words + i, n - i, n_hops);
 		i += some;

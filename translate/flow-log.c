@@ -78,7 +78,8 @@ static void put_note(struct flow_log *log, uint32_t chunk, uint32_t at,
 	if (flow_has_hops(log)) {
 		count = settle_count(log, note);
 		memcpy(to, &count, sizeof(count));
-		to += 3;
+		to[3] = 0;
+		to += 2;
 	}
 	*to = add_note(log, note);
 }

@@ -61,6 +61,13 @@ void flow_set_next(const struct flow_log *log, uint32_t chunk, uint32_t word)
 			 __ATOMIC_RELEASE);
 }
 
+/* Of a chunk, what is not 0 when it is full. */
+static uint32_t *last_of(const struct flow_log *log, uint32_t chunk)
+{
+	return flow_chunk(log, chunk) + FLOW_WORDS -
+	       (flow_has_hops(log) ? 2 : 1);
+}
+
 /* Where a thread begins to write to the chunk. */
 static uint64_t chunk_begin(const struct flow_log *log, uint32_t chunk)
 {
@@ -75,7 +82,7 @@ void flow_ring_anew(struct flow_log *log)
 	log->chunk = 0;
 	log->word = flow_first_word(log);
 	for (uint32_t i = 0; i < n; i++)
-		flow_chunk(log, i)[FLOW_WORDS - 1] = 0;
+		*last_of(log, i) = 0;
 	for (uint32_t i = 0; i < n; i++)
 		*next_of(log, i) = i + 1 < n ? chunk_begin(log, i + 1) : 0;
 	flow_set_next(log, 0, flow_first_word(log));
@@ -124,7 +131,7 @@ static void take_hops(struct flow_log *log, const uint32_t *words, uint32_t n)
 		if (i >= n)
 			return;
 		memcpy(&count, words + i, sizeof(count));
-		if (!take_note(log, words[i + 3], count))
+		if (!take_note(log, words[i + 2], count))
 			flow_lose(log);
 	}
 }
@@ -165,23 +172,25 @@ static void read_recent(struct flow_log *log)
 	}
 }
 
-/* The thread has left the chunk, and may come to it again. */
+/* The thread has left the chunk, and may come to it again. With hops it stops
+ * before it comes to the first one (flow_turn()). */
 static void chunk_free(struct flow_log *log)
 {
 	uint32_t before = (log->chunk + FLOW_CHUNKS - 1) % FLOW_CHUNKS;
+	uint64_t begin = chunk_begin(log, log->chunk);
 
-	flow_chunk(log, log->chunk)[FLOW_WORDS - 1] = 0;
+	*last_of(log, log->chunk) = 0;
 	*next_of(log, log->chunk) = 0;
-	__atomic_store_n(next_of(log, before), chunk_begin(log, log->chunk),
-			 __ATOMIC_RELEASE);
+	if (flow_has_hops(log) && !log->chunk)
+		begin = 0;
+	__atomic_store_n(next_of(log, before), begin, __ATOMIC_RELEASE);
 	log->chunk = (log->chunk + 1) % FLOW_CHUNKS;
 	log->word = flow_first_word(log);
 }
 
 bool flow_is_full(const struct flow_log *log, uint32_t chunk)
 {
-	return __atomic_load_n(&flow_chunk(log, chunk)[FLOW_WORDS - 1],
-			       __ATOMIC_RELAXED);
+	return __atomic_load_n(last_of(log, chunk), __ATOMIC_RELAXED);
 }
 
 #define LONG_COUNT (UINT64_C(1) << 31)
@@ -191,7 +200,7 @@ bool flow_is_full(const struct flow_log *log, uint32_t chunk)
 static void keep_long(struct flow_log *log, uint32_t end)
 {
 	for (uint32_t i = log->word; i < end; i += HOP_WORDS) {
-		uint32_t *word = flow_chunk(log, log->chunk) + i + 3;
+		uint32_t *word = flow_chunk(log, log->chunk) + i + 2;
 		uint32_t v = __atomic_load_n(word, __ATOMIC_RELAXED);
 
 		if (v >> FLOW_KIND_SHIFT == HOP_PLAIN)
@@ -279,26 +288,48 @@ void flow_drain(struct follow *f)
 	consumer_unlock(tr);
 }
 
-void flow_turn(struct follow *f)
+/* Of the thread, which stands, all is read; known: as flow.h has it. The lock
+ * is had. */
+static void take_stock(struct flow_log *log, bool known)
 {
-	if (f->log)
-		flow_drain(f);
+	const struct flow_sink *sink = log->reader.sink;
+	uint8_t *depths = log->space->tables + TAB_DEPTHS - WIN_PAGE;
+
+	flow_read_log(log, false);
+	if (sink->depths && !log->space->shares_counts)
+		sink->depths(sink->user, &log->reader.who,
+			     (uint32_t *)(void *)depths, DEPTHS_MAX, known);
 }
 
 void flow_know_depths(struct flow_log *log, bool others)
 {
-	struct space *sp = log->space;
-	const struct flow_sink *sink = log->reader.sink;
-	uint8_t *depths = sp->tables + TAB_DEPTHS - WIN_PAGE;
+	struct translator *tr = log->space->tr;
 
-	if (!flow_has_hops(log) || sp->shares_counts)
+	if (!flow_has_hops(log) || log->space->shares_counts)
 		return;
-	consumer_lock(sp->tr);
-	flow_read_log(log, false);
-	if (sink->depths)
-		sink->depths(sink->user, &log->reader.who,
-			     (uint32_t *)(void *)depths, DEPTHS_MAX,
-			     !others && !log->is_unsure);
-	consumer_unlock(sp->tr);
+	consumer_lock(tr);
+	take_stock(log, !others && !log->is_unsure);
+	consumer_unlock(tr);
 	log->is_unsure = false;
+}
+
+/* What it has done since its last record is nothing, so depths can be known as
+ * well as they are read. */
+static void turn_with_hops(struct flow_log *log)
+{
+	struct translator *tr = log->space->tr;
+
+	consumer_lock(tr);
+	take_stock(log, false);
+	if (log->chunk == FLOW_CHUNKS - 1)
+		*next_of(log, log->chunk) = chunk_begin(log, 0);
+	consumer_unlock(tr);
+}
+
+void flow_turn(struct follow *f)
+{
+	if (f->log && flow_has_hops(f->log))
+		turn_with_hops(f->log);
+	else if (f->log)
+		flow_drain(f);
 }

@@ -87,6 +87,9 @@ struct flow_hop {
 	uint32_t from; /* of CALLS and JUMPS: the block */
 	uint64_t pc;
 	const struct translate_module *module; /* of pc */
+	/* Of a call of a stub: the hop by which that jumps on, and after how
+	 * many instructions; events without it are told by that one, too. */
+	uint32_t through, instructions;
 };
 
 /* A hop has happened. */

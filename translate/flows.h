@@ -56,18 +56,20 @@ static inline uint32_t flow_word(unsigned kind, uint32_t number)
 
 /*
  * With FLOW_CALLS a record is four words: the thread's count of instructions, in
- * two; what else there is to say; and one of these with the number of a hop. A
+ * two; one of these with the number of a hop; what else there is to say, or 0. A
  * thread may change the last one in its chunk, and take it away: so a chunk is
  * read when the thread has left it, or stands. The first record of a chunk is
  * none, and stays 0: whoever looks at the one before finds that.
  */
 enum hop_kind {
 	HOP_PLAIN = 1, /* the hop of that number has happened: of HOP_LANDS, by
-			* the branch of the block that the third word tells */
+			* the branch of the block that the last word tells. Of a
+			* call that is a block, a stub which always jumps on: the
+			* same with the number of that jump, once it has */
 	HOP_LEAF = 2,  /* it was a call, and has returned with no record behind
-			* it: the third word is what it took */
-	HOP_LONG = 3,  /* as HOP_PLAIN, but it takes so long that this word may
-			* not be large enough */
+			* it: the last word is what it took */
+	HOP_LONG = 3,  /* as HOP_PLAIN, but it takes so long that a word may
+			* not be large enough for that */
 };
 #define HOP_WORDS 4u
 
@@ -317,9 +319,11 @@ void flow_ways_expand(struct flow_reader *r, const uint32_t *all, uint32_t n);
 
 /* Which function has the code at pc; 0: nobody tells them apart. */
 uint32_t flow_function(struct space *sp, uint64_t pc);
-/* A number for the hop: the same for the same. b: of which it is, or NULL. */
+/* A number for the hop: the same for the same. through: as flow.h has it. */
 uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
-		  uint64_t pc);
+		  uint64_t pc, uint32_t through);
+/* Where the hop goes. */
+uint64_t flow_hop_pc(struct space *sp, uint32_t id);
 /* As flow_read_records() and the like; words are records. */
 uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n);
 void hops_read_note(struct flow_reader *r, const struct flow_note *note,

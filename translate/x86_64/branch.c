@@ -272,7 +272,10 @@ static void then_write(struct compiler *c, const struct insn *i,
 
 	if (is_call)
 		w_push(w, insn_next(i), 0, 0);
+	w->spends = w->flow && known && !is_call &&
+		    code_flags_dead(&c->reader, target);
 	told = known && flow_write_target(w, target, is_call ? 8 : 0);
+	w->spends = false;
 	w_mark(w, 0, is_call && !told ? 8 : 0);
 	if (known) {
 		w_jmp_pc(w, target);
@@ -425,6 +428,7 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 	w_push(&c->w, insn_next(i), 0, 0);
 	callee_note(c->sp, to);
 	c->w.spends = c->sp->flow && code_flags_dead(&c->reader, to);
+	hop_see_stub(c, to);
 	told = flow_write_jump(&c->w, 8);
 	c->w.spends = false;
 	w_mark(&c->w, 0, told ? 0 : 8);

@@ -161,9 +161,9 @@ struct flow_record {
 	int undo;
 	uint64_t pc;
 	enum flow_phase phase;
-	/* FLOW_CALLS: a slot of the window that the third word is of, or 0; and
-	 * the function that is called, or 0. */
-	uint32_t low, enters;
+	/* FLOW_CALLS, each or 0: a slot of the window that the last word is of,
+	 * or the stub that is called; and the function that is. */
+	uint32_t low, stub, enters;
 };
 void flow_put(struct writer *w, const struct flow_record *r);
 /* rcx is spilled. */
@@ -184,6 +184,12 @@ void hop_write_leaves(struct writer *w);
 void hop_write_landing(struct writer *w, uint64_t pc, bool plain);
 /* What that of an indirect branch needs is written: nothing falls to here. */
 void hop_prepare_landing(struct writer *w, uint64_t pc);
+/* A call to there is one of a stub, which jumps on through a pointer that stays:
+ * w.stub and w.through. */
+void hop_see_stub(struct compiler *c, uint64_t to);
+/* The block is all of a stub, and it jumps to target: in the record of its call,
+ * if that is the last one. False: it is none. Nobody wants the flags there. */
+bool hop_write_through(struct writer *w, uint64_t target);
 /* The block falls through to there. */
 void hop_write_falls(struct writer *w, uint64_t to);
 /* The block's indirect branch is under way; rcx is spilled. */

@@ -30,6 +30,8 @@ struct writer {
 	uint32_t function; /* FLOW_CALLS: flow_function() */
 	uint32_t lands_at; /* ... of a landing: its records */
 	uint8_t *lands_back; /* ... and what they come back by */
+	uint32_t stub, through; /* ... of a call: the stub's block, and how it
+				 * jumps on; or 0 */
 	bool spends; /* ... nobody wants the flags where the call goes */
 	uint32_t called; /* ... whose function that is */
 	uint32_t call; /* ...: the hop whose return comes next; or 0 */

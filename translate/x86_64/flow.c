@@ -299,18 +299,23 @@ static void write_hop(struct writer *w, const struct flow_record *r)
 	w_fill(w, RAX, WIN_COUNT);
 	w_mark(w, how | REWIND_RAX, r->undo);
 	w_code(w, "\x48\x89\x01"); /* mov %rax, (%rcx) */
+	w_mark(w, how | REWIND_RAX, r->undo);
+	w_code(w, "\x48\xc7\x41\x08"); /* movq $word, 8(%rcx) */
+	w_num(w, r->word, 4);
 	if (r->low) {
 		w_mark(w, how | REWIND_RAX, r->undo);
 		w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:slot, %eax */
 		w_num(w, r->low, 4);
 		w_mark(w, how | REWIND_RAX, r->undo);
-		w_code(w, "\x89\x41\x08"); /* mov %eax, 8(%rcx) */
+		w_code(w, "\x89\x41\x0c"); /* mov %eax, 12(%rcx) */
 	}
 	w_mark(w, how | REWIND_RAX, r->undo);
 	w_fill(w, RAX, WIN_RAX);
-	w_mark(w, how, r->undo);
-	w_code(w, "\xc7\x41\x0c"); /* movl $word, 12(%rcx) */
-	w_num(w, r->word, 4);
+	if (r->stub) {
+		w_mark(w, how, r->undo);
+		w_code(w, "\xc7\x41\x0c"); /* movl $stub, 12(%rcx) */
+		w_num(w, r->stub, 4);
+	}
 	w_mark(w, how, r->undo);
 	w_code(w, "\x66\x8d\x49\x10"); /* lea 16(%rcx), %cx */
 }
@@ -370,7 +375,7 @@ void flow_begin_block(struct compiler *c, uint64_t pc, bool own)
 	struct writer *w = &c->w;
 
 	flow_end_block(w);
-	w->call = 0;
+	w->call = w->stub = w->through = 0;
 	if (!c->sp->flow || c->excluded || w->silent)
 		return;
 	w->flow = number_block(c, pc);
@@ -432,6 +437,7 @@ static void write_edge(struct writer *w, int undo)
 			       .word = hops(w) ? hop_word_to(w, b->target)
 					       : flow_word(FLOW_EDGE, w->flow),
 			       .enters = hops(w) ? hop_enters(w, b->target) : 0,
+			       .stub = w->stub,
 			       .undo = undo,
 			       .pc = b->target,
 		       });
@@ -466,6 +472,8 @@ bool flow_write_target(struct writer *w, uint64_t target, int undo)
 {
 	if (!w->flow || (hops(w) && !hop_is_told(w, target)))
 		return false;
+	if (hops(w) && w->spends && hop_write_through(w, target))
+		return true;
 	flow_put(w, &(struct flow_record){
 			    .word = hops(w) ? hop_word_to(w, target)
 					    : landing_word(w, target),

@@ -9,10 +9,12 @@
  * is locked. A hop's record is as flow.c has it, but
  *
  *	mov	%rax, %gs:RAX
- *	mov	%gs:COUNT, %eax
- *	mov	%eax, (%rcx)
+ *	incl	%gs:depth		of the function that it leads into
+ *	mov	%gs:COUNT, %rax
+ *	mov	%rax, (%rcx)
+ *	movq	$word, 8(%rcx)
  *	mov	%gs:RAX, %rax
- *	movl	$word, 4(%rcx)
+ *	lea	16(%rcx), %cx
  *
  * Where an indirect branch lands it is told only if that is another function
  * than the branch's, which the window says.
@@ -47,8 +49,20 @@
  *
  *	mov	%gs:COUNT, %eax
  *	sub	-16(%rcx), %eax
- *	or	leaf(%rip), %rax	the word of it, in the upper half
+ *	shl	$32, %rax
+ *	or	$word, %rax
  *	mov	%rax, -8(%rcx)
+ *
+ * A stub of the PLT that jumps through a pointer which stays is called with its
+ * block in the last word of the record, and puts its jump there:
+ *
+ *	mov	%gs:RING, %rcx
+ *	cmpl	$block, -4(%rcx)
+ *	jne	a record of its own
+ *	movl	$word, -4(%rcx)
+ *	incl	%gs:depth		of what it jumps to
+ *
+ * No return takes its own depth back: where its call comes back that is done.
  *
  * It is a return's landing that does so, as it stands directly behind its call.
  */
@@ -56,6 +70,7 @@
 
 #include "translate/layer.h"
 #include "translate/x86_64/compiler.h"
+#include "translate/x86_64/constant.h"
 #include "translate/x86_64/window.h"
 
 /* --- counting ------------------------------------------------------------- */
@@ -174,9 +189,9 @@ bool hop_is_told(const struct writer *w, uint64_t to)
 uint32_t hop_word_to(struct writer *w, uint64_t to)
 {
 	bool calls = is_call(w);
-	uint32_t word = flow_word(
-		HOP_PLAIN,
-		flow_hop(w->sp, calls ? HOP_CALLS : HOP_JUMPS, w->flow, to));
+	uint32_t word = flow_word(HOP_PLAIN,
+				  flow_hop(w->sp, calls ? HOP_CALLS : HOP_JUMPS,
+					   w->flow, to, w->through));
 
 	w->call = calls ? word : 0;
 	return word;
@@ -190,6 +205,94 @@ uint32_t hop_enters(struct writer *w, uint64_t to)
 		function = 0;
 	w->called = function;
 	return function;
+}
+
+/* --- stubs ---------------------------------------------------------------- */
+
+/* At most what a PLT has: endbr64, and the jump. */
+#define STUB_INSNS 2
+
+/* The block there, if it is one of a stub; where that jumps to. */
+static uint32_t stub_at(struct compiler *c, uint64_t pc, uint64_t *target)
+{
+	uint8_t code[STUB_INSNS * X86_INSN_MAX];
+	struct flow_block b = { .begin = pc, .end = FLOW_INDIRECT_JUMP };
+	bool constant = false;
+	struct insn i;
+
+	for (b.last = pc; b.instructions < STUB_INSNS; b.last = insn_next(&i)) {
+		if (!code_read(&c->reader, b.last, &i))
+			return 0;
+		memcpy(code + b.bytes, i.bytes, i.in.length);
+		b.bytes += i.in.length;
+		b.instructions++;
+		if (i.in.kind != X86_PLAIN)
+			break;
+	}
+	if (i.in.kind != X86_JMP_IND || code_changes(&c->reader, pc) ||
+	    !insn_pointer(&c->reader, &i, target, &constant) || !constant)
+		return 0;
+	b.code = code;
+	return flow_number(c->sp, &b);
+}
+
+void hop_see_stub(struct compiler *c, uint64_t to)
+{
+	struct writer *w = &c->w;
+	uint32_t function;
+	uint64_t target;
+
+	if (!w->flow || w->sp->keep != FLOW_CALLS || w->sp->shares_counts)
+		return;
+	w->stub = stub_at(c, to, &target);
+	if (!w->stub)
+		return;
+	function = flow_function(w->sp, target);
+	if (function == flow_function(w->sp, to) || function >= DEPTHS_MAX)
+		w->stub = 0;
+	else
+		w->through = flow_hop(w->sp, HOP_JUMPS, w->stub, target, 0);
+}
+
+bool hop_write_through(struct writer *w, uint64_t target)
+{
+	uint32_t function = hop_enters(w, target), word;
+	struct writer cold;
+	uint32_t at;
+
+	if (!function || is_call(w))
+		return false;
+	word = hop_word_to(w, target);
+	cold = w_cold(w);
+	at = stream_at(cold.s);
+	/* rcx is spilled there already: once more does no harm. */
+	w_mark(&cold, REWIND_RCX, 0);
+	w_fill(&cold, RCX, WIN_RCX);
+	flow_put(&cold, &(struct flow_record){ .word = word,
+					       .enters = function,
+					       .pc = target });
+	w_mark(&cold, 0, 0);
+	w_jmp_pc(&cold, target);
+	w_mark(w, 0, 0);
+	w_spill(w, RCX, WIN_RCX);
+	w_mark(w, REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_RING);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x81\x79\xfc"); /* cmpl $block, -4(%rcx) */
+	w_num(w, w->flow, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_jcc_at(w, COND_NE, at);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\xc7\x41\xfc"); /* movl $word, -4(%rcx) */
+	w_num(w, word, 4);
+	w_at(w, target);
+	w->phase = FLOW_BETWEEN;
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\xff\x04\x25"); /* incl %gs:the function's depth */
+	w_num(w, TAB_DEPTHS + 4 * function, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_fill(w, RCX, WIN_RCX);
+	return true;
 }
 
 void hop_write_leaves(struct writer *w)
@@ -248,15 +351,15 @@ void hop_prepare_landing(struct writer *w, uint64_t pc)
 
 	flow_prepare(w, pc);
 	w->lands_at = stream_at(w->s);
-	flow_put_spilled(
-		w, &(struct flow_record){
-			   .word = flow_word(HOP_PLAIN,
-					     flow_hop(w->sp, HOP_LANDS, 0, pc)),
-			   .how = how,
-			   .pc = pc,
-			   .low = WIN_FROM,
-			   .enters = hop_enters(w, pc),
-		   });
+	flow_put_spilled(w, &(struct flow_record){
+				    .word = flow_word(HOP_PLAIN,
+						      flow_hop(w->sp, HOP_LANDS,
+							       0, pc, 0)),
+				    .how = how,
+				    .pc = pc,
+				    .low = WIN_FROM,
+				    .enters = hop_enters(w, pc),
+			    });
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\xe9\0\0\0\0");
 	w->lands_back = w->s->e.code + w->s->e.len;
@@ -293,14 +396,14 @@ static void land(struct writer *w, uint64_t pc)
 
 static void land_return(struct writer *w, uint64_t pc, unsigned how)
 {
-	flow_put_spilled(
-		w,
-		&(struct flow_record){
-			.word = flow_word(HOP_PLAIN,
-					  flow_hop(w->sp, HOP_RETURNS, 0, pc)),
-			.how = how,
-			.pc = pc,
-		});
+	flow_put_spilled(w,
+			 &(struct flow_record){
+				 .word = flow_word(HOP_PLAIN,
+						   flow_hop(w->sp, HOP_RETURNS,
+							    0, pc, 0)),
+				 .how = how,
+				 .pc = pc,
+			 });
 }
 
 /* The way of calls that were none of leaves; it goes on at an offset. */
@@ -319,13 +422,8 @@ static uint8_t *land_apart(const struct writer *w, uint64_t pc, unsigned how,
 /* The record on top, of a call, becomes a leaf's. */
 static void leaf_write(struct writer *w, uint64_t pc)
 {
-	uint32_t literal = region_data(w->rg, 8);
-	uint64_t leaf = (uint64_t)(w->call +
-				   ((HOP_LEAF - HOP_PLAIN) << FLOW_KIND_SHIFT))
-			<< 32;
 	const unsigned how = w->rewind;
 
-	memcpy(w->rg->map + literal, &leaf, sizeof(leaf));
 	w_mark(w, how, 0);
 	w_spill(w, RAX, WIN_RAX);
 	w_mark(w, how | REWIND_RAX, 0);
@@ -334,7 +432,10 @@ static void leaf_write(struct writer *w, uint64_t pc)
 	w_mark(w, how | REWIND_RAX, 0);
 	w_code(w, "\x2b\x41\xf0"); /* sub -16(%rcx), %eax */
 	w_mark(w, how | REWIND_RAX, 0);
-	ON_SLOT(w, "\x48\x0b\x05", literal); /* or literal, %rax */
+	w_code(w, "\x48\xc1\xe0\x20"); /* shl $32, %rax */
+	w_mark(w, how | REWIND_RAX, 0);
+	w_code(w, "\x48\x0d"); /* or $word, %rax */
+	w_num(w, w->call + ((HOP_LEAF - HOP_PLAIN) << FLOW_KIND_SHIFT), 4);
 	w_mark(w, how | REWIND_RAX, 0);
 	w_code(w, "\x48\x89\x41\xf8"); /* mov %rax, -8(%rcx) */
 	w_at(w, pc);
@@ -396,24 +497,51 @@ static void add_up(struct writer *w, uint64_t pc)
 	w->phase = FLOW_BETWEEN;
 }
 
-static void land_call(struct writer *w, uint64_t pc)
+/* decl %gs:depth: a stub is left by its jump, and is not called any more where
+ * that returns. */
+static void leave_stub(struct writer *w, uint32_t stub)
 {
-	uint32_t caller = flow_function(w->sp, pc), elsewhere, leaf;
-	bool folds = w->called && caller < DEPTHS_MAX;
-	uint8_t *back, *back_leaf;
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\x65\xff\x0c\x25");
+	w_num(w, TAB_DEPTHS + 4 * stub, 4);
+}
 
-	back = land_apart(w, pc, w->rewind, &elsewhere);
-	leaf = folds ? leaf_apart(w, pc, &back_leaf) : 0;
+/* cmpl $value, disp(%rcx); jne elsewhere */
+static void test_top(struct writer *w, uint8_t disp, uint32_t value,
+		     uint32_t elsewhere)
+{
 	w_mark(w, w->rewind, 0);
-	w_fill(w, RCX, WIN_RING);
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\x81\x79\xfc"); /* cmpl $word, -4(%rcx) */
-	w_num(w, w->call, 4);
+	w_code(w, "\x81\x79");
+	w_num(w, disp, 1);
+	w_num(w, value, 4);
 	w_mark(w, w->rewind, 0);
 	w_jcc_at(w, COND_NE, elsewhere);
+}
+
+static void land_call(struct writer *w, uint64_t pc)
+{
+	uint32_t caller = flow_function(w->sp, pc), called = w->called;
+	uint32_t stub = w->stub && called ? called : 0, elsewhere, leaf = 0;
+	bool folds = called && caller < DEPTHS_MAX;
+	uint8_t *back, *back_leaf;
+
+	if (stub)
+		called = flow_function(w->sp, flow_hop_pc(w->sp, w->through));
+	back = land_apart(w, pc, w->rewind, &elsewhere);
+	if (folds)
+		leaf = leaf_apart(w, pc, &back_leaf);
+	if (stub)
+		leave_stub(w, stub);
+	w_mark(w, w->rewind, 0);
+	w_fill(w, RCX, WIN_RING);
+	test_top(w, 0xf8, w->call, elsewhere);
+	if (w->stub)
+		test_top(w, 0xfc, flow_word(HOP_PLAIN, w->through), elsewhere);
 	if (folds) {
 		test_depth(w, caller, 1, leaf);
-		test_depth(w, w->called, 0, leaf);
+		test_depth(w, called, 0, leaf);
+		if (stub)
+			test_depth(w, stub, 0, leaf);
 		add_up(w, pc);
 		comes_here(w, back_leaf);
 	} else {
