@@ -91,6 +91,8 @@ static void provide_calls(struct space *sp, struct region *rg)
 
 void region_reset(struct space *sp, struct region *rg)
 {
+	if (sp->flow && sp->keep == FLOW_CALLS)
+		hops_tell_counts(sp, rg);
 	rg->trail->n_stubs = 0;
 	stream_init(&rg->hot, rg, false);
 	stream_init(&rg->cold, rg, true);

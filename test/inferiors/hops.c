@@ -1,0 +1,98 @@
+/* Calls of all kinds, many of each: leaves, helpers of functions that call
+ * themselves, through pointers and stubs, jumps to other functions, and frames
+ * that are left by longjmp. Its output tells that it went right. */
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define APART __attribute__((noinline, noclone))
+
+static jmp_buf out;
+static volatile unsigned long sum;
+
+APART static unsigned leaf(unsigned n)
+{
+	sum += n;
+	return n * 2654435761u >> 7;
+}
+
+APART static unsigned helper(unsigned n)
+{
+	return leaf(n) ^ leaf(n + 1);
+}
+
+APART static unsigned tree(unsigned depth)
+{
+	unsigned n = helper(depth);
+
+	if (depth)
+		n += tree(depth - 1) + tree(depth - 1);
+	return n + leaf(n);
+}
+
+APART static unsigned passes_on(unsigned n)
+{
+	sum ^= helper(n);
+	return helper(n + 3);
+}
+
+APART static unsigned leaves(unsigned n)
+{
+	if (helper(n) % 5 == 0)
+		longjmp(out, 1);
+	return helper(n);
+}
+
+static unsigned (*const volatile kinds[])(unsigned) = { leaf, helper,
+							passes_on };
+
+APART static unsigned any(unsigned n)
+{
+	return kinds[n % 3](n) + helper(n);
+}
+
+/* A stub is called while it is being called. */
+static int in_order(const void *a, const void *b)
+{
+	unsigned x[4], y = *(const unsigned *)b;
+
+	memcpy(x, a, sizeof(*x));
+	if (*x % 64)
+		return (*x > y) - (*x < y);
+	for (unsigned i = 0; i < 4; i++)
+		x[i] = leaf(*x + i) | 1;
+	qsort(x, 4, sizeof(*x), in_order);
+	return (*(const unsigned *)a > y) - (*(const unsigned *)a < y);
+}
+
+APART static void sorts(void)
+{
+	unsigned all[200];
+
+	for (unsigned i = 0; i < 200; i++)
+		all[i] = helper(i);
+	qsort(all, 200, sizeof(*all), in_order);
+	sum += all[100];
+}
+
+APART static unsigned jumps(unsigned n)
+{
+	if (setjmp(out))
+		return 1;
+	return leaves(n);
+}
+
+int main(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 20000; i++)
+		n += any(i) + jumps(i) + passes_on(i);
+	sorts();
+	n += tree(12);
+	for (unsigned i = 0; i < 20000; i++)
+		n += any(i) + (unsigned)strlen("abc" + i % 3);
+	printf("%u %lu\n", n, sum);
+	return 0;
+}
