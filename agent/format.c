@@ -268,13 +268,22 @@ void format_free(struct ax_format *f)
 	free(f);
 }
 
-bool format_reads(const struct ax_format *f)
+bool format_reads(const struct ax_format *f, unsigned argument)
 {
 	for (size_t i = 0; i < f->n_pieces; i++) {
-		if (f->pieces[i].kind == PIECE_STRING)
-			return true;
+		if (f->pieces[i].kind != PIECE_TEXT && !argument--)
+			return f->pieces[i].kind == PIECE_STRING;
 	}
 	return false;
+}
+
+unsigned format_strings(const struct ax_format *f)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < f->n_pieces; i++)
+		n += f->pieces[i].kind == PIECE_STRING;
+	return n;
 }
 
 unsigned format_args(const struct ax_format *f)

@@ -32,8 +32,9 @@ struct ax_format *format_new(const char *text, size_t len, unsigned n_args,
 			     struct err *e);
 void format_free(struct ax_format *f);
 unsigned format_args(const struct ax_format *f);
-/* Does printing read memory? */
-bool format_reads(const struct ax_format *f);
+/* Does printing that argument, from 0, read memory; and how many do? */
+bool format_reads(const struct ax_format *f, unsigned argument);
+unsigned format_strings(const struct ax_format *f);
 
 /*
  * Appends to out. args points at the first argument, each next one is below

@@ -84,6 +84,12 @@ static bool places_of_traces(struct collector *c, unsigned item)
 	return place_add(c, item, 0, false, 0);
 }
 
+/* The arguments, the last one first, and the strings in their own order. */
+static uint32_t printed(const struct ax_format *f)
+{
+	return 8 * format_args(f) + COLLECT_STRING * format_strings(f);
+}
+
 static bool places_of_prints(struct collector *c, unsigned item)
 {
 	const struct ax_program *p = c->spec.items[item].code;
@@ -91,8 +97,7 @@ static bool places_of_prints(struct collector *c, unsigned item)
 	for (size_t n = 0; n < p->n_insns; n++) {
 		if (expression_prints(p, n) &&
 		    !place_add(c, item,
-			       8 * format_args(p->formats[p->insns[n].imm]),
-			       false, n))
+			       printed(p->formats[p->insns[n].imm]), false, n))
 			return false;
 	}
 	return place_add(c, item, 0, false, 0);

@@ -37,9 +37,9 @@ enum collect_what {
 	COLLECT_MEMORY,	   /* length bytes at a register and offset */
 	COLLECT_VALUE,	   /* of the expression */
 	COLLECT_TRACES,	   /* the memory that the expression traces */
-	COLLECT_PRINTS,	   /* the arguments of what it prints, a part for each
-			    * printf, if they are numbers: the last one first. By
-			    * a stop there are none */
+	COLLECT_PRINTS,	   /* what it prints, a part for each printf: the
+			    * arguments, the last one first, and the strings
+			    * that they point to. By a stop there are none */
 };
 
 struct collect_item {

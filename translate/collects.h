@@ -15,6 +15,9 @@
 
 struct follow;
 
+#define COLLECT_STRING                                           \
+	128u /* bytes of one that is printed: a longer one takes \
+	      * a stop */
 #define COLLECT_RING   0x20000u
 #define COLLECT_STRIDE (2 * COLLECT_RING) /* a thread's */
 #define COLLECT_SPACE  ((uint64_t)WINDOWS_MAX * COLLECT_STRIDE)
@@ -97,8 +100,12 @@ int collect_tick(struct translator *tr);
 
 /* --- x86_64/collect.c ----------------------------------------------------- */
 
-/* Can all of it be written? */
+/* Of all that is at one place, in bytes: HOT_ROOM has so many. */
+#define COLLECT_CODE_MOST 4096u
+
+/* Can all of it be written; and how long the code is at most. */
 bool collect_fits(const struct collector *c);
+size_t collect_code_size(const struct collector *c);
 /* How many bytes its code takes at most. */
 size_t collect_size(const struct collector *c);
 /* The processor's counter. */

@@ -75,7 +75,7 @@ static bool is_done_by_stop(const struct process *p, uint64_t pc)
 {
 	const struct point *pt = process_point(p, pc);
 
-	return pt && pt->code && pt->code->n_command;
+	return pt && pt->code && (pt->code->n_command || pt->code->filter);
 }
 
 /* Threads that have printed or counted where they are, and are yet to go on

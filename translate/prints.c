@@ -1,5 +1,6 @@
 #include "translate/prints.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,18 +51,47 @@ bool prints_at(const struct space *sp, uint64_t pc)
 
 /* --- text ----------------------------------------------------------------- */
 
-static void put(struct translator *tr, const struct ax_program *p,
-		const struct ax_insn *i, const struct collect_part *part,
-		bool console)
+/* Strings as they were when the thread came by. */
+struct strings {
+	const struct ax_format *format;
+	const uint64_t *args; /* the first one; the next is below */
+	const uint8_t *at;    /* COLLECT_STRING bytes each */
+};
+
+static int read_strings(void *user, uint64_t addr, void *buf, size_t len)
 {
-	static const struct ax_env nothing;
+	const struct strings *s = user;
+	const uint8_t *at = s->at;
+	uint64_t off;
+
+	for (unsigned i = 0; i < format_args(s->format); i++) {
+		if (!format_reads(s->format, i))
+			continue;
+		off = addr - s->args[-(int)i];
+		if (off < COLLECT_STRING) {
+			size_t n = COLLECT_STRING - off;
+
+			memset(buf, 0, len);
+			memcpy(buf, at + off, n < len ? n : len);
+			return 0;
+		}
+		at += COLLECT_STRING;
+	}
+	return -EFAULT;
+}
+
+static void put(struct translator *tr, const struct ax_format *f,
+		const struct collect_part *part, bool console)
+{
 	uint64_t args[AX_DEPTH_MAX] = { 0 };
+	unsigned n = format_args(f);
+	struct strings strings = { f, args + (n ? n - 1 : 0),
+				   part->data + 8 * (size_t)n };
+	const struct ax_env env = { .mem = read_strings, .user = &strings };
 	struct buf out = { 0 };
 
-	memcpy(args, part->data, part->length);
-	if (format_put(p->formats[i->imm],
-		       args + (part->length ? part->length / 8 - 1 : 0),
-		       &nothing, AX_PRINT_MAX, &out) == 0 &&
+	memcpy(args, part->data, 8 * (size_t)n);
+	if (format_put(f, strings.args, &env, AX_PRINT_MAX, &out) == 0 &&
 	    tr->t.print)
 		tr->t.print(tr->t.print_user, console, buf_str(&out), out.len);
 	buf_fini(&out);
@@ -83,7 +113,7 @@ static void told(struct translator *tr, const struct collector *c,
 
 		/* That an expression has failed, a program can undo. */
 		if (!part->error && insn->op == AX_PRINTF)
-			put(tr, p, insn, part, console);
+			put(tr, p->formats[insn->imm], part, console);
 	}
 }
 

@@ -1,9 +1,9 @@
 /*
  * Commands of breakpoints in translated code: private to translate/.
  *
- * A point whose commands only print numbers stops nobody: a collector (see
- * collects.h) has the conditions and the arguments, and the text is made when
- * its ring is read. A string is read when it is printed, so that takes a stop.
+ * A point whose commands only print stops nobody: a collector (see collects.h)
+ * has the conditions, the arguments and the strings, and the text is made when
+ * its ring is read. Only a long string takes a stop, or one that cannot be read.
  */
 #ifndef TRANSLATE_PRINTS_H
 #define TRANSLATE_PRINTS_H

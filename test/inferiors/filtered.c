@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -42,6 +43,32 @@ static void in_threads(void)
 		pthread_join(all[i], NULL);
 }
 
+__attribute__((noinline)) void show(const char *a, const char *b)
+{
+	total += a != b;
+}
+
+/* Of all lengths around 128, that can be read no further, or not at all; and in
+ * memory that is another's soon. */
+static void strings(void)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char text[400];
+
+	mprotect(page + 4096, 4096, PROT_NONE);
+	memset(page, 'p', 4095);
+	for (long i = 0; i < times; i++) {
+		snprintf(text, sizeof(text), "%ld", i);
+		show(text, page + 4095 - i % 140);
+		memset(text, 'a' + i % 26, sizeof(text));
+		text[120 + i % 140] = '\0';
+		show(text, "");
+		if (i % 50 == 0)
+			show(NULL, i % 100 ? (char *)8 : text);
+	}
+}
+
 static void in_a_child(void)
 {
 	pid_t pid = fork();
@@ -62,6 +89,8 @@ int main(int argc, char **argv)
 		in_threads();
 	else if (!strcmp(argv[1], "fork"))
 		in_a_child();
+	else if (!strcmp(argv[1], "strings"))
+		strings();
 	else
 		for (long i = 0; i < times; i++)
 			visit(i, names[i % 3]);

@@ -30,80 +30,11 @@
 #include "translate/x86_64/expression.h"
 #include "translate/x86_64/window.h"
 
-/* At most, of what is at one place: HOT_ROOM has it. */
-#define BYTES_MOST   4096u
-#define BYTES_HIT    320u
-#define BYTES_COPIED 240u /* a part that is memory */
-#define BYTES_REG    48u
-#define UNROLLED     64u /* bytes that are copied without a loop */
-
-#define GENERAL	     ((UINT64_C(1) << (IMAGE_FLAGS + 1)) - 1)
+#define UNROLLED 64u /* bytes that are copied without a loop */
 
 uint64_t collect_time(void)
 {
 	return __rdtsc();
-}
-
-/* --- how much it is ------------------------------------------------------- */
-
-static bool item_fits(const struct collect_item *i)
-{
-	switch (i->what) {
-	case COLLECT_REGISTERS:
-		return !(i->registers & ~GENERAL);
-	case COLLECT_MEMORY:
-		return i->base <= IMAGE_RIP;
-	case COLLECT_VALUE:
-		return expression_size(i->code);
-	case COLLECT_PRINTS:
-		return expression_size_for(i->code, EXPRESSION_PRINTS);
-	default:
-		return expression_size_for(i->code, EXPRESSION_TRACES);
-	}
-}
-
-static size_t item_size(const struct collect_item *i)
-{
-	switch (i->what) {
-	case COLLECT_REGISTERS:
-		return BYTES_REG * (size_t)__builtin_popcountll(i->registers);
-	case COLLECT_MEMORY:
-		return BYTES_REG;
-	case COLLECT_VALUE:
-		return BYTES_REG + expression_size(i->code);
-	case COLLECT_PRINTS:
-		return BYTES_REG +
-		       expression_size_for(i->code, EXPRESSION_PRINTS);
-	default:
-		return BYTES_REG +
-		       expression_size_for(i->code, EXPRESSION_TRACES);
-	}
-}
-
-size_t collect_size(const struct collector *c)
-{
-	const struct collect_spec *s = &c->spec;
-	size_t size = BYTES_HIT + (s->when ? expression_size(s->when) : 0);
-
-	for (unsigned i = 0; i < s->n_items; i++)
-		size += item_size(&s->items[i]);
-	for (unsigned i = 0; i < c->n_places; i++)
-		size += c->places[i].has_address
-				? BYTES_COPIED
-				: BYTES_REG + 2 * (size_t)c->places[i].length;
-	return size;
-}
-
-bool collect_fits(const struct collector *c)
-{
-	const struct collect_spec *s = &c->spec;
-
-	for (unsigned i = 0; i < s->n_items; i++) {
-		if (!item_fits(&s->items[i]))
-			return false;
-	}
-	return (!s->when || expression_size(s->when)) &&
-	       collect_size(c) <= BYTES_MOST;
 }
 
 /* --- instructions --------------------------------------------------------- */
@@ -353,17 +284,68 @@ static void write_value(struct collecting *g, const struct collect_item *i)
 	fail_part(g, part);
 }
 
-/* The last one first, as they lie there. */
+/*
+ * The string that the value there points to, to at(%rcx). One that is too long,
+ * or cannot be read, is the server's to print.
+ *
+ *	mov	%gs:value, %rdx
+ *	lea	COLLECT_STRING(%rdx), %rax
+ *	mov	%rax, %gs:END
+ *	add	$at, %rcx
+ * 1:	movzbl	(%rdx), %eax
+ *	mov	%al, (%rcx)
+ *	add	$1, %rdx
+ *	add	$1, %rcx
+ *	test	%eax, %eax
+ *	je	2f
+ *	cmp	%gs:END, %rdx
+ *	jne	1b
+ *	jmp	slow
+ * 2:	mov	%gs:RECORD, %rcx
+ */
+static void copy_string(struct collecting *g, uint32_t value, uint32_t at)
+{
+	struct writer *w = g->w;
+
+	fill(w, RDX, value);
+	OP(w, "\x48\x8d\x82");
+	w_num(w, COLLECT_STRING, 4);
+	spill(w, RAX, WIN_COLLECT_END);
+	OP(w, "\x48\x81\xc1");
+	w_num_at(w, at);
+	region_fault(w->rg, stream_at(w->s), g->slow);
+	OP(w, "\x0f\xb6\x02");
+	OP(w, "\x88\x01");
+	OP(w, "\x48\x83\xc2\x01");
+	OP(w, "\x48\x83\xc1\x01");
+	OP(w, "\x85\xc0");
+	OP(w, "\x74\x10");
+	OP_SLOT(w, "\x65\x48\x3b\x14\x25", WIN_COLLECT_END);
+	OP(w, "\x75\xe4");
+	w_mark(w, SAVED, 0);
+	w_jmp_at(w, g->slow);
+	fill(w, RCX, WIN_COLLECT_RECORD);
+}
+
+/* The last one first, as they lie there, and the strings. */
 static void arguments(struct collecting *g, unsigned part, size_t n)
 {
 	const struct collect_place *p = &g->what->places[part];
 	const struct ax_program *code = g->what->spec.items[p->item].code;
-	uint32_t first = code->insns[n].depth - 2u - p->length / 8;
+	const struct ax_format *f = code->formats[code->insns[n].imm];
+	uint32_t args = format_args(f), at = p->at + 8 * args;
+	uint32_t first = code->insns[n].depth - 2u - args;
 
 	fill(g->w, RCX, WIN_COLLECT_RECORD);
-	for (uint32_t i = 0; i < p->length / 8; i++) {
+	for (uint32_t i = 0; i < args; i++) {
 		fill(g->w, RAX, WIN_VALUES + 8 * (first + i));
 		store(g->w, p->at + 8 * i);
+	}
+	for (uint32_t i = 0; i < args; i++) {
+		if (!format_reads(f, i))
+			continue;
+		copy_string(g, WIN_VALUES + 8 * (first + args - 1 - i), at);
+		at += COLLECT_STRING;
 	}
 	set_bit(g->w, offsetof(struct collect_record, done), part);
 }
@@ -581,7 +563,7 @@ void collectors_write(struct compiler *c, uint64_t pc)
 			continue;
 		}
 		bytes += what->compiled ? collect_size(what) : 0;
-		if (what->compiled && bytes <= BYTES_MOST)
+		if (what->compiled && bytes <= COLLECT_CODE_MOST)
 			collector_write(c, what);
 		else
 			callout_write(c, collector_met, what);

@@ -27,8 +27,7 @@ bool expression_prints(const struct ax_program *p, size_t n)
 {
 	const struct ax_insn *i = &p->insns[n];
 
-	return i->op == AX_PRINTF && i->depth != AX_DEAD &&
-	       !format_reads(p->formats[i->imm]);
+	return i->op == AX_PRINTF && i->depth != AX_DEAD;
 }
 
 static bool is_compiled(const struct ax_program *p, size_t n,

@@ -79,7 +79,7 @@ bool expression_goes_back(const struct ax_program *p, size_t n);
  * none, or it is not. */
 uint64_t expression_trace(const struct ax_program *p, size_t n);
 
-/* Does instruction n print numbers alone? Its arguments lie in the window when
+/* Does instruction n print? Its arguments lie in the window when
  * the tracer is called for it, the first one below two more. */
 bool expression_prints(const struct ax_program *p, size_t n);
 
