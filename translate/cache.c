@@ -53,12 +53,30 @@ static uint64_t out_of_the_way(struct space *sp, uint64_t len)
 	return sp->low;
 }
 
+#define RESERVE_TRIES 4
+
+/* Where something is in the way, the kernel maps it as high as it can: right
+ * below the libraries, where their regions are to be. The next one is lower. */
+static int64_t reserve(struct space *sp, uint64_t len)
+{
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	uint64_t at;
+	int64_t r;
+
+	for (unsigned tries = 1;; tries++) {
+		at = out_of_the_way(sp, len);
+		r = inject_mmap(sp, at, len, PROT_NONE, flags, -1, 0);
+		if (!at || inject_failed(r) || (uint64_t)r == at ||
+		    tries == RESERVE_TRIES)
+			return r;
+		inject_munmap(sp, (uint64_t)r, len);
+	}
+}
+
 /* A place of that many bytes: a reserve, of which the ends go again. */
 static uint64_t place(struct space *sp, uint64_t size, uint64_t align)
 {
-	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	int64_t r = inject_mmap(sp, out_of_the_way(sp, size + align),
-				size + align, PROT_NONE, reserve, -1, 0);
+	int64_t r = reserve(sp, size + align);
 	uint64_t lo = (uint64_t)r, at = (lo + align - 1) & -align;
 
 	if (inject_failed(r))
