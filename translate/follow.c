@@ -363,6 +363,7 @@ static bool watch_again(struct translator *tr, struct thread *low,
 
 	if (!tl)
 		return false;
+	f->space->by = low;
 	within = trail_is_within(tl, (uint32_t)(cpc - tl->addr));
 	behind = rewind_behind(f->space, tl, cpc);
 	follow_leave(tr, low, f, false);
