@@ -36,7 +36,7 @@ def lldbs():
 
 def version(lldb):
     said = subprocess.run([lldb, "--version"], stdout=subprocess.PIPE,
-                          check=False).stdout
+                          stderr=subprocess.DEVNULL, check=False).stdout
     found = re.search(rb"lldb version (\d+)", said)
     return int(found[1]) if found else 0
 

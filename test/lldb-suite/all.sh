@@ -8,11 +8,13 @@
 set -u
 here=$(dirname "$(readlink -f "$0")")
 [ $# -eq 2 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0"; exit 2; }
+cd "$here/passes" || exit 1
+server=$(cd "$OLDPWD" && readlink -f "$1")
+out=$(cd "$OLDPWD" && mkdir -p "$2" && readlink -f "$2")
 status=0
-for list in "$here"/passes/*; do
-    dir=$(basename "$list")
-    [ "$dir" != tools_lldb-server ] || continue
-    echo "$(sed 's|_|/|' <<<"$dir"):"
-    "$here/run.sh" -k "$1" "$2/$dir" "$(sed 's|_|/|' <<<"$dir")" || status=1
+for dir in */*; do
+    [ "$dir" != tools/lldb-server ] || continue
+    echo "$dir:"
+    "$here/run.sh" -k "$server" "$out/${dir//\//_}" "$dir" || status=1
 done
 exit $status
