@@ -111,6 +111,8 @@ void platform_serve(struct platform *p)
 	struct signalfd_siginfo info;
 
 	list_init(&p->servers);
+	if (p->program)
+		platform_start_program(p);
 	for (;;) {
 		if (!link_pending(p->session->link)) {
 			link_poll(p->session->link, &fds[LINK]);

@@ -41,8 +41,20 @@ static bool wait_for_client(struct platform *p, const struct listener *l)
 	return !fds[0].revents;
 }
 
+/* Its client finds it stopped at its first instruction; or no program, if it
+ * cannot be started. */
+static void begin_program(struct session *s, char *const *program)
+{
+	struct err e = { "" };
+
+	start_set_argv(&s->start, program);
+	if (start_run(s, &e) < 0)
+		fprintf(stderr, "tracestub: %s\n", e.text);
+}
+
 static _Noreturn void run_server(struct platform *p, struct listener *l,
-				 pid_t parent, int waiting)
+				 pid_t parent, int waiting,
+				 char *const *program)
 {
 	struct session *s = p->session;
 	struct target *t = s->target;
@@ -59,6 +71,8 @@ static _Noreturn void run_server(struct platform *p, struct listener *l,
 	lldb_session(s);
 	if (getppid() == parent && wait_for_client(p, l)) {
 		close(waiting);
+		if (program)
+			begin_program(s, program);
 		serve(s, l, p->serve);
 	}
 	listener_free(l);
@@ -162,7 +176,7 @@ static int fork_server(struct platform *p, struct platform_server *server,
 		       struct listener *l)
 {
 	pid_t parent = getpid();
-	int waiting[2], r;
+	char **program = server->program;
 
 	if (pipe2(waiting, O_CLOEXEC) < 0)
 		return -errno;
@@ -178,30 +192,52 @@ static int fork_server(struct platform *p, struct platform_server *server,
 	close(waiting[0]);
 	free(server->path);
 	free(server);
-	run_server(p, l, parent, waiting[1]);
+	run_server(p, l, parent, waiting[1], program);
 }
 
-static int start_server(struct platform *p, unsigned port,
-			struct platform_server **out)
+static int listen_and_fork(struct platform *p, unsigned port,
+			   struct platform_server *server)
 {
-	struct platform_server *server = xcalloc(1, sizeof(*server));
 	struct listener *l = NULL;
 	int r;
 
-	list_init(&server->node);
 	r = p->local ? listen_local(p, &server->path, &l)
 		     : listen_tcp(p, port, &l);
 	if (r == 0) {
 		server->port = listener_port(l);
 		r = fork_server(p, server, l);
 	}
-	/* The socket in the file system is the server's, if there is one. */
-	if (r < 0)
-		listener_free(l);
-	else
-		listener_leave(l);
-	*out = server;
+	listener_leave(l);
 	return r;
+}
+
+/* One that is in p->servers, or NULL with the reason in *code. */
+static struct platform_server *start_server(struct platform *p, unsigned port,
+					    char **program, int *code)
+{
+	struct platform_server *server = xcalloc(1, sizeof(*server));
+
+	list_init(&server->node);
+	server->program = program;
+	*code = listen_and_fork(p, port, server);
+	if (*code < 0) {
+		fprintf(stderr, "tracestub: no server for a client: %s\n",
+			p->session->err.text[0] ? p->session->err.text
+						: strerror(-*code));
+		free(server->path);
+		free(server);
+		return NULL;
+	}
+	p->n_servers++;
+	list_add(&p->servers, &server->node);
+	return server;
+}
+
+void platform_start_program(struct platform *p)
+{
+	int code;
+
+	start_server(p, 0, p->program, &code);
 }
 
 int pl_launch_server(struct platform *p, struct args *a, struct buf *out)
@@ -218,17 +254,9 @@ int pl_launch_server(struct platform *p, struct args *a, struct buf *out)
 	}
 	if (port > UINT16_MAX)
 		return -EPROTO;
-	r = start_server(p, port, &server);
-	if (r < 0) {
-		fprintf(stderr, "tracestub: no server for a client: %s\n",
-			p->session->err.text[0] ? p->session->err.text
-						: strerror(-r));
-		free(server->path);
-		free(server);
+	server = start_server(p, port, NULL, &r);
+	if (!server)
 		return r;
-	}
-	p->n_servers++;
-	list_add(&p->servers, &server->node);
 	buf_printf(out, "pid:%d;port:%d;", (int)server->pid,
 		   server->port ? server->port + p->ports.offset : 0);
 	if (server->path) {

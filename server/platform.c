@@ -17,6 +17,7 @@ struct command {
 	const char *listen, *port_file, *port, *min_port, *max_port, *offset;
 	const char *log_file, *log_channels;
 	bool server, debug, verbose, help;
+	char **program;
 };
 
 static const struct lldb_option options[] = {
@@ -57,12 +58,14 @@ static const struct lldb_option options[] = {
 static void print_help(void)
 {
 	puts("usage: tracestub platform [--server] --listen [HOST]:PORT "
-	     "[OPTIONS]\n\n"
+	     "[OPTIONS]\n"
+	     "                          [-- PROG ARG...]\n\n"
 	     "Serves lldb's remote-linux platform, on lldb-server's command "
 	     "line: files,\nprocesses and commands of this machine, and a "
 	     "server for each program. HOST is\nlocalhost if empty, * all "
 	     "interfaces; port 0 is any free one; unix://PATH is a\nsocket in "
-	     "the file system.\n\nOptions:");
+	     "the file system. PROG is started for whoever connects.\n\n"
+	     "Options:");
 	lldb_print_options(options, ARRAY_SIZE(options));
 }
 
@@ -72,9 +75,11 @@ static int take_argv(struct command *c, char **argv)
 {
 	int r = 0;
 
-	while (r == 0 && *argv && **argv == '-')
+	while (r == 0 && *argv && **argv == '-' && strcmp(*argv, "--"))
 		r = lldb_take_option(options, ARRAY_SIZE(options), c, &argv);
-	if (r == 0 && *argv && !c->help) {
+	if (r == 0 && *argv && !strcmp(*argv, "--")) {
+		c->program = argv[1] ? argv + 1 : NULL;
+	} else if (r == 0 && *argv && !c->help) {
 		fprintf(stderr, "error: '%s' is no option\n", *argv);
 		r = -EINVAL;
 	}
@@ -272,6 +277,7 @@ int platform_main(char **argv, platform_target_fn *target, struct session *s,
 		print_help();
 		return 0;
 	}
+	p.program = c.program;
 	comm = lldb_comm(c.listen);
 	r = open_platform(&c, &p, comm, &l, &e);
 	if (r < 0)

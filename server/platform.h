@@ -46,14 +46,17 @@ struct platform {
 	struct list servers; /* struct platform_server */
 	unsigned n_servers;  /* that were ever started */
 	pid_t launched;	     /* by A; 0: none */
+	char **program; /* of the server that every client finds waiting, or
+			 * NULL; borrowed */
 };
 
 struct platform_server {
 	struct list node;
 	pid_t pid;
 	uint16_t port;
-	char *path;  /* of a unix socket, or NULL */
-	int waiting; /* readable at its end, or once it has a client */
+	char **program; /* that it starts for its client, or NULL; borrowed */
+	char *path;	/* of a unix socket, or NULL */
+	int waiting;	/* readable at its end, or once it has a client */
 };
 
 /* One connection, which is p->session's, to its end. */
@@ -71,6 +74,10 @@ typedef int platform_fn(struct platform *p, struct args *a, struct buf *out);
 
 /* For doc/packets.md. */
 void platform_print(struct buf *out);
+
+/* Starts a server for p->program, which the client asks for by
+ * qQueryGDBServer. Without one lldb starts programs itself. */
+void platform_start_program(struct platform *p);
 
 /* Takes note of servers that have ended. */
 void platform_reap(struct platform *p);

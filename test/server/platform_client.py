@@ -16,14 +16,16 @@ def hexed(text):
 class Platform:
     """One that listens, and a folder for it to work in."""
 
-    def __init__(self, *options, listen="localhost:0", cwd=None):
+    def __init__(self, *options, listen="localhost:0", cwd=None,
+                 program=()):
         self.tmp = tempfile.TemporaryDirectory(prefix="tracestub-test.")
         self.port_file = self.tmp.name + "/port"
         self.errors = tempfile.TemporaryFile()
         self.clients = []
         self.server = subprocess.Popen(
-            [os.path.abspath(OPTIONS.server), "platform", "--listen", listen, "--socket-file",
-             self.port_file, *options], stdin=subprocess.DEVNULL,
+            [os.path.abspath(OPTIONS.server), "platform", "--listen", listen,
+             "--socket-file", self.port_file, *options,
+             *(["--", *program] if program else [])], stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=self.errors,
             cwd=cwd or self.tmp.name)
         try:

@@ -245,6 +245,26 @@ def a_server_for_a_program():
 
 
 @case(peer=OURS)
+def a_program_for_whoever_connects():
+    with Platform("--server", program=[inferior("calls"), "2", "7"]) as p:
+        for _ in range(2):
+            c = p.dial()
+            waiting = json.loads(c.ask("qQueryGDBServer"))
+            equal(len(waiting), 1, "servers")
+            s = dial(("127.0.0.1", waiting[0]["port"]))
+            p.clients.append(s)
+            s.ask("qSupported:multiprocess+")
+            equal(s.ask("?")[:3], "T13", "it stands at its beginning")
+            reply = s.run("vCont;c")
+            check(reply.startswith("W07"), reply)
+    with Platform(program=[p.path("none")]) as p:
+        c = p.dial()
+        s = dial(("127.0.0.1", json.loads(c.ask("qQueryGDBServer"))[0]["port"]))
+        p.clients.append(s)
+        equal(s.ask("?"), "E02", "there is no program")
+
+
+@case(peer=OURS)
 def servers_that_nobody_uses_go():
     with Platform() as p:
         c = p.dial()
