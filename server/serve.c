@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "server/access.h"
@@ -61,9 +62,10 @@ static bool takes_clients(const struct session *s)
 
 enum { FD_SIGNAL, FD_EVENT, FD_LINK, FD_TERMINAL, FD_FIXED };
 
-static size_t what_to_wait_for(struct session *s, struct listener *l,
-			       const struct serve_options *o,
-			       struct pollfd fds[static FD_FIXED + LISTENER_FDS])
+static size_t
+what_to_wait_for(struct session *s, struct listener *l,
+		 const struct serve_options *o,
+		 struct pollfd fds[static FD_FIXED + LISTENER_FDS])
 {
 	int listening[LISTENER_FDS];
 	size_t n = 0;
@@ -98,6 +100,22 @@ static size_t what_to_wait_for(struct session *s, struct listener *l,
  * wait in the kernel. */
 #define STEP_MS 20
 
+/* 0: nothing happened for a while, or the client has not been quiet for so long
+ * that the target has to be looked at all the same: a child of vfork() that the
+ * client does not want runs while all is stopped. */
+static int wait_for_client(struct session *s, struct pollfd *fds, size_t n)
+{
+	int r = 0;
+
+	if (clock_coarse_ms() - s->looked_ms < END_MS)
+		r = poll(fds, n, END_MS);
+	if (r)
+		return r;
+	s->looked_ms = clock_coarse_ms();
+	fds[FD_EVENT].fd = s->target->ops->event_fd(s->target);
+	return 0;
+}
+
 static int wait_for_events(struct session *s, struct pollfd *fds, size_t n)
 {
 	const struct timespec moment = { 0, 500000 };
@@ -110,10 +128,9 @@ static int wait_for_events(struct session *s, struct pollfd *fds, size_t n)
 		s->target->ops->idle(s->target);
 	}
 	if (!session_expects_events(s) && !s->ended) {
-		r = poll(fds, n, END_MS);
+		r = wait_for_client(s, fds, n);
 		if (r)
 			return r;
-		fds[FD_EVENT].fd = s->target->ops->event_fd(s->target);
 	}
 	if (!session_interrupt_waits(s))
 		return poll(fds, n, -1);

@@ -56,6 +56,7 @@ struct session {
 	struct nonstop nonstop;
 	struct buf ran; /* struct ptid each: see session_run_again() */
 	bool ended;	       /* last is an end that is yet to be told */
+	int64_t looked_ms;     /* for ends, with all stopped: serve.c */
 	bool interrupted;      /* a ^C came that no stop has answered */
 	unsigned deferred;     /* steps on end that it has waited for */
 	bool bare_binary;      /* x replies without the b, for lldb */

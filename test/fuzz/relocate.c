@@ -2,14 +2,15 @@
  * The relocator on any bytes. Input: a byte that picks mode and distance, the
  * low bits of pc and slot, then the instruction. What comes back is decoded
  * again: every instruction boundary has a point and the other way round, the
- * copied operand is the original's, and each branch leads where it should.
+ * copied operand is the original's, and each branch leads where it should. The
+ * same of slots for steps.
  */
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "arch/x86_64/relocate.h"
+#include "arch/x86_64/step.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -108,6 +109,33 @@ static void check_operand(const struct x86_slot *s, const struct seed *seed,
 		assert(moved.opcode == in->opcode && moved.map == in->map);
 }
 
+/* Each end is a breakpoint, and a jump there behind it. */
+static void check_step(const uint8_t *code, size_t size,
+		       const struct seed *seed, int len)
+{
+	struct x86_slot s;
+	struct x86_instr in;
+	int r = x86_step_slot(code, size, seed->pc, seed->slot, &s);
+
+	assert(r == len || r == -ENOEXEC || r == -ERANGE);
+	if (r < 0)
+		return;
+	assert(s.len <= X86_SLOT_MAX && s.n_points >= 3 && s.n_points % 2);
+	assert(s.points[0].pc == seed->pc && !s.points[0].offset);
+	for (unsigned i = 1; i < s.n_points; i += 2) {
+		const struct x86_point *p = &s.points[i];
+
+		assert(p[0].state == X86_POINT_CLEAN &&
+		       p[1].state == X86_POINT_STEPPED);
+		assert(s.code[p->offset] == 0xcc);
+		assert(p[1].offset == p->offset + 1 && p[1].pc == p->pc);
+		assert(x86_decode(s.code + p[1].offset, s.len - p[1].offset,
+				  seed->mode, &in) > 0);
+		assert(exit_target(&s, p[1].offset, &in, seed->slot) == p->pc);
+	}
+	check_boundaries(&s, seed->mode);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct x86_slot s;
@@ -133,5 +161,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_exits(&s, &seed);
 	check_boundaries(&s, seed.mode);
 	check_operand(&s, &seed, data + 3, &in);
+	if (seed.mode == X86_MODE_64)
+		check_step(data + 3, size - 3, &seed, len);
 	return 0;
 }
