@@ -61,16 +61,17 @@ int pk_file_exists(struct session *s, struct args *a, struct buf *out)
 	return REPLY_NOW;
 }
 
-static int sum(struct session *s, const char *path, uint8_t digest[static 16])
+/* To its end: a device may have none. */
+static int sum_file(struct session *s, int file, uint8_t digest[static 16])
 {
-	int file = hostio_open(&s->hostio, path, O_RDONLY, 0), r;
 	uint8_t piece[65536];
-	struct md5 m;
-	ssize_t n = 0;
 	uint64_t at = 0;
+	struct stat st;
+	struct md5 m;
+	ssize_t n;
 
-	if (file < 0)
-		return file;
+	if (hostio_fstat(&s->hostio, file, &st) < 0 || !S_ISREG(st.st_mode))
+		return -EINVAL;
 	md5_init(&m);
 	while ((n = hostio_pread(&s->hostio, file, piece, sizeof(piece), at)) >
 	       0) {
@@ -78,8 +79,18 @@ static int sum(struct session *s, const char *path, uint8_t digest[static 16])
 		at += (uint64_t)n;
 	}
 	md5_end(&m, digest);
-	r = hostio_close(&s->hostio, file);
-	return n < 0 ? (int)n : r;
+	return (int)n;
+}
+
+static int sum(struct session *s, const char *path, uint8_t digest[static 16])
+{
+	int file = hostio_open(&s->hostio, path, O_RDONLY, 0), r;
+
+	if (file < 0)
+		return file;
+	r = sum_file(s, file, digest);
+	hostio_close(&s->hostio, file);
+	return r;
 }
 
 /* lldb has it as two numbers of 64 bits, which it takes from the sum as its

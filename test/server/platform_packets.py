@@ -128,6 +128,7 @@ def files_by_name():
         equal(c.ask("vFile:mode:" + none), "F-1,2", "mode of nothing")
         equal(c.ask("vFile:exists:" + none), "F,0", "exists")
         equal(c.ask("vFile:MD5:" + none), "F,x", "MD5 of nothing")
+        equal(c.ask("vFile:MD5:" + hexed("/dev/zero")), "F,x", "no end")
 
 
 @case(peer=OURS)
