@@ -1,4 +1,5 @@
 /* A trace file on this host (manual, "Trace File Format"). */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -54,13 +55,22 @@ static void put_description(struct session *s, struct buf *out)
 	buf_fini(&xml);
 }
 
+/* Nobody is waited for who might read a FIFO. */
+static FILE *open_file(const char *path)
+{
+	const int flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NONBLOCK;
+	int fd = open(path, flags, 0666);
+
+	return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
 static int write_file(const char *path, const struct buf *head,
 		      const struct trace_buffer *b)
 {
 	static const uint8_t end[4];
 	const uint8_t *at = NULL;
 	size_t n = trace_buffer_bytes(b, 0, trace_buffer_used(b), &at);
-	FILE *f = fopen(path, "we");
+	FILE *f = open_file(path);
 	bool done;
 
 	if (!f)

@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import struct
+import tempfile
 import time
 
 from moving import choose
@@ -573,13 +574,20 @@ def malformed():
                      "QTDV:1", "QTEnable:1:%x" % where, "qTP:1:%x" % where,
                      "QTFrame:", "QTFrame:pc:", "QTBuffer:size:0",
                      "QTBuffer:circular:2", "QTro:1", "QTSave:zz",
+                     "qTV:100000001", "qTP:100000001:%x" % where,
                      "qTBuffer:1", "qXfer:traceframe-info:read::0,10"):
             check(s.packet(text)[:1] == "E", text)
         equal(s.packet("qTStatus")[:12], "T0;tnotrun:0", "status")
         s.ok("QTDP:1:%x:E:0:0-" % where)
         check(s.packet("QTDP:-1:%x:M1" % where)[:1] == "E", "an action")
         check(s.packet("QTDP:-1:%x:R1" % where)[:1] == "E", "after it")
+        s.ok("QTDP:1:%x:E:0:0-" % where)
+        check(s.packet("QTDP:-1:%x:R\0" % where)[:1] == "E", "no mask")
         equal(s.packet("qTfP"), "l", "nothing was defined")
+        with tempfile.TemporaryDirectory() as tmp:
+            os.mkfifo(tmp + "/fifo")
+            check(s.packet("QTSave:" + (tmp + "/fifo").encode().hex())[:1] ==
+                  "E", "nobody reads it")
 
 
 @case(peer=BETTER)
