@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rsp/binary.h"
 #include "rsp/signal.h"
 #include "server/lldb-regs.h"
 #include "server/packet.h"
@@ -148,7 +149,7 @@ int pk_echo(struct session *s, struct args *a, struct buf *out)
 
 	(void)s;
 	buf_puts(out, "qEcho:");
-	buf_put(out, rest.p, args_left(&rest));
+	buf_put_escaped(out, rest.p, args_left(&rest));
 	return REPLY_NOW;
 }
 

@@ -48,6 +48,8 @@ def the_machine():
         equal(c.ask("qGroupName:0"), text(grp.getgrgid(0).gr_name), "a group")
         check(c.ask("qGroupName:999999999").startswith("E"), "no group")
         check(c.ask("qGroupName:x").startswith("E"), "no number")
+        equal(c.ask("qEcho:a}\3}\x0ab"), "qEcho:a#*b", "what is escaped")
+        check(c.ask("QRestoreRegisterState:").startswith("E"), "no number")
 
 
 @case(peer=OURS)
