@@ -103,6 +103,24 @@ def commands_are_run():
 
 
 @case(peer=OURS)
+def commands_end_with_who_wants_them():
+    for ends in ("client", "platform"):
+        with Platform() as p:
+            c = p.dial()
+            c.send("qPlatform_shell:" + hexed("echo $$ >pid; sleep 100"))
+            name = p.path("pid")
+            check(until(lambda: os.path.exists(name) and
+                        os.path.getsize(name)), "it runs")
+            with open(name, encoding="utf-8") as f:
+                pid = int(f.read())
+            if ends == "client":
+                c.close()
+            else:
+                p.server.send_signal(signal.SIGTERM)
+            check(until(lambda: gone(pid)), ends, "its command lives on")
+
+
+@case(peer=OURS)
 def files_by_name():
     with Platform() as p:
         c = p.dial()
