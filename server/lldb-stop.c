@@ -164,7 +164,7 @@ static void put_list(struct session *s, const struct process *p,
 	if (n > 1) {
 		struct buf json = { 0 };
 
-		lldb_put_threads(s, true, &json);
+		lldb_put_threads(s, p, true, &json);
 		buf_puts(out, "jstopinfo:");
 		buf_put_hex(out, json.data, json.len);
 		buf_putc(out, ';');
@@ -291,9 +291,9 @@ static bool may_have_a_stop(const struct session *s, const struct thread *th)
  * (CalculateThreadStopInfo() in its ProcessGDBRemote.cpp). Names it takes from
  * the long one, when it shows a stop to its user.
  */
-void lldb_put_threads(struct session *s, bool brief, struct buf *out)
+void lldb_put_threads(struct session *s, const struct process *p, bool brief,
+		      struct buf *out)
 {
-	struct process *p = session_process(s);
 	struct thread *th;
 
 	buf_putc(out, '[');
@@ -311,7 +311,7 @@ int pk_threads_info(struct session *s, struct args *a, struct buf *out)
 
 	if (!take_end(a))
 		return -EPROTO;
-	lldb_put_threads(s, false, &json);
+	lldb_put_threads(s, session_process(s), false, &json);
 	buf_put_escaped(out, json.data, json.len);
 	buf_fini(&json);
 	return REPLY_NOW;

@@ -20,6 +20,7 @@
 #include "base/ptid.h"
 
 struct args;
+struct process;
 struct session;
 struct stop;
 struct thread;
@@ -85,8 +86,10 @@ int lldb_signal_of(const struct session *s, const struct stop *st);
 const char *lldb_reason(const struct stop *st);
 void lldb_describe(struct session *s, const struct stop *st, struct buf *out);
 
-/* All threads as JSON; brief: why those stopped that did, no registers. */
-void lldb_put_threads(struct session *s, bool brief, struct buf *out);
+/* All threads of the process (NULL: none) as JSON; brief: why those stopped
+ * that did, no registers. */
+void lldb_put_threads(struct session *s, const struct process *p, bool brief,
+		      struct buf *out);
 
 /* What A says to start: a vector of words, for words_free(); NULL: malformed. */
 char **lldb_take_words(struct args *a);

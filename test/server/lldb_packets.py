@@ -237,6 +237,19 @@ def forks_are_told_and_followed():
 
 
 @case(peer=OURS)
+def threads_are_those_of_the_stop():
+    """... whatever process is selected."""
+    with Client(inferior("forking"), "vfork-threads", features=EVENTS) as c:
+        told = stop_pairs(c.resume())
+        equal(told["reason"], "vfork", "reason")
+        equal(len(told["threads"].split(",")), 2, "threads")
+        equal(c.ask("Hg" + told["vfork"]), "OK", "the child")
+        again = stop_pairs(c.ask("qThreadStopInfo" +
+                                 told["thread"].split(".")[1]))
+        equal(again["jstopinfo"], told["jstopinfo"], "jstopinfo")
+
+
+@case(peer=OURS)
 def an_i386_program_is_given_memory():
     with Client(inferior("calls-i386")) as c:
         n = registers(c)["eip"][0]
