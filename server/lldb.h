@@ -34,7 +34,6 @@ struct lldb {
 	bool on;	 /* the client is lldb */
 	bool named;	 /* ... by what it said itself */
 	bool thread_suffix, list_threads, error_strings; /* it asked for them */
-	bool launched;	     /* the last A succeeded */
 	char *launch_error;  /* owned; else why not, or NULL */
 	enum lldb_lost when_lost;
 	struct list saved;   /* by QSaveRegisterState */
