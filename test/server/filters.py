@@ -156,6 +156,26 @@ def counts_are_of_all_threads():
             equal(counted(s)[0][0] // 1000, stops, "one of 1,000")
 
 
+@case(peer=OURS, seconds=120)
+def each_hit_is_counted_once_over_interrupts():
+    """Threads are halted anywhere in what counts, again and again."""
+    for place, n in ("server", 3000), ("auto", 2000000), \
+            ("compiled", 2000000):
+        with Session("filtered", "threads", str(n)) as s:
+            s.run_to("main")
+            choose(s, place)
+            s.point(0, "visit")
+            say(s, "condition visit if rdi >= 0 ignore 1000000000")
+            s.point(0, "finish")
+            while True:
+                s.start()
+                time.sleep(0.003)
+                if s.interrupt(20).number == 5:
+                    break
+            equal(hex(s.pc()), hex(s.addr("finish")), "the end")
+            equal(counted(s), [(3 * n, 0)], place)
+
+
 @case(peer=OURS)
 def what_is_not_meant_is_refused():
     with Session("filtered", "once", "10") as s:
