@@ -177,6 +177,7 @@ static int fork_server(struct platform *p, struct platform_server *server,
 {
 	pid_t parent = getpid();
 	char **program = server->program;
+	int waiting[2], r;
 
 	if (pipe2(waiting, O_CLOEXEC) < 0)
 		return -errno;
