@@ -208,7 +208,11 @@ static int listen_and_fork(struct platform *p, unsigned port,
 		server->port = listener_port(l);
 		r = fork_server(p, server, l);
 	}
-	listener_leave(l);
+	/* The socket in the file system is the server's, if there is one. */
+	if (r < 0)
+		listener_free(l);
+	else
+		listener_leave(l);
 	return r;
 }
 
