@@ -224,7 +224,7 @@ static void encode(struct buf *out, char lead, const void *payload, size_t len,
 {
 	/* No byte becomes more than two; then lead, #, and two digits. */
 	char *start = buf_reserve(out, 2 * len + 4 + SPAN_SLACK);
-	char *end = put(start + 1, payload, len);
+	char *end = len ? put(start + 1, payload, len) : start + 1;
 	uint8_t sum = span_sum(start + 1, (size_t)(end - start - 1));
 
 	*start = lead;
