@@ -272,8 +272,7 @@ static void then_write(struct compiler *c, const struct insn *i,
 
 	if (is_call)
 		w_push(w, insn_next(i), 0, 0);
-	w->spends = w->flow && known && !is_call &&
-		    code_flags_dead(&c->reader, target);
+	w->spends = known && !is_call && hop_spends(c, target);
 	told = known && flow_write_target(w, target, is_call ? 8 : 0);
 	w->spends = false;
 	w_mark(w, 0, is_call && !told ? 8 : 0);
@@ -422,16 +421,14 @@ static uint64_t write_loop(struct compiler *c, const struct insn *i)
 static uint64_t write_call(struct compiler *c, const struct insn *i)
 {
 	uint64_t to = x86_target(&i->in, i->pc);
-	bool told;
 
 	event_write(&c->w, EVENT_CALL, to);
 	w_push(&c->w, insn_next(i), 0, 0);
 	callee_note(c->sp, to);
-	c->w.spends = c->sp->flow && code_flags_dead(&c->reader, to);
+	c->w.spends = hop_spends(c, to);
 	hop_see_stub(c, to);
-	told = flow_write_jump(&c->w, 8);
+	w_mark(&c->w, 0, flow_write_jump(&c->w, 8) ? 0 : 8);
 	c->w.spends = false;
-	w_mark(&c->w, 0, told ? 0 : 8);
 	w_jmp_pc(&c->w, to);
 	c->w.slow = SLOW_CONTINUATION;
 	compiler_queue(c, to);

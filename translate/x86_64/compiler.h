@@ -184,6 +184,8 @@ void hop_write_leaves(struct writer *w);
 void hop_write_landing(struct writer *w, uint64_t pc, bool plain);
 /* What that of an indirect branch needs is written: nothing falls to here. */
 void hop_prepare_landing(struct writer *w, uint64_t pc);
+/* Does nobody want the flags there, of who is to write a record? */
+bool hop_spends(struct compiler *c, uint64_t to);
 /* A call to there is one of a stub, which jumps on through a pointer that stays:
  * w.stub and w.through. */
 void hop_see_stub(struct compiler *c, uint64_t to);

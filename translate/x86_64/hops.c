@@ -236,6 +236,12 @@ static uint32_t stub_at(struct compiler *c, uint64_t pc, uint64_t *target)
 	return flow_number(c->sp, &b);
 }
 
+bool hop_spends(struct compiler *c, uint64_t to)
+{
+	return c->w.flow && c->sp->keep == FLOW_CALLS &&
+	       code_flags_dead(&c->reader, to);
+}
+
 void hop_see_stub(struct compiler *c, uint64_t to)
 {
 	struct writer *w = &c->w;
