@@ -2,14 +2,15 @@
 """How much slower programs are when they run translated.
 
 usage: bench.py SERVER DIR [--runs N] [--modes M,...] [--loads W,...]
-                [--quick] [--core N] [--log FILE] [--all]
+                [--quick] [--cold] [--core N] [--log FILE] [--all]
 
 Prints, for each mode (none, coverage, count, flow-ring, flow-drain, record,
 callgrind), the CPU time of program and server together over that of the program
 alone, start-up and translation included: medians of N runs, natively and each
 mode by turns, all on one core but the last three. Beside each is the bound of
 wanted.txt; geo8 is the geometric mean of all but cc1-O2, ls and git. What a
-program prints is compared.
+program prints is compared. Each was followed once before, as with a user who
+runs it again (TRACESTUB_HINTS); with --cold nothing is remembered of that.
 
 --quick is for a look: small inputs, one run, ratios that are too high. --all
 also shows wall time and memory. DIR keeps the inputs. Only ratios of one run
@@ -84,7 +85,8 @@ class Once:
 
 def environment():
     return {"PATH": os.environ["PATH"], "HOME": "/nowhere", "LC_ALL": "C",
-            "PYTHONHASHSEED": "0", "PERL_HASH_SEED": "0"}
+            "PYTHONHASHSEED": "0", "PERL_HASH_SEED": "0",
+            "TRACESTUB_HINTS": os.environ["TRACESTUB_HINTS"]}
 
 
 def wait_for(p):
@@ -100,6 +102,13 @@ def wait_for(p):
             p.kill()
         time.sleep(pause)
         pause = min(pause * 1.2, 0.02)
+
+
+def warm_up(opt, commands):
+    os.environ["TRACESTUB_HINTS"] = "off" if opt.cold else opt.dir + "/hints"
+    for name, argv in {} if opt.cold else commands.items():
+        show_progress("once: " + name)
+        Once([opt.server, "trace", "--"] + argv, {opt.core}, opt.dir + "/out")
 
 
 def measure(opt, commands):
@@ -191,6 +200,7 @@ def parse():
     ap.add_argument("--modes", default=env("MODES", ",".join(MODES)))
     ap.add_argument("--loads", default=env("LOADS", ""))
     ap.add_argument("--quick", action="store_true", default=bool(env("QUICK")))
+    ap.add_argument("--cold", action="store_true", default=bool(env("COLD")))
     ap.add_argument("--core", type=int, default=min(os.sched_getaffinity(0)))
     ap.add_argument("--log", default=env("LOG"))
     ap.add_argument("--all", action="store_true")
@@ -213,6 +223,7 @@ def main():
         print("%s: not installed: %s" % (name, commands.pop(name)[0]))
     if os.getloadavg()[0] > 1:
         print("load %.1f: others run here too" % os.getloadavg()[0])
+    warm_up(opt, commands)
     seen, bad = measure(opt, commands)
     report(opt, seen, list(commands))
     for (name, mode), result in bad.items():
