@@ -138,7 +138,7 @@ static int take_code(struct session *s, const char *at, struct point_code *c)
 		return r;
 	c->cond = xcalloc(1, sizeof(*c->cond));
 	r = take_condition(s, &at, &c->cond[0]);
-	c->n_cond = r == 0;
+	c->n_cond = c->cond[0] != NULL;
 	return r;
 }
 
