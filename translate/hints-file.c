@@ -197,7 +197,7 @@ static int write_file(const char *path, const struct hints *h)
 	if (!f)
 		return -errno;
 	good = fwrite(MAGIC, MAGIC_LEN, 1, f) == 1 &&
-	       fwrite(h->all, sizeof(*h->all), h->n, f) == h->n;
+	       (!h->n || fwrite(h->all, sizeof(*h->all), h->n, f) == h->n);
 	return fclose(f) == 0 && good ? 0 : -EIO;
 }
 
