@@ -332,7 +332,7 @@ static bool falls_through(const struct compiler *c)
 static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 {
 	struct writer *w = &c->w;
-	uint32_t start = stream_at(w->s), length, flow;
+	uint32_t start, length, flow;
 	uint64_t next;
 
 	read_block(c, pc, own && c->at_point);
@@ -343,6 +343,8 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	flow_begin_block(c, pc, own);
 	flow = w->flow;
 	write_entry(c, pc);
+	/* Behind what the entry may lose (coverage.h): a place of its own. */
+	start = stream_at(w->s);
 	next = write_insns(c);
 	if (next && falls_through(c))
 		hop_write_falls(w, next);
