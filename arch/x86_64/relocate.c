@@ -244,12 +244,15 @@ static int (*const movers[N_X86_KINDS])(struct job *) = {
 	[X86_XBEGIN] = refuse,
 };
 
-/* Near branches whose pc has 16 bits, and sysenter's way back. */
+/* The x87 keeps the address of its last; near branches whose pc has 16 bits;
+ * sysenter's way back. */
 static bool must_stay(const struct x86_instr *in)
 {
 	bool near = x86_is_direct(in) || in->kind == X86_CALL_IND ||
 		    in->kind == X86_JMP_IND || in->kind == X86_RET;
 
+	if (in->map == X86_MAP_MAIN && in->opcode >= 0xd8 && in->opcode <= 0xdf)
+		return true;
 	if (in->mode == X86_MODE_64)
 		return in->kind == X86_SYSENTER;
 	return near && (in->prefixes & X86_PFX_66);

@@ -3,12 +3,12 @@
  * which the original has at its own address, and then goes on where the
  * original would. Pure: bytes in, bytes out; the caller places the slot.
  *
- * What a program can see of it is the address in the x87 instruction pointer
- * alone. Nothing is written but what the original writes, with one exception:
- * an indirect call also writes the word below the return address that it
- * pushes, which the program has given up by calling. Calls are made of pushes
- * and jumps, and so must not be relocated for a thread that has a user shadow
- * stack (CET).
+ * A program sees nothing of it: what keeps its own address (x87) is not made to
+ * run elsewhere. Nothing is written but what the original writes, with one
+ * exception: an indirect call also writes the word below the return address
+ * that it pushes, which the program has given up by calling. Calls are made of
+ * pushes and jumps, and so must not be relocated for a thread that has a user
+ * shadow stack (CET).
  */
 #ifndef ARCH_X86_64_RELOCATE_H
 #define ARCH_X86_64_RELOCATE_H
@@ -69,7 +69,7 @@ struct x86_slot {
  *	-EINVAL, -ENODATA	as x86_decode()
  *	-ERANGE			its rip-relative operand is out of reach of a
  *				slot there: take a nearer one
- *	-ENOEXEC		it cannot run elsewhere: a far call, xbegin,
+ *	-ENOEXEC		it cannot run elsewhere: x87, a far call, xbegin,
  *				16-bit near branches of 32-bit mode, sysenter
  *				in 64-bit mode
  */

@@ -26,8 +26,6 @@ static bool main_steps(const struct x86_instr *in)
 	case 0xc7: /* xabort */
 		return in->modrm != 0xf8;
 	}
-	if (in->opcode >= 0xd8 && in->opcode <= 0xdf)
-		return false; /* x87 */
 	return !is_string(in->opcode) ||
 	       !(in->prefixes & (X86_PFX_F2 | X86_PFX_F3));
 }

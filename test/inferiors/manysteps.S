@@ -56,9 +56,11 @@ empty:
 	movq	%rax, %xmm1
 	paddq	%xmm1, %xmm2
 	fld1
+x87_store:
 	fstp	%st(0)
 	fnstenv	state(%rip)
 	mov	state + 12(%rip), %r13d	/* where the last of the x87 was */
+x87_told:
 	mov	$24, %eax		/* sched_yield */
 	syscall
 	lock cmpxchg %rbx, word(%rip)

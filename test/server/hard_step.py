@@ -49,6 +49,19 @@ def step_over_pushf():
     both(one)
 
 
+@case
+def the_x87_tells_where_it_was_at_a_breakpoint():
+    """One that is passed for its condition."""
+    with Session("manysteps") as s:
+        s.point(0, "x87_store", 1, FALSE)
+        s.point(0, "x87_told")
+        for _ in range(3):
+            s.at("x87_told", s.cont())
+            s.step()
+            equal(hex(s.reg("r13")), hex(s.addr("x87_store") & 0xffffffff),
+                  "the last one")
+
+
 @case(peer="gdbserver shows the program its trap flag")
 def range_step_over_pushf():
     def one(name):
