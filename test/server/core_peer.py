@@ -154,7 +154,7 @@ def debuggers_see_no_difference():
             of = [gdb(program, c.path, COMMANDS)[0] for c in (ours, theirs)]
             # The kernel leaves memory out that was never touched.
             of[0].pop("x/s bss")
-            same(of[0], of[1], name)
+            same(of[0], of[1], name, ours.path)
             commands = ["thread list", "bt all", "register read -a",
                         "memory read -s1 -c64 `$sp`"]
             if shutil.which("lldb"):
