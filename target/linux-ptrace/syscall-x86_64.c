@@ -1,7 +1,8 @@
 /*
  * System calls as x86 makes them: by syscall, int $0x80 and sysenter, each of
- * two bytes. At a stop the pc is behind the instruction; after sysenter it is
- * behind an int $0x80 of the vDSO, which the kernel uses to restart calls.
+ * two bytes. At a stop the pc is behind the instruction; after sysenter, and
+ * after syscall in 32-bit code (AMD), it is behind an int $0x80 of the vDSO,
+ * which the kernel uses to restart calls.
  */
 #include <errno.h>
 #include <sched.h>
