@@ -11,6 +11,9 @@
 #define AH_FLAGS (ALL & ~O) /* those of lahf and sahf */
 #define BUT_CF	 (ALL & ~C)
 
+#define BY_MUL	 FW(C | O)    /* AMD's leave the others as they were */
+#define BY_SHLD	 FW(ALL & ~O) /* unless by 1 */
+
 #define AX_R  READS(RAX)
 #define AX_W  WRITES(RAX)
 #define AX_RW (AX_R | AX_W)
@@ -80,9 +83,9 @@ const uint64_t x86_effects_main[256] = {
 	[0x58 ... 0x5f] = OP_W | SP_RW,
 	[0x63] = REG_W | RM_R,
 	[0x68] = SP_RW,
-	[0x69] = REG_W | RM_R | FW_ALL,
+	[0x69] = REG_W | RM_R | BY_MUL,
 	[0x6a] = SP_RW,
-	[0x6b] = REG_W | RM_R | FW_ALL,
+	[0x6b] = REG_W | RM_R | BY_MUL,
 	CONDITIONS(0x70, NONE),
 	[0x80] = BY_REG(S_80),
 	[0x81] = BY_REG(S_81),
@@ -177,14 +180,14 @@ const uint64_t x86_effects_0f[256] = {
 	[0xa0] = SP_RW,
 	[0xa2] = READS(RAX | RCX) | WRITES(RAX | RBX | RCX | RDX),
 	[0xa3] = REG_R | RM_R | FW(C),
-	[0xa4] = REG_R | RM_RW | FW_ALL | E_SHIFT,
+	[0xa4] = REG_R | RM_RW | BY_SHLD | E_SHIFT,
 	[0xa5] = REG_R | RM_RW | CX_R,
 	[0xa8] = SP_RW,
 	[0xab] = REG_R | RM_RW | FW(C),
-	[0xac] = REG_R | RM_RW | FW_ALL | E_SHIFT,
+	[0xac] = REG_R | RM_RW | BY_SHLD | E_SHIFT,
 	[0xad] = REG_R | RM_RW | CX_R,
 	[0xae] = BY_PFX(S_0FAE),
-	[0xaf] = REG_RW | RM_R | FW_ALL,
+	[0xaf] = REG_RW | RM_R | BY_MUL,
 	[0xb0] = BYTES | AX_R | FW_ALL,
 	[0xb1] = REG_R | RM_R | AX_R | FW_ALL,
 	[0xb3] = REG_R | RM_RW | FW(C),
@@ -193,9 +196,10 @@ const uint64_t x86_effects_0f[256] = {
 	[0xb8] = REG_W | RM_R | FW_ALL,
 	[0xba] = BY_REG(S_0FBA),
 	[0xbb] = REG_R | RM_RW | FW(C),
-	/* bsf, bsr: of 0 they leave the destination as it is. So do tzcnt and
-	 * lzcnt on processors that take them for these. */
-	[0xbc ... 0xbd] = REG_R | RM_R | FW_ALL,
+	/* bsf, bsr: of 0 they leave the destination as it is, and define ZF
+	 * alone. So do tzcnt and lzcnt on processors that take them for these;
+	 * on AMD's these leave OF. */
+	[0xbc ... 0xbd] = REG_R | RM_R | FW(Z),
 	[0xbe] = REG_W | RM_BYTE,
 	[0xbf] = REG_W | RM_R,
 	[0xc0] = BYTES | FW_ALL,
@@ -274,14 +278,14 @@ const uint64_t x86_effect_split[][8] = {
 		[0 ... 1] = RM_BYTE | FW_ALL,
 		[2] = RM_BYTE,
 		[3] = RM_BYTE | FW_ALL,
-		[4 ... 5] = RM_BYTE | AX_R | FW_ALL,
+		[4 ... 5] = RM_BYTE | AX_R | BY_MUL,
 		[6 ... 7] = RM_BYTE | AX_R,
 	},
 	[S_F7] = {
 		[0 ... 1] = RM_R | FW_ALL,
 		[2] = RM_RW,
 		[3] = RM_RW | FW_ALL,
-		[4 ... 5] = RM_R | AX_RW | DX_W | FW_ALL,
+		[4 ... 5] = RM_R | AX_RW | DX_W | BY_MUL,
 		[6 ... 7] = RM_R | AX_RW | DX_RW,
 	},
 	[S_FE] = { [0 ... 1] = RM_BYTE | FW(BUT_CF) },

@@ -23,6 +23,9 @@ enum effect_kind {
 	ISTRI,
 };
 
+/* What all of BMI and TBM define: of the rest each leaves some undefined. */
+#define FW_BITS FW(X86_F_CF | X86_F_ZF | X86_F_OF)
+
 static const uint64_t effects[] = {
 	[VECTOR] = NONE,
 	[UNKNOWN] = 0,
@@ -32,9 +35,9 @@ static const uint64_t effects[] = {
 	[TO_REG] = REG_W,
 	[MOVE2] = REG_W | RM_R,
 	[MOVE3] = REG_W | RM_R | V_R,
-	[BITS1] = REG_W | RM_R | FW_ALL,
-	[BITS2] = V_W | RM_R | FW_ALL,
-	[BITS3] = REG_W | RM_R | V_R | FW_ALL,
+	[BITS1] = REG_W | RM_R | FW_BITS,
+	[BITS2] = V_W | RM_R | FW_BITS,
+	[BITS3] = REG_W | RM_R | V_R | FW_BITS,
 	[MULX] = REG_W | V_W | RM_R | READS(RDX),
 	[CMPADD] = REG_RW | V_R | FW_ALL,
 	[MASKMOV] = READS(RDI),

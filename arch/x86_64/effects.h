@@ -36,10 +36,12 @@ enum {
  *
  * Read is also what may survive: a register of which 8 or 16 bits are written,
  * or that is written on a condition. Written is only what certainly gets all
- * its bits anew. A flag that becomes undefined counts, unless processors are
- * known to leave it alone (those of div, OF of a rotation by more than 1, all
- * but CF of bt), so that even a program that relies on that is safe. A flag
- * that is written on a condition (shl %cl) is neither.
+ * its bits anew. A flag that becomes undefined does not count, so that even a
+ * program that relies on its staying is safe: processors of AMD leave SF, ZF,
+ * AF and PF alone in mul and imul, and OF in tzcnt and lzcnt; those of Intel
+ * leave others. It counts where all are known to write it: AF of and, or, xor
+ * and test, and all flags of shifts. A flag that is written on a condition
+ * (shl %cl) is neither.
  */
 struct x86_effects {
 	uint8_t flags_read, flags_written; /* X86_F_* */
