@@ -115,7 +115,7 @@ TESTS_server += $(if $(FOLLOW),,$(foreach t,$(filter $(QUICK),$(SERVER_TEST)),\
 # The decoder against capstone and objdump over libraries of this machine, and
 # what it, the relocator and the effects say against the processor; the former
 # two in both modes where 32-bit programs can be built.
-DECODE := decode-hw relocate-run
+DECODE := decode-hw branch-hw relocate-run
 M32    := $(shell echo 'int main(void) { return 0; }' | \
 	$(CC) -m32 -x c -o /dev/null - 2>/dev/null && echo yes)
 TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
@@ -132,7 +132,7 @@ $(T)/decode-check $(T)/effects-check: $(T)/%: $(T)/%.o $(T)/code-sweep.o \
 $(T)/translate/flow-check: $(T)/translate/flow-check.o $(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
 
-$(T)/decode-hw $(T)/relocate-run $(T)/effects-hw: $(T)/%: $(T)/%.o $(BUILD)/core.a
+$(addprefix $(T)/,$(DECODE) effects-hw): $(T)/%: $(T)/%.o $(BUILD)/core.a
 	$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS)
 
 $(T)/%-32: test/%.c $(wildcard arch/x86_64/*.c) base/hex.c

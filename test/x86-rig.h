@@ -286,6 +286,7 @@ static void set_up(void)
 	static uint8_t signal_stack[1 << 16];
 	stack_t st = { .ss_sp = signal_stack, .ss_size = sizeof(signal_stack) };
 
+	x86_vendor = x86_vendor_here();
 	rig.arena = ARENA;
 	rig.code_page = map_code(rig.arena + CODE_AT);
 	rig.near_page = map_code(rig.arena + SLOT_AT);

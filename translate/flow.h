@@ -47,7 +47,7 @@ enum flow_end {
 	FLOW_INDIRECT_JUMP, /* through a register or memory */
 	FLOW_INDIRECT_CALL,
 	FLOW_SYSCALL, /* syscall; it goes on behind unless it was a sigreturn */
-	FLOW_OTHER,   /* traps, far branches, what nobody knows */
+	FLOW_OTHER,   /* traps, far and 16-bit branches, what nobody knows */
 };
 
 struct flow_block {

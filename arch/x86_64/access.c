@@ -19,7 +19,13 @@ static unsigned by_opcode(const struct x86_instr *in)
 
 static unsigned stack_size(const struct x86_instr *in)
 {
-	return in->prefixes & X86_PFX_66 ? 2 : 8;
+	return in->prefixes & X86_PFX_66 && !(in->rex & X86_REX_W) ? 2 : 8;
+}
+
+/* Of near branches. */
+static unsigned pc_size(const struct x86_instr *in)
+{
+	return in->near16 ? 2 : 8;
 }
 
 static void operand(struct accesses *a, int how, unsigned size)
@@ -131,11 +137,11 @@ static void group_5(struct accesses *a)
 		operand(a, RW, by_opcode(a->in));
 		break;
 	case 2:
-		operand(a, R, 8);
-		add(a, X86_AT_PUSH, W, 8);
+		operand(a, R, pc_size(a->in));
+		add(a, X86_AT_PUSH, W, pc_size(a->in));
 		break;
 	case 4:
-		operand(a, R, 8);
+		operand(a, R, pc_size(a->in));
 		break;
 	case 6:
 		operand(a, R, stack_size(a->in));
@@ -174,13 +180,13 @@ static bool stack(struct accesses *a, const uint8_t *code)
 		return true;
 	case 0xc2:
 	case 0xc3:
-		add(a, X86_AT_POP, R, 8);
+		add(a, X86_AT_POP, R, pc_size(in));
 		return true;
 	case 0xc9:
 		add(a, X86_AT_FRAME, R, stack_size(in));
 		return true;
 	case 0xe8:
-		add(a, X86_AT_PUSH, W, 8);
+		add(a, X86_AT_PUSH, W, pc_size(in));
 		return true;
 	case 0xc8:
 		enter(a, code[in->imm_at + 2] & 31);
@@ -281,11 +287,11 @@ static bool general_0f(struct accesses *a)
 		return true;
 	case 0xa0:
 	case 0xa8:
-		add(a, X86_AT_PUSH, W, 8);
+		add(a, X86_AT_PUSH, W, stack_size(in));
 		return true;
 	case 0xa1:
 	case 0xa9:
-		add(a, X86_AT_POP, R, 8);
+		add(a, X86_AT_POP, R, stack_size(in));
 		return true;
 	case 0xa3:
 	case 0xab:

@@ -67,6 +67,12 @@ static bool operand16(const struct x86_instr *in)
 	return (in->prefixes & X86_PFX_66) && !(in->rex & X86_REX_W);
 }
 
+/* Near branches that have such an operand have a pc of 16 bits. */
+static bool branch16(const struct x86_instr *in)
+{
+	return operand16(in) && (!mode64(in) || x86_vendor == X86_AMD);
+}
+
 static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
 {
 	/* With operands of 32, 16 and 64 bits. */
@@ -80,7 +86,7 @@ static unsigned imm_size(const struct x86_instr *in, enum x86_imm imm)
 
 	if (imm == IMM_O)
 		return (mode64(in) ? 8 : 4) >> !!(in->prefixes & X86_PFX_67);
-	if (imm == IMM_JZ && mode64(in))
+	if (imm == IMM_JZ && !branch16(in))
 		return 4;
 	return sizes[imm][in->rex & X86_REX_W ? 2 : operand16(in)];
 }
@@ -147,6 +153,12 @@ static int take_operand(struct cursor *c, struct x86_instr *in, uint32_t form)
 	return 0;
 }
 
+static bool is_near(const struct x86_instr *in)
+{
+	return x86_is_direct(in) || in->kind == X86_JMP_IND ||
+	       in->kind == X86_CALL_IND || in->kind == X86_RET;
+}
+
 static void take_branch(const struct cursor *c, struct x86_instr *in,
 			enum x86_imm imm)
 {
@@ -155,6 +167,7 @@ static void take_branch(const struct cursor *c, struct x86_instr *in,
 	if (in->kind == X86_INT && in->opcode == 0xcd &&
 	    c->code[in->imm_at] == 0x80)
 		in->kind = X86_INT80;
+	in->near16 = branch16(in) && is_near(in);
 }
 
 static int decode_form(struct cursor *c, struct x86_instr *in, uint32_t form)
@@ -306,9 +319,9 @@ uint64_t x86_target(const struct x86_instr *in, uint64_t pc)
 {
 	uint64_t to = pc + in->length + (int64_t)in->rel;
 
-	if (mode64(in))
-		return to;
-	return operand16(in) ? (uint16_t)to : (uint32_t)to;
+	if (in->near16)
+		return (uint16_t)to;
+	return mode64(in) ? to : (uint32_t)to;
 }
 
 uint64_t x86_rip_operand(const struct x86_instr *in, const uint8_t *code,

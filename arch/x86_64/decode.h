@@ -2,13 +2,11 @@
  * One x86 instruction: how long it is, where its parts lie, and where it goes.
  * Written after the SDM, vol. 2 (chapter 2 and the opcode maps of appendix A),
  * and AMD's manual, vol. 3 and 6, for XOP, 3DNow! and SSE4a. Pure: bytes in,
- * facts out; no allocation, no state.
+ * facts out; no allocation, no state but x86_vendor.
  *
  * Both 64-bit mode and 32-bit protected mode (a flat i386 program) are known,
- * legacy encodings, VEX, EVEX (without APX), XOP and 3DNow!. Where Intel's and
- * AMD's processors differ, the decoder follows Intel: in 64-bit mode the 66
- * prefix does not change the size of a near branch. Encodings that neither
- * documents are refused, never guessed.
+ * legacy encodings, VEX, EVEX (without APX), XOP and 3DNow!. Encodings that
+ * nobody documents are refused, never guessed.
  */
 #ifndef ARCH_X86_64_DECODE_H
 #define ARCH_X86_64_DECODE_H
@@ -23,6 +21,23 @@ enum x86_mode {
 	X86_MODE_64,
 	X86_MODE_32,
 };
+
+/*
+ * Whose processor executes it, which matters where they differ: before a near
+ * branch of 64-bit mode Intel's ignore 66 (SDM vol. 2, A.2.5: f64), for AMD's
+ * it makes an operand of 16 bits (APM vol. 3, 1.2.2 and B.5). One of those cuts
+ * the pc to 16 bits and has words of 2 bytes on the stack, as in 32-bit mode.
+ */
+enum x86_vendor {
+	X86_INTEL,
+	X86_AMD, /* and Hygon, whose are of AMD's design */
+};
+
+/* Intel until it is set, once, before there are threads. */
+extern enum x86_vendor x86_vendor;
+
+/* Of the processor that this runs on. */
+enum x86_vendor x86_vendor_here(void);
 
 enum x86_map {
 	X86_MAP_MAIN, /* one byte */
@@ -109,6 +124,7 @@ struct x86_instr {
 	uint8_t disp_at, disp_size;
 	uint8_t imm_at, imm_size; /* includes moffs, rel, both of enter's */
 	bool rip_relative; /* the 4 bytes at disp_at count from the end */
+	bool near16;	   /* a near branch of 16 bits: see x86_vendor */
 	int32_t rel;	   /* of direct branches: counts from the end */
 };
 

@@ -248,14 +248,11 @@ static int (*const movers[N_X86_KINDS])(struct job *) = {
  * sysenter's way back. */
 static bool must_stay(const struct x86_instr *in)
 {
-	bool near = x86_is_direct(in) || in->kind == X86_CALL_IND ||
-		    in->kind == X86_JMP_IND || in->kind == X86_RET;
-
 	if (in->map == X86_MAP_MAIN && in->opcode >= 0xd8 && in->opcode <= 0xdf)
 		return true;
-	if (in->mode == X86_MODE_64)
-		return in->kind == X86_SYSENTER;
-	return near && (in->prefixes & X86_PFX_66);
+	if (in->mode == X86_MODE_64 && in->kind == X86_SYSENTER)
+		return true;
+	return in->near16;
 }
 
 int x86_relocate(const uint8_t *code, size_t avail, enum x86_mode mode,

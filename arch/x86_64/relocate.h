@@ -70,8 +70,8 @@ struct x86_slot {
  *	-ERANGE			its rip-relative operand is out of reach of a
  *				slot there: take a nearer one
  *	-ENOEXEC		it cannot run elsewhere: x87, a far call, xbegin,
- *				16-bit near branches of 32-bit mode, sysenter
- *				in 64-bit mode
+ *				near branches of 16 bits, sysenter in 64-bit
+ *				mode
  */
 int x86_relocate(const uint8_t *code, size_t avail, enum x86_mode mode,
 		 uint64_t pc, uint64_t slot, struct x86_slot *out);

@@ -42,7 +42,7 @@ static bool steps(const struct x86_instr *in)
 	case X86_JMP:
 	case X86_JCC:
 	case X86_LOOP:
-		return true;
+		return !in->near16;
 	case X86_PLAIN:
 		break;
 	default:

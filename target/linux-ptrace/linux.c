@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "arch/x86_64/decode.h"
 #include "base/mem.h"
 #include "target/linux-ptrace/guard.h"
 #include "target/linux-ptrace/inject.h"
@@ -93,6 +94,7 @@ struct target *linux_target_new(void)
 	list_init(&lt->left);
 	list_init(&lt->ghosts);
 	xsave_layout_read(&lt->xsave);
+	x86_vendor = x86_vendor_here();
 	lt->arch64 = arch_x86_64_new(&lt->xsave);
 	lt->arch32 = arch_i386_new(&lt->xsave);
 	sigemptyset(&chld);

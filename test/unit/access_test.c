@@ -28,6 +28,15 @@ static const struct row rows[] = {
 	{ "call *(%rbx)",
 	  { 0xff, 0x13 },
 	  { { X86_AT_OPERAND, 8, 0, true }, { X86_AT_PUSH, 0, 8, true } } },
+	{ "data16 call *(%rbx)",
+	  { 0x66, 0xff, 0x13 },
+	  { { X86_AT_OPERAND, 8, 0, true }, { X86_AT_PUSH, 0, 8, true } } },
+	{ "data16 ret", { 0x66, 0xc3 }, { { X86_AT_POP, 8, 0, true } } },
+	{ "push %ax", { 0x66, 0x50 }, { { X86_AT_PUSH, 0, 2, true } } },
+	{ "data16 rex.W push %rax",
+	  { 0x66, 0x48, 0x50 },
+	  { { X86_AT_PUSH, 0, 8, true } } },
+	{ "pushw %fs", { 0x66, 0x0f, 0xa0 }, { { X86_AT_PUSH, 0, 2, true } } },
 	{ "enter $16, $0",
 	  { 0xc8, 0x10, 0x00, 0x00 },
 	  { { X86_AT_PUSH, 0, 8, true } } },
@@ -63,11 +72,25 @@ static const struct row rows[] = {
 	  { { X86_AT_ROWS, 0, 64, false } } },
 };
 
-static void each_row(void **state)
+/* Those of which AMD's processors take 66 for 16 bits. */
+static const struct row amd_rows[] = {
+	{ "callw *(%rbx)",
+	  { 0x66, 0xff, 0x13 },
+	  { { X86_AT_OPERAND, 2, 0, true }, { X86_AT_PUSH, 0, 2, true } } },
+	{ "jmpw *(%rbx)",
+	  { 0x66, 0xff, 0x23 },
+	  { { X86_AT_OPERAND, 2, 0, true } } },
+	{ "callw", { 0x66, 0xe8 }, { { X86_AT_PUSH, 0, 2, true } } },
+	{ "retw", { 0x66, 0xc3 }, { { X86_AT_POP, 2, 0, true } } },
+	{ "data16 rex.W ret",
+	  { 0x66, 0x48, 0xc3 },
+	  { { X86_AT_POP, 8, 0, true } } },
+};
+
+static void rows_hold(const struct row *all_rows, size_t n_rows)
 {
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		const struct row *r = &rows[i];
+	for (size_t i = 0; i < n_rows; i++) {
+		const struct row *r = &all_rows[i];
 		struct x86_access all[X86_ACCESS_MAX];
 		struct x86_instr in;
 		unsigned n, want = 0;
@@ -88,6 +111,15 @@ static void each_row(void **state)
 				fail_msg("%s: access %u", r->text, k);
 		}
 	}
+}
+
+static void each_row(void **state)
+{
+	(void)state;
+	rows_hold(rows, ARRAY_SIZE(rows));
+	x86_vendor = X86_AMD;
+	rows_hold(amd_rows, ARRAY_SIZE(amd_rows));
+	x86_vendor = X86_INTEL;
 }
 
 static void elements(void **state)

@@ -377,6 +377,81 @@ static void test_targets(void **state)
 	assert_false(x86_is_direct(&in));
 }
 
+/* From 0x7f0012345678, in 64-bit mode: of Intel's processors and of AMD's. */
+static const struct near_row {
+	const char *hex;
+	enum x86_kind kind;
+	int intel, amd;
+	uint64_t intel_to, amd_to; /* 0: not direct */
+	bool near16;		   /* for AMD's */
+} near_rows[] = {
+	{ "66e910feffff", X86_JMP, 6, 4, 0x7f001234548e, 0x548c, true },
+	{ "66e810f0ffff", X86_CALL, 6, 4, 0x7f001234468e, 0x468c, true },
+	{ "660f84108000", X86_JCC, -ENODATA, 5, 0, 0xd68d, true },
+	{ "66eb10", X86_JMP, 3, 3, 0x7f001234568b, 0x568b, true },
+	{ "667580", X86_JCC, 3, 3, 0x7f00123455fb, 0x55fb, true },
+	{ "66e210", X86_LOOP, 3, 3, 0x7f001234568b, 0x568b, true },
+	{ "6667e310", X86_LOOP, 4, 4, 0x7f001234568c, 0x568c, true },
+	{ "66ffd0", X86_CALL_IND, 3, 3, 0, 0, true },
+	{ "66ff2424", X86_JMP_IND, 4, 4, 0, 0, true },
+	{ "66c3", X86_RET, 2, 2, 0, 0, true },
+	{ "f366c20800", X86_RET, 5, 5, 0, 0, true },
+	{ "4866eb10", X86_JMP, 4, 4, 0x7f001234568c, 0x568c, true },
+	/* REX.W goes before it; other instructions know nothing of it */
+	{ "666648e810000000", X86_CALL, 8, 8, 0x7f0012345690, 0x7f0012345690,
+	  false },
+	{ "6648e910000000", X86_JMP, 7, 7, 0x7f001234568f, 0x7f001234568f,
+	  false },
+	{ "66487510", X86_JCC, 4, 4, 0x7f001234568c, 0x7f001234568c, false },
+	{ "6648ffd0", X86_CALL_IND, 4, 4, 0, 0, false },
+	{ "6648c3", X86_RET, 3, 3, 0, 0, false },
+	{ "eb10", X86_JMP, 2, 2, 0x7f001234568a, 0x7f001234568a, false },
+	{ "66ff18", X86_CALL_FAR, 3, 3, 0, 0, false },
+	{ "66cb", X86_RET_FAR, 2, 2, 0, 0, false },
+	{ "6658", X86_PLAIN, 2, 2, 0, 0, false },
+};
+
+static void near_holds(const struct near_row *row, enum x86_vendor vendor)
+{
+	struct row r = { .hex = row->hex };
+	uint64_t to = vendor == X86_AMD ? row->amd_to : row->intel_to;
+	int want = vendor == X86_AMD ? row->amd : row->intel;
+	uint8_t code[32];
+	size_t n = row_bytes(&r, code);
+	struct x86_instr in;
+
+	x86_vendor = vendor;
+	if (x86_decode(code, n, X86_MODE_64, &in) != want)
+		fail_msg("%s: not %d", row->hex, want);
+	if (want < 0)
+		return;
+	assert_int_equal(in.kind, row->kind);
+	assert_int_equal(in.near16, row->near16 && vendor == X86_AMD);
+	assert_int_equal(x86_is_direct(&in), to != 0);
+	if (to)
+		assert_true(x86_target(&in, 0x7f0012345678) == to);
+}
+
+static void test_near_branches(void **state)
+{
+	struct x86_instr in;
+	uint8_t code[32];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(near_rows); i++) {
+		near_holds(&near_rows[i], X86_AMD);
+		near_holds(&near_rows[i], X86_INTEL);
+	}
+	/* in 32-bit mode they are the same */
+	for (int vendor = X86_INTEL; vendor <= X86_AMD; vendor++) {
+		x86_vendor = vendor;
+		decode_all("66e910fe", X86_MODE_32, code, &in);
+		assert_true(in.near16);
+		assert_true(x86_target(&in, 0x8045678) == 0x548c);
+	}
+	x86_vendor = X86_INTEL;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +460,7 @@ int main(void)
 		cmocka_unit_test(test_long_input),
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_targets),
+		cmocka_unit_test(test_near_branches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -55,6 +55,27 @@ static void test_refusals(void **state)
 	expect_error("ffd0", X86_MODE_64, 0x7fff80500000, 2);
 }
 
+/* Of AMD's processors. */
+static void test_near16_stays(void **state)
+{
+	static const char *const rows[] = {
+		"66eb10",     "667510", "66e210",   "66e91000", "66e81000",
+		"660f851000", "66ffd0", "66ff2424", "66c3",	"66c20800",
+	};
+
+	(void)state;
+	x86_vendor = X86_AMD;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		expect_error(rows[i], X86_MODE_64, 0x500000, -ENOEXEC);
+	expect_error("6648e810000000", X86_MODE_64, 0x500000, 7);
+	expect_error("666648e810000000", X86_MODE_64, 0x500000, 8);
+	expect_error("66c3", X86_MODE_32, 0x500000, -ENOEXEC);
+	x86_vendor = X86_INTEL;
+	expect_error("66c3", X86_MODE_64, 0x500000, 2);
+	expect_error("66ffd0", X86_MODE_64, 0x500000, 3);
+	expect_error("66eb10", X86_MODE_64, 0x500000, 3);
+}
+
 static void expect_step(const char *hex, int want)
 {
 	uint8_t code[X86_INSN_MAX];
@@ -83,6 +104,12 @@ static void test_steps_refused(void **state)
 	expect_step("c60000", 3);
 	expect_step("0f04", -EINVAL);
 	expect_step("488b05", -ENODATA);
+	expect_step("66eb10", 3);
+	x86_vendor = X86_AMD;
+	expect_step("66eb10", -ENOEXEC);
+	expect_step("667510", -ENOEXEC);
+	expect_step("66487510", 4);
+	x86_vendor = X86_INTEL;
 }
 
 static void expect_end(const char *hex, unsigned offset, uint64_t pc)
@@ -212,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_steps_refused),
 		cmocka_unit_test(test_steps_end),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_near16_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

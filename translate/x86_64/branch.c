@@ -595,9 +595,10 @@ static branch_fn *const branches[N_X86_KINDS] = {
 	[X86_XBEGIN] = write_xbegin,	[X86_INT] = write_int,
 };
 
+/* Near branches of 16 bits lead to where hardly a program has anything. */
 uint64_t branch_write(struct compiler *c, const struct insn *i)
 {
-	branch_fn *fn = i->ok ? branches[i->in.kind] : NULL;
+	branch_fn *fn = i->ok && !i->in.near16 ? branches[i->in.kind] : NULL;
 
 	return fn ? fn(c, i) : write_native(c, i);
 }

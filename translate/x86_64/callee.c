@@ -365,6 +365,10 @@ static void branch(struct walk *w, const struct insn *i, struct state *s)
 	struct state behind = *s;
 
 	behind.pc = insn_next(i);
+	if (i->in.near16) {
+		w->ok = false;
+		return;
+	}
 	switch (i->in.kind) {
 	case X86_JCC:
 	case X86_LOOP:

@@ -129,7 +129,8 @@ bool insn_pointer(struct code_reader *reader, const struct insn *i,
 	const struct map_range *r;
 	uint64_t at;
 
-	if (!i->in.rip_relative || i->in.prefixes & (X86_PFX_FS | X86_PFX_67))
+	if (!i->in.rip_relative || i->in.near16 ||
+	    i->in.prefixes & (X86_PFX_FS | X86_PFX_67))
 		return false;
 	at = x86_rip_operand(&i->in, i->bytes, i->pc);
 	r = space_find(sp, at);
@@ -231,6 +232,8 @@ struct walk {
  */
 static bool walk_on(struct walk *w, const struct insn *i)
 {
+	if (i->in.near16)
+		return false;
 	switch (i->in.kind) {
 	case X86_PLAIN:
 		w->pc = insn_next(i);

@@ -42,7 +42,7 @@ static bool hops(const struct writer *w)
 
 static enum flow_end end_of(const struct insn *i)
 {
-	if (!i->ok)
+	if (!i->ok || i->in.near16)
 		return FLOW_OTHER;
 	switch ((int)i->in.kind) {
 	case X86_PLAIN:
@@ -72,7 +72,7 @@ static void describe_end(struct flow_block *b, const struct insn *i)
 {
 	b->last = i->pc;
 	b->end = (uint8_t)end_of(i);
-	if (i->ok && x86_is_direct(&i->in))
+	if (b->end != FLOW_OTHER && x86_is_direct(&i->in))
 		b->target = x86_target(&i->in, i->pc);
 }
 

@@ -72,7 +72,7 @@ static unsigned popped_before(const struct insn *i)
 
 	if (in->map != X86_MAP_MAIN || in->opcode != 0x8f || !by_stack)
 		return 0;
-	return in->prefixes & X86_PFX_66 ? 2 : 8;
+	return in->prefixes & X86_PFX_66 && !(in->rex & X86_REX_W) ? 2 : 8;
 }
 
 bool touch_pops_before(const struct insn *i)
