@@ -351,14 +351,24 @@ static bool compare(struct gates *gs, struct gate *g)
 	if (target_read(sp->tr->lower, sp->by->proc, g->addr, fresh, PAGE) !=
 	    PAGE)
 		return false;
-	if (!g->bytes)
-		g->bytes = xmalloc(PAGE);
-	else if (!memcmp(fresh, g->bytes, PAGE))
+	if (!memcmp(fresh, g->bytes, PAGE))
 		return true;
-	else
-		blocks_compare(sp, g->addr, g->bytes, fresh);
+	blocks_compare(sp, g->addr, g->bytes, fresh);
 	memcpy(g->bytes, fresh, PAGE);
 	return true;
+}
+
+/* What it was armed for may be no more. */
+static void open_gate(struct gates *gs, struct gate *g)
+{
+	pthread_mutex_lock(&gs->lock);
+	if (g->state == GATE_HOT)
+		gs->n_hot--;
+	g->state = g->state == GATE_HOT || g->state == GATE_COOL ? GATE_COOL
+								 : GATE_OPEN;
+	set_flag(g, true);
+	pthread_mutex_unlock(&gs->lock);
+	g->unknown = true;
 }
 
 /* False: no gate can be there (any more). */
@@ -370,8 +380,13 @@ static bool renew(struct gates *gs, struct gate *g, const struct map_range *r)
 		cool_down(gs, g);
 	if (g->state == GATE_ARMED || g->state == GATE_HOT || has_heated(gs, g))
 		return true;
-	if (!arm(gs, g) || !compare(gs, g))
+	if (!arm(gs, g))
 		return false;
+	/* What was armed may be unmapped by now, by another thread. */
+	if (!compare(gs, g)) {
+		open_gate(gs, g);
+		return false;
+	}
 	shut(gs, g);
 	return true;
 }
@@ -395,6 +410,7 @@ static struct gate *gate_new(struct gates *gs, uint64_t page)
 		lifeline_begin(g->life, 0);
 	g->unknown = true;
 	g->since = clock_coarse_ms();
+	g->bytes = xcalloc(1, PAGE);
 	set_flag(g, true);
 	pthread_mutex_lock(&gs->lock);
 	map_set(&gs->all, page / PAGE + 1, g);
@@ -434,18 +450,6 @@ void gates_renew(struct space *sp, uint64_t lo, uint64_t hi)
 }
 
 /* --- what calls change --------------------------------------------------- */
-
-static void open_gate(struct gates *gs, struct gate *g)
-{
-	pthread_mutex_lock(&gs->lock);
-	if (g->state == GATE_HOT)
-		gs->n_hot--;
-	g->state = g->state == GATE_HOT || g->state == GATE_COOL ? GATE_COOL
-								 : GATE_OPEN;
-	set_flag(g, true);
-	pthread_mutex_unlock(&gs->lock);
-	g->unknown = true;
-}
 
 /* Those of the range, until fn says that it is enough. */
 typedef bool gate_fn(struct gates *gs, struct gate *g);

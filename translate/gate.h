@@ -48,7 +48,7 @@ struct gate {
 	enum gate_state state;
 	bool unknown;	  /* what is mapped has to be looked up */
 	bool writable;	  /* and so it is to be armed */
-	uint8_t *bytes;	  /* as they were when it was armed; owned */
+	uint8_t *bytes;	  /* a page, as it was when it was armed; owned */
 	unsigned written; /* since */
 	int64_t since;	  /* a time, in ms */
 	unsigned heat;	  /* how often it was hot */

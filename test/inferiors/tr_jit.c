@@ -3,9 +3,11 @@
  * mappings of it, protections, moves. */
 #include "tr_code.h"
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <ucontext.h>
 
 #define ROUNDS 300
 
@@ -249,6 +251,60 @@ static void own_text(void)
 	}
 }
 
+/* --- code that somebody else takes away --- */
+
+/* The call returns 0 then. */
+static void on_fault(int signo, siginfo_t *info, void *context)
+{
+	greg_t *g = ((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)signo;
+	if (g[REG_RIP] != (greg_t)info->si_addr)
+		_exit(3);
+	g[REG_RIP] = *(greg_t *)g[REG_RSP];
+	g[REG_RSP] += 8;
+	g[REG_RAX] = 0;
+}
+
+/* By a child that shares the memory: nobody who follows the parent sees its
+ * call. */
+static __attribute__((noinline)) void take_away(void *code)
+{
+	pid_t pid = vfork();
+	int status;
+
+	if (pid == 0)
+		_exit(munmap(code, PAGE) == 0 ? 30 : 31);
+	waitpid(pid, &status, 0);
+	EXPECT(WEXITSTATUS(status), 30);
+}
+
+/* What is mapped was looked at before, for the other page. */
+static void vanishes(int prot)
+{
+	unsigned char *code = map_pages(1, RW), *other = map_pages(1, RWX);
+
+	put_return(code, 7);
+	mprotect(code, PAGE, prot);
+	put_return(other, 8);
+	EXPECT(call(other), 8);
+	take_away(code);
+	for (int i = 0; i < 3; i++)
+		EXPECT(call(code), 0);
+	munmap(other, PAGE);
+}
+
+static void vanishing(void)
+{
+	const struct sigaction fault = { .sa_sigaction = on_fault,
+					 .sa_flags = SA_SIGINFO };
+
+	sigaction(SIGSEGV, &fault, NULL);
+	vanishes(RX);
+	vanishes(RWX);
+	signal(SIGSEGV, SIG_DFL);
+}
+
 /* --- forks while code is watched --- */
 
 static void forked(void)
@@ -288,7 +344,8 @@ int main(int argc, char **argv)
 		{ "aliased", aliased },	    { "system_calls", by_system_calls },
 		{ "remapped", remapped },   { "files", files },
 		{ "moved", moved },	    { "heap", heap },
-		{ "own_text", own_text },   { "forked", forked },
+		{ "own_text", own_text },   { "vanishing", vanishing },
+		{ "forked", forked },
 	};
 
 	return tr_main(argc, argv, cases, ARRAY_SIZE(cases));
