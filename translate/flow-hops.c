@@ -25,16 +25,13 @@ struct flow_hops {
 	} recent[RECENT];
 };
 
-static struct flow_hops *hops_of(struct flow_code *fc)
+struct flow_hops *flow_hops_new(void)
 {
-	struct flow_hops **at = flow_hops_of(fc);
+	struct flow_hops *h = xcalloc(1, sizeof(*h));
 
-	if (!*at) {
-		*at = xcalloc(1, sizeof(**at));
-		(*at)->chunks = xcalloc(CHUNKS_MAX, sizeof(*(*at)->chunks));
-		(*at)->n = (*at)->n_told = 1;
-	}
-	return *at;
+	h->chunks = xcalloc(CHUNKS_MAX, sizeof(*h->chunks));
+	h->n = h->n_told = 1;
+	return h;
 }
 
 void flow_hops_free(struct flow_hops *h)
@@ -70,8 +67,8 @@ static uint32_t ask_function(struct space *sp, uint64_t pc)
 uint32_t flow_function(struct space *sp, uint64_t pc)
 {
 	struct recent *known =
-		&hops_of(sp->flow)->recent[pc * 0x9e3779b97f4a7c15u >> 52 &
-					   (RECENT - 1)];
+		&flow_hops_of(sp->flow)->recent[pc * 0x9e3779b97f4a7c15u >> 52 &
+						(RECENT - 1)];
 
 	if (known->pc != pc)
 		*known = (struct recent){ pc, ask_function(sp, pc) };
@@ -105,7 +102,7 @@ static bool is_same(struct space *sp, const struct flow_hop *hop,
 
 static uint32_t hop_add(struct space *sp, const struct flow_hop *hop)
 {
-	struct flow_hops *h = hops_of(sp->flow);
+	struct flow_hops *h = flow_hops_of(sp->flow);
 	uint32_t id = h->n;
 
 	if (id / CHUNK >= CHUNKS_MAX)
@@ -127,14 +124,15 @@ static uint32_t block_instructions(const struct flow_code *fc, uint32_t id)
 /* Up to and with the jump. */
 static uint32_t through_instructions(struct flow_code *fc, uint32_t jump)
 {
-	return jump ? block_instructions(fc, hop_at(hops_of(fc), jump)->from)
+	return jump ? block_instructions(fc,
+					 hop_at(flow_hops_of(fc), jump)->from)
 		    : 0;
 }
 
 uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 		  uint64_t pc, uint32_t through)
 {
-	struct flow_hops *h = hops_of(sp->flow);
+	struct flow_hops *h = flow_hops_of(sp->flow);
 	const struct flow_block *b = flow_block(sp->flow, from);
 	uint64_t key = key_of(b, kind, pc) + 1;
 	uint32_t id = (uint32_t)(uintptr_t)map_find(&h->by_key, key);
@@ -157,13 +155,13 @@ uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 
 uint64_t flow_hop_pc(struct space *sp, uint32_t id)
 {
-	return hop_at(hops_of(sp->flow), id)->pc;
+	return hop_at(flow_hops_of(sp->flow), id)->pc;
 }
 
 static void tell_hops(struct flow_code *fc, const struct flow_sink *sink,
 		      const struct flow_who *who)
 {
-	struct flow_hops *h = hops_of(fc);
+	struct flow_hops *h = flow_hops_of(fc);
 	uint32_t n = __atomic_load_n(&h->n, __ATOMIC_ACQUIRE);
 
 	flow_tell_blocks(fc, sink, who);
@@ -243,7 +241,7 @@ static uint32_t read_some(struct flow_reader *r, const uint32_t *words,
 uint32_t hops_read(struct flow_reader *r, const uint32_t *words, uint32_t n)
 {
 	uint32_t n_hops =
-		__atomic_load_n(&hops_of(r->code)->n, __ATOMIC_ACQUIRE);
+		__atomic_load_n(&flow_hops_of(r->code)->n, __ATOMIC_ACQUIRE);
 	uint32_t i = 0, some;
 
 	if (!r->events)

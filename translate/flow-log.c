@@ -103,7 +103,7 @@ static void write_note(struct translator *tr, struct follow *f,
 		turn(log, chunk);
 		at = flow_next_word(log, &chunk);
 	}
-	at = finish_fold(note, at - at % size);
+	at = finish_fold(note, at);
 	put_note(log, chunk, at, note);
 	flow_set_next(log, chunk, at + size);
 	if (all && at + size == FLOW_WORDS)

@@ -46,7 +46,7 @@ static inline uint32_t flow_first_word(const struct flow_log *log)
 
 uint32_t *flow_chunk(const struct flow_log *log, uint32_t chunk);
 uint64_t *flow_window_slot(const struct flow_log *log, uint32_t slot);
-/* Where the next word goes. The program may have put anything there: then the
+/* Where the next record goes. The program may have put anything there: then the
  * chunk is CHUNK_NONE. */
 uint32_t flow_next_word(const struct flow_log *log, uint32_t *chunk);
 void flow_set_next(const struct flow_log *log, uint32_t chunk, uint32_t word);

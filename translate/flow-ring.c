@@ -41,7 +41,7 @@ static uint64_t *next_of(const struct flow_log *log, uint32_t chunk)
 	return flow_window_slot(log, WIN_CHUNKS + 8 * n);
 }
 
-/* Where the next word goes. The program may have put anything there. */
+/* Where the next record goes. The program may have put anything there. */
 uint32_t flow_next_word(const struct flow_log *log, uint32_t *chunk)
 {
 	uint64_t at = __atomic_load_n(flow_window_slot(log, WIN_RING),
@@ -51,7 +51,8 @@ uint32_t flow_next_word(const struct flow_log *log, uint32_t *chunk)
 	*chunk = from < flow_ring_size(log->space)
 			 ? (uint32_t)(from / FLOW_CHUNK)
 			 : CHUNK_NONE;
-	return at % FLOW_CHUNK / 4;
+	return at % FLOW_CHUNK / 4 / flow_record_words(log) *
+	       flow_record_words(log);
 }
 
 void flow_set_next(const struct flow_log *log, uint32_t chunk, uint32_t word)

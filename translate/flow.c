@@ -27,7 +27,7 @@ struct item {
 
 struct flow_code {
 	struct flow_ways *ways; /* flow-ways.c's */
-	struct flow_hops *hops; /* flow-hops.c's */
+	struct flow_hops *hops; /* flow-hops.c's; NULL: calls are not alone */
 	uint32_t image;
 	struct item **chunks;
 	uint32_t n;	     /* numbers given, 0 included */
@@ -355,6 +355,9 @@ int flow_begin(struct space *sp, struct err *e)
 	fc->n_told = 1;
 	fc->places = xcalloc(CHUNKS_MAX, sizeof(*fc->places));
 	fc->places[0] = xcalloc(CHUNK, sizeof(**fc->places));
+	/* Before the reading thread knows of it. */
+	if (sp->keep == FLOW_CALLS)
+		fc->hops = flow_hops_new();
 	pthread_mutex_init(&fc->lock, NULL);
 	sp->flow = fc;
 	watch_ends(sp, true);
@@ -409,9 +412,9 @@ struct flow_ways **flow_ways_of(struct flow_code *fc)
 	return &fc->ways;
 }
 
-struct flow_hops **flow_hops_of(struct flow_code *fc)
+struct flow_hops *flow_hops_of(struct flow_code *fc)
 {
-	return &fc->hops;
+	return fc->hops;
 }
 
 uint32_t flow_image(const struct flow_code *fc)

@@ -336,7 +336,8 @@ uint32_t hops_fold(struct region *rg, uint32_t hop);
 /* How often blocks of the region were begun is told, and what was folded. */
 void hops_tell_counts(struct space *sp, const struct region *rg);
 struct flow_hops;
-struct flow_hops **flow_hops_of(struct flow_code *fc);
+struct flow_hops *flow_hops_new(void);
+struct flow_hops *flow_hops_of(struct flow_code *fc);
 void flow_hops_free(struct flow_hops *h);
 
 /* --- x86_64/flow.c -------------------------------------------------------- */
