@@ -50,6 +50,25 @@ static void set_flag(struct gate *g, bool v)
 			 __ATOMIC_RELEASE);
 }
 
+/* The reader changes states too: one is looked at once, without the lock by the
+ * main thread alone. */
+static enum gate_state state_of(const struct gate *g)
+{
+	return __atomic_load_n(&g->state, __ATOMIC_ACQUIRE);
+}
+
+bool gate_is_hot(const struct gate *g)
+{
+	enum gate_state state = state_of(g);
+
+	return state == GATE_HOT || state == GATE_COOL;
+}
+
+static void set_state(struct gate *g, enum gate_state state)
+{
+	__atomic_store_n(&g->state, state, __ATOMIC_RELEASE);
+}
+
 static struct gate *find(const struct gates *gs, uint64_t addr)
 {
 	return map_find(&gs->all, addr / PAGE + 1);
@@ -64,10 +83,10 @@ static void take_write(struct gates *gs, uint64_t addr)
 
 	pthread_mutex_lock(&gs->lock);
 	g = find(gs, addr);
-	if (g && g->state != GATE_HOT) {
+	if (g && state_of(g) != GATE_HOT) {
 		set_flag(g, true);
-		if (g->state == GATE_ARMED)
-			g->state = GATE_OPEN;
+		if (state_of(g) == GATE_ARMED)
+			set_state(g, GATE_OPEN);
 		g->written++;
 	}
 	gs->ops->disarm(gs->fd, addr & -(uint64_t)PAGE, PAGE);
@@ -85,10 +104,10 @@ static void cool(struct gates *gs)
 	for (size_t i = 0; gs->all.slots && i <= gs->all.mask; i++) {
 		struct gate *g = gs->all.slots[i].value;
 
-		if (!gs->all.slots[i].key || g->state != GATE_HOT ||
+		if (!gs->all.slots[i].key || state_of(g) != GATE_HOT ||
 		    now - g->since < (int64_t)HOT_MS << g->heat)
 			continue;
-		g->state = GATE_COOL;
+		set_state(g, GATE_COOL);
 		gs->n_hot--;
 		set_flag(g, true);
 	}
@@ -97,7 +116,12 @@ static void cool(struct gates *gs)
 
 static bool must_cool(struct gates *gs)
 {
-	return __atomic_load_n(&gs->n_hot, __ATOMIC_RELAXED);
+	unsigned n;
+
+	pthread_mutex_lock(&gs->lock);
+	n = gs->n_hot;
+	pthread_mutex_unlock(&gs->lock);
+	return n;
 }
 
 static void *read_writes(void *user)
@@ -281,11 +305,11 @@ static bool arm(struct gates *gs, struct gate *g)
 	int r = 0;
 
 	pthread_mutex_lock(&gs->lock);
-	g->state = GATE_ARMED;
+	set_state(g, GATE_ARMED);
 	if (g->writable)
 		r = gs->ops->arm(gs->fd, g->addr, PAGE);
 	if (r < 0)
-		g->state = GATE_OPEN;
+		set_state(g, GATE_OPEN);
 	pthread_mutex_unlock(&gs->lock);
 	return r >= 0;
 }
@@ -294,7 +318,7 @@ static bool arm(struct gates *gs, struct gate *g)
 static void shut(struct gates *gs, struct gate *g)
 {
 	pthread_mutex_lock(&gs->lock);
-	if (g->state == GATE_ARMED)
+	if (state_of(g) == GATE_ARMED)
 		set_flag(g, false);
 	pthread_mutex_unlock(&gs->lock);
 }
@@ -302,7 +326,7 @@ static void shut(struct gates *gs, struct gate *g)
 static void heat(struct gates *gs, struct gate *g)
 {
 	pthread_mutex_lock(&gs->lock);
-	g->state = GATE_HOT;
+	set_state(g, GATE_HOT);
 	g->since = clock_coarse_ms();
 	gs->n_hot++;
 	pthread_mutex_unlock(&gs->lock);
@@ -336,7 +360,7 @@ static void cool_down(struct gates *gs, struct gate *g)
 {
 	page_drop(gs->sp, g);
 	pthread_mutex_lock(&gs->lock);
-	g->state = GATE_OPEN;
+	set_state(g, GATE_OPEN);
 	g->since = clock_coarse_ms();
 	g->written = WRITES_MAX / 2; /* it may well be again */
 	g->heat += g->heat < HEAT_MAX;
@@ -362,10 +386,9 @@ static bool compare(struct gates *gs, struct gate *g)
 static void open_gate(struct gates *gs, struct gate *g)
 {
 	pthread_mutex_lock(&gs->lock);
-	if (g->state == GATE_HOT)
+	if (state_of(g) == GATE_HOT)
 		gs->n_hot--;
-	g->state = g->state == GATE_HOT || g->state == GATE_COOL ? GATE_COOL
-								 : GATE_OPEN;
+	set_state(g, gate_is_hot(g) ? GATE_COOL : GATE_OPEN);
 	set_flag(g, true);
 	pthread_mutex_unlock(&gs->lock);
 	g->unknown = true;
@@ -376,9 +399,9 @@ static bool renew(struct gates *gs, struct gate *g, const struct map_range *r)
 {
 	if (g->unknown && !look_up(gs, g, r ? r : space_find(gs->sp, g->addr)))
 		return false;
-	if (g->state == GATE_COOL)
+	if (state_of(g) == GATE_COOL)
 		cool_down(gs, g);
-	if (g->state == GATE_ARMED || g->state == GATE_HOT || has_heated(gs, g))
+	if (state_of(g) != GATE_OPEN || has_heated(gs, g))
 		return true;
 	if (!arm(gs, g))
 		return false;
@@ -527,7 +550,7 @@ void gates_evict(struct space *sp, const struct region *rg)
 			map_set(&kept, gs->all.slots[i].key, g);
 			continue;
 		}
-		gs->n_hot -= g->state == GATE_HOT;
+		gs->n_hot -= state_of(g) == GATE_HOT;
 		page_drop(sp, g);
 		gate_free(g);
 	}

@@ -63,6 +63,10 @@ struct gate {
 struct gate *gate_prepare(struct space *sp, uint64_t page,
 			  const struct map_range *range);
 
+/* Does code of the page compare its bytes? It may be about to cool: code that
+ * compares is right then, too. */
+bool gate_is_hot(const struct gate *g);
+
 /* A thread has met the set byte of a page in lo..hi: they are compared. */
 void gates_renew(struct space *sp, uint64_t lo, uint64_t hi);
 

@@ -33,7 +33,7 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 	p->answer = 0;
 	if (p->flags & RANGE_X && sp->tr->trust)
 		p->gate = gate_prepare(sp, addr, range);
-	if (p->gate && p->gate->state != GATE_HOT)
+	if (p->gate && !gate_is_hot(p->gate))
 		memcpy(p->bytes, p->gate->bytes, (size_t)(p->size = PAGE));
 	else if (p->flags & RANGE_X)
 		p->size = target_read(sp->tr->lower, sp->by->proc, addr,

@@ -112,7 +112,7 @@ static void look_at_page(struct compiler *c, uint64_t pc, struct entry *e)
 	if (g && g->rg->cluster == c->w.rg->cluster)
 		e->flags[e->n_flags++] =
 			(uint32_t)(g->rg->addr + g->flag_at - c->w.rg->addr);
-	if (g ? g->rg->cluster != c->w.rg->cluster || g->state == GATE_HOT
+	if (g ? g->rg->cluster != c->w.rg->cluster || gate_is_hot(g)
 	      : flags & (RANGE_W | RANGE_SHARE))
 		e->compares = true;
 }
