@@ -55,11 +55,14 @@ empty:
 	setc	%r11b
 	movq	%rax, %xmm1
 	paddq	%xmm1, %xmm2
+	fldcw	unmasked(%rip)
 	fld1
 x87_store:
-	fstp	%st(0)
+	fdivs	zero(%rip)		/* pending: AMD saves it for no other */
+x87_save:
 	fnstenv	state(%rip)
 	mov	state + 12(%rip), %r13d	/* where the last of the x87 was */
+	fninit
 x87_told:
 	mov	$24, %eax		/* sched_yield */
 	syscall
@@ -89,3 +92,5 @@ word:	.quad	0x0123456789abcdef
 from:	.ascii	"abcdef"
 to:	.fill	8
 state:	.fill	32
+zero:	.float	0
+unmasked: .short 0x37b		/* division by 0 */

@@ -72,6 +72,22 @@ static unsigned gather(const struct compiler *c, uint8_t *bytes)
 	return length;
 }
 
+/* Traps of ours that are in memory, which reading hides, are compared as they
+ * are there. */
+static void show_traps(const struct compiler *c, uint8_t *bytes,
+		       unsigned length)
+{
+	struct target *lower = c->sp->tr->lower;
+	struct process *p = c->sp->by->proc;
+	const struct point *pt;
+
+	for (unsigned at = 0; p->points->sw.count && at < length; at++) {
+		pt = point_find(p, POINT_SW, c->w.pc + at, 0);
+		if (pt && pt->inserted)
+			lower->ops->read_mem(lower, p, pt->addr, bytes + at, 1);
+	}
+}
+
 static void bytes_write(struct compiler *c)
 {
 	uint8_t bytes[BLOCK_INSNS * X86_INSN_MAX];
@@ -86,6 +102,7 @@ static void bytes_write(struct compiler *c)
 	uint32_t stale = w_stub(w, &stub);
 	struct piece p;
 
+	show_traps(c, bytes, length);
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
 	while (next_piece(bytes, length, &at, w->pc, &p))
