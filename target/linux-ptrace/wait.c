@@ -166,6 +166,13 @@ static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
 	}
 }
 
+/* What ends otherwise than a step: it may have pushed the flag, too. */
+static void step_cut(struct linux_target *lt, struct lwp *lwp)
+{
+	if (lwp->stepped)
+		step_hide(lt, lwp);
+}
+
 /* int3: ours, of the layer above, the program's own, or one of ours that is
  * gone by now. */
 static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
@@ -174,6 +181,7 @@ static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
 	uint64_t addr = lwp_pc(lwp) + (uint64_t)a->trap_pc_adjust;
 	const struct point *pt;
 
+	step_cut(lt, lwp);
 	pt = point_not_for(lt, lwp, addr);
 	if (pt && pt->inserted) {
 		lwp_set_pc(lwp, addr);
@@ -205,6 +213,7 @@ static bool take_debug_trap(struct linux_target *lt, struct lwp *lwp)
 	if (!inferior_of(lwp->proc)->debug_generation ||
 	    !debugreg_hit(&lt->t, lwp, &hit))
 		return false;
+	step_cut(lt, lwp);
 	lwp_set_pending(lt, lwp, hit.kind);
 	hit.id = lwp->pending.id;
 	lwp->pending = hit;

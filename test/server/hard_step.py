@@ -62,6 +62,25 @@ def a_false_condition_in_code_that_may_change():
         ends_well(s, 7)
 
 
+@case(peer="gdbserver leaves the program its trap flag")
+def step_onto_a_breakpoint_when_popf_was_stepped():
+    """The kernel takes the steps' flag for the program's by then."""
+    with Session("manysteps") as s:
+        turn = s.reg("rbx")
+        while s.reg("rbx") in (0, turn, 40):
+            s.step()
+        s.point(0, "odd")
+        while s.pc() != s.addr("odd"):
+            s.step()
+        s.at("odd", s.step())
+        check(not s.reg("eflags") & TF, "TF at the breakpoint")
+        s.clear(0, "odd")
+        check(s.step().number == 5 and s.pc() != s.addr("odd"), "off it")
+        check(not s.reg("eflags") & TF, "TF behind it")
+        s.run_to("even")
+        ends_well(s, 7)
+
+
 @case
 def the_x87_tells_where_it_was_at_a_breakpoint():
     """One that is passed for its condition."""
