@@ -12,6 +12,7 @@
 #include "translate/probes.h"
 #include "translate/ring.h"
 #include "translate/trap.h"
+#include "translate/x87.h"
 
 #define PAGE 4096u
 
@@ -88,6 +89,7 @@ static void leave(struct translator *tr, struct process *p)
 			continue;
 		follow_settle(tr, th);
 		follow_rewind(tr, th);
+		x87_settle(tr, sp, lower_thread(th));
 		ring_drain(tr, th, true);
 		follow_of(th)->wait = WAIT_NONE;
 		follow_of(th)->excluded = false;

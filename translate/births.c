@@ -5,6 +5,7 @@
 #include "translate/bystander.h"
 #include "translate/history.h"
 #include "translate/trap.h"
+#include "translate/x87.h"
 
 /* From now on several threads count blocks: code that does not lock what it
  * counts in goes first. */
@@ -121,6 +122,7 @@ void follow_await_vfork(struct translator *tr, struct thread *th)
 	if (!f->in_cache)
 		return;
 	follow_rewind(tr, th);
+	x87_settle(tr, f->space, lower_thread(th));
 	f->wait = WAIT_VFORK;
 }
 

@@ -5,12 +5,14 @@
 #include "translate/follow.h"
 #include "translate/ring.h"
 #include "translate/trap.h"
+#include "translate/x87.h"
 
 /* Out of the cache, in the kernel's eyes too: when we die now, nobody could
  * find the way back. */
 static void take_out(struct translator *tr, struct thread *th)
 {
 	follow_rewind(tr, th);
+	x87_settle(tr, follow_of(th)->space, lower_thread(th));
 	if (!lower_thread(th)->blocked)
 		target_regs_flush(tr->lower, lower_thread(th));
 	ring_drain(tr, th, true);

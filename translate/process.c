@@ -18,6 +18,7 @@
 #include "translate/sweep.h"
 #include "translate/trail.h"
 #include "translate/trap.h"
+#include "translate/x87.h"
 
 void space_unref(struct space *sp)
 {
@@ -269,6 +270,15 @@ int translate_follow_soon(struct target *t, struct process *p,
 	return 0;
 }
 
+/* In the kernel's eyes, too. */
+static void leave(struct translator *tr, struct thread *th)
+{
+	follow_rewind(tr, th);
+	if (follow_of(th))
+		x87_settle(tr, follow_of(th)->space, lower_thread(th));
+	target_regs_flush(tr->lower, lower_thread(th));
+}
+
 void translate_unfollow(struct target *t, struct process *p)
 {
 	struct translator *tr = translator_of(t);
@@ -283,10 +293,8 @@ void translate_unfollow(struct target *t, struct process *p)
 		return;
 	}
 	follow_rewind_unborn(tr, p);
-	list_each(th, &p->threads, node) {
-		follow_rewind(tr, th);
-		target_regs_flush(tr->lower, lower_thread(th));
-	}
+	list_each(th, &p->threads, node)
+		leave(tr, th);
 	sections_end(sp, lower_process(p));
 	exclude_end(sp, p);
 	last = sp->refs == 1u + n_followed(p);
@@ -315,8 +323,7 @@ void translate_unfollow_thread(struct target *t, struct thread *th)
 	}
 	follow_rewind_unborn(tr, p);
 	follow_settle(tr, th);
-	follow_rewind(tr, th);
-	target_regs_flush(tr->lower, lower_thread(th));
+	leave(tr, th);
 	follow_end(tr, th);
 	bystanders_note(tr, p);
 }

@@ -4,6 +4,7 @@
  */
 #include "translate/trap.h"
 #include "translate/x86_64/rewind.h"
+#include "translate/x87.h"
 
 void follow_rewind_child(struct translator *tr, const struct follow *parent,
 			 struct thread *low)
@@ -15,6 +16,7 @@ void follow_rewind_child(struct translator *tr, const struct follow *parent,
 	f.log = NULL;
 	if (image && space_region_at(f.space, *image_reg(image, IMAGE_RIP)))
 		follow_leave(tr, low, &f, false);
+	x87_settle(tr, f.space, low);
 }
 
 /* Whose window a thread has in its gs base. */

@@ -12,6 +12,7 @@
 #include "translate/prints.h"
 #include "translate/runs.h"
 #include "translate/watchpoints.h"
+#include "translate/x87.h"
 
 /* --- registers ----------------------------------------------------------- */
 
@@ -25,28 +26,6 @@ static void copy_set(const struct arch *a, enum regset set, const uint8_t *from,
 			memcpy(to + d->packed_at, from + d->packed_at,
 			       d->bits / 8);
 	}
-}
-
-static uint32_t *register_32(struct thread *th, unsigned regno)
-{
-	return (uint32_t *)(void *)(th->regs +
-				    th->proc->arch->regs[regno].packed_at);
-}
-
-/* Where the last x87 instruction was is told by the processor: a copy. */
-static void show_x87(const struct translator *tr, struct thread *th)
-{
-	uint32_t *hi = register_32(th, tr->fiseg);
-	uint32_t *lo = register_32(th, tr->fioff);
-	uint64_t cpc = (uint64_t)*hi << 32 | *lo;
-	const struct trail *tl = trails_at(follow_of(th)->space->trails, cpc);
-	const struct mark *m =
-		tl ? trail_mark(tl, (uint32_t)(cpc - tl->addr)) : NULL;
-
-	if (!m)
-		return;
-	*hi = (uint32_t)(m->pc >> 32);
-	*lo = (uint32_t)m->pc;
 }
 
 /* The whole image is copied quicker than its registers one by one. It may be
@@ -65,7 +44,7 @@ int wrap_fetch_regs(struct target *t, struct thread *th, enum regset set)
 	else
 		copy_set(th->proc->arch, set, lower->regs, th->regs);
 	if (follow_of(th))
-		show_x87(translator_of(t), th);
+		x87_show(translator_of(t), th);
 	return r;
 }
 
@@ -230,8 +209,11 @@ static int dump(struct target *t, struct thread *first, const char *path,
 
 	mirror_wishes(tr);
 	mirror_registers(tr, first->proc);
-	list_each(th, &first->proc->threads, node)
+	list_each(th, &first->proc->threads, node) {
 		follow_rewind(tr, th);
+		if (follow_of(th))
+			x87_settle(tr, follow_of(th)->space, lower_thread(th));
+	}
 	return tr->lower->ops->core->dump(tr->lower, lower_thread(first), path,
 					  out, e);
 }

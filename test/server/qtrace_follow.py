@@ -11,6 +11,7 @@ from rsp import Session, case, check, equal, main
 from traced import counts, drcov, lighthouse
 
 OURS = "it does not translate"
+FIOFF = "p24"
 FEATURES = "multiprocess+;swbreak+;hwbreak+;vContSupported+;error-message+"
 
 
@@ -95,6 +96,26 @@ def events_can_be_read_at_a_stop():
         events_of_calls(s)
         trace(s, "unfollow:-1")
         events_of_calls(s)
+
+
+@case(peer=OURS)
+def the_x87_tells_where_it_was_afterwards():
+    """Once it is not followed, or the cache is another."""
+    for verbs in (("unfollow:-1",), ("deactivate",), ("flush", "unfollow:-1"),
+                  ("invalidate:400000,1000", "collect", "unfollow:-1")):
+        with followed("manysteps", at="begin") as s:
+            s.run_to("x87_told")
+            s.run_to("x87_save")
+            place = hex(s.addr("x87_store"))
+            equal(hex(int.from_bytes(bytes.fromhex(s.packet(FIOFF)), "little")),
+                  place, "as shown")
+            for verb in verbs:
+                reply = s.packet("qTrace:" + verb)
+                check(reply and reply[0] != "E", verb, reply)
+            s.run_to("x87_told")
+            equal(hex(s.reg("r13")), place, "after " + verbs[0])
+            end = s.finish()
+            equal((end.kind, end.number), ("W", 7), "end")
 
 
 @case(peer=OURS)
