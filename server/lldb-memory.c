@@ -55,8 +55,10 @@ int pk_memory_region(struct session *s, struct args *a, struct buf *out)
 
 /* --- allocations --------------------------------------------------------- */
 
+/* It goes with the program that it was made for, whatever comes to lie at its
+ * address after an exec, or in another process of the same number. */
 struct allocation {
-	pid_t pid;
+	unsigned image;
 	uint64_t addr, size;
 };
 
@@ -91,7 +93,7 @@ static int64_t call(struct session *s, long nr, const uint64_t args[6])
 /* _MSIZE,PERMISSIONS: memory that the process gets. */
 int pk_allocate(struct session *s, struct args *a, struct buf *out)
 {
-	struct allocation all = { .pid = session_process(s)->pid };
+	struct allocation all = { .image = session_process(s)->image };
 	uint64_t prot;
 	int64_t at;
 
@@ -117,10 +119,10 @@ static struct allocation *find_allocation(struct session *s, uint64_t addr)
 {
 	struct buf *b = &s->lldb.allocations;
 	struct allocation *all = (void *)b->data;
-	pid_t pid = session_process(s)->pid;
+	unsigned image = session_process(s)->image;
 
 	for (size_t i = 0; i < b->len / sizeof(*all); i++) {
-		if (all[i].pid == pid && all[i].addr == addr)
+		if (all[i].image == image && all[i].addr == addr)
 			return &all[i];
 	}
 	return NULL;
@@ -143,7 +145,7 @@ int pk_deallocate(struct session *s, struct args *a, struct buf *out)
 	if (r < 0)
 		return (int)r;
 	b->len -= sizeof(*found);
-	memcpy(found, b->data + b->len, sizeof(*found));
+	memmove(found, b->data + b->len, sizeof(*found));
 	buf_puts(out, "OK");
 	return REPLY_NOW;
 }

@@ -66,6 +66,7 @@ struct process *process_add_untold(struct target *t, pid_t pid,
 
 	p->untold = true;
 	p->pid = pid;
+	p->image = ++t->images;
 	p->arch = arch;
 	list_init(&p->threads);
 	process_set_points(p, NULL);
@@ -119,6 +120,7 @@ void process_execs(struct target *t, struct process *p, pid_t tid)
 
 void process_execed(struct target *t, struct process *p)
 {
+	p->image = ++t->images;
 	if (t->watcher && p->watched)
 		t->watcher->process_execed(t->watcher_user, p);
 }

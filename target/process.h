@@ -172,6 +172,8 @@ struct points {
 
 struct process {
 	pid_t pid;
+	unsigned image; /* another for each program that a process executes,
+			 * of all in the target */
 	struct list node; /* in target.processes, oldest first */
 	struct list threads;
 	struct points *points; /* counted */

@@ -413,6 +413,7 @@ struct target {
 	const struct target_ops *ops;
 	struct list processes;
 	struct map threads; /* tid -> struct thread */
+	unsigned images;    /* process.image of the latest */
 
 	/* What the layer above wants; it may change while all is stopped. */
 	bool report_fork, report_vfork, report_exec;

@@ -267,5 +267,41 @@ def an_i386_program_is_given_memory():
         check(c.resume().startswith("W00"), "it goes on")
 
 
+@case(peer=OURS)
+def what_was_allocated_goes_with_its_program():
+    with Client(inferior("exec"), "self") as c:
+        at = c.ask("_M1000,rw")
+        check(int(at, 16), at)
+        check("reason:exec;" in c.resume(), "it execs")
+        check(c.ask("_m" + at).startswith("E"), "of the former program")
+        # What lies there now is another program's, and is not to be unmapped
+        # by what was kept of the former.
+        again = c.ask("_M1000,rw")
+        equal(c.ask("_m" + again), "OK", "its own")
+        check(c.ask("_m" + again).startswith("E"), "twice")
+        check(c.resume().startswith("W00"), "it goes on")
+
+
+def run_at(c, at):
+    equal(c.ask("P%x=%s" % (registers(c)["rip"][0],
+                            int(at, 16).to_bytes(8, "little").hex())), "OK",
+          "P")
+    return c.resume()
+
+
+@case(peer=OURS)
+def code_that_was_freed_is_not_executed():
+    for followed in False, True:
+        with Client(inferior("calls")) as c:
+            if followed:
+                equal(c.ask("qTrace:follow:-1"), "OK", "qTrace")
+            at = c.ask("_M1000,rwx")
+            equal(c.ask("M%s,4:909090cc" % at), "OK", "M")
+            check(run_at(c, at).startswith("T05"), "while it is there")
+            equal(c.ask("_m" + at), "OK", "_m")
+            told = run_at(c, at)
+            check(told.startswith("T0b"), followed, told)
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
