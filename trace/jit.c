@@ -14,10 +14,14 @@
 #include "trace/names.h"
 
 #define LINE_MAX_BYTES 4096
+#define LAST_MAX       64
 
 struct jit {
 	char *path;
-	off_t read; /* up to there */
+	struct stat seen;    /* the file, when it was looked at last */
+	off_t read;	     /* up to there */
+	char last[LAST_MAX]; /* what stood before that */
+	size_t n_last;
 	struct names names;
 	struct jit_symbol *all; /* by place; none overlap */
 	size_t n, cap;
@@ -29,11 +33,18 @@ static size_t first_behind(const struct jit *j, uint64_t addr)
 	return SEARCH_FIRST(j->n, i, j->all[i].end > addr);
 }
 
+static bool is_same(const struct jit_symbol *a, const struct jit_symbol *b)
+{
+	return a->begin == b->begin && a->end == b->end && a->name == b->name;
+}
+
 /* It takes the place of what was there before. */
 static void add(struct jit *j, const struct jit_symbol *s)
 {
 	size_t at = first_behind(j, s->begin), behind = at;
 
+	if (at < j->n && is_same(&j->all[at], s))
+		return;
 	while (behind < j->n && j->all[behind].begin < s->end)
 		behind++;
 	if (j->n == j->cap) {
@@ -46,14 +57,13 @@ static void add(struct jit *j, const struct jit_symbol *s)
 	j->all[at] = *s;
 }
 
-static void take_line(struct jit *j, char *line)
+static void take_line(struct jit *j, const char *line)
 {
 	struct jit_symbol s = { 0 };
 	uint64_t size;
 	uint32_t id;
 	int name = 0;
 
-	line[strcspn(line, "\n")] = '\0';
 	if (sscanf(line, "%" SCNx64 " %" SCNx64 " %n", &s.begin, &size,
 		   &name) != 2 ||
 	    !name || !line[name] || !size || s.begin + size < s.begin)
@@ -64,19 +74,65 @@ static void take_line(struct jit *j, char *line)
 	add(j, &s);
 }
 
+/*
+ * One line, or as much as there is room for; false: its end is yet to come. A
+ * writer that goes on behind the end of a file that was cut leaves zeros before
+ * its line.
+ */
+static bool read_line(FILE *f, char line[LINE_MAX_BYTES])
+{
+	size_t n = 0;
+	int c;
+
+	while ((c = getc_unlocked(f)) != EOF && c != '\n') {
+		if ((c || n) && n + 1 < LINE_MAX_BYTES)
+			line[n++] = (char)c;
+	}
+	line[n] = '\0';
+	return c == '\n';
+}
+
+/* Not the file that was read, or not what was in it: some write it all anew
+ * each time (jcmd Compiler.perfmap). */
+static bool is_anew(const struct jit *j, int fd)
+{
+	char last[LAST_MAX];
+	ssize_t n = pread(fd, last, j->n_last, j->read - (off_t)j->n_last);
+
+	return n != (ssize_t)j->n_last || memcmp(last, j->last, j->n_last);
+}
+
+static void note_last(struct jit *j, int fd)
+{
+	size_t most = j->read < LAST_MAX ? (size_t)j->read : LAST_MAX;
+	ssize_t n = pread(fd, j->last, most, j->read - (off_t)most);
+
+	j->n_last = n > 0 ? (size_t)n : 0;
+}
+
 static void read_on(struct jit *j, FILE *f)
 {
 	char line[LINE_MAX_BYTES];
 
+	if (is_anew(j, fileno(f)))
+		j->read = 0;
 	if (fseeko(f, j->read, SEEK_SET) < 0)
 		return;
-	while (fgets(line, sizeof(line), f)) {
-		/* Who writes it may be in the middle of a line. */
-		if (!strchr(line, '\n') && strlen(line) + 1 < sizeof(line))
-			return;
+	while (read_line(f, line)) {
 		j->read = ftello(f);
 		take_line(j, line);
 	}
+	note_last(j, fileno(f));
+}
+
+static bool was_seen(const struct jit *j, const struct stat *st)
+{
+	const struct stat *seen = &j->seen;
+
+	return st->st_dev == seen->st_dev && st->st_ino == seen->st_ino &&
+	       st->st_size == seen->st_size &&
+	       st->st_mtim.tv_sec == seen->st_mtim.tv_sec &&
+	       st->st_mtim.tv_nsec == seen->st_mtim.tv_nsec;
 }
 
 static void look(struct jit *j)
@@ -85,7 +141,7 @@ static void look(struct jit *j)
 	FILE *f;
 	int fd;
 
-	if (stat(j->path, &st) < 0 || st.st_size <= j->read)
+	if (stat(j->path, &st) < 0 || was_seen(j, &st))
 		return;
 	fd = open(j->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -98,6 +154,7 @@ static void look(struct jit *j)
 		close(fd);
 		return;
 	}
+	j->seen = st;
 	read_on(j, f);
 	fclose(f);
 }

@@ -39,13 +39,24 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void put(const struct map_file *m, const char *text)
+static void write_bytes(const struct map_file *m, const char *mode,
+			const char *bytes, size_t n)
 {
-	FILE *f = fopen(m->path, "ae");
+	FILE *f = fopen(m->path, mode);
 
 	assert_non_null(f);
-	fputs(text, f);
+	assert_int_equal(fwrite(bytes, 1, n, f), n);
 	fclose(f);
+}
+
+static void put(const struct map_file *m, const char *text)
+{
+	write_bytes(m, "ae", text, strlen(text));
+}
+
+static void put_anew(const struct map_file *m, const char *text)
+{
+	write_bytes(m, "we", text, strlen(text));
 }
 
 static void expect(struct map_file *m, uint64_t addr, const char *name)
@@ -108,6 +119,59 @@ static void what_is_no_line_is_left_out(void **state)
 	expect(m, 0x3000, "good");
 }
 
+static void a_zero_ends_no_more_than_its_line(void **state)
+{
+	struct map_file *m = *state;
+	static const char bytes[] = "1000 10 a\0b\n2000 10\0 none\n\0\0\n"
+				    "3000 10 c\n\0\0\0"
+				    "4000 10 d\n";
+
+	write_bytes(m, "ae", bytes, sizeof(bytes) - 1);
+	expect(m, 0x1000, "a");
+	expect(m, 0x2000, NULL);
+	expect(m, 0x3000, "c");
+	expect(m, 0x4000, "d"); /* behind a hole */
+	put(m, "5000 10 e\n");
+	expect(m, 0x5000, "e");
+}
+
+/* Its rest is no line. */
+static void a_long_name_is_cut(void **state)
+{
+	struct map_file *m = *state;
+	char name[4096 - sizeof("1000 10 ")];
+
+	memset(name, 'x', sizeof(name));
+	put(m, "1000 10 ");
+	write_bytes(m, "ae", name, sizeof(name));
+	put(m, "2000 10 y\n3000 10 good\n");
+	expect(m, 0x3000, "good");
+	expect(m, 0x2000, NULL);
+}
+
+/* ... to be longer than it was, as long, and shorter. */
+static void what_is_written_anew_is_read_from_its_start(void **state)
+{
+	struct map_file *m = *state;
+	struct jit_symbol *s;
+
+	put(m, "1000 10 a\n2000 10 b\n");
+	expect(m, 0x1000, "a");
+	s = jit_find(&m->jit, getpid(), 0x2000);
+	s->function = 7;
+	put_anew(m, "1000 10 longer\n2000 10 b\n3000 10 c\n");
+	expect(m, 0x1000, "longer");
+	expect(m, 0x3000, "c");
+	s = jit_find(&m->jit, getpid(), 0x2000);
+	assert_int_equal(s->function, 7);
+	put_anew(m, "1000 10 short\n");
+	expect(m, 0x1000, "short");
+	unlink(m->path);
+	expect(m, 0x1000, "short");
+	put_anew(m, "1000 10 again\n");
+	expect(m, 0x1000, "again");
+}
+
 static void a_link_is_not_followed(void **state)
 {
 	struct map_file *m = *state;
@@ -131,6 +195,9 @@ int main(void)
 		TEST(what_comes_later_is_read_too),
 		TEST(the_latest_counts),
 		TEST(what_is_no_line_is_left_out),
+		TEST(a_zero_ends_no_more_than_its_line),
+		TEST(a_long_name_is_cut),
+		TEST(what_is_written_anew_is_read_from_its_start),
 		TEST(a_link_is_not_followed),
 	};
 
