@@ -17,43 +17,6 @@ void json_name(struct buf *out, const char *name)
 	buf_putc(out, ':');
 }
 
-/* How many bytes of the character that begins here, or 0: RFC 3629. What is
- * longer than need be, or a surrogate, is not looked at: readers of file names
- * get the bytes that there are. */
-static size_t utf8_length(const uint8_t *p)
-{
-	size_t n = *p < 0xc2   ? 0
-		   : *p < 0xe0 ? 2
-		   : *p < 0xf0 ? 3
-		   : *p < 0xf5 ? 4
-			       : 0;
-
-	for (size_t i = 1; i < n; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	}
-	return n;
-}
-
-void json_text(struct buf *out, const char *text)
-{
-	const uint8_t *p = (const uint8_t *)text;
-	size_t n;
-
-	buf_putc(out, '"');
-	for (; *p; p += n) {
-		n = *p < 0x80 ? 1 : utf8_length(p);
-		if (*p == '"' || *p == '\\')
-			buf_printf(out, "\\%c", *p);
-		else if (*p < 0x20 || !n)
-			buf_printf(out, "\\u%04x", *p);
-		else
-			buf_put(out, p, n);
-		n += !n;
-	}
-	buf_putc(out, '"');
-}
-
 void json_member_text(struct buf *out, const char *name, const char *text)
 {
 	json_name(out, name);

@@ -10,15 +10,12 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 
 /* A comma, unless out ends with what opens an object or a list, or a name. */
 void json_separate(struct buf *out);
 /* "name": of an object's member, whose value is appended next. */
 void json_name(struct buf *out, const char *name);
-
-/* Any bytes up to the zero; those that are no UTF-8 become the characters of
- * their numbers. */
-void json_text(struct buf *out, const char *text);
 
 void json_member_text(struct buf *out, const char *name, const char *text);
 void json_member_number(struct buf *out, const char *name, int64_t v);

@@ -1,12 +1,10 @@
-/* Strings of JSON. */
+/* Strings of JSON, in files. */
 #ifndef TRACE_JSON_H
 #define TRACE_JSON_H
 
 #include <stdio.h>
 
-/* In quotes; bytes that are no ASCII are written as the characters of the same
- * numbers, so that any bytes make a valid document. It may stand in a page's
- * <script>, too. */
+/* json_text() of base/json.h. */
 void json_put_string(const char *text, FILE *out);
 
 #endif

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """What `tracestub trace` records: coverage and counts, against single steps."""
 import collections
+import json
 import os
 import pty
 import re
+import shutil
 import subprocess
 import tempfile
 
@@ -307,6 +309,26 @@ def progress_is_shown_where_it_disturbs_nobody():
     check(re.search(rb"\d+ blocks translated", shown), shown)
     check(shown.endswith(b"\r\x1b[K"), "it is not taken away", shown)
     equal(on_a_terminal(True), b"", "beside the program's own output")
+
+
+@case(peer=OURS)
+def names_in_documents_are_the_characters_that_they_have():
+    """... whose bytes may be any; of a program's name, that is of all kinds."""
+    name = b"gr\xc3\xb6\xc3\x9fe\x7f\x01\"\\<\xe2\x80\xa8\xf0\x9f\x98\x80"
+    odd = b"\xed\xa0\x80\xff"
+    with tempfile.TemporaryDirectory(prefix="tracestub-test.") as tmp:
+        program = os.path.join(tmp.encode(), name + odd)
+        out = os.path.join(tmp, "out.json")
+        shutil.copy(inferior("profiled"), program)
+        subprocess.run([OPTIONS.server, "trace", "--perfetto=" + out, "--",
+                        program, "plain"], stdin=subprocess.DEVNULL,
+                       capture_output=True, timeout=60, check=False)
+        with open(out, "rb") as f:
+            document = json.loads(f.read())
+    said = {e["args"]["name"] for e in document["traceEvents"]
+            if e.get("name") == "process_name"}
+    want = name.decode() + odd.decode("latin-1")
+    check(any(want in x for x in said), said)
 
 
 if __name__ == "__main__":
