@@ -126,6 +126,13 @@ static bool fpu_exists(const struct x86_instr *in)
 	return f->reg >> (in->modrm & 63) & 1;
 }
 
+/* APM vol. 3, MOV CRn: where no REX.R can say so. */
+static bool lock_is_cr8(const struct x86_instr *in, uint32_t form)
+{
+	return (form & F_LOCK_CR8) && x86_vendor == X86_AMD &&
+	       !(in->rex & X86_REX_R);
+}
+
 /* What can be told before ModRM has been read. */
 static bool form_exists(const struct x86_instr *in, uint32_t form)
 {
@@ -133,7 +140,8 @@ static bool form_exists(const struct x86_instr *in, uint32_t form)
 		return false;
 	if (form & (uint32_t)F_NO_NP << legacy_pp(in))
 		return false;
-	return !(in->prefixes & X86_PFX_LOCK) || (form & F_LOCK);
+	return !(in->prefixes & X86_PFX_LOCK) || (form & F_LOCK) ||
+	       lock_is_cr8(in, form);
 }
 
 static int take_operand(struct cursor *c, struct x86_instr *in, uint32_t form)
@@ -144,7 +152,7 @@ static int take_operand(struct cursor *c, struct x86_instr *in, uint32_t form)
 	reg = in->modrm >= 0xc0 || (form & F_FIXED);
 	if (form & (reg ? F_NOREG : F_NOMEM))
 		return -EINVAL;
-	if (reg && (in->prefixes & X86_PFX_LOCK))
+	if (reg && (in->prefixes & X86_PFX_LOCK) && !lock_is_cr8(in, form))
 		return -EINVAL;
 	if ((form & F_FPU) && !fpu_exists(in))
 		return -EINVAL;

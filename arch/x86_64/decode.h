@@ -25,7 +25,7 @@ enum x86_mode {
 /*
  * Whose processor executes it, which matters where they differ: before a near
  * branch of 64-bit mode Intel's ignore 66 (SDM vol. 2, A.2.5: f64), for AMD's
- * it makes an operand of 16 bits (APM vol. 3, 1.2.2 and B.5). One of those cuts
+ * it makes an operand of 16 bits (APM vol. 3, 1.2.2 and B.4). One of those cuts
  * the pc to 16 bits and has words of 2 bytes on the stack, as in 32-bit mode.
  */
 enum x86_vendor {

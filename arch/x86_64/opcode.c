@@ -343,7 +343,7 @@ const uint32_t x86_split[][8] = {
 	[S_0F01_7] = { [0] = M | ONLY64, [1 ... 7] = M },
 	[S_0F12] = { M, MM, M, M },
 	[S_0F16] = { M, MM, M, 0 },
-	[S_0F20] = { [0] = M | F_FIXED, [2 ... 4] = M | F_FIXED },
+	[S_0F20] = { [0] = M | F_FIXED | F_LOCK_CR8, [2 ... 4] = M | F_FIXED },
 	[S_0F71] = {
 		[2] = MR | IB | NP_66,
 		[4] = MR | IB | NP_66,

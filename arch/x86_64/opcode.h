@@ -54,7 +54,8 @@ enum {
 	F_BY_RM = 3 << 24,
 	F_BY_MOD = 4 << 24, /* 0 memory, 1 register */
 
-	F_OK = 1 << 28, /* so that a plain one-byte opcode is not 0 */
+	F_OK = 1 << 28,	      /* so that a plain one-byte opcode is not 0 */
+	F_LOCK_CR8 = 1 << 29, /* mov cr0, which AMD's lock makes mov cr8 of */
 };
 
 /* A form of VEX, EVEX and XOP. */

@@ -442,7 +442,7 @@ static void test_near_branches(void **state)
 		near_holds(&near_rows[i], X86_AMD);
 		near_holds(&near_rows[i], X86_INTEL);
 	}
-	/* in 32-bit mode they are the same */
+	/* In 32-bit mode they are the same. */
 	for (int vendor = X86_INTEL; vendor <= X86_AMD; vendor++) {
 		x86_vendor = vendor;
 		decode_all("66e910fe", X86_MODE_32, code, &in);
@@ -450,6 +450,31 @@ static void test_near_branches(void **state)
 		assert_true(x86_target(&in, 0x8045678) == 0x548c);
 	}
 	x86_vendor = X86_INTEL;
+}
+
+/* lock mov %cr0, which is cr8; with an operand that could be memory. */
+static void test_lock_cr8(void **state)
+{
+	static const struct row amd[] = {
+		{ "f00f20c0", 4, 4, X86_PLAIN },
+		{ "f00f2204", 4, 4, X86_PLAIN },
+		{ "f0410f20c0", 5, BAD, X86_PLAIN },
+		{ "f00f20d0", BAD, BAD, X86_PLAIN },
+		{ "f0440f20c0", BAD, BAD, X86_PLAIN },
+		{ "f00f21c0", BAD, BAD, X86_PLAIN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(amd); i++) {
+		struct row intel = { amd[i].hex, BAD, BAD, X86_PLAIN };
+
+		assert_true(row_holds(&intel, X86_MODE_64));
+		assert_true(row_holds(&intel, X86_MODE_32));
+		x86_vendor = X86_AMD;
+		assert_true(row_holds(&amd[i], X86_MODE_64));
+		assert_true(row_holds(&amd[i], X86_MODE_32));
+		x86_vendor = X86_INTEL;
+	}
 }
 
 int main(void)
@@ -461,6 +486,7 @@ int main(void)
 		cmocka_unit_test(test_parts),
 		cmocka_unit_test(test_targets),
 		cmocka_unit_test(test_near_branches),
+		cmocka_unit_test(test_lock_cr8),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
