@@ -1,148 +1,15 @@
 #!/usr/bin/env python3
-"""Tracepoints: what is collected, by whom, and that nobody hears of it."""
+"""Tracepoints: when they are met, by whom, and that nobody hears of it."""
 import os
-import re
 import signal
 import socket
-import struct
 import tempfile
 import time
 
 from moving import choose
-from rsp import (FEATURES, Program, Session, Stop, case, check, equal, main,
-                 until)
-
-BETTER = "we are to be better here"
-
-
-def const(n):
-    return "22%02x" % n
-
-
-def expression(code):
-    return "X%x,%s" % (len(code) // 2, code)
-
-
-RDI_IS = "260005"           # reg 5
-TRUE = expression(const(1) + "27")
-
-
-class Traced(Session):
-    """With packets about tracepoints."""
-    fast = ""
-
-    def ok(self, text):
-        equal(self.packet(text), "OK", text)
-
-    def trace(self, number, where, actions=(), steps=(), ena="E", count=0,
-              passes=0, rest=""):
-        which = "%x:%x" % (number, self.addr(where))
-        parts = list(actions) + ["S" * (not i) + a
-                                 for i, a in enumerate(steps)]
-        self.ok("QTDP:%s:%s:%x:%x%s%s%s" % (
-            which, ena, count, passes, self.fast, rest, "-" if parts else ""))
-        for i, part in enumerate(parts):
-            self.ok("QTDP:-%s:%s%s" % (which, part,
-                                       "-" if i + 1 < len(parts) else ""))
-
-    def tstart(self):
-        self.ok("QTStart")
-
-    def status(self):
-        text = self.packet("qTStatus")
-        fields = dict(f.split(":", 1) for f in text[3:].split(";"))
-        return text[:2], fields
-
-    def frames(self):
-        return int(self.status()[1]["tframes"], 16)
-
-    def hits(self, number, where):
-        reply = self.packet("qTP:%x:%x" % (number, self.addr(where)))
-        return int(re.fullmatch("V([0-9a-f]+):[0-9a-f]+", reply)[1], 16)
-
-    def frame(self, what):
-        """Its number, and its tracepoint's; or None."""
-        reply = self.packet("QTFrame:" + what)
-        if reply == "F-1":
-            return None
-        return tuple(int(n, 16) for n in re.fullmatch("F(.*)T(.*)",
-                                                      reply).groups())
-
-
-def both(function):
-    """A case of trap tracepoints, and of fast ones."""
-    def fast():
-        Traced.fast = ":F5"
-        try:
-            function()
-        finally:
-            Traced.fast = ""
-    fast.__name__ = function.__name__ + "_fast"
-    case(peer="wants a library in the program")(fast)
-    return case(function)
-
-
-@both
-def collects_registers_and_memory():
-    with Traced("calls", "5") as s:
-        total = s.addr("total")
-        s.trace(1, "leaf", ["R" + "f" * 6, "M-1,%x,8" % total])
-        s.run_to("main")
-        s.tstart()
-        s.run_to("done")
-        equal(s.hits(1, "leaf"), 5, "hits")
-        s.ok("QTStop")
-        at_done = s.reg("rip")
-        for i in range(5):
-            equal(s.frame("%x" % i), (i, 1), "frame")
-            equal(s.reg("rdi"), i * 10 + 1, "rdi")
-            equal(s.pc(), s.addr("leaf"), "pc")
-            equal(s.var("total", 8), sum(n * 10 + 1 for n in range(i)),
-                  "total")
-            check(s.packet("m%x,4" % s.addr("main"))[0] == "E",
-                  "memory that was not collected")
-        info = s.xfer("traceframe-info").decode()
-        check('start="0x%x" length="0x8"' % total in info, info)
-        equal(s.frame("5"), None, "one more")
-        equal(s.packet("QTFrame:-1"), "OK", "no frame")
-        equal(s.reg("rip"), at_done, "rip of the program")
-
-
-@both
-def frames_are_found():
-    with Traced("calls", "4") as s:
-        s.trace(1, "leaf")
-        s.trace(2, "middle")
-        s.run_to("main")
-        s.tstart()
-        s.run_to("done")
-        s.ok("QTStop")
-        leaf, middle = s.addr("leaf"), s.addr("middle")
-        equal(s.frame("tdp:1"), (1, 1), "the first of 1")
-        equal(s.frame("tdp:1"), (3, 1), "the next")
-        equal(s.frame("pc:%x" % middle), (4, 2), "by pc")
-        equal(s.frame("range:%x:%x" % (leaf, leaf)), (5, 1), "range")
-        equal(s.frame("outside:%x:%x" % (leaf, leaf)), (6, 2), "outside")
-        equal(s.frame("tdp:9"), None, "no such")
-        equal(s.frame("tdp:1"), (7, 1), "where it was")
-        equal(s.frame("tdp:1"), None, "the end")
-
-
-@case(peer=BETTER)
-def the_pc_is_known_without_registers():
-    with Traced("calls", "1") as s:
-        s.trace(1, "leaf")
-        s.run_to("main")
-        s.tstart()
-        s.run_to("done")
-        s.ok("QTStop")
-        equal(s.frame("0"), (0, 1), "frame")
-        regs = s.packet("g")
-        begin, end = s.span("rip")
-        equal(int.from_bytes(bytes.fromhex(regs[begin:end]), "little"),
-              s.addr("leaf"), "pc")
-        equal(set(regs[:begin]), {"x"}, "what is not known")
-        check(s.packet("P10=" + 16 * "0")[0] == "E", "a frame is changed")
+from rsp import FEATURES, Program, Stop, case, check, equal, main, until
+from tracepoint_client import (BETTER, RDI_IS, TRUE, Traced, both, const,
+                               expression)
 
 
 @case(peer=BETTER)
@@ -261,24 +128,6 @@ def memory_shows_no_tracepoint():
             equal(f.read(16), before, "code when it is over")
 
 
-@case
-def steps_are_collected():
-    with Traced("calls", "2") as s:
-        s.run_to("main")
-        s.trace(1, "leaf", ["R" + "f" * 6], ["R" + "f" * 6], count=3)
-        s.tstart()
-        s.run_to("done")
-        s.ok("QTStop")
-        equal(int(s.status()[1]["tframes"], 16), 8, "frames")
-        pcs = []
-        for i in range(8):
-            equal(s.frame("%x" % i), (i, 1), "frame")
-            pcs.append(s.pc())
-        equal(pcs[:4], pcs[4:], "the way")
-        equal(pcs[0], s.addr("leaf"), "its begin")
-        equal(len(set(pcs[:4])), 4, "places")
-
-
 @both
 def pass_count_ends_it():
     with Traced("calls", "9") as s:
@@ -291,28 +140,6 @@ def pass_count_ends_it():
               ("T0", "3", "4"), "status")
 
 
-@both
-def full_or_circular():
-    for circular in 0, 1:
-        with Traced("calls", "50") as s:
-            s.ok("QTBuffer:size:1000")
-            s.ok("QTBuffer:circular:%d" % circular)
-            s.run_to("main")
-            s.trace(1, "leaf", ["R" + "f" * 6])
-            s.tstart()
-            s.run_to("done")
-            running, fields = s.status()
-            equal(running, "T%d" % circular, "running")
-            equal(fields.get("tfull"), None if circular else "0", "full")
-            s.ok("QTStop")
-            n = int(fields["tframes"], 16)
-            check(0 < n < 50, "frames", n)
-            equal(int(fields["tcreated"], 16), 50 if circular else n,
-                  "created")
-            equal(s.frame("%x" % (n - 1)), (n - 1, 1), "the last")
-            equal(s.reg("rdi"), (49 if circular else n - 1) * 10 + 1, "rdi")
-
-
 @case(peer=BETTER)
 def errors_end_it():
     with Traced("calls", "9") as s:
@@ -323,37 +150,6 @@ def errors_end_it():
         text = s.packet("qTStatus")
         check(text.startswith("T0;terror:%s:5;" % b"divide by zero".hex()),
               text)
-
-
-@case(peer=BETTER)
-def memory_that_is_not_there():
-    """... is not in the frame, and the rest is."""
-    with Traced("calls", "3") as s:
-        s.run_to("main")
-        total = s.addr("total")
-        s.trace(1, "leaf", ["M-1,10,8", "M-1,%x,8" % total])
-        s.tstart()
-        s.run_to("done")
-        s.ok("QTStop")
-        equal(s.frame("0"), (0, 1), "frame")
-        equal(s.xfer("traceframe-info").decode().count("<memory"), 1, "blocks")
-
-
-@both
-def variables():
-    with Traced("calls", "5") as s:
-        s.run_to("main")
-        s.ok("QTDV:2:a:0:" + b"count".hex())
-        add = "2c0002" + const(1) + "022d0002" + "2e0002" + "2927"
-        s.trace(1, "leaf", [expression(add)])
-        s.tstart()
-        equal(s.packet("qTV:2"), "Va", "at first")
-        s.run_to("done")
-        equal(s.packet("qTV:2"), "Vf", "after")
-        equal(s.packet("qTV:77"), "U", "no such")
-        s.ok("QTStop")
-        s.frame("1")
-        equal(s.packet("qTV:2"), "Vc", "in a frame")
 
 
 @both
@@ -527,25 +323,6 @@ def non_stop():
         equal(s.packet("vStopped"), "OK", "vStopped")
         equal(hex(s.pc()), hex(s.addr("done")), "pc")
         equal((s.hits(1, "leaf"), s.frames()), (5, 15), "hits and frames")
-
-
-@both
-def raw_frames():
-    with Traced("calls", "3") as s:
-        s.run_to("main")
-        s.trace(0x12, "leaf", ["M-1,%x,8" % s.addr("total")])
-        s.tstart()
-        s.run_to("done")
-        s.ok("QTStop")
-        data = bytes.fromhex(s.packet("qTBuffer:0,1000"))
-        size = 1 + 8 + 2 + 8
-        equal(len(data), 3 * (6 + size), "bytes")
-        for i in range(3):
-            number, n, kind, addr, length = struct.unpack_from(
-                "<HIcQH", data, i * (6 + size))
-            equal((number, n, kind, addr, length),
-                  (0x12, size, b"M", s.addr("total"), 8), "frame")
-        equal(s.packet("qTBuffer:%x,10" % len(data)), "l", "the end")
 
 
 @case
