@@ -70,11 +70,25 @@ static int64_t collect_block(struct hit *h, uint64_t addr, size_t len,
  * their end may not be there. */
 #define STRING_PIECE 256
 
-/* What cannot be read is not in the frame, which says as much to a client. */
+#define PAGE 4096
+
+/* How far on a page begins behind what cannot be read, n bytes after addr; at
+ * most len. */
+static uint64_t behind_hole(uint64_t addr, uint64_t n, uint64_t len)
+{
+	uint64_t to = n + PAGE - (addr + n) % PAGE;
+
+	return to < len ? to : len;
+}
+
+/* What cannot be read is not in the frame, which says as much to a client. More
+ * than a buffer has room for is not looked for. */
 static int hit_trace(void *user, uint64_t addr, uint64_t len, bool to_nul)
 {
 	struct hit *h = user;
 
+	if (len > h->tr->buffer.capacity)
+		len = h->tr->buffer.capacity;
 	while (len) {
 		uint64_t want = to_nul ? STRING_PIECE - addr % STRING_PIECE
 				       : FRAME_MEMORY_MAX;
@@ -85,8 +99,10 @@ static int hit_trace(void *user, uint64_t addr, uint64_t len, bool to_nul)
 		n = collect_block(h, addr, want, to_nul);
 		if (n < 0)
 			return (int)n;
-		if ((uint64_t)n < want)
+		if ((uint64_t)n < want && to_nul)
 			break;
+		if ((uint64_t)n < want)
+			want = behind_hole(addr, (uint64_t)n, want);
 		addr += want;
 		len -= want;
 	}

@@ -234,25 +234,51 @@ static void gather_registers(struct gathering *g, uint64_t set)
 		g->parts[g->n_parts - 1].error = r;
 }
 
+#define PAGE 4096
+
+/* As much as is there before a hole: how much that is. With nothing there is
+ * no part. */
+static uint64_t gather_block(struct gathering *g, uint64_t addr, uint64_t len,
+			     bool to_nul)
+{
+	struct collect_part *part = part_add(g, 0);
+	size_t at = g->len;
+	uint8_t *data = room(g, len), *end;
+	ssize_t n = target_read(g->at.t, g->at.th->proc, addr, data, len);
+
+	if (n <= 0) {
+		g->n_parts--;
+		g->len = at;
+		return 0;
+	}
+	end = to_nul ? memchr(data, 0, (size_t)n) : NULL;
+	part->addr = addr;
+	part->length = (uint32_t)(end ? end + 1 - data : n);
+	if (!to_nul)
+		g->len = at + ((part->length + 7u) & ~7u);
+	return end ? len : (uint64_t)n;
+}
+
 static int gather_memory(struct gathering *g, uint64_t addr, uint64_t len,
 			 bool to_nul)
 {
-	struct collect_part *part =
-		part_add(g, len > COLLECT_LARGE ? -E2BIG : 0);
-	ssize_t n;
-	uint8_t *data, *end;
+	unsigned before = g->n_parts;
+	uint64_t first = addr, n;
 
-	part->addr = addr;
-	if (part->error)
+	if (len > COLLECT_LARGE) {
+		part_add(g, -E2BIG)->addr = addr;
 		return 0;
-	data = room(g, len);
-	n = target_read(g->at.t, g->at.th->proc, addr, data, len);
-	end = to_nul && n > 0 ? memchr(data, 0, (size_t)n) : NULL;
-	if (end)
-		len = (uint64_t)(end - data) + 1;
-	if (n < (ssize_t)len)
-		part->error = -EFAULT;
-	part->length = (uint32_t)len;
+	}
+	for (; len; addr += n, len -= n) {
+		n = gather_block(g, addr, len, to_nul);
+		if (n == len || to_nul)
+			break;
+		/* On the next page there may be more. */
+		n += PAGE - (addr + n) % PAGE;
+		n = n < len ? n : len;
+	}
+	if (g->n_parts == before)
+		part_add(g, -EFAULT)->addr = first;
 	return 0;
 }
 

@@ -83,10 +83,12 @@ struct collect_spec {
  * their numbers, each in a multiple of 8 bytes; of a value it is 8 bytes.
  */
 struct collect_part {
-	unsigned item; /* its index */
-	int error; /* negative: there is no data. -EFAULT: that memory cannot
-		    * be read, or the expression not be evaluated, of
-		    * whatever reason; of one that traces a part more */
+	unsigned item; /* its index: of memory with holes several have the same
+			*/
+	int error; /* negative: there is no data. -EFAULT: nothing of that
+		    * memory can be read, or the expression not be
+		    * evaluated, of whatever reason; of one that traces a
+		    * part more */
 	uint64_t addr; /* of memory; else it means nothing */
 	const uint8_t *data;
 	uint32_t length;

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Tracepoints: what is collected, and how it is found."""
+import re
 import struct
 
 from rsp import case, check, equal, main
@@ -121,6 +122,34 @@ def memory_that_is_not_there():
         s.ok("QTStop")
         equal(s.frame("0"), (0, 1), "frame")
         equal(s.xfer("traceframe-info").decode().count("<memory"), 1, "blocks")
+
+
+@both
+def memory_that_is_there_in_part():
+    """Each range is in the frame as far as it can be read, before a hole and
+    behind it, and what cannot keeps no other out."""
+    hole, there = 0x10002000, 0x10003000
+    with Traced("maps") as s:
+        s.run_to("main")
+        edge = s.addr("edge")
+        two = ("25%016x" % (hole - 3) + const(16) + "0c" +
+               "25%016x" % edge + const(8) + "0c27")
+        s.trace(1, "ready", [
+            "M-1,10,8", "M-1,%x,20" % (hole - 13), "M-1,%x,2000" % (hole - 77),
+            "M-1,%x,8" % edge, "M-1,%x,ff0" % hole, expression(two),
+            "M-1,%x,8" % (hole - 200)])
+        s.tstart()
+        s.run_to("ready")
+        s.ok("QTStop")
+        equal(s.frame("0"), (0, 1), "frame")
+        equal([(int(a, 16), int(b, 16)) for a, b in re.findall(
+            r'<memory start="0x([0-9a-f]+)" length="0x([0-9a-f]+)"',
+            s.xfer("traceframe-info").decode())],
+            [(hole - 13, 13), (hole - 77, 77), (there, 0x1000 - 77), (edge, 8),
+             (hole - 3, 3), (edge, 8), (hole - 200, 8)], "blocks")
+        equal(s.read(hole - 77, 77),
+              bytes(i * 7 & 0xff for i in range(8192 - 77, 8192)), "bytes")
+        equal(s.var("edge", 8), 0x10000000, "the pointer")
 
 
 @both

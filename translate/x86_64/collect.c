@@ -16,7 +16,7 @@
  *
  * In the cold stream: full, where the thread stops until there is room and goes
  * on at retry, or counts what is lost and goes out; and slow, a callout, for
- * when the condition fails.
+ * when the condition fails, or memory may be there in part.
  */
 #include "translate/collects.h"
 
@@ -90,14 +90,17 @@ static void set_bit(struct writer *w, uint8_t at, unsigned part)
 	w_num(w, UINT32_C(1) << part, 4);
 }
 
+#define FAIL_BYTES 16 /* of fail_part() */
+
 /*
- * The part is done; who comes by its failures, which lead here, says so. rcx is
- * the record.
+ * The part is done; who comes by its failures, which lead here, says so, by so
+ * many bytes of code. rcx is the record.
  */
-static void end_part(struct collecting *g, unsigned part)
+static void end_part(struct collecting *g, unsigned part, unsigned bytes)
 {
 	set_bit(g->w, offsetof(struct collect_record, done), part);
-	OP(g->w, "\xeb\x10"); /* jmp, over the rest */
+	OP(g->w, "\xeb"); /* jmp, over the rest */
+	w_num(g->w, bytes, 1);
 }
 
 static void fail_part(struct collecting *g, unsigned part)
@@ -232,6 +235,32 @@ static void faults_here(struct collecting *g, uint32_t first)
 		rg->faults[i].to = stream_at(g->w->s);
 }
 
+/*
+ * What lies on one page is there or not. Of more than that there may be a part,
+ * which is the server's to find.
+ *
+ *	mov	%gs:RECORD, %rcx
+ *	mov	at(%rcx), %rax
+ *	and	$4095, %eax
+ *	cmp	$4096 - length, %eax
+ *	jg	slow
+ */
+static void look_where(struct collecting *g, const struct collect_place *p)
+{
+	struct writer *w = g->w;
+
+	fill(w, RCX, WIN_COLLECT_RECORD);
+	OP(w, "\x48\x8b\x81");
+	w_num_at(w, p->at);
+	OP(w, "\x25\xff\x0f\x00\x00");
+	OP(w, "\x3d");
+	w_num(w, 4096 - p->length, 4);
+	w_mark(w, SAVED, 0);
+	w_jcc_at(w, COND_G, g->slow);
+}
+
+#define WHERE_BYTES 32 /* of that */
+
 /* The address is in rax. */
 static void copy(struct collecting *g, unsigned part)
 {
@@ -246,8 +275,9 @@ static void copy(struct collecting *g, unsigned part)
 	move_all(g, p->length - whole, whole ? 0 : p->at + 8, &first);
 	if (whole)
 		fill(g->w, RCX, WIN_COLLECT_RECORD);
-	end_part(g, part);
+	end_part(g, part, FAIL_BYTES + WHERE_BYTES);
 	faults_here(g, first);
+	look_where(g, p);
 	fail_part(g, part);
 }
 
@@ -279,7 +309,7 @@ static void write_value(struct collecting *g, const struct collect_item *i)
 	expression_ends_here(&e);
 	fill(g->w, RCX, WIN_COLLECT_RECORD);
 	store(g->w, g->what->places[part].at);
-	end_part(g, part);
+	end_part(g, part, FAIL_BYTES);
 	expression_fails_here(&e);
 	fail_part(g, part);
 }

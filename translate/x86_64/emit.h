@@ -96,7 +96,8 @@ enum {
 	COND_NE = 5,
 	COND_BE = 6,
 	COND_A = 7,
-	COND_S = 8
+	COND_S = 8,
+	COND_G = 15,
 };
 
 /* The routines that all of a region's code shares. */
