@@ -8,8 +8,9 @@
  * known to. Data in code sections is swept too, so that undefined encodings
  * are met as well.
  *
- *	decode-check [--quick] [--verbose] [FILE|FOLDER]...
+ *	decode-check [--amd] [--quick] [--verbose] [FILE|FOLDER]...
  *
+ * As processors of Intel execute it, whatever is here; --amd: as those of AMD.
  * Exits 0 when every difference is explained.
  */
 #include <capstone/capstone.h>
@@ -229,7 +230,8 @@ static bool text_agrees(const struct x86_instr *in, const char *text)
 
 	while (starts(word, "bnd ") || starts(word, "notrack ") ||
 	       starts(word, "data16 ") || starts(word, "rex") ||
-	       starts(word, "addr32 ") || starts(word, "rep"))
+	       starts(word, "addr32 ") || starts(word, "rep") ||
+	       starts(word, "fs ") || starts(word, "gs "))
 		word += strcspn(word, " ") + 1;
 	for (size_t k = 0; k < ARRAY_SIZE(branches); k++)
 		branch |= starts(word, branches[k]);
@@ -314,7 +316,8 @@ static void settle_batch(enum x86_mode mode)
 	write_batch(fd);
 	close(fd);
 	snprintf(command, sizeof(command),
-		 "objdump -D -w -z -b binary -M intel64 -m %s %s",
+		 "objdump -D -w -z -b binary -M %s -m %s %s",
+		 x86_vendor == X86_AMD ? "amd64" : "intel64",
 		 mode == X86_MODE_64 ? "i386:x86-64" : "i386", path);
 	f = popen(command, "r");
 	if (!f)
@@ -411,6 +414,8 @@ int main(int argc, char **argv)
 	int i;
 
 	for (i = 1; i < argc && starts(argv[i], "--"); i++) {
+		if (!strcmp(argv[i], "--amd"))
+			x86_vendor = X86_AMD;
 		quick |= !strcmp(argv[i], "--quick");
 		check.verbose |= !strcmp(argv[i], "--verbose");
 	}

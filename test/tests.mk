@@ -119,6 +119,7 @@ DECODE := decode-hw branch-hw relocate-run
 M32    := $(shell echo 'int main(void) { return 0; }' | \
 	$(CC) -m32 -x c -o /dev/null - 2>/dev/null && echo yes)
 TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
+	'decode/capstone-amd=$(T)/decode-check --amd --quick' \
 	'decode/effects-check=$(T)/effects-check --quick' \
 	'decode/effects-hw=$(T)/effects-hw' \
 	$(foreach t,$(DECODE),'decode/$(t)=$(T)/$(t)' \

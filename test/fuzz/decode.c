@@ -1,9 +1,9 @@
 /*
- * The decoder on any bytes, both modes: the answer depends on no byte behind
- * the instruction, fewer bytes ask for more, the parts lie within, and where
- * capstone has an answer too the lengths are the same, except for what the
- * list below says of capstone 4 or of the processor. What it reads and writes
- * can be told.
+ * The decoder on any bytes, both modes, both vendors: the answer depends on no
+ * byte behind the instruction, fewer bytes ask for more, the parts lie within,
+ * and where capstone has an answer too the lengths are the same, except for
+ * what the list below says of capstone 4 or of the processor. What it reads and
+ * writes can be told.
  */
 #include <assert.h>
 #include <capstone/capstone.h>
@@ -39,17 +39,17 @@ static int capstone_length(enum x86_mode mode, const uint8_t *data, size_t size)
 }
 
 /*
- * Encodings in which capstone's length is known to be another; but for the
- * first, which is as AMD has it, the processor was asked.
+ * Encodings in which capstone's length is known to be another; the processor
+ * was asked.
  */
 static bool excused(const struct x86_instr *in, const uint8_t *code)
 {
 	bool near = x86_is_direct(in) || in->kind == X86_RET;
 	bool rep = in->prefixes & (X86_PFX_F2 | X86_PFX_F3);
 
-	/* rel16 in 64-bit mode; it also loses its way with 67 or REX there */
+	/* as AMD has it; it also loses its way with 67 or REX there */
 	if (near && in->mode == X86_MODE_64 &&
-	    (in->prefixes & (X86_PFX_66 | X86_PFX_67)))
+	    (in->prefixes & (X86_PFX_66 | X86_PFX_67)) && !in->near16)
 		return true;
 	/* 66 has no say beside F2 or F3 */
 	if ((in->prefixes & X86_PFX_66) && rep && in->imm_size)
@@ -137,7 +137,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size > X86_INSN_MAX)
 		size = X86_INSN_MAX;
-	check_mode(data, size, X86_MODE_64);
-	check_mode(data, size, X86_MODE_32);
+	for (int vendor = X86_INTEL; vendor <= X86_AMD; vendor++) {
+		x86_vendor = vendor;
+		check_mode(data, size, X86_MODE_64);
+		check_mode(data, size, X86_MODE_32);
+	}
 	return 0;
 }

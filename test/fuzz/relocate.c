@@ -136,25 +136,23 @@ static void check_step(const uint8_t *code, size_t size,
 	check_boundaries(&s, seed->mode);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void check(const uint8_t *data, size_t size)
 {
 	struct x86_slot s;
 	struct x86_instr in;
 	struct seed seed;
 	int len, r;
 
-	if (size < 4)
-		return 0;
 	seed = take_seed(data);
 	len = x86_decode(data + 3, size - 3, seed.mode, &in);
 	r = x86_relocate(data + 3, size - 3, seed.mode, seed.pc, seed.slot, &s);
 	if (len < 0) {
 		assert(r == len);
-		return 0;
+		return;
 	}
 	assert(r == len || r == -ENOEXEC || (r == -ERANGE && in.rip_relative));
 	if (r < 0)
-		return 0;
+		return;
 	assert(s.len <= X86_SLOT_MAX && s.n_points);
 	assert(s.points[0].pc == seed.pc && !s.points[0].offset);
 	assert(s.points[0].state == X86_POINT_CLEAN);
@@ -163,5 +161,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_operand(&s, &seed, data + 3, &in);
 	if (seed.mode == X86_MODE_64)
 		check_step(data + 3, size - 3, &seed, len);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	for (int vendor = X86_INTEL; size >= 4 && vendor <= X86_AMD; vendor++) {
+		x86_vendor = vendor;
+		check(data, size);
+	}
 	return 0;
 }
