@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Instructions that are awkward to step, to step over, or that trap."""
 import os
+import re
 import signal
 import time
 
@@ -434,6 +435,50 @@ def first_step_of_a_program():
               "vKill")
         s.step()
         equal(hex(s.pc()), hex(before), "pc")
+
+
+def is_amd():
+    with open("/proc/cpuinfo", encoding="ascii") as f:
+        return re.search(r"vendor_id\s*: (AuthenticAMD|HygonGenuine)", f.read())
+
+
+# Near branches with 66: bytes, which a 16-bit operand makes shorter; how far
+# they go from their end, or None: to what rax and the stack say; bytes that they
+# push (in 64-bit mode) or pop. ZF is clear, rcx is 3.
+NEAR = (
+    ("66eb10", 3, 3, 16, 0), ("66e910000000", 6, 4, 16, 0),
+    ("667510", 3, 3, 16, 0), ("667410", 3, 3, 0, 0),
+    ("660f8510000000", 7, 5, 16, 0), ("66e210", 3, 3, 16, 0),
+    ("66e810000000", 6, 4, 16, -1), ("66ffd0", 3, 3, None, -1),
+    ("66ffe0", 3, 3, None, 0), ("66c3", 2, 2, None, 1),
+)
+
+
+@case(peer="gdbserver stops there whatever its condition says")
+def step_over_near_branches_of_16_bits():
+    """Processors of AMD cut the address, those of Intel ignore the prefix;
+    with a breakpoint there, whose condition is false, and without."""
+    with Session("counting", "1") as s:
+        s.run_to("all_there")
+        code, sp, amd = s.addr("unused"), s.reg("rsp"), is_amd()
+        for n, (bytes_, long, short, to, stack) in enumerate(NEAR):
+            at = code + 64 * n
+            goal = at + 60 if to is None else at + (short if amd else long) + to
+            if amd and bytes_ != "667410":
+                goal &= 0xffff
+            s.write(at, bytes.fromhex(bytes_))
+            s.write(sp, (at + 60).to_bytes(8, "little"))
+            for point in False, True, False:
+                if point:
+                    s.point(0, at, 1, FALSE)
+                for name, value in (("rax", at + 60), ("rcx", 3), ("rsp", sp),
+                                    ("eflags", 0x202), ("rip", at)):
+                    s.set_reg(name, value)
+                s.step()
+                equal(hex(s.pc()), hex(goal), bytes_)
+                equal(s.reg("rsp") - sp, stack * (2 if amd else 8), bytes_)
+                if point:
+                    s.clear(0, at)
 
 
 @case
