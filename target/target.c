@@ -38,8 +38,9 @@ enum mask_way { HIDE, KEEP };
 
 /*
  * HIDE: what buf, read at addr, shows of an inserted breakpoint becomes what
- * it covers. KEEP: what buf is about to write over one goes into its shadow,
- * and the breakpoint stays in buf.
+ * it covers; what the program has written over one stays. KEEP: what buf is
+ * about to write over one goes into its shadow, and the breakpoint stays in
+ * buf.
  */
 static void mask_point(const struct arch *a, struct point *pt, uint64_t addr,
 		       uint8_t *buf, size_t len, enum mask_way way)
@@ -49,11 +50,15 @@ static void mask_point(const struct arch *a, struct point *pt, uint64_t addr,
 
 		if (at >= len)
 			continue;
-		if (way == KEEP)
-			pt->shadow[i] = buf[at];
-		if (way == KEEP && pt->twin)
+		if (way == HIDE) {
+			if (buf[at] == a->trap[i])
+				buf[at] = pt->shadow[i];
+			continue;
+		}
+		pt->shadow[i] = buf[at];
+		if (pt->twin)
 			pt->twin[i] = buf[at];
-		buf[at] = way == KEEP ? a->trap[i] : pt->shadow[i];
+		buf[at] = a->trap[i];
 	}
 }
 
@@ -107,6 +112,17 @@ int target_read_all(struct target *t, struct process *p, uint64_t addr,
 	ssize_t n = target_read(t, p, addr, buf, len);
 
 	return n == (ssize_t)len ? 0 : -EFAULT;
+}
+
+bool target_has_trap(struct target *t, struct process *p, uint64_t addr)
+{
+	const struct point *pt = point_find(p, POINT_SW, addr, 0);
+	uint8_t now[ARCH_TRAP_MAX];
+	const struct arch *a = p->arch;
+
+	return pt && pt->inserted &&
+	       t->ops->read_mem(t, p, addr, now, a->trap_len) == a->trap_len &&
+	       !memcmp(now, a->trap, a->trap_len);
 }
 
 static bool any_overlap(struct process *p, uint64_t addr, size_t len)

@@ -478,11 +478,14 @@ void target_init(struct target *t, const struct target_ops *ops);
 void target_fini(struct target *t);
 
 /* As the program wrote them: inserted breakpoints are hidden from reads, and
- * stay inserted under writes. */
+ * stay inserted under writes. What the program has written over one is read. */
 ssize_t target_read(struct target *t, struct process *p, uint64_t addr,
 		    void *buf, size_t len);
 ssize_t target_write(struct target *t, struct process *p, uint64_t addr,
 		     const void *buf, size_t len);
+
+/* Is there a breakpoint at the address, and in its memory? */
+bool target_has_trap(struct target *t, struct process *p, uint64_t addr);
 
 int target_resume(struct target *t, const struct resume *acts, size_t n);
 

@@ -64,6 +64,11 @@ x87_save:
 	mov	state + 12(%rip), %r13d	/* where the last of the x87 was */
 	fninit
 x87_told:
+	movb	$0xf9, rewritten(%rip)	/* stc */
+rewritten:
+	clc
+	sbb	%r9, %rsi
+rewrote:
 	mov	$24, %eax		/* sched_yield */
 	syscall
 	lock cmpxchg %rbx, word(%rip)

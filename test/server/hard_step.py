@@ -11,6 +11,7 @@ from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, main,
 BOTH = "stepping", "stepping-i386"
 FORKS = "multiprocess+;swbreak+;fork-events+;vContSupported+"
 TF = 0x100
+FIOFF = 260                 # where it is in the g packet
 
 
 def both(f):
@@ -21,6 +22,13 @@ def both(f):
             pass
         except Exception as e:
             raise type(e)("%s: %s" % (name, e))
+
+
+def off_it(s, label):
+    """As gdb goes on from a breakpoint."""
+    s.clear(0, label)
+    s.step()
+    s.point(0, label)
 
 
 def ends_well(s, code=0):
@@ -84,16 +92,58 @@ def step_onto_a_breakpoint_when_popf_was_stepped():
 
 @case
 def the_x87_tells_where_it_was_at_a_breakpoint():
-    """One that is passed for its condition."""
-    if OPTIONS.follow:
-        raise Skip("the program is told of the copy")
+    """One that is passed for its condition. A followed program itself sees
+    the address of its copy."""
     with Session("manysteps") as s:
+        want = hex(s.addr("x87_store") & 0xffffffff)
         s.point(0, "x87_store", 1, FALSE)
+        s.point(0, "x87_save")
         s.point(0, "x87_told")
         for _ in range(3):
+            s.at("x87_save", s.cont())
+            told = bytes.fromhex(s.packet("g"))[FIOFF:FIOFF + 4]
+            equal(hex(int.from_bytes(told, "little")), want, "the last one")
+            off_it(s, "x87_save")
             s.at("x87_told", s.cont())
-            equal(hex(s.reg("r13")), hex(s.addr("x87_store") & 0xffffffff),
-                  "the last one")
+            off_it(s, "x87_told")
+            if not OPTIONS.follow:
+                equal(hex(s.reg("r13")), want, "what the program sees")
+
+
+@case
+def breakpoints_in_code_that_may_be_written():
+    """They are met, and passed for their conditions, in a page that the
+    program writes to."""
+    with Session("manysteps") as s:
+        s.point(0, "turn", 1, FALSE)
+        s.point(0, "odd")
+        for name in "after", "again", "empty":
+            s.point(0, name, 1, FALSE)
+        for n in range(10):
+            s.at("odd", s.cont())
+            equal(s.reg("rbx"), 40 - n, "turns")
+            off_it(s, "odd")
+        s.clear(0, "odd")
+        ends_well(s, 7)
+
+
+@case(peer="gdbserver shows what it was")
+def what_is_written_over_a_breakpoint_is_read():
+    with Session("manysteps") as s:
+        equal(s.read(s.addr("rewritten"), 1), b"\xf8", "clc")
+        s.point(0, "rewritten")
+        equal(s.read(s.addr("rewritten"), 1), b"\xf8", "a breakpoint there")
+        s.point(0, "rewrote")
+        stop = s.cont()
+        if s.pc() == s.addr("rewritten"):  # it is followed
+            off_it(s, "rewritten")
+            stop = s.cont()
+        s.at("rewrote", stop)
+        equal(s.read(s.addr("rewritten"), 1), b"\xf9", "stc")
+        s.clear(0, "rewritten")
+        equal(s.read(s.addr("rewritten"), 1), b"\xf9", "stc, later")
+        s.clear(0, "rewrote")
+        ends_well(s, 7)
 
 
 @case(peer="gdbserver shows the program its trap flag")

@@ -72,19 +72,15 @@ static unsigned gather(const struct compiler *c, uint8_t *bytes)
 	return length;
 }
 
-/* Traps of ours that are in memory, which reading hides, are compared as they
- * are there. */
-static void show_traps(const struct compiler *c, uint8_t *bytes,
-		       unsigned length)
+/* Breakpoints are in memory, for whoever is not followed, and so in what is
+ * compared. */
+static void put_traps(const struct compiler *c, uint8_t *bytes, unsigned length)
 {
-	struct target *lower = c->sp->tr->lower;
 	struct process *p = c->sp->by->proc;
-	const struct point *pt;
 
-	for (unsigned at = 0; p->points->sw.count && at < length; at++) {
-		pt = point_find(p, POINT_SW, c->w.pc + at, 0);
-		if (pt && pt->inserted)
-			lower->ops->read_mem(lower, p, pt->addr, bytes + at, 1);
+	for (unsigned i = 0; i < length && p->points->sw.count; i++) {
+		if (target_has_trap(c->sp->tr->lower, p, c->w.pc + i))
+			bytes[i] = p->arch->trap[0];
 	}
 }
 
@@ -102,7 +98,7 @@ static void bytes_write(struct compiler *c)
 	uint32_t stale = w_stub(w, &stub);
 	struct piece p;
 
-	show_traps(c, bytes, length);
+	put_traps(c, bytes, length);
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
 	while (next_piece(bytes, length, &at, w->pc, &p))
