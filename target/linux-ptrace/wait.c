@@ -244,6 +244,7 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 	lt->n_acts += si.si_code != TRAP_TRACE;
 	switch (si.si_code) {
 	case SI_KERNEL:
+		step_trapped(lwp);
 		take_trap_insn(lt, lwp, hold);
 		return;
 	case TRAP_HWBKPT:

@@ -182,6 +182,26 @@ def steps_behind_popf():
     both(one)
 
 
+@case(peer="gdbserver leaves the program its trap flag")
+def steps_onto_breakpoints_behind_popf():
+    """The step meets it: no client's is that."""
+    def one(name):
+        with Session(name, "popf") as s:
+            s.run_to("at_popf")
+            stepped_to(s, "past_popf")
+            for _ in range(3):
+                pc = s.pc()
+                s.packet("Z0,%x,1" % pc)
+                s.step()
+                equal(hex(s.pc()), hex(pc), "at the breakpoint")
+                check(not s.reg("eflags") & TF, "TF is shown there")
+                s.packet("z0,%x,1" % pc)
+                s.step()
+                check(not s.reg("eflags") & TF, "TF is shown behind it")
+            ends_well(s)
+    both(one)
+
+
 @case(peer="gdbserver shows the program its trap flag")
 def popf_and_pushf_under_false_condition():
     def one(name):
