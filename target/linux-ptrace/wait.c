@@ -427,6 +427,10 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 		take_first_stop(lt, lwp, hold);
 	else if (event)
 		take_event(lt, lwp, event, WSTOPSIG(status), hold);
+	/* Killed since: where it stopped, and so whose stop that was, nobody
+	 * can tell any more. What comes next is its end. */
+	else if (!lwp_regs(lwp))
+		lwp_set_moving(lt, lwp);
 	else if (WSTOPSIG(status) == SIGTRAP)
 		take_sigtrap(lt, lwp, hold);
 	else if (WSTOPSIG(status) == SYSCALL_SIGTRAP)
