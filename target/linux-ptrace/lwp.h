@@ -52,6 +52,7 @@ struct lwp {
 	bool report_interrupt; /* ... and that stop is to be reported */
 	bool stop_owed;	       /* a SIGSTOP waits that is not to be: wait.c */
 	bool trap_due;	       /* set going only to take a trap: wait.c */
+	bool stop_again;       /* ... in a job-control stop of its process */
 	bool waits_for_vfork; /* until its child execs or exits */
 	bool in_call;	      /* this stop is inside a system call */
 	bool at_entry;	      /* ... of which nothing is done yet */

@@ -297,8 +297,11 @@ bool take_queued_trap(struct linux_target *lt, struct lwp *lwp)
 {
 	if (!trap_is_queued(lt, lwp))
 		return false;
-	/* Not one instruction is executed before it is taken. */
+	/* Not one instruction is executed before it is taken. In a stop of its
+	 * process it would not be: that comes again behind it. */
 	lwp->trap_due = true;
+	lwp->stop_again = lwp->listen;
+	lwp->listen = false;
 	lwp_run(lt, lwp, false);
 	return true;
 }
@@ -423,6 +426,9 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 	note_stop(lwp, status);
 	lt->n_acts += !lwp->trap_stop;
 	lwp->trap_due = lwp->waits_for_vfork = false;
+	if (lwp->stop_again && !event && !inferior_of(lwp->proc)->defies_stop)
+		lwp_interrupt(lwp);
+	lwp->stop_again = false;
 	if (lwp->starting)
 		take_first_stop(lt, lwp, hold);
 	else if (event)
