@@ -74,6 +74,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 		request = PTRACE_CONT;
 	}
 	guardian_signal_gone(lwp->signal_guard);
+	lwp->stop_owed = lwp->stop_owed && has_queued(lwp, SIGSTOP);
 	/* ESRCH: killed meanwhile; its exit status tells. */
 	if (ptrace(request, lwp->tid, 0, sig) < 0 && errno != ESRCH)
 		debug(RESUME, "%d: request %#x: errno %d", lwp->tid, request,

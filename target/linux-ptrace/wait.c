@@ -91,23 +91,36 @@ bool has_queued(const struct lwp *lwp, int signo)
 {
 	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
 	siginfo_t si[8];
-	long n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
+	long n;
 
-	for (long i = 0; i < n; i++) {
-		if (si[i].si_signo == signo)
-			return true;
-	}
+	do {
+		n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
+		for (long i = 0; i < n; i++) {
+			if (si[i].si_signo == signo)
+				return true;
+		}
+		args.off += 8;
+	} while (n == 8);
 	return false;
+}
+
+/* Is the signal of this stop one that some thread has sent to this one? */
+static bool is_to_thread(const struct lwp *lwp)
+{
+	siginfo_t si;
+
+	return ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, &si) == 0 &&
+	       si.si_code == SI_TKILL;
 }
 
 /* Of a thread's own signals the kernel takes the one with the lowest number
  * first. The SIGSTOP that this one has sent itself, for the layer above, comes
- * when it is somewhere else. */
+ * when it is somewhere else; or not at all, as a SIGCONT takes it back. */
 static bool is_late_stop(struct linux_target *lt, struct lwp *lwp, int sig)
 {
 	if (sig == SIGSTOP && lwp->stop_owed) {
 		lwp->stop_owed = false;
-		return true;
+		return is_to_thread(lwp);
 	}
 	if (sig != SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
 		lwp->stop_owed = has_queued(lwp, SIGSTOP);
