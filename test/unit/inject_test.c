@@ -131,7 +131,7 @@ static void stop_in(struct traced *d, long nr)
 	d->shared->go = 1;
 	traced_resume(d, (struct ptid){ -1, -1 }, 0);
 	while (!is_in_call(d, nr))
-		usleep(1000);
+		traced_goes_on(d);
 	traced_stop(d);
 }
 
@@ -464,7 +464,8 @@ static void test_late_filter(void **state)
 	d->shared->ready = 0;
 	d->shared->go = 1;
 	traced_resume(d, (struct ptid){ -1, -1 }, 0);
-	traced_wait_for(&d->shared->ready);
+	while (!d->shared->ready)
+		traced_goes_on(d);
 	traced_stop(d);
 	assert_int_equal(call(d, SYS_getpid, NO_ARGS), -EPERM);
 	d->shared->go = 1;

@@ -111,6 +111,16 @@ static inline struct stop traced_event(struct traced *d)
 	return st;
 }
 
+/* It runs, for some time and without an event: an interrupt of ours, as behind
+ * a call that it was made to execute, may stop it until somebody looks. */
+static inline void traced_goes_on(struct traced *d)
+{
+	struct stop st;
+
+	assert_int_equal(d->t->ops->next_event(d->t, &st, false), 0);
+	usleep(100);
+}
+
 /* All of it runs, to the next event. */
 static inline struct stop traced_run(struct traced *d, int signo)
 {
