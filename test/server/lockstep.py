@@ -4,15 +4,17 @@ client asks of both has the same answer. Steps, breakpoints of both kinds,
 watchpoints, ranges, registers and memory that are written, at random.
 
 More of it: COUNT=1000 in the environment, and SEED to have one again. NATIVE=1
-has neither translate: are the tests themselves right?
+has neither translate: are the tests themselves right? PROGRAM="tr_carry" is one
+of test/inferiors with its arguments, for the case any_program.
 """
 import os
 import random
 import re
 import struct
+import subprocess
 import tempfile
 
-from rsp import Session, case, check, equal, main
+from rsp import Session, Skip, case, check, main
 
 COUNT = int(os.environ.get("COUNT", "0")) or 60
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
@@ -36,12 +38,31 @@ def word(value):
     return value.to_bytes(4, "little")
 
 
+def disassembled(code, pc):
+    """The first instruction of that code, if there is an objdump."""
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(code)
+        f.flush()
+        try:
+            text = subprocess.run(
+                ["objdump", "-D", "-b", "binary", "-m", "i386:x86-64",
+                 "--adjust-vma=%#x" % pc, f.name], text=True,
+                capture_output=True).stdout
+        except OSError:
+            text = ""
+    lines = [line.split("\t", 1) for line in text.splitlines()
+             if line.lstrip().startswith("%x:" % pc)]
+    return lines[0][1].replace("\t", " ") if lines else code.hex()
+
+
 class Both:
     """The session of either server; plain is not translated."""
 
     def __init__(self, folder, name, *args):
         self.random = random.Random(SEED)
+        self.name = " ".join((name, *args))
         self.log = []
+        self.pc = None          # before the last action
         self.over = os.path.join(folder, "over")
         os.environ["TR_UNTIL"] = self.over
         self.plain = Session(name, *args)
@@ -51,6 +72,8 @@ class Both:
         except BaseException:
             self.plain.close()
             raise
+        self.layout = list(self.registers_of(
+            self.plain.xfer("features", "target.xml").decode()))
         self.where = []         # own instructions that were seen
         self.ended = False
 
@@ -61,22 +84,63 @@ class Both:
         self.plain.close()
         self.other.close()
 
+    # --- what is said of a difference
+
+    def place(self, pc):
+        """Its symbol, and the instruction there."""
+        base = self.plain.addr("main") - self.plain.elf.symbols["main"]
+        known = [(base + at, name)
+                 for name, at in self.plain.elf.symbols.items()
+                 if at and base + at <= pc]
+        at, name = max(known, default=(0, "?"))
+        try:
+            code = disassembled(self.plain.read(pc, 15), pc)
+        except Exception:       # it cannot be read, or it is gone
+            code = "?"
+        return "%#x (%s+%#x): %s" % (pc, name, pc - at, code)
+
+    def story(self, what):
+        hints = os.environ.get("TRACESTUB_HINTS")
+        again = "SEED=%d COUNT=%d PROGRAM='%s' %stest/server/lockstep.py " \
+            "--server ... --inferiors ... any_program" % (
+                SEED, COUNT, self.name,
+                "TRACESTUB_HINTS=%s " % hints if hints else "")
+        lines = [what]
+        if self.pc is not None:
+            lines.append("from " + self.place(self.pc))
+        lines += ["after " + " ".join(str(a) if isinstance(a, str) else hex(a)
+                                      if isinstance(a, int) else repr(a)
+                                      for a in entry)
+                  for entry in self.log[-6:]]
+        return "\n    ".join(lines + ["again: " + again])
+
+    def equal(self, two, one, what):
+        if two != one:
+            raise AssertionError(self.story(
+                "%s: natively %s, followed %s" % (what, one, two)))
+
     def each(self, what, *args):
         self.log = self.log[-20:] + [(what, *args)]
-        return [getattr(s, what)(*args) for s in (self.plain, self.other)]
+        out = []
+        for s in self.plain, self.other:
+            try:
+                out.append(getattr(s, what)(*args))
+            except Exception as e:
+                raise type(e)(self.story("%s: %s" % (
+                    "natively" if s is self.plain else "followed", e)))
+        return out
 
     def same(self, what, *args):
         one, two = self.each(what, *args)
-        equal(two, one, "SEED=%d after %s" % (SEED, self.log))
+        self.equal(two, one, what)
         return one
 
     def run(self, what, *args):
         """Until they stop; False: they have ended, and alike."""
         one, two = self.each(what, *args)
-        text = "SEED=%d after %s: %s, %s" % (SEED, self.log, two, one)
-        equal((two.kind, two.number), (one.kind, one.number), text)
+        self.equal((two.kind, two.number), (one.kind, one.number), "the stop")
         for key in REASONS:
-            equal(two.fields.get(key), one.fields.get(key), text)
+            self.equal(two.fields.get(key), one.fields.get(key), key)
         if one.kind != "T":
             self.ended = True
             return False
@@ -85,38 +149,50 @@ class Both:
 
     # --- what they are at
 
+    @staticmethod
+    def registers_of(description):
+        """Their names, and where they are in the g packet's text."""
+        at = 0
+        for name, bits in re.findall(r'<reg name="(\w+)" bitsize="(\d+)"',
+                                     description):
+            yield name, at, at + int(bits) // 4
+            at += int(bits) // 4
+
     def registers(self, s):
         text = s.all_regs()
         out = {}
-        for name in ("rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 "
-                     "r14 r15 rip eflags cs ss ds es fs gs").split():
-            lo, hi = s.span(name)
-            out[name] = int.from_bytes(bytes.fromhex(text[lo:hi]), "little")
-        for name in out:
+        for name, lo, hi in self.layout:
+            value = text[lo:hi]
+            out[name] = value if "x" in value else int.from_bytes(
+                bytes.fromhex(value), "little")
             if out[name] == s.pid:
                 out[name] = "its id"
         out["eflags"] &= ~STATUS_FLAGS
-        out["rest"] = text[s.span("gs")[1]:]
         return out
 
     def look(self):
         one, two = self.registers(self.plain), self.registers(self.other)
-        text = "SEED=%d after %s, at %x" % (SEED, self.log, one["rip"])
-        equal(hex(two["rip"]), hex(one["rip"]), text)
-        equal(hex(two["rsp"]), hex(one["rsp"]), text)
-        if not self.is_own(one["rip"]):
+        names = [n for n in one if self.is_own(one["rip"]) or
+                 n in ("rip", "rsp")]
+        unlike = ["%s: natively %s, followed %s" % (
+            n, *(v if isinstance(v, str) else hex(v)
+                 for v in (one[n], two[n]))) for n in names if one[n] != two[n]]
+        if unlike:
+            raise AssertionError(self.story("\n    ".join(unlike)))
+        self.pc = one["rip"]
+        if not self.is_own(self.pc):
             return
-        for name in one:
-            equal(two[name], one[name], "%s: %s" % (text, name))
         self.same_memory(one["rsp"], 256)
-        if one["rip"] not in self.where:
-            self.where.append(one["rip"])
+        if self.pc not in self.where:
+            self.where.append(self.pc)
 
     def same_memory(self, where, size):
         one, two = self.each("read", where, size)
-        equal(two.replace(word(self.other.pid), bytes(4)),
-              one.replace(word(self.plain.pid), bytes(4)),
-              "SEED=%d after %s: memory at %x" % (SEED, self.log, where))
+        two = two.replace(word(self.other.pid), bytes(4))
+        one = one.replace(word(self.plain.pid), bytes(4))
+        at = next((i for i in range(size) if two[i:i + 1] != one[i:i + 1]), 0)
+        self.equal(two[at:at + 16].hex(), one[at:at + 16].hex(),
+                   "memory at %#x" % (where + at))
         return one
 
     def is_own(self, pc):
@@ -241,7 +317,7 @@ class Both:
             self.each("cont", 60)
         one, two = (re.sub(r"0x[0-9a-f]+", "", s.printed())
                     for s in (self.plain, self.other))
-        equal(two, one, "they print")
+        self.equal(two, one, "they print")
 
 
 def of(name, *args, count=COUNT):
@@ -251,6 +327,13 @@ def of(name, *args, count=COUNT):
         b.begin()
         check(b.where, "not at main")
         b.go(count)
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def any_program():
+    if "PROGRAM" not in os.environ:
+        raise Skip("of which PROGRAM?")
+    of(*os.environ["PROGRAM"].split())
 
 
 @case(peer="it does not translate", seconds=SECONDS)
