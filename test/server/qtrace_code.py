@@ -5,7 +5,7 @@ import re
 import subprocess
 
 from qtracing import followed, refused, stats, trace
-from rsp import Session, case, check, equal, main
+from rsp import FALSE, Session, case, check, equal, main
 
 OURS = "it does not translate"
 
@@ -225,6 +225,24 @@ def translated_code_is_left_and_entered_again():
         trace(s, "activate")
         s.finish()
         check(stats(s)["entries"] > before, "entries")
+
+
+@case(peer=OURS)
+def a_breakpoint_that_is_gone_takes_no_stops():
+    """In the middle of what was a block."""
+    with followed("watching", "turns", "100000") as s:
+        turn = s.addr("turn")
+        s.run_to(turn)
+        s.step()
+        middle = s.pc()
+        s.step()
+        for kind, rest in (0, ""), (1, ""), (0, FALSE):
+            s.point(kind, middle, 1, rest)
+            if not rest:
+                s.at(middle, s.cont())
+            s.clear(kind, middle)
+        s.finish()
+        check(stats(s)["stops"] < 1000, stats(s))
 
 
 if __name__ == "__main__":

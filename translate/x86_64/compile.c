@@ -286,9 +286,8 @@ static uint64_t write_insns(struct compiler *c)
 		write_stub(w, STUB_WATCHED);
 		return 0;
 	}
-	/* What is put there comes before a stop, however one comes to it. */
-	if (!c->n_insns || (has_stop(c, w->pc) && !probe_is_at(c->sp, w->pc) &&
-			    !collector_is_at(c->sp, w->pc))) {
+	/* A stop is a block of its own, which goes when the breakpoint does. */
+	if (!c->n_insns) {
 		write_stub(w, c->excluded ? STUB_EXCLUDED : STUB_POINT);
 		return 0;
 	}
