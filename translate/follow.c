@@ -348,10 +348,21 @@ static bool is_stubs_call(struct translator *tr, struct thread *low,
 	return true;
 }
 
+/* A string instruction has made some of its turns: it is within no copy, be
+ * there something put before it. */
+static bool is_between_turns(struct space *sp, const struct trail *tl,
+			     uint64_t cpc)
+{
+	const struct mark *m = trail_mark(tl, (uint32_t)(cpc - tl->addr));
+
+	return m && !m->rewind && !m->undo && check_repeats(sp, m->pc);
+}
+
 /*
  * A watchpoint was met. It is told behind the instruction, be the next one a
  * jump that was left out. Within its copy it is executed itself, and meets it
- * again: true, that is not told.
+ * again: true, that is not told. A string instruction goes on from its own pc,
+ * where no breakpoint in a debug register is met any more.
  */
 static bool watch_again(struct translator *tr, struct thread *low,
 			struct follow *f)
@@ -359,14 +370,17 @@ static bool watch_again(struct translator *tr, struct thread *low,
 	uint8_t *image = f->in_cache ? follow_image(tr, low, false) : NULL;
 	uint64_t cpc = image ? *image_reg(image, IMAGE_RIP) : 0, behind;
 	const struct trail *tl = trails_at(f->space->trails, cpc);
-	bool within;
+	bool within, turns;
 
 	if (!tl)
 		return false;
 	f->space->by = low;
-	within = trail_is_within(tl, (uint32_t)(cpc - tl->addr));
+	turns = is_between_turns(f->space, tl, cpc);
+	within = !turns && trail_is_within(tl, (uint32_t)(cpc - tl->addr));
 	behind = rewind_behind(f->space, tl, cpc);
 	follow_leave(tr, low, f, false);
+	if (turns && has_hw_point(tr, low, *image_reg(image, IMAGE_RIP)))
+		*image_flags(image) |= FLAG_RESUMES;
 	if (within)
 		follow_step(tr, low, f, WAIT_NATIVE);
 	else if (behind)

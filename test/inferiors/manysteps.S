@@ -15,7 +15,9 @@ turn:
 	mov	%bl, patched + 1(%rip)	/* an instruction to come */
 	add	%rbx, %rax
 	imul	$77, %rax, %rdx
+adding:
 	adc	%rdx, word(%rip)
+added:
 	mov	word(%rip), %rcx
 	push	%rcx
 	push	$-5
@@ -47,7 +49,9 @@ empty:
 	lea	from(%rip), %rsi
 	lea	to(%rip), %rdi
 	mov	$5, %ecx
+copying:
 	rep movsb
+copied:
 	lodsb
 	pushf
 	orq	$1, (%rsp)

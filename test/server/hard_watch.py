@@ -175,6 +175,60 @@ def watch_while_stepping():
         equal(s.read(s.addr("area"), 1)[0], 5, "area")
 
 
+def told(s, stop):
+    kind = [k for k in ("watch", "hwbreak") if k in stop.fields]
+    return kind, s.pc(), s.reg("rbx"), s.reg("rcx")
+
+
+@case
+def watchpoint_where_breakpoints_of_the_hardware_are():
+    """At what writes, behind it, and both: each is told once. RF says that one
+    was, SDM vol. 3, 17.3.1.1."""
+    with Session("manysteps") as s:
+        at, behind = s.addr("adding"), s.addr("added")
+        for points in (at,), (behind,), (at, behind):
+            s.run_to("turn")
+            s.point(2, "word", 8)
+            for where in points:
+                s.point(1, where)
+            want = [(["hwbreak"], at)] * (at in points) + \
+                [(["watch"], behind)] + \
+                [(["hwbreak"], behind)] * (behind in points)
+            equal([told(s, s.cont())[:2] for _ in want], want,
+                  "at %s" % [hex(p) for p in points])
+            for where in points:
+                s.clear(1, where)
+            s.clear(2, "word", 8)
+        end = s.finish()
+        equal((end.kind, end.number), ("W", 7), "end")
+
+
+def turns_told(where):
+    with Session("manysteps") as s:
+        s.run_to("empty")
+        s.point(2, "to", 4)
+        for label in where:
+            s.point(1, label)
+        return [told(s, s.cont()) for _ in range(12)] + \
+            [told(s, s.step()) for _ in range(12)]
+
+
+@case(peer="gdbserver tells of less")
+def watchpoint_of_a_repeated_string_with_breakpoints():
+    """Each turn that is told of one, and no breakpoint again in between."""
+    for where in (), ("copying",), ("copied",), ("copying", "copied"):
+        got = turns_told(where)
+        seen = [g for g in got if g[0] == ["hwbreak"] and g[1:2] == got[0][1:2]]
+        equal(len(seen), len({g[2] for g in seen}), "told again")
+        check(any(g[0] == ["watch"] for g in got), where, "no watch")
+        follows, OPTIONS.follow = OPTIONS.follow, False
+        try:
+            equal(got, turns_told(where), "otherwise than natively: %s" %
+                  (where,))
+        finally:
+            OPTIONS.follow = follows
+
+
 @case(peer="gdbserver needs the client's symbols")
 def thread_locals_of_every_libc():
     """By the address that qGetTLSAddr gives for the executable's variable."""
