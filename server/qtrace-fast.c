@@ -26,7 +26,6 @@
 
 struct fast {
 	pid_t pid;		 /* of the process that is followed for them */
-	bool ours;		 /* it was not, before */
 	bool full;		 /* a frame had no room */
 	int last;		 /* collector's number */
 	const struct arch *arch; /* of that process; borrowed */
@@ -237,22 +236,17 @@ static uint8_t *other_registers(struct session *s, const struct process *p)
 /* All threads of the process are followed; no process but one is. */
 static bool follow(struct session *s, struct process *p)
 {
-	const struct space *sp = translate_space(p);
 	struct tracer *tc = &s->tracer;
 	struct err e;
-	int r;
 
 	if (tc->fast)
 		return tc->fast->pid == p->pid;
 	if (any_runs(p) || p->arch->word != 8)
 		return false;
-	r = translate_follow(s->target, p, sp ? translate_mode(sp) : MODE_NONE,
-			     &e);
-	if (r < 0 && !(sp && r == -EEXIST))
+	if (translate_lend(s->target, p, &e) < 0)
 		return false;
 	tc->fast = xcalloc(1, sizeof(*tc->fast));
 	tc->fast->pid = p->pid;
-	tc->fast->ours = !sp;
 	tc->fast->arch = p->arch;
 	tc->fast->regs = other_registers(s, p);
 	translate_on_collect(s->target, collected, s);
@@ -327,8 +321,8 @@ void fast_end(struct session *s)
 		fast_uninstall(s, tp);
 	translate_on_collect(s->target, NULL, NULL);
 	p = process_find(s->target, f->pid);
-	if (p && f->ours && translate_space(p) && !any_runs(p))
-		translate_unfollow(s->target, p);
+	if (p)
+		translate_take_back(s->target, p);
 	trace_late_fini(&f->late);
 	buf_fini(&f->whole);
 	free(f->regs);

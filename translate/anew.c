@@ -9,7 +9,7 @@
 
 struct followed {
 	pid_t tid;
-	bool alone;
+	bool alone, lent;
 };
 
 /* All that are; owned by the caller. */
@@ -24,7 +24,8 @@ static struct followed *note(const struct process *p, size_t *n)
 			continue;
 		all = xrealloc(all, (*n + 1) * sizeof(*all));
 		all[(*n)++] =
-			(struct followed){ th->id.tid, follow_of(th)->alone };
+			(struct followed){ th->id.tid, follow_of(th)->alone,
+					   tr_thread_of(th)->lent };
 	}
 	return all;
 }
@@ -41,6 +42,8 @@ static int follow_those(struct target *t, struct process *p,
 		if (th)
 			r = translate_follow_thread(t, th, mode, all[i].alone,
 						    e);
+		if (th && r == 0)
+			tr_thread_of(th)->lent = all[i].lent;
 	}
 	if (r < 0)
 		translate_unfollow(t, p);

@@ -36,6 +36,7 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
 	    follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0) {
 		follow_of(child)->gs_base = f->gs_base;
 		tr_thread_of(child)->by_history = tr_thread_of(th)->by_history;
+		tr_thread_of(child)->lent = tr_thread_of(th)->lent;
 		bystander_end(tr, child);
 	}
 	if (th->options & THREAD_TELL_CLONE)
@@ -184,6 +185,7 @@ bool take_exec(struct translator *tr, struct thread *th)
 	process_forget(tr, p);
 	if (tr->follow_execs && tp->execer.followed)
 		follow_so(tr, p, &as);
+	tr_thread_of(th)->lent = follow_of(th) && tp->execer.lent;
 	history_execed(th);
 	if (tr->t.report_exec)
 		return true;

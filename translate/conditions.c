@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "translate/callback.h"
 #include "translate/layer.h"
+#include "translate/lend.h"
 #include "translate/prints.h"
 #include "translate/redirects.h"
 #include "translate/trap.h"
@@ -157,7 +158,7 @@ void conditions_resume(struct translator *tr, const struct resume *acts,
 		    !process_is_still(p))
 			continue;
 		if (tr_process_of(p)->for_conditions && !has_any(tr, p) &&
-		    !watchpoints_any(p))
+		    !watchpoints_any(p) && !lend_any(p))
 			translate_unfollow(&tr->t, p);
 		else if (tr->conditions == CONDITIONS_COMPILED && may_move(p) &&
 			 has_any(tr, p))

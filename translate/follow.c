@@ -525,6 +525,7 @@ void follow_end(struct translator *tr, struct thread *th)
 	collect_drain(tr, th);
 	flow_log_end(tr, f, f->in_cache);
 	mirror_follow(tr, th, NULL);
+	tr_thread_of(th)->lent = false;
 	window_free(f->space, f->window);
 	free(f->touched);
 	space_unref(f->space);

@@ -8,6 +8,7 @@
 #include "translate/anew.h"
 #include "translate/births.h"
 #include "translate/flows.h"
+#include "translate/lend.h"
 #include "translate/trap.h"
 #include "translate/x86_64/rewind.h"
 
@@ -149,7 +150,7 @@ static void hear_no_more(struct translator *tr, struct process *p)
 		history_free(tr_thread_of(th));
 	}
 	list_each(th, &p->threads, node) {
-		if (tr_thread_of(th)->by_history)
+		if (tr_thread_of(th)->by_history && !tr_thread_of(th)->lent)
 			translate_unfollow_thread(&tr->t, th);
 		tr_thread_of(th)->by_history = false;
 	}
@@ -193,6 +194,7 @@ static int record(struct translator *tr, struct thread *th, struct err *e)
 
 	if (r < 0)
 		return r;
+	lend_note_history(p);
 	hear(p);
 	if (follow_of(th))
 		return 0;

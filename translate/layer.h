@@ -111,7 +111,7 @@ struct tr_process {
 	bool history_stays; /* while it is followed anew: nothing is missed */
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 	struct {
-		bool followed, alone;
+		bool followed, alone, lent;
 	} execer; /* the thread that has just executed a program */
 	unsigned runs;	    /* functions that threads of it run: runs.h */
 	uint64_t run_point; /* that is for them only; 0: there is none */
@@ -128,6 +128,7 @@ struct tr_thread {
 			 * at may be no event for the layer above */
 	struct history *history; /* owned; NULL: none. See history.h */
 	bool by_history;	 /* it would not be followed but for that */
+	bool lent;		 /* ... or for a while: lend.h */
 	bool tells_calls;    /* bystander.h */
 	struct watch *call;  /* that it is making, if it matters; owned */
 	struct run *run; /* that it is to run, or runs: runs.h; NULL: none */

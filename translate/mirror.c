@@ -138,6 +138,7 @@ static void process_execs_below(void *user, struct process *lower, pid_t tid)
 	tr_process_of(up)->execer.followed =
 		th ? f != NULL : space_of(up) != NULL;
 	tr_process_of(up)->execer.alone = f && f->alone;
+	tr_process_of(up)->execer.lent = th && tr_thread_of(th)->lent;
 }
 
 static void process_execed_below(void *user, struct process *lower)

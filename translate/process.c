@@ -239,7 +239,8 @@ int translate_follow(struct target *t, struct process *p, enum trace_mode mode,
 
 	list_each(th, &p->threads, node) {
 		if (r == 0)
-			tr_thread_of(th)->by_history = false;
+			tr_thread_of(th)->by_history = tr_thread_of(th)->lent =
+				false;
 	}
 	return r;
 }
@@ -252,7 +253,7 @@ int translate_follow_thread(struct target *t, struct thread *th,
 	if (r < 0)
 		return r;
 	follow_of(th)->alone = alone;
-	tr_thread_of(th)->by_history = false;
+	tr_thread_of(th)->by_history = tr_thread_of(th)->lent = false;
 	return 0;
 }
 

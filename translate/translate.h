@@ -68,6 +68,15 @@ int translate_follow_thread(struct target *t, struct thread *th,
  * that was followed. The same holds for callbacks. */
 void translate_unfollow_thread(struct target *t, struct thread *th);
 
+/*
+ * All of its threads for a while, in the mode that it is followed in, if it is.
+ * When they are taken back those run their original code again that are
+ * followed for nothing else, and what they have made meanwhile; threads may
+ * run then, which are stopped for a moment.
+ */
+int translate_lend(struct target *t, struct process *p, struct err *e);
+void translate_take_back(struct target *t, struct process *p);
+
 /* They run their original code again, and nothing of ours is left in the
  * process. All of them are stopped, unless a callback calls it: then it happens
  * soon, and nothing more is transformed. */

@@ -202,6 +202,92 @@ def many_threads():
         equal(s.finish().text[:3], "W00", "end")
 
 
+def followed(s):
+    """How many threads are, and how many are not."""
+    said = s.packet("qTrace:threads")
+    return said.count(",followed,"), said.count(",not-followed")
+
+
+def fast_run(s, where, **more):
+    Traced.fast = ":F5"
+    try:
+        s.trace(1, where, **more)
+    finally:
+        Traced.fast = ""
+    s.tstart()
+
+
+@case(peer="it does not translate")
+def who_is_followed_for_a_run_is_so_no_longer():
+    """... but those that were before, those that a client wanted meanwhile,
+    and those that they make."""
+    with Traced("threads", "3") as s:
+        s.run_to("all_there")
+        one, two = s.tids()[1:3]
+        equal(s.packet("qTrace:follow:%x" % one), "OK", "follow")
+        fast_run(s, "main")
+        equal(followed(s), (4, 0), "in the run")
+        equal(s.packet("qTrace:follow:%x" % two), "OK", "follow")
+        s.ok("QTStop")
+        equal(followed(s), (2, 2), "after it")
+        fast_run(s, "main")
+        s.ok("QTStop")
+        equal(followed(s), (2, 2), "after another")
+        equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
+        equal(s.finish().number, 0, "end")
+    with Traced("threads", "8") as s:
+        s.run_to("main")
+        fast_run(s, "in_thread")
+        s.run_to("all_there")
+        equal((s.hits(1, "in_thread"), followed(s)), (8, (9, 0)), "in it")
+        s.ok("QTStop")
+        equal(followed(s), (0, 9), "threads that were made in it")
+
+
+@case(peer="it does not translate")
+def who_runs_when_a_run_ends_is_followed_no_longer():
+    with Traced("threads", "16") as s:
+        s.ok("QTBuffer:size:1000")
+        s.run_to("main")
+        fast_run(s, "in_thread", actions=["R" + "f" * 6])
+        s.run_to("all_there")
+        equal(s.status()[1].get("tfull"), "0", "full")
+        equal(followed(s), (0, 17), "after it")
+        equal(s.finish().number, 0, "end")
+    with Traced("threads", "3", "forever") as s:
+        s.run_to("all_there")
+        s.clear(0, "all_there")
+        fast_run(s, "in_thread")
+        s.ok("QNonStop:1")
+        s.ok("vCont;c")
+        equal(followed(s), (4, 0), "in the run")
+        s.ok("QTStop")
+        equal(followed(s), (0, 4), "after it")
+
+
+@case(peer="it does not translate")
+def who_is_followed_for_more_than_a_run_stays_so():
+    """The history of branches, that begins before or in it."""
+    for before in True, False:
+        with Traced("threads", "3") as s:
+            s.run_to("all_there")
+            if before:
+                s.ok("Qbtrace:bts")
+            fast_run(s, "main")
+            if not before:
+                s.ok("Qbtrace:bts")
+            s.ok("QTStop")
+            check(followed(s)[0], "after the run")
+            s.ok("Qbtrace:off")
+            equal(followed(s), (0, 4), "after both")
+            s.ok("Qbtrace:bts")
+            fast_run(s, "main")
+            s.ok("Qbtrace:off")
+            check(followed(s)[0], "in the run")
+            s.ok("QTStop")
+            equal(followed(s), (0, 4), "after both")
+
+
 @case
 def next_client_learns_of_it():
     with Traced("calls", "3") as s:

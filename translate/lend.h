@@ -1,0 +1,18 @@
+/*
+ * Threads that are followed for a while alone: translate_lend(). As long as
+ * there is more that they are followed for they stay so.
+ */
+#ifndef TRANSLATE_LEND_H
+#define TRANSLATE_LEND_H
+
+#include <stdbool.h>
+
+struct process;
+
+bool lend_any(const struct process *p);
+
+/* The history of branches is kept of followed threads: of these it is one more
+ * thing that they are followed for. */
+void lend_note_history(struct process *p);
+
+#endif
