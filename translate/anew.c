@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/collects.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
 
@@ -53,11 +54,18 @@ static int follow_those(struct target *t, struct process *p,
 static int anew(struct target *t, struct process *p, bool whole,
 		enum trace_mode mode, struct err *e)
 {
+	struct space *sp = space_of(p);
 	struct followed *before;
+	struct list collectors;
 	size_t n;
 	int r;
 
 	before = note(p, &n);
+	list_init(&collectors);
+	if (sp->refs == 1 + n) {
+		translate_collect_drain(t);
+		collectors_take(sp, &collectors);
+	}
 	tr_process_of(p)->history_stays = true;
 	translate_unfollow(t, p);
 	r = whole ? translate_follow(t, p, mode, e)
@@ -65,6 +73,7 @@ static int anew(struct target *t, struct process *p, bool whole,
 	if (r < 0)
 		follow_those(t, p, before, n, MODE_NONE, NULL);
 	tr_process_of(p)->history_stays = false;
+	collectors_put(space_of(p), &collectors);
 	free(before);
 	return r;
 }

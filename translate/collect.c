@@ -96,8 +96,8 @@ static bool places_of_prints(struct collector *c, unsigned item)
 
 	for (size_t n = 0; n < p->n_insns; n++) {
 		if (expression_prints(p, n) &&
-		    !place_add(c, item,
-			       printed(p->formats[p->insns[n].imm]), false, n))
+		    !place_add(c, item, printed(p->formats[p->insns[n].imm]),
+			       false, n))
 			return false;
 	}
 	return place_add(c, item, 0, false, 0);
@@ -197,6 +197,37 @@ void collectors_free(struct space *sp)
 	map_fini(&sp->by_number);
 	if (sp->collect)
 		munmap(sp->collect, COLLECT_SPACE);
+}
+
+/* Whoever else has some makes new ones for each space. */
+void collectors_take(struct space *sp, struct list *out)
+{
+	struct collector *c, *next;
+
+	list_init(out);
+	list_each_safe(c, next, &sp->collectors, node) {
+		if (c->user)
+			continue;
+		list_drop(&c->node);
+		list_add(out, &c->node);
+		sp->tr->n_collectors--;
+	}
+}
+
+void collectors_put(struct space *sp, struct list *from)
+{
+	struct collector *c, *next;
+
+	list_each_safe(c, next, from, node) {
+		if (!sp) {
+			collector_free(c);
+			continue;
+		}
+		list_drop(&c->node);
+		c->space = sp;
+		c->n_places = 0;
+		collector_add(sp, c);
+	}
 }
 
 static void begin(struct space *sp, struct collector *c, struct list *in)

@@ -94,6 +94,12 @@ void collect_drain(struct translator *tr, struct thread *th);
 
 void collectors_free(struct space *sp);
 
+/* The layer above's, whose process is followed anew: from one space (all was
+ * told, and nobody else uses it) to the next; NULL: there is none, and they are
+ * freed. */
+void collectors_take(struct space *sp, struct list *out);
+void collectors_put(struct space *sp, struct list *from);
+
 /* Reads all rings, now and then. Returns in how many ms it wants to be called
  * again; -1: there are none. */
 int collect_tick(struct translator *tr);

@@ -288,6 +288,20 @@ def who_is_followed_for_more_than_a_run_stays_so():
             equal(followed(s), (0, 4), "after both")
 
 
+@case(peer="it does not translate")
+def a_history_that_begins_or_ends_loses_no_hit():
+    for packets in ["Qbtrace:bts"], ["Qbtrace:bts", "Qbtrace:off"]:
+        with Traced("calls", "9") as s:
+            s.run_to("main")
+            fast_run(s, "leaf")
+            for packet in packets:
+                for _ in range(2):
+                    s.run_to("work")
+                s.ok(packet)
+            s.run_to("done")
+            equal(s.hits(1, "leaf"), 9, "hits after " + packet)
+
+
 @case
 def next_client_learns_of_it():
     with Traced("calls", "3") as s:
