@@ -33,7 +33,8 @@ void put_modes(struct buf *out, const char *between)
 struct wish {
 	enum trace_mode mode;
 	struct ptid who;
-	bool has_mode, stops;
+	bool has_mode;
+	bool has_full, stops;
 	bool alone;	 /* threads that it makes are not followed */
 	unsigned events; /* 0: not said */
 	uint64_t buffer; /* 0: not said */
@@ -70,6 +71,7 @@ static int take_option(struct session *s, struct wish *w, const char *key,
 					 "a thread's buffer has 4k to 1G "
 					 "bytes");
 	if (!strcmp(key, "full")) {
+		w->has_full = true;
 		w->stops = !strcmp(value, "stop");
 		return w->stops || !strcmp(value, "wrap")
 			       ? 0
@@ -123,12 +125,11 @@ static int complete(struct session *s, struct wish *w)
 	if (w->alone && w->who.tid < 0)
 		return err_set(&s->err, -EINVAL,
 			       "births=0 is for a single thread");
-	if (!traces && (w->events || w->stops))
+	if (!traces && w->events)
+		return err_set(&s->err, -EINVAL, "events belong to mode=trace");
+	if (w->mode == MODE_FLOW && w->has_full)
 		return err_set(&s->err, -EINVAL,
-			       "events and full belong to mode=trace");
-	if (!traces && w->mode != MODE_FLOW && w->buffer)
-		return err_set(&s->err, -EINVAL,
-			       "a buffer belongs to mode=trace or mode=flow");
+			       "the record of mode=flow ends where it is full");
 	if (!traces)
 		return 0;
 	w->mode = MODE_TRACE;
@@ -205,15 +206,21 @@ static int may_trace(struct session *s, unsigned events)
 	return 0;
 }
 
+/* Of events, and of the values of probes, which any mode may have. */
+static void set_buffers(struct qtrace *q, const struct wish *w)
+{
+	if (w->buffer)
+		q->events.per_thread = q->values.most = w->buffer;
+	if (w->has_full)
+		q->events.stops = q->values.stops = w->stops;
+}
+
 static void set_trace(struct session *s, const struct wish *w)
 {
 	struct qtrace *q = qtrace_of(s);
 	const struct translate_sink sink = { w->events, kept_put, &q->events };
 
 	q->mask = w->events;
-	if (w->buffer)
-		q->events.per_thread = q->values.most = w->buffer;
-	q->events.stops = q->values.stops = w->stops;
 	translate_set_sink(s->target, &sink);
 }
 
@@ -247,11 +254,12 @@ int verb_follow(struct session *s, struct args *a, struct buf *out)
 		r = may_trace(s, w.events);
 	if (r < 0)
 		return r;
-	qtrace_of(s);
+	if (w.mode != MODE_FLOW)
+		set_buffers(qtrace_of(s), &w);
 	if (w.mode == MODE_TRACE)
 		set_trace(s, &w);
 	if (w.mode == MODE_FLOW)
-		r = record_begin(s->trace, w.buffer, &s->err);
+		r = record_begin(qtrace_of(s), w.buffer, &s->err);
 	if (r < 0)
 		return r;
 	r = each_process(s, follow, &w);

@@ -33,8 +33,9 @@ def mistakes_are_named():
                 (";mode=loud", "none, coverage, count, trace or flow"),
                 (";events=calls", "no event is called 'calls'"),
                 (";buffer=3", "4k to 1G"), (";buffer=2G", "4k to 1G"),
-                (";buffer=64k", "belongs to mode=trace or mode=flow"),
+                (";mode=count;buffer=3", "4k to 1G"),
                 (";mode=count;events=call", "belong to mode=trace"),
+                (";mode=flow;full=wrap", "ends where it is full"),
                 (";mode=trace;full=burst", "wrap or stop"),
                 (";mode", "has no value"), (";", "KEY=VALUE"),
                 (";speed=1", "not 'speed'")):

@@ -307,9 +307,10 @@ def unprobe_ends_it():
 
 @case(peer=OURS, seconds=60)
 def a_full_store_of_values_says_what_is_lost():
-    for full in "wrap", "stop":
-        with followed("calls", "500",
-                      how=";events=ret;buffer=4k;full=" + full) as s:
+    for events, full in (("events=ret", "wrap"), ("events=ret", "stop"),
+                         ("mode=count", "wrap"), ("mode=none", "stop")):
+        with followed("calls", "500", how=";%s;buffer=4k;full=%s" % (
+                events, full)) as s:
             added(s, "probe:%x;%s;%s" % (s.addr("leaf"), x(reg(RDI)),
                                          x(reg(RDI))))
             s.finish()
