@@ -50,7 +50,8 @@ void logpoints_end(struct session *s);
 
 /* A point's commands have printed for the client. */
 void logpoint_print(struct session *s, const char *text, size_t len);
-/* The client is told of what was printed, if it can be now. */
-void logpoints_flush(struct session *s);
+/* The client is told of what was printed, if it can be now: as much as it takes
+ * without delay, or all. */
+void logpoints_flush(struct session *s, bool all);
 
 #endif

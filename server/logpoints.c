@@ -322,25 +322,32 @@ void logpoint_print(struct session *s, const char *text, size_t len)
 	}
 }
 
-void logpoints_flush(struct session *s)
+static void put_lost(struct filters *f)
+{
+	if (f->lost)
+		buf_printf(&f->text,
+			   "(%" PRIu64 " bytes of logpoints are lost: there "
+			   "were more than are taken)\n",
+			   f->lost);
+	f->lost = 0;
+}
+
+void logpoints_flush(struct session *s, bool all)
 {
 	struct filters *f = &s->filters;
 	size_t at = 0, n;
 
 	if (!f->text.len || is_told_nothing(s) || !session_expects_events(s))
 		return;
-	for (; at < f->text.len && link_unsent(s->link) < UNSENT_MOST;
+	if (all)
+		put_lost(f);
+	for (; at < f->text.len && (all || link_unsent(s->link) < UNSENT_MOST);
 	     at += n) {
 		n = f->text.len - at < PIECE ? f->text.len - at : PIECE;
 		terminal_tell(s, f->text.data + at, n);
 	}
 	memmove(f->text.data, f->text.data + at, f->text.len - at);
 	f->text.len -= at;
-	if (!f->lost || f->text.len)
-		return;
-	buf_printf(&f->text,
-		   "(%" PRIu64 " bytes of logpoints are lost: there were more "
-		   "than are taken)\n",
-		   f->lost);
-	f->lost = 0;
+	if (!f->text.len)
+		put_lost(f);
 }

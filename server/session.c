@@ -525,7 +525,7 @@ static void take_event(struct session *s, struct stop *st)
 		return;
 	}
 	terminal_flush(s);
-	logpoints_flush(s);
+	logpoints_flush(s, true);
 	if (s->nonstop.on) {
 		answer_interrupt(s, st);
 		if (st->kind == STOP_EXITED || st->kind == STOP_KILLED)
@@ -561,5 +561,5 @@ void session_events(struct session *s, bool patient)
 	       s->target->ops->next_event(s->target, &st,
 					  patient && !s->nonstop.on) > 0)
 		take_event(s, &st);
-	logpoints_flush(s);
+	logpoints_flush(s, false);
 }

@@ -194,6 +194,7 @@ void thread_free(struct target *t, struct thread *th)
 	thread_unwatch(t, th);
 	list_drop(&th->node);
 	map_drop(&t->threads, (uint64_t)th->id.tid);
+	point_code_unref(th->logged);
 	free(th->regs);
 	free(th->traced);
 	free(th);
@@ -299,4 +300,23 @@ void point_code_unref(struct point_code *c)
 	point_code_unref(c->log);
 	filter_unref(c->filter);
 	free(c);
+}
+
+static struct point_code *logpoint_of(struct point_code *c)
+{
+	while (c && c->told)
+		c = c->asked_code;
+	return c && !c->console ? c->log : c;
+}
+
+void thread_note_logged(struct thread *th, struct point_code *now,
+			struct point_code *before)
+{
+	struct point_code *log = logpoint_of(now);
+
+	if (!log || log != logpoint_of(before))
+		return;
+	log->refs++;
+	point_code_unref(th->logged);
+	th->logged = log;
 }

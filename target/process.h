@@ -104,6 +104,10 @@ struct thread {
 		       * not written, before its next event */
 	bool passes; /* it has met the breakpoint at its pc, which was not to be
 		      * told, and is yet to execute what is there */
+	struct point_code *logged; /* counted: the logpoint that it has met at
+				    * its pc before what else there is there
+				    * changed, and does not meet again; NULL:
+				    * none */
 	unsigned options;     /* THREAD_TELL_* bits; a new thread has none */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once
@@ -244,5 +248,10 @@ void point_free(struct process *p, struct point *pt);
 struct point_code *point_code_new(void);
 /* Freed with its last reference; c may be NULL. */
 void point_code_unref(struct point_code *c);
+
+/* The thread is to meet a point again that has that code now, and before had
+ * the other: what is still the same logpoint was met. Either may be NULL. */
+void thread_note_logged(struct thread *th, struct point_code *now,
+			struct point_code *before);
 
 #endif

@@ -141,8 +141,11 @@ static const struct point *point_to_pass(struct linux_target *lt,
 		if (!syscall_restarts(lwp))
 			pt = point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0);
 	}
-	if (pt && !lwp->over && pt->code != lwp->seen)
+	if (pt && !lwp->over && pt->code != lwp->seen) {
+		if (lwp->th)
+			thread_note_logged(lwp->th, pt->code, lwp->seen);
 		pt = NULL;
+	}
 	lwp->over = false;
 	lwp_see(lwp, NULL);
 	return pt && pt->inserted ? pt : NULL;

@@ -4,17 +4,10 @@ that it is the same wherever it is decided."""
 import re
 import time
 
-from moving import PLACES, choose, monitor, stats
-from rsp import Late, Session, Stop, case, check, equal, main
+from moving import PLACES, choose, monitor, say, stats, told
+from rsp import Session, case, check, equal, main
 
 OURS = "its monitor has no such command"
-
-
-def say(s, text):
-    """A command that is taken; what it says."""
-    reply, said = monitor(s, text)
-    equal(reply, "OK", text + ": " + said)
-    return said
 
 
 def refused(s, text, why):
@@ -216,22 +209,6 @@ def what_is_not_meant_is_refused():
 
 
 # --- logpoints ---------------------------------------------------------------
-
-def told(s, seconds=30):
-    """The stop, and what was printed before it."""
-    text, end = "", time.monotonic() + seconds
-    s.start()
-    while True:
-        reply = s.receive(end - time.monotonic())
-        if reply is None:
-            raise Late("no stop")
-        if reply[:1] != b"O":
-            stop = Stop(reply.decode("latin-1"))
-            if stop.tid:
-                s.select(stop.tid)
-            return stop, text
-        text += bytes.fromhex(reply[1:].decode()).decode()
-
 
 def same_lines(got, want, *what):
     for i, (a, b) in enumerate(zip(got.splitlines(), want.splitlines())):

@@ -1,6 +1,8 @@
-"""Where conditions are evaluated, and what the server's monitor says. Standard
-library only."""
-from rsp import equal
+"""Where conditions are evaluated, what the server's monitor says, and what comes
+before a stop. Standard library only."""
+import time
+
+from rsp import Late, Stop, equal
 
 PLACES = "server", "auto", "compiled"
 
@@ -22,3 +24,26 @@ def choose(s, place):
 def stats(s):
     return dict(x.split("=") for x in s.packet("qTrace:stats").split(";")
                 if "=" in x)
+
+
+def say(s, text):
+    """A command that is taken; what it says."""
+    reply, said = monitor(s, text)
+    equal(reply, "OK", text + ": " + said)
+    return said
+
+
+def told(s, seconds=30, how="vCont;c"):
+    """The stop, and what was printed before it."""
+    text, end = "", time.monotonic() + seconds
+    s.start(how)
+    while True:
+        reply = s.receive(end - time.monotonic())
+        if reply is None:
+            raise Late("no stop")
+        if reply[:1] != b"O":
+            stop = Stop(reply.decode("latin-1"))
+            if stop.tid:
+                s.select(stop.tid)
+            return stop, text
+        text += bytes.fromhex(reply[1:].decode()).decode()
