@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "trace/events.h"
 #include "trace/feed.h"
+#include "trace/out.h"
 #include "trace/trace.h"
 
 /* --- running ------------------------------------------------------------- */
@@ -185,7 +186,7 @@ static int open_files(struct command *c, struct err *e)
 
 	if (!path)
 		return 0;
-	c->out = strcmp(path, "-") ? fopen(path, "we") : stderr;
+	c->out = out_open(path);
 	return c->out ? 0 : err_set(e, -errno, "cannot write %s: %m", path);
 }
 
@@ -203,8 +204,6 @@ static void take_hits(void *user, pid_t pid, const struct space *sp)
 
 static void write_files(struct command *c)
 {
-	bool bad;
-
 	if (!c->out)
 		return;
 	if (c->coverage_file && c->outputs.args.drcov_version == 3)
@@ -213,10 +212,7 @@ static void write_files(struct command *c)
 		hits_write_drcov(&c->hits, c->out);
 	else if (c->count_file)
 		hits_write_counts(&c->hits, c->out);
-	bad = ferror(c->out);
-	if (c->out != stderr)
-		bad |= fclose(c->out) != 0;
-	if (bad)
+	if (!out_close(c->out))
 		fprintf(stderr, "tracestub: writing %s failed: %m\n",
 			out_file(c));
 }
@@ -232,8 +228,7 @@ static void print_counter(void *user, const char *name, const char *text,
 
 static void print_stats(const struct command *c)
 {
-	FILE *f = c->stats_file ? fopen(c->stats_file, "we") : stderr;
-	bool bad;
+	FILE *f = c->stats_file ? out_open(c->stats_file) : stderr;
 
 	if (!f) {
 		fprintf(stderr, "tracestub: cannot write %s: %m\n",
@@ -241,10 +236,7 @@ static void print_stats(const struct command *c)
 		return;
 	}
 	translate_stats_each(c->t, print_counter, f);
-	bad = ferror(f);
-	if (c->stats_file)
-		bad |= fclose(f) != 0;
-	if (bad)
+	if (!out_close(f))
 		fprintf(stderr, "tracestub: writing %s failed: %m\n",
 			c->stats_file ? c->stats_file : "the counters");
 }

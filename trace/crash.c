@@ -7,6 +7,7 @@
 #include "arch/arch.h"
 #include "base/mem.h"
 #include "trace/format.h"
+#include "trace/out.h"
 #include "trace/tails.h"
 #include "trace/where.h"
 
@@ -30,7 +31,7 @@ int crash_begin(struct crash *c, struct story *s, struct err *e)
 {
 	if (!c->wanted)
 		return 0;
-	c->out = c->path ? fopen(c->path, "we") : stderr;
+	c->out = c->path ? out_open(c->path) : stderr;
 	if (!c->out)
 		return err_set(e, -errno, "cannot write %s: %m", c->path);
 	c->story = s;
@@ -42,8 +43,9 @@ void crash_fini(struct crash *c)
 {
 	if (c->last)
 		tails_free(c->last);
-	if (c->out && c->out != stderr)
-		fclose(c->out);
+	if (c->out && !out_close(c->out))
+		fprintf(stderr, "tracestub: writing %s failed: %m\n",
+			c->path ? c->path : "what led to a crash");
 }
 
 void crash_want(const struct crash *c, sigset_t *pass)

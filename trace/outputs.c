@@ -1,7 +1,8 @@
 #include "trace/outputs.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "trace/out.h"
 
 #define BUFFER (1 << 18)
 
@@ -13,27 +14,15 @@ int outputs_add(struct outputs *o, const struct format *f, const char *path)
 	return 0;
 }
 
-static FILE *open_path(const char *path)
-{
-	if (!path)
-		return stdout;
-	return strcmp(path, "-") ? fopen(path, "we") : stderr;
-}
-
-static bool is_standard(const FILE *f)
-{
-	return f == stdout || f == stderr;
-}
-
 static int open_one(struct output *out, const struct format_args *all,
 		    struct story *r, struct err *e)
 {
 	struct format_args args = *all;
 
-	out->file = open_path(out->path);
+	out->file = out->path ? out_open(out->path) : stdout;
 	if (!out->file)
 		return err_set(e, -errno, "cannot write %s: %m", out->path);
-	if (!is_standard(out->file))
+	if (out->file != stdout && out->file != stderr)
 		setvbuf(out->file, NULL, _IOFBF, BUFFER);
 	args.out = out->file;
 	out->state = out->format->begin(r, &args, e);
@@ -53,7 +42,7 @@ int outputs_open(struct outputs *o, struct story *r, struct err *e)
 
 static bool close_one(struct output *out)
 {
-	bool bad;
+	bool good;
 
 	if (out->state) {
 		out->format->write(out->state, out->file);
@@ -61,12 +50,11 @@ static bool close_one(struct output *out)
 	}
 	if (!out->file)
 		return true;
-	bad = ferror(out->file);
-	bad |= (is_standard(out->file) ? fflush : fclose)(out->file) != 0;
-	if (bad)
+	good = out_close(out->file);
+	if (!good)
 		fprintf(stderr, "tracestub: writing %s failed: %m\n",
 			out->path ? out->path : "to standard output");
-	return !bad;
+	return good;
 }
 
 unsigned outputs_close(struct outputs *o)

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "trace/compare.h"
+#include "trace/out.h"
 #include "trace/outputs.h"
 #include "trace/reader.h"
 
@@ -77,7 +78,7 @@ static bool take_option(struct report *r, int opt, char *const *argv)
 	case 'f':
 		return take_format(r);
 	case 'o':
-		r->out = optarg;
+		r->out = strcmp(optarg, "-") ? optarg : NULL;
 		return true;
 	case 'm':
 		r->merge = true;
@@ -179,7 +180,7 @@ static int compare_files(const struct report *r)
 {
 	struct story *s[2] = { story_new(), story_new() };
 	struct profile *p[2];
-	FILE *out = r->out ? fopen(r->out, "we") : stdout;
+	FILE *out = r->out ? out_open(r->out) : stdout;
 	int err = 0;
 
 	for (int i = 0; i < 2; i++) {
@@ -190,7 +191,7 @@ static int compare_files(const struct report *r)
 		fprintf(stderr, "tracestub: cannot write %s: %m\n", r->out);
 	else if (err == 0)
 		compare_write(p[0], p[1], &r->globs, out);
-	if (out && (out == stdout ? fflush(out) : fclose(out)))
+	if (out && !out_close(out))
 		err = -errno;
 	for (int i = 0; i < 2; i++) {
 		profile_free(p[i]);

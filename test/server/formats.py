@@ -524,6 +524,15 @@ def a_crash_is_told_of():
         check(re.fullmatch(r"tracestub: process \d+ was killed by SIGSEGV, "
                            r"thread \d+; its last branches:", lines[0]), text)
         equal(len(lines), 8, "lines")
+        server, program = map(os.path.abspath, (OPTIONS.server,
+                                                inferior("profiled")))
+        _, again = run([server, "trace", "--on-crash=report:-", "--last=5",
+                        "--stats=-", "--", program, "crash"],
+                       128 + signal.SIGSEGV, cwd=f.folder)
+        again = again.decode().splitlines()
+        equal(again[1:8], lines[1:], "on stderr by -")
+        check("blocks_known" in " ".join(again[8:]), "counters", again)
+        equal(os.listdir(f.folder), [], "files")
         check(re.search(r"^  crash\+0x\w+ \(profiled.c:\d+\) -> crash\+0x\w+ "
                         r"\(profiled.c:\d+\), 5 times$", text, re.M), text)
         check(re.fullmatch(r"  it was at crash\+0x\w+ \(profiled.c:\d+\)",
