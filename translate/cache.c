@@ -33,7 +33,7 @@
 /* Slots and pages that were read. */
 #define SCRATCH_SIZE                            \
 	(TAB_DIRECT * sizeof(struct slot_use) + \
-	 CODE_PAGES * sizeof(struct code_page))
+	 (CODE_PAGES + POINTER_PAGES) * sizeof(struct code_page))
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
@@ -339,6 +339,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	space_lay_out(sp, tr->cache_size);
 	sp->slots = huge_alloc(SCRATCH_SIZE);
 	sp->pages_read = (void *)(sp->slots + TAB_DIRECT);
+	sp->pointers_read = sp->pages_read + CODE_PAGES;
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
 	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||

@@ -323,7 +323,7 @@ struct space {
 	bool maps_grown;       /* there may be more than it has */
 	unsigned batch;	       /* of translations: code.h */
 	unsigned batch_mapped; /* the last before the map changed */
-	struct code_page *pages_read;
+	struct code_page *pages_read, *pointers_read;
 	struct map trusted; /* pc + 1 of code that is not looked at any more */
 	struct map plain_stores, section_ends, signed_ranges; /* section.c */
 	struct gates *gates; /* of code that may change; NULL: none yet */

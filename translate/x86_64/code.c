@@ -122,6 +122,31 @@ bool insn_touches_gs(const struct insn *i)
 		in->modrm >= 0xc0 && (reg == 1 || reg == 3));
 }
 
+/* To read a page takes no longer than a word of it, and tables of pointers are
+ * asked for one after the other. */
+static bool read_pointer(struct space *sp, uint64_t at,
+			 const struct map_range *range, uint64_t *value)
+{
+	uint64_t addr = at & -(uint64_t)PAGE;
+	struct code_page *p =
+		&sp->pointers_read[addr / PAGE & (POINTER_PAGES - 1)];
+
+	if (at % PAGE > PAGE - sizeof(*value))
+		return target_read_all(sp->tr->lower, sp->by->proc, at, value,
+				       sizeof(*value)) == 0;
+	if (p->addr != addr || p->flags != range->flags || !is_good(sp, p)) {
+		p->addr = addr;
+		p->batch = sp->batch;
+		p->flags = range->flags;
+		p->size = target_read(sp->tr->lower, sp->by->proc, addr,
+				      p->bytes, PAGE);
+	}
+	if (p->size < (ssize_t)(at % PAGE + sizeof(*value)))
+		return false;
+	memcpy(value, p->bytes + at % PAGE, sizeof(*value));
+	return true;
+}
+
 bool insn_pointer(struct code_reader *reader, const struct insn *i,
 		  uint64_t *target, bool *constant)
 {
@@ -134,8 +159,7 @@ bool insn_pointer(struct code_reader *reader, const struct insn *i,
 		return false;
 	at = x86_rip_operand(&i->in, i->bytes, i->pc);
 	r = space_find(sp, at);
-	if (!r ||
-	    target_read_all(sp->tr->lower, sp->by->proc, at, target, 8) < 0)
+	if (!r || !read_pointer(sp, at, r, target))
 		return false;
 	*constant =
 		(r->flags & (RANGE_R | RANGE_W | RANGE_FILE | RANGE_SHARE)) ==

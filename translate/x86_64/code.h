@@ -5,7 +5,9 @@
 #include "arch/x86_64/decode.h"
 #include "translate/cache.h"
 
-#define CODE_PAGES 256 /* of a space; a power of two */
+/* Of a space, of code and of pointers that code goes through; powers of two. */
+#define CODE_PAGES    256
+#define POINTER_PAGES 16
 
 /*
  * A page as it was when it was read. What nobody may write stays good until
