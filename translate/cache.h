@@ -33,7 +33,7 @@
 struct code_page;
 struct flow_code;
 struct gates;
-struct hints;
+struct module_hints;
 struct target;
 struct thread;
 struct translator;
@@ -265,6 +265,7 @@ enum {
 	BLOCK_DEAD = 1 << 0,	/* dropped; its entry traps */
 	BLOCK_CHECKED = 1 << 1, /* compares its bytes at each entry */
 	BLOCK_STEPPED = 1 << 2, /* begins behind a breakpoint: no entry */
+	BLOCK_KNOWN = 1 << 3,	/* hints said that it would run */
 };
 
 struct block {
@@ -289,7 +290,8 @@ struct block {
 
 /* An indirect branch that compares its operand with one target first. */
 struct branch_cache {
-	uint64_t pc;
+	uint64_t pc, target; /* ... that is known, once it has learned */
+	uint32_t module;     /* of the pc, as in struct block */
 	uint32_t value_at; /* of the immediate that it is compared with */
 	uint32_t else_at, then_at; /* of the displacements of its two jumps */
 	uint32_t generic;	   /* the way that is always right */
@@ -354,7 +356,8 @@ struct space {
 	struct map anyway;  /* pc + 1 of excluded code that is translated */
 	struct map callees; /* pc + 1 -> enum callee */
 	struct translate_module *modules;
-	struct hints **hints; /* of those; NULL: hints_open() */
+	struct module_hints *hints; /* of those */
+	uint32_t program;	    /* ... which: a bit; 0: not known yet */
 	uint32_t n_modules, cap_modules;
 	struct flow_code *flow; /* flows.h; NULL: no log */
 	enum flow_keep keep;	/* ... of it */

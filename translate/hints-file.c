@@ -13,44 +13,93 @@
 
 #include "base/mem.h"
 
-#define MAGIC	  "tshints1"
+#define MAGIC	  "tshints2"
 #define MAGIC_LEN 8
 #define A_DAY	  (24 * 60 * 60)
 
 /* --- sets ---------------------------------------------------------------- */
 
-static int by_value(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
 	const uint32_t *x = a, *y = b;
 
 	return *x < *y ? -1 : *x > *y;
 }
 
-size_t hints_add(struct hints *h, const uint32_t *places, size_t n)
+/* The row is that of the place before it, too. True: that told of more. */
+static bool merge_row(uint32_t *known, const uint32_t *row, size_t width)
 {
-	size_t before = h->n, kept = 0;
+	uint32_t before = known[1];
 
-	if (n > HINTS_MAX - before)
-		n = HINTS_MAX - before;
+	if (width != 2)
+		return false;
+	known[1] |= row[1];
+	return known[1] != before;
+}
+
+struct merge {
+	uint32_t *out;
+	size_t n, changed;
+};
+
+/* What is known comes first among equals. */
+static void merge_rows(struct merge *m, const struct places *known,
+		       const uint32_t *more, size_t n, size_t width)
+{
+	size_t at = 0, i = 0;
+
+	while (at < known->n || i < n) {
+		const uint32_t *a = known->all + at * width;
+		const uint32_t *b = more + i * width;
+		bool mine = i == n || (at < known->n && *a <= *b);
+		const uint32_t *row = mine ? a : b;
+		uint32_t *out = m->out + m->n * width;
+
+		at += mine;
+		i += !mine;
+		if (m->n && out[-(ptrdiff_t)width] == *row) {
+			m->changed += merge_row(out - width, row, width);
+			continue;
+		}
+		memcpy(out, row, width * sizeof(*row));
+		m->n++;
+		m->changed += !mine;
+	}
+}
+
+size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
+		 size_t n)
+{
+	struct places *to = &h->known[kind];
+	const size_t width = places_width(kind), size = width * sizeof(*rows);
+	struct merge m = { 0 };
+	uint32_t *more;
+
+	if (n > HINTS_MAX - to->n)
+		n = HINTS_MAX - to->n;
 	if (!n)
 		return 0;
-	h->all = xrealloc(h->all, (before + n) * sizeof(*h->all));
-	memcpy(h->all + before, places, n * sizeof(*places));
-	qsort(h->all, before + n, sizeof(*h->all), by_value);
-	for (size_t i = 0; i < before + n; i++) {
-		if (!kept || h->all[i] != h->all[kept - 1])
-			h->all[kept++] = h->all[i];
+	more = xmalloc(n * size);
+	memcpy(more, rows, n * size);
+	qsort(more, n, size, by_place);
+	m.out = xmalloc((to->n + n) * size);
+	merge_rows(&m, to, more, n, width);
+	free(more);
+	free(to->all);
+	*to = (struct places){ m.out, m.n };
+	if (kind == HINTS_RUN) {
+		for (size_t i = 0; i < n; i++)
+			h->programs |= rows[2 * i + 1];
 	}
-	h->n = kept;
-	return kept - before;
+	return m.changed;
 }
 
 /* --- reading ------------------------------------------------------------- */
 
-static bool is_ascending(const uint32_t *all, size_t n)
+static bool is_ascending(const struct places *p, size_t width)
 {
-	for (size_t i = 1; i < n; i++) {
-		if (all[i - 1] >= all[i])
+	for (size_t i = 1; i < p->n; i++) {
+		if (p->all[(i - 1) * width] >= p->all[i * width])
 			return false;
 	}
 	return true;
@@ -63,23 +112,60 @@ static void touch(int fd, const struct stat *st)
 		futimens(fd, NULL);
 }
 
-static int read_places(int fd, size_t n, struct hints *h)
-{
-	const size_t size = n * sizeof(*h->all);
-	char magic[MAGIC_LEN];
+#define HEAD_WORDS (MAGIC_LEN / 4 + 1 + N_HINTS_KINDS)
 
-	h->all = xmalloc(size + 1);
-	if (pread(fd, magic, MAGIC_LEN, 0) != MAGIC_LEN ||
-	    memcmp(magic, MAGIC, MAGIC_LEN) ||
-	    pread(fd, h->all, size, MAGIC_LEN) != (ssize_t)size ||
-	    !is_ascending(h->all, n)) {
-		free(h->all);
-		h->all = NULL;
-		return -EINVAL;
+/* The file's text, of that many words, makes sense. */
+static bool take(struct hints *h, const uint32_t *text, size_t words)
+{
+	const uint32_t *counts = text + MAGIC_LEN / 4 + 1;
+	const uint32_t *at = text + HEAD_WORDS;
+	size_t left = words - HEAD_WORDS;
+	bool good = !memcmp(text, MAGIC, MAGIC_LEN);
+
+	for (unsigned kind = 0; good && kind < N_HINTS_KINDS; kind++) {
+		struct places *p = &h->known[kind];
+		size_t width = places_width(kind), n = counts[kind];
+
+		good = n <= HINTS_MAX && n * width <= left;
+		if (!good)
+			break;
+		p->n = n;
+		p->all = xmalloc(n * width * sizeof(*at) + 1);
+		memcpy(p->all, at, n * width * sizeof(*at));
+		at += n * width;
+		left -= n * width;
+		good = is_ascending(p, width);
 	}
-	h->n = n;
-	return 0;
+	h->varied = counts[-1];
+	for (size_t i = 0; good && i < h->known[HINTS_RUN].n; i++)
+		h->programs |= h->known[HINTS_RUN].all[2 * i + 1];
+	return good && !left;
 }
+
+void hints_clear(struct hints *h)
+{
+	for (unsigned kind = 0; kind < N_HINTS_KINDS; kind++) {
+		free(h->known[kind].all);
+		h->known[kind] = (struct places){ 0 };
+		buf_fini(&h->fresh[kind]);
+	}
+	h->programs = h->varied = 0;
+}
+
+static int read_text(int fd, size_t size, struct hints *h)
+{
+	uint32_t *text = xmalloc(size);
+	bool good = pread(fd, text, size, 0) == (ssize_t)size &&
+		    take(h, text, size / sizeof(*text));
+
+	free(text);
+	if (!good)
+		hints_clear(h);
+	return good ? 0 : -EINVAL;
+}
+
+/* All that it may have: less than 2^25 bytes. */
+#define FILE_MAX ((HEAD_WORDS + 7 * (size_t)HINTS_MAX) * 4)
 
 static int read_file(int fd, struct hints *h)
 {
@@ -87,12 +173,11 @@ static int read_file(int fd, struct hints *h)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size < MAGIC_LEN ||
-	    (st.st_size - MAGIC_LEN) % 4 ||
-	    (st.st_size - MAGIC_LEN) / 4 > HINTS_MAX)
+	if (!S_ISREG(st.st_mode) || st.st_size < HEAD_WORDS * 4 ||
+	    st.st_size % 4 || (size_t)st.st_size > FILE_MAX)
 		return -EINVAL;
 	touch(fd, &st);
-	return read_places(fd, (size_t)(st.st_size - MAGIC_LEN) / 4, h);
+	return read_text(fd, (size_t)st.st_size, h);
 }
 
 int hints_read(const char *dir, struct hints *h)
@@ -180,13 +265,33 @@ static void make_room(const char *dir)
 /* What others have learnt. */
 static void merge(const char *dir, struct hints *h)
 {
-	struct hints there = { .n = 0 };
+	struct hints there = { .id = "" };
 
 	strcpy(there.id, h->id);
 	if (hints_read(dir, &there) == -ENOENT)
 		make_room(dir);
-	hints_add(h, there.all, there.n);
-	free(there.all);
+	for (unsigned kind = 0; kind < N_HINTS_KINDS; kind++)
+		hints_add(h, kind, there.known[kind].all, there.known[kind].n);
+	hints_clear(&there);
+}
+
+static bool write_all(FILE *f, const struct hints *h)
+{
+	uint32_t counts[N_HINTS_KINDS];
+	bool good;
+
+	for (unsigned kind = 0; kind < N_HINTS_KINDS; kind++)
+		counts[kind] = (uint32_t)h->known[kind].n;
+	good = fwrite(MAGIC, MAGIC_LEN, 1, f) == 1 &&
+	       fwrite(&h->varied, sizeof(h->varied), 1, f) == 1 &&
+	       fwrite(counts, sizeof(counts), 1, f) == 1;
+	for (unsigned kind = 0; good && kind < N_HINTS_KINDS; kind++) {
+		const struct places *p = &h->known[kind];
+		size_t size = places_width(kind) * sizeof(*p->all);
+
+		good = !p->n || fwrite(p->all, size, p->n, f) == p->n;
+	}
+	return good;
 }
 
 static int write_file(const char *path, const struct hints *h)
@@ -196,8 +301,7 @@ static int write_file(const char *path, const struct hints *h)
 
 	if (!f)
 		return -errno;
-	good = fwrite(MAGIC, MAGIC_LEN, 1, f) == 1 &&
-	       (!h->n || fwrite(h->all, sizeof(*h->all), h->n, f) == h->n);
+	good = write_all(f, h);
 	return fclose(f) == 0 && good ? 0 : -EIO;
 }
 

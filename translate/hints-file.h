@@ -1,18 +1,19 @@
 /*
- * Hints in a directory, a file for each build ID: "tshints1", then places of 4
- * bytes, little-endian, ascending. Several servers may read and write them at a
- * time. Private to translate/.
+ * Hints in a directory, a file for each build ID: "tshints2", a set of programs
+ * (varied, see struct hints), how many rows there are of each kind (enum
+ * hints_kind), and these. All numbers are of 4 bytes, little-endian. Several
+ * servers may read and write them at a time. Private to translate/.
  */
 #ifndef TRANSLATE_HINTS_FILE_H
 #define TRANSLATE_HINTS_FILE_H
 
 #include "translate/hints.h"
 
-#define HINTS_MAX	(1u << 20) /* places of a file */
+#define HINTS_MAX	(1u << 20) /* rows of a kind */
 #define HINTS_FILES_MAX 1024
 
-/* Sets all and n of hints that have none. 0, or a negative errno; -EINVAL: what
- * is there makes no sense. */
+/* Sets what is known of hints that have nothing. 0, or a negative errno;
+ * -EINVAL: what is there makes no sense. */
 int hints_read(const char *dir, struct hints *h);
 
 /* Writes all of them, and what others have written since they were read: that
@@ -21,7 +22,12 @@ int hints_read(const char *dir, struct hints *h);
  * errno, and the file is as it was. */
 int hints_write(const char *dir, struct hints *h);
 
-/* Adds n places in any order, HINTS_MAX in all at most; how many were new. */
-size_t hints_add(struct hints *h, const uint32_t *places, size_t n);
+/* Adds n rows in any order, HINTS_MAX in all at most; how many were new, or
+ * told of another program. Where a branch goes stays as it is known. */
+size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
+		 size_t n);
+
+/* Nothing is known, and nothing fresh. */
+void hints_clear(struct hints *h);
 
 #endif

@@ -87,9 +87,10 @@ struct hints *hints_open(struct space *sp, uint64_t base)
 		return h;
 	h = xcalloc(1, sizeof(*h));
 	strcpy(h->id, id);
+	h->mark = (uint32_t)strtoul(strndupa(id, 8), NULL, 16);
 	list_add(&tr->hints, &h->node);
 	r = tr->hints_dir ? hints_read(tr->hints_dir, h) : 0;
-	debug(SESSION, "hints of %s: %zu (%d)", id, h->n, r);
+	debug(SESSION, "hints of %s: %zu (%d)", id, h->known[HINTS_RUN].n, r);
 	return h;
 }
 
@@ -98,8 +99,7 @@ void hints_free(struct translator *tr)
 	struct hints *h, *tmp;
 
 	list_each_safe(h, tmp, &tr->hints, node) {
-		free(h->all);
-		free(h->fresh);
+		hints_clear(h);
 		free(h);
 	}
 	free(tr->hints_dir);
@@ -116,21 +116,113 @@ void translate_hints(struct target *t, const char *dir)
 
 /* --- asking -------------------------------------------------------------- */
 
-static bool has(const struct hints *h, uint64_t place)
+/* The row that begins with the place, or NULL. */
+static const uint32_t *row_of(const struct hints *h, enum hints_kind kind,
+			      uint64_t place)
 {
-	size_t at = SEARCH_FIRST(h->n, i, h->all[i] >= place);
+	const struct places *p = &h->known[kind];
+	size_t width = places_width(kind);
+	size_t at = SEARCH_FIRST(p->n, i, p->all[i * width] >= place);
 
-	return at < h->n && h->all[at] == place;
+	return at < p->n && p->all[at * width] == place ? p->all + at * width
+							: NULL;
+}
+
+/* The bit of the program that is run, which is mapped below all else. */
+static uint32_t program_of(struct space *sp)
+{
+	uint32_t sum = 2166136261u; /* FNV-1a */
+
+	for (size_t i = 0; i < sp->maps.n && !sp->program; i++) {
+		const struct map_range *r = &sp->maps.all[i];
+
+		if (!(r->flags & RANGE_FILE) || r->flags & RANGE_SHARE)
+			continue;
+		for (const char *c = r->name; *c; c++)
+			sum = (sum ^ (uint8_t)*c) * 16777619u;
+		sp->program = 1u << (sum >> 27);
+	}
+	return sp->program;
+}
+
+static struct module_hints *module_hints(struct space *sp, uint64_t pc,
+					 uint64_t *base)
+{
+	uint32_t module = sp->tr->has_hints ? module_at(sp, pc) : 0;
+
+	if (!module || !sp->hints[module - 1].of)
+		return NULL;
+	*base = sp->modules[module - 1].base;
+	return &sp->hints[module - 1];
 }
 
 enum hint hints_ask(struct space *sp, uint64_t pc)
 {
-	uint32_t module = sp->tr->has_hints ? module_at(sp, pc) : 0;
-	const struct hints *h = module ? sp->hints[module - 1] : NULL;
+	uint64_t base;
+	const struct module_hints *m = module_hints(sp, pc, &base);
+	const uint32_t *row = m ? row_of(m->of, HINTS_RUN, pc - base) : NULL;
 
-	if (!h)
-		return HINT_NONE;
-	return has(h, pc - sp->modules[module - 1].base) ? HINT_RUN : HINT_NEW;
+	if (!row)
+		return m ? HINT_NEW : HINT_NONE;
+	if (row[1] & program_of(sp))
+		return HINT_RUN;
+	return m->of->programs & sp->program ? HINT_NEW : HINT_OTHERS;
+}
+
+bool hints_are_close(struct space *sp, uint64_t pc)
+{
+	uint64_t base;
+	const struct module_hints *m = module_hints(sp, pc, &base);
+	uint32_t program = program_of(sp);
+
+	return m && m->of->programs & program && !(m->of->varied & program);
+}
+
+/* It may be a lie. */
+static bool is_code(struct space *sp, uint64_t pc)
+{
+	const struct map_range *r = space_find(sp, pc);
+
+	return r && r->flags & RANGE_X;
+}
+
+/* Of two files with one mark, or of two places of a file, any. */
+static bool base_of(const struct space *sp, uint32_t mark, uint64_t *base)
+{
+	for (uint32_t i = 0; i < sp->n_modules; i++) {
+		*base = sp->modules[i].base;
+		if (sp->hints[i].of && sp->hints[i].of->mark == mark)
+			return true;
+	}
+	return false;
+}
+
+bool hints_goes(struct space *sp, uint64_t site, uint64_t *target)
+{
+	uint64_t base;
+	const struct module_hints *m = module_hints(sp, site, &base);
+	const uint32_t *row = m ? row_of(m->of, HINTS_GOES, site - base) : NULL;
+
+	if (!row || (row[1] != m->of->mark && !base_of(sp, row[1], &base)))
+		return false;
+	*target = base + row[2];
+	return is_code(sp, *target);
+}
+
+bool hints_next_met(struct space *sp, uint64_t pc, uint64_t *target)
+{
+	uint64_t base;
+	struct module_hints *m = module_hints(sp, pc, &base);
+	const struct places *met = m ? &m->of->known[HINTS_MET] : NULL;
+
+	while (m && m->n_begun < met->n) {
+		const uint32_t *row = met->all + 2 * m->n_begun++;
+
+		*target = base + row[0];
+		if (row[1] & program_of(sp) && is_code(sp, *target))
+			return true;
+	}
+	return false;
 }
 
 /* --- learning ------------------------------------------------------------ */
@@ -138,32 +230,93 @@ enum hint hints_ask(struct space *sp, uint64_t pc)
 /* A file is written again when it has grown by one part in so many. */
 #define GROWTH 64
 
-static void learn_block(struct space *sp, const struct block *b)
+/* Of the module that has that number, which pc is in: what comes behind its
+ * place in the row. */
+static void learn(struct space *sp, uint32_t module, enum hints_kind kind,
+		  uint64_t pc, const uint32_t *more)
 {
-	struct hints *h = b->module ? sp->hints[b->module - 1] : NULL;
-	struct translate_block out;
-	uint64_t place;
+	struct hints *h = module ? sp->hints[module - 1].of : NULL;
+	uint64_t place = h ? pc - sp->modules[module - 1].base : 0;
+	uint32_t low = (uint32_t)place;
+	const uint32_t *row = h ? row_of(h, kind, place) : NULL;
 
-	if (!h || !b->slot)
+	if (!h || place != low ||
+	    (row && (kind == HINTS_GOES || row[1] & *more)))
 		return;
-	block_record(sp, b, &out);
-	place = b->pc - out.module->base;
-	if (!out.hits || place > UINT32_MAX || has(h, place))
-		return;
-	if (h->n_fresh == h->cap_fresh) {
-		h->cap_fresh = h->cap_fresh ? 2 * h->cap_fresh : 1024;
-		h->fresh = xrealloc(h->fresh, h->cap_fresh * sizeof(*h->fresh));
-	}
-	h->fresh[h->n_fresh++] = (uint32_t)place;
+	buf_put(&h->fresh[kind], &low, sizeof(low));
+	buf_put(&h->fresh[kind], more,
+		(places_width(kind) - 1) * sizeof(*more));
 }
 
-static void keep(struct translator *tr, struct hints *h)
+static void learn_block(struct space *sp, const struct block *b)
 {
-	size_t n = hints_add(h, h->fresh, h->n_fresh);
+	uint32_t program = program_of(sp);
+	struct translate_block out;
+
+	block_record(sp, b, &out);
+	if (b->slot && b->module && b->flags & BLOCK_KNOWN) {
+		sp->hints[b->module - 1].n_asked++;
+		sp->hints[b->module - 1].n_ran += out.hits > 0;
+	}
+	if (b->slot && out.hits)
+		learn(sp, b->module, HINTS_RUN, b->pc, &program);
+	if (b->indirect_landing)
+		learn(sp, b->module, HINTS_MET, b->pc, &program);
+}
+
+static void learn_branch(struct space *sp, const struct branch_cache *k)
+{
+	const struct block *to = k->learned ? block_find(sp, k->target) : NULL;
+	const struct hints *h =
+		to && to->module ? sp->hints[to->module - 1].of : NULL;
+	uint64_t place = h ? to->pc - sp->modules[to->module - 1].base : 0;
+	uint32_t where[2] = { h ? h->mark : 0, (uint32_t)place };
+
+	if (h && place <= UINT32_MAX)
+		learn(sp, k->module, HINTS_GOES, k->pc, where);
+}
+
+/* Fewer than so many tell nothing. Between the two shares it stays as it is. */
+#define ASKED_LEAST 16
+#define RAN_LITTLE  60 /* percent */
+#define RAN_MOST    90
+
+/* True: that has changed. */
+static bool learn_how_close(struct space *sp, struct module_hints *m)
+{
+	uint32_t asked = m->n_asked, share = asked ? 100 * m->n_ran / asked : 0;
+	uint32_t program = program_of(sp), before = m->of->varied;
+
+	m->n_asked = m->n_ran = 0;
+	if (asked >= ASKED_LEAST && share < RAN_LITTLE)
+		m->of->varied |= program;
+	if (asked >= ASKED_LEAST && share >= RAN_MOST)
+		m->of->varied &= ~program;
+	return m->of->varied != before;
+}
+
+static void learn_region(struct space *sp, const struct region *rg)
+{
+	for (uint32_t n = 1; n < rg->n_blocks; n++)
+		learn_block(sp, &rg->blocks[n]);
+	for (uint32_t n = 1; n < rg->n_caches; n++)
+		learn_branch(sp, &rg->caches[n]);
+}
+
+static void keep(struct translator *tr, struct hints *h, bool changed)
+{
+	size_t n = 0, all = 0;
 	int r = 0;
 
-	h->n_fresh = 0;
-	if (tr->hints_dir && n * GROWTH >= h->n && n)
+	for (unsigned kind = 0; kind < N_HINTS_KINDS; kind++) {
+		struct buf *fresh = &h->fresh[kind];
+
+		n += hints_add(h, kind, (const uint32_t *)(void *)fresh->data,
+			       fresh->len / places_width(kind) / 4);
+		all += h->known[kind].n;
+		buf_fini(fresh);
+	}
+	if (tr->hints_dir && (changed || (n && n * GROWTH >= all)))
 		r = hints_write(tr->hints_dir, h);
 	if (r < 0)
 		debug(SESSION, "hints of %s are not written (%d)", h->id, r);
@@ -171,20 +324,16 @@ static void keep(struct translator *tr, struct hints *h)
 
 void hints_learn(struct space *sp)
 {
-	struct hints *h;
+	struct module_hints *m = sp->hints;
 
 	if (!sp->tr->has_hints)
 		return;
 	for (unsigned i = 0; i < sp->n_regions; i++) {
-		const struct region *rg = sp->regions[i];
-
-		if (sp->ending && sp->ending != rg)
-			continue;
-		for (uint32_t n = 1; n < rg->n_blocks; n++)
-			learn_block(sp, &rg->blocks[n]);
+		if (!sp->ending || sp->ending == sp->regions[i])
+			learn_region(sp, sp->regions[i]);
 	}
-	list_each(h, &sp->tr->hints, node) {
-		if (h->n_fresh)
-			keep(sp->tr, h);
+	for (uint32_t i = 0; i < sp->n_modules; i++, m++) {
+		if (m->of)
+			keep(sp->tr, m->of, learn_how_close(sp, m));
 	}
 }

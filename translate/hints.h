@@ -1,42 +1,83 @@
 /*
  * Hints: where blocks begin that were run when a file's code was followed
- * before, be it by another server. What is known to run is translated many
- * blocks at a time, before it is wanted, and what is not is left alone, so that
- * a program starts with a third of the stops and with half of the code. Private
- * to translate/.
+ * before, be it by another server, and where its indirect branches went. What
+ * is known to run is translated many blocks at a time, before it is wanted, and
+ * what is not is left alone, so that a program starts with a tenth of the stops
+ * and with half of the code. Private to translate/.
  *
  * A file is told by its build ID, places in it are counted from where it is
- * mapped. A hint is never trusted: a wrong one costs a translation. What is not
- * known yet, in files that have a build ID, is given a store that tells that it
- * was run, as for coverage, and learnt when the cache or a part of it goes.
+ * mapped. A hint is never trusted: a wrong one costs a translation, or a
+ * comparison that fails. What is not known yet, in files that have a build ID,
+ * is given a store that tells that it was run, as for coverage, and learnt when
+ * the cache or a part of it goes.
  */
 #ifndef TRANSLATE_HINTS_H
 #define TRANSLATE_HINTS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/list.h"
 #include "base/note.h"
 
 struct space;
 struct translator;
 
+enum hints_kind {
+	HINTS_RUN,  /* a block begins there, and in which programs */
+	HINTS_MET,  /* ... to which an indirect branch went, from anywhere */
+	HINTS_GOES, /* an indirect branch; the file that it went to, where */
+	N_HINTS_KINDS,
+};
+
+/*
+ * Rows of two words, or of three of HINTS_GOES; ascending by the first, which
+ * is a place. A set of programs has a bit for each, or for several: the
+ * program's name tells which. Libraries are run by many of which each runs a
+ * part.
+ */
+struct places {
+	uint32_t *all;
+	size_t n;
+};
+static inline size_t places_width(enum hints_kind kind)
+{
+	return kind == HINTS_GOES ? 3 : 2;
+}
+
 /* Of one file. */
 struct hints {
 	struct list node; /* in translator.hints */
 	char id[2 * BUILD_ID_MAX + 1];
-	uint32_t *all; /* ascending */
-	size_t n;
-	uint32_t *fresh; /* not among them, in any order */
-	size_t n_fresh, cap_fresh;
+	uint32_t mark;	   /* of the id: what rows know the file by */
+	uint32_t programs; /* that have run some of it */
+	/* ... of which each run is another one: much of what is known of them
+	 * was not run the last time. */
+	uint32_t varied;
+	struct places known[N_HINTS_KINDS];
+	struct buf fresh[N_HINTS_KINDS]; /* rows, in any order */
+};
+
+/* ... as a module of a space. */
+struct module_hints {
+	struct hints *of; /* NULL: nothing is learnt of it */
+	size_t n_begun;	  /* of HINTS_MET, that hints_next_met() has told */
+	/* Blocks that were known, as far as they tell whether they ran. */
+	uint32_t n_asked, n_ran;
 };
 
 enum hint {
-	HINT_NONE, /* nothing is learnt of that file */
-	HINT_NEW,  /* it was not run so far, as far as is known */
+	HINT_NONE,   /* nothing is learnt of that file */
+	HINT_NEW,    /* it was not run so far, as far as is known */
+	HINT_OTHERS, /* only in other programs; of this one nothing is known */
 	HINT_RUN,
 };
+static inline bool hint_is_known(enum hint hint)
+{
+	return hint >= HINT_OTHERS;
+}
 
 /* Of a block at pc, whose code may be read. */
 enum hint hints_ask(struct space *sp, uint64_t pc);
@@ -44,6 +85,18 @@ enum hint hints_ask(struct space *sp, uint64_t pc);
 /* Of the file that is mapped at base, whose module that is. NULL: it is none of
  * which anything is learnt. */
 struct hints *hints_open(struct space *sp, uint64_t base);
+
+/* Is what is known of the program and the file that pc is in what it ran the
+ * last time, or nearly so? */
+bool hints_are_close(struct space *sp, uint64_t pc);
+
+/* Where the indirect branch at that place goes, in code of a file that was run
+ * already. */
+bool hints_goes(struct space *sp, uint64_t site, uint64_t *target);
+
+/* One after the other, where indirect branches led in the file that pc is in:
+ * what may be executed there, whatever it is. False: that was all. */
+bool hints_next_met(struct space *sp, uint64_t pc, uint64_t *target);
 
 /* What the space's blocks have told, or those of the region that is ending. */
 void hints_learn(struct space *sp);

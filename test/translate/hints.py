@@ -13,7 +13,7 @@ import sys
 
 import traced
 
-MAGIC = b"tshints1"
+MAGIC = b"tshints2"
 PROGRAM = ["perl", "-e", "my %h = map { $_ => $_ ** 2 } 1 .. 50; "
            "print join(',', map { sprintf('%x', $h{$_}) } sort keys %h)"]
 
@@ -58,6 +58,44 @@ def less_the_second_time(opt, tmp, options=()):
     check(exits(warm) < 0.4 * exits(cold), exits(warm), exits(cold))
 
 
+def branches_are_known(opt, tmp):
+    """Where indirect branches went, which looking ahead does not tell."""
+    def missed(stats):
+        return stats["indirect_misses"] + stats["learned"]
+    cold = followed(opt, tmp)
+    followed(opt, tmp)
+    warm = followed(opt, tmp)
+    check(missed(warm) < 0.2 * missed(cold), missed(warm), missed(cold))
+
+
+def runs_that_vary(opt, tmp):
+    """What else the same program has run is not translated each time."""
+    calls = ["sort { $a <=> $b } 9, 1", "sprintf('%.3f', 1 / 3)",
+             "join '', map { chr } 65 .. 80", "scalar(gmtime(0))", "lc 'A' =~ /a/i"]
+    argv = ["perl", "-e", "print 1"]
+    alone = followed(opt, tmp, argv)["blocks"]
+    alone = min(alone, followed(opt, tmp, argv)["blocks"])
+    for n, call in enumerate(calls):
+        followed(opt, tmp, ["perl", "-e", "use POSIX; print %d, %s" %
+                            (n, call)])
+    for _ in range(2):
+        followed(opt, tmp, argv)
+    check(followed(opt, tmp, argv)["blocks"] < 1.5 * alone, alone)
+
+
+def of_other_programs(opt, tmp):
+    """Libraries are known to a program that was never run, but what it does not
+    run of them is not known to run in it."""
+    off = followed(opt, "off", ["expr", "1", "+", "2"])
+    followed(opt, tmp)
+    first = followed(opt, tmp, ["expr", "1", "+", "2"])
+    second = followed(opt, tmp, ["expr", "1", "+", "2"])
+    check(exits(first) < 0.7 * exits(off), exits(first), exits(off))
+    check(second["blocks"] < 0.9 * first["blocks"], second["blocks"],
+          first["blocks"])
+    check(exits(second) < 0.3 * exits(off), exits(second), exits(off))
+
+
 def by_coverage(opt, tmp):
     with traced.folder() as other:
         less_the_second_time(opt, tmp,
@@ -94,6 +132,19 @@ def within_a_session(opt, _):
     check(on < 0.5 * off, on, off)
 
 
+def any_hints(chance, names):
+    """Places that all programs have run, that indirect branches went to, and
+    indirect branches: everywhere, in these files."""
+    run, goes = (sorted(chance.sample(range(1 << 21), n))
+                 for n in (60000, 400000))
+    met = sorted(chance.sample(run, 20000))
+    rows = [(p, 0xffffffff) for p in run + met]
+    rows += [(p, int(chance.choice(names)[:8], 16), chance.choice(run))
+             for p in goes]
+    return MAGIC + struct.pack("<4I", 0, len(run), len(met), len(goes)) + \
+        b"".join(struct.pack("<%dI" % len(r), *r) for r in rows)
+
+
 def lies(opt, tmp):
     """Hints that are wrong: any place, within instructions and behind."""
     followed(opt, tmp)
@@ -102,9 +153,8 @@ def lies(opt, tmp):
     check(names, "no file was made")
     for _ in range(3):
         for name in names:
-            places = sorted(chance.sample(range(1 << 21), 20000))
             with open(os.path.join(tmp, name), "wb") as f:
-                f.write(MAGIC + struct.pack("<20000I", *places))
+                f.write(any_hints(chance, names))
         followed(opt, tmp)
         # What it really ran is known now, too.
         check(exits(followed(opt, tmp)) <
@@ -115,7 +165,7 @@ def nonsense(opt, tmp):
     followed(opt, tmp)
     for name in files_in(tmp):
         with open(os.path.join(tmp, name), "wb") as f:
-            f.write(b"tshints1" + 4099 * b"\xff")
+            f.write(MAGIC + 4100 * b"\xff")
     cold = followed(opt, tmp)
     warm = followed(opt, tmp)
     check(exits(warm) < 0.4 * exits(cold), exits(warm), exits(cold))
@@ -131,7 +181,8 @@ def none_at_all(opt, tmp):
         check(got == there, got, there)
 
 
-CASES = (less_the_second_time, by_coverage, by_counting,
+CASES = (less_the_second_time, branches_are_known, runs_that_vary,
+         of_other_programs, by_coverage, by_counting,
          counts_are_the_same, within_a_session, lies, nonsense, none_at_all)
 
 

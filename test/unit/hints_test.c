@@ -18,19 +18,27 @@
 
 static char dir[] = "/tmp/hints-test.XXXXXX";
 
-static struct hints *hints_of(const char *id, const uint32_t *places, size_t n)
+static struct hints *hints_of(const char *id, const uint32_t *rows, size_t n)
 {
 	struct hints *h = xcalloc(1, sizeof(*h));
 
 	strcpy(h->id, id);
-	assert_int_equal(hints_add(h, places, n), n);
+	assert_int_equal(hints_add(h, HINTS_RUN, rows, n), n);
 	return h;
 }
 
 static void drop(struct hints *h)
 {
-	free(h->all);
+	hints_clear(h);
 	free(h);
+}
+
+static void holds(const struct hints *h, enum hints_kind kind,
+		  const uint32_t *rows, size_t n)
+{
+	assert_int_equal(h->known[kind].n, n);
+	assert_memory_equal(h->known[kind].all, rows,
+			    n * places_width(kind) * sizeof(*rows));
 }
 
 static void put_file(const char *name, const void *data, size_t n)
@@ -46,49 +54,74 @@ static void put_file(const char *name, const void *data, size_t n)
 
 static void are_sets(void **state)
 {
-	const uint32_t a[] = { 7, 3, 9, 3, 7 }, b[] = { 8, 9, 1 };
-	struct hints h = { .n = 0 };
+	const uint32_t a[] = { 7, 1, 3, 1, 9, 1, 3, 4, 7, 1 };
+	const uint32_t b[] = { 8, 1, 9, 8, 1, 1, 3, 4 };
+	struct hints h = { .id = "" };
 
 	(void)state;
-	assert_int_equal(hints_add(&h, a, 5), 3);
-	assert_int_equal(hints_add(&h, b, 3), 2);
-	assert_int_equal(h.n, 5);
-	assert_memory_equal(h.all, ((uint32_t[]){ 1, 3, 7, 8, 9 }), 20);
-	free(h.all);
+	/* A program that is new tells as much as a place. */
+	assert_int_equal(hints_add(&h, HINTS_RUN, a, 5), 4);
+	holds(&h, HINTS_RUN, (uint32_t[]){ 3, 5, 7, 1, 9, 1 }, 3);
+	assert_int_equal(h.programs, 5);
+	assert_int_equal(hints_add(&h, HINTS_RUN, b, 4), 3);
+	holds(&h, HINTS_RUN, (uint32_t[]){ 1, 1, 3, 5, 7, 1, 8, 1, 9, 9 }, 5);
+	assert_int_equal(h.programs, 13);
+	assert_int_equal(hints_add(&h, HINTS_MET, NULL, 0), 0);
+	hints_clear(&h);
+}
+
+static void go_where_they_went_first(void **state)
+{
+	const uint32_t a[] = { 7, 1, 2, 3, 1, 5 }, b[] = { 3, 1, 6, 4, 0, 0 };
+	struct hints h = { .id = "" };
+
+	(void)state;
+	assert_int_equal(hints_add(&h, HINTS_GOES, a, 2), 2);
+	assert_int_equal(hints_add(&h, HINTS_GOES, b, 2), 1);
+	holds(&h, HINTS_GOES, (uint32_t[]){ 3, 1, 5, 4, 0, 0, 7, 1, 2 }, 3);
+	assert_int_equal(h.programs, 0);
+	hints_clear(&h);
 }
 
 static void have_an_end(void **state)
 {
-	uint32_t *many = xcalloc(HINTS_MAX, sizeof(*many)), more[] = { 1, 2 };
-	struct hints h = { .n = 0 };
+	uint32_t *many = xcalloc(HINTS_MAX, 8), more[] = { 1, 1, 2, 1 };
+	struct hints h = { .id = "" };
 
 	(void)state;
 	for (uint32_t i = 0; i < HINTS_MAX - 1; i++)
-		many[i] = 10 + i;
-	assert_int_equal(hints_add(&h, many, HINTS_MAX - 1), HINTS_MAX - 1);
-	assert_int_equal(hints_add(&h, more, 2), 1);
-	assert_int_equal(hints_add(&h, more + 1, 1), 0);
-	assert_int_equal(h.n, HINTS_MAX);
-	free(h.all);
+		many[2 * i] = 10 + i;
+	assert_int_equal(hints_add(&h, HINTS_RUN, many, HINTS_MAX - 1),
+			 HINTS_MAX - 1);
+	assert_int_equal(hints_add(&h, HINTS_RUN, more, 2), 1);
+	assert_int_equal(hints_add(&h, HINTS_RUN, more + 2, 1), 0);
+	assert_int_equal(h.known[HINTS_RUN].n, HINTS_MAX);
+	hints_clear(&h);
 	free(many);
 }
 
 static void are_kept(void **state)
 {
-	const uint32_t a[] = { 0, 16, UINT32_MAX }, b[] = { 16, 32 };
+	const uint32_t a[] = { 0, 1, 16, 1, UINT32_MAX, 1 };
+	const uint32_t b[] = { 16, 2, 32, 2 }, goes[] = { 5, 6, 7 };
+	const uint32_t all[] = { 0, 1, 16, 3, 32, 2, UINT32_MAX, 1 };
 	struct hints *h = hints_of("ab01", a, 3), *other, *back;
 
 	(void)state;
+	assert_int_equal(hints_add(h, HINTS_GOES, goes, 1), 1);
 	assert_int_equal(hints_write(dir, h), 0);
 	/* One that has read nothing adds to what is there. */
 	other = hints_of("ab01", b, 2);
+	other->varied = 2;
 	assert_int_equal(hints_write(dir, other), 0);
-	assert_int_equal(other->n, 4);
+	holds(other, HINTS_RUN, all, 4);
 	back = hints_of("ab01", NULL, 0);
 	assert_int_equal(hints_read(dir, back), 0);
-	assert_int_equal(back->n, 4);
-	assert_memory_equal(back->all, ((uint32_t[]){ 0, 16, 32, UINT32_MAX }),
-			    16);
+	holds(back, HINTS_RUN, all, 4);
+	holds(back, HINTS_MET, NULL, 0);
+	holds(back, HINTS_GOES, goes, 1);
+	assert_int_equal(back->programs, 3);
+	assert_int_equal(back->varied, 2);
 	drop(h);
 	drop(other);
 	drop(back);
@@ -102,12 +135,22 @@ static void nonsense_is_nothing(void **state)
 	} files[] = {
 		{ "", 0 },
 		{ "tshints", 7 },
-		{ "tshints1\1\0\0", 11 },
-		{ "tshints2\1\0\0\0", 12 },
-		{ "tshints1\2\0\0\0\1\0\0\0", 16 },
-		{ "tshints1\1\0\0\0\1\0\0\0", 16 },
+		{ "tshints1\1\0\0\0", 12 },
+		{ "tshints2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25 },
+		/* Another kind of file; more than there is; behind the end. */
+		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24 },
+		{ "tshints2\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 24 },
+		{ "tshints2\0\0\0\0\0\0\0\0\0\0\0\xff\0\0\0\0", 24 },
+		{ "tshints2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28 },
+		/* Not ascending. */
+		{ "tshints2\0\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0"
+		  "\2\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
+		  40 },
+		{ "tshints2\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"
+		  "\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
+		  40 },
 	};
-	const uint32_t place = 5;
+	const uint32_t place[] = { 5, 1 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -115,15 +158,15 @@ static void nonsense_is_nothing(void **state)
 
 		put_file("cd", files[i].data, files[i].n);
 		assert_int_equal(hints_read(dir, h), -EINVAL);
-		assert_int_equal(h->n, 0);
-		assert_null(h->all);
+		holds(h, HINTS_RUN, NULL, 0);
+		holds(h, HINTS_MET, NULL, 0);
 		/* ... and is written anew. */
-		assert_int_equal(hints_add(h, &place, 1), 1);
+		assert_int_equal(hints_add(h, HINTS_RUN, place, 1), 1);
 		assert_int_equal(hints_write(dir, h), 0);
 		drop(h);
 		h = hints_of("cd", NULL, 0);
 		assert_int_equal(hints_read(dir, h), 0);
-		assert_int_equal(h->n, 1);
+		holds(h, HINTS_RUN, place, 1);
 		drop(h);
 	}
 }
@@ -150,7 +193,7 @@ static void only_of_files(void **state)
 static void not_in_a_users_home(void **state)
 {
 	char *home = xasprintf("%s/home", dir), *place;
-	struct hints *h = hints_of("03", &(uint32_t){ 1 }, 1);
+	struct hints *h = hints_of("03", (uint32_t[]){ 1, 1 }, 1);
 
 	(void)state;
 	if (geteuid())
@@ -170,7 +213,7 @@ static void make_a_place(void **state)
 {
 	char *above = xasprintf("%s/above", dir);
 	char *place = xasprintf("%s/it", above), *path;
-	struct hints *h = hints_of("01", &(uint32_t){ 1 }, 1);
+	struct hints *h = hints_of("01", (uint32_t[]){ 1, 1 }, 1);
 
 	(void)state;
 	assert_int_equal(hints_write(place, h), 0);
@@ -188,7 +231,7 @@ static void oldest_goes(void **state)
 {
 	const struct timespec old[2] = { { .tv_sec = 1000 },
 					 { .tv_sec = 1000 } };
-	struct hints *h = hints_of("02", &(uint32_t){ 1 }, 1);
+	struct hints *h = hints_of("02", (uint32_t[]){ 1, 1 }, 1);
 	char name[16], *path = xasprintf("%s/f0007", dir);
 	char *other = xasprintf("%s/face.c", dir);
 
@@ -259,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(are_sets),
+		cmocka_unit_test(go_where_they_went_first),
 		cmocka_unit_test(have_an_end),
 		cmocka_unit_test(are_kept),
 		cmocka_unit_test(nonsense_is_nothing),

@@ -277,6 +277,11 @@ static void then_write(struct compiler *c, const struct insn *i,
 	w->spends = false;
 	w_mark(w, 0, is_call && !told ? 8 : 0);
 	if (known) {
+		/* To be remembered. */
+		k->target = target;
+		k->learned = true;
+		if (w->sp->tr->has_hints && k->generic)
+			cache_new(w->rg, k);
 		w_jmp_pc(w, target);
 		w->slow = SLOW_CONTINUATION;
 		compiler_queue(c, target);
@@ -292,25 +297,26 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 {
 	struct branch_cache k = {
 		.pc = i->pc,
-		.quiet = quiet,
+		.module = module_at(c->sp, i->pc),
 		.slow = (uint8_t)branch_slow(i),
 	};
 	bool constant = false, known;
 	uint64_t target = 0;
 
-	known = insn_pointer(&c->reader, i, &target, &constant);
+	known = insn_pointer(&c->reader, i, &target, &constant) ||
+		hints_goes(c->sp, i->pc, &target);
 	if (known)
 		callee_note(c->sp, target);
 	if (known && constant) {
 		then_write(c, i, &k, true, target);
 		return true;
 	}
-	known = known && (quiet || code_flags_dead(&c->reader, target));
+	k.quiet = quiet || (known && !code_flags_dead(&c->reader, target));
 	/* What is learned later would have to be recorded. */
 	if (!known && flow_is_on(&c->w))
 		return generic_write(&c->w, i, quiet);
 	if (!miss_write(&c->w, i, &k) ||
-	    !(quiet ? compare_quietly : compare_plainly)(
+	    !(k.quiet ? compare_quietly : compare_plainly)(
 		    &c->w, i, &k, known ? (uint32_t)target : 1))
 		return false;
 	then_write(c, i, &k, known, target);
@@ -340,6 +346,7 @@ uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 	if (k->learned || !r || !(r->flags & RANGE_X))
 		return k->generic;
 	k->learned = true;
+	k->target = target;
 	callee_note(sp, target);
 	if (!learns(sp, rg, k, target)) {
 		put32(rg, k->else_at, k->miss - (k->else_at + 4));
@@ -373,7 +380,7 @@ static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 static bool always_jumps(struct compiler *c, uint64_t to, uint64_t next)
 {
 	return !flow_is_on(&c->w) && hints_ask(c->sp, next) == HINT_NEW &&
-	       hints_ask(c->sp, to) == HINT_RUN && !block_find(c->sp, to);
+	       hint_is_known(hints_ask(c->sp, to)) && !block_find(c->sp, to);
 }
 
 static uint64_t write_jcc(struct compiler *c, const struct insn *i)

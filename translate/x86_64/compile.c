@@ -1,9 +1,7 @@
 /*
- * A batch: the block that is wanted, what it falls through to, and where their
- * direct branches and calls lead, breadth first, until the budget is spent.
- * What was run before (hints.h) has a budget of its own, and where that is
- * known nothing else is looked at. A chain of blocks that follow each other
- * lies in one piece, so that jumps within it cost nothing.
+ * A chain of blocks that follow each other lies in one piece, so that jumps
+ * within it cost nothing: from a block that is wanted to where control does not
+ * fall through any more.
  */
 #include "translate/x86_64/compile.h"
 
@@ -25,24 +23,6 @@
 #include "translate/x86_64/operand.h"
 #include "translate/x86_64/section.h"
 #include "translate/x86_64/window.h"
-
-/* How many blocks like that may still be translated. */
-static unsigned *budget_of(struct compiler *c, enum hint hint)
-{
-	return hint == HINT_RUN ? &c->known_budget : &c->budget;
-}
-
-void compiler_queue(struct compiler *c, uint64_t pc)
-{
-	if (c->n_todo >= 2 * BATCH_KNOWN || block_find(c->sp, pc) ||
-	    !*budget_of(c, hints_ask(c->sp, pc)))
-		return;
-	if (c->n_todo == c->cap_todo) {
-		c->cap_todo = c->cap_todo ? 2 * c->cap_todo : 64;
-		c->todo = xrealloc(c->todo, c->cap_todo * sizeof(*c->todo));
-	}
-	c->todo[c->n_todo++] = pc;
-}
 
 /* --- plain instructions -------------------------------------------------- */
 
@@ -419,7 +399,7 @@ static uint64_t write_redirect(struct compiler *c, uint64_t pc, uint64_t to,
 	return to;
 }
 
-/* --- batches ------------------------------------------------------------- */
+/* --- chains -------------------------------------------------------------- */
 
 /* A block of the chain, behind the landing at that offset (0: none). */
 static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
@@ -430,13 +410,15 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 	unsigned *budget;
 
 	c->hint = hints_ask(c->sp, pc);
-	budget = budget_of(c, c->hint);
+	budget = compiler_budget(c, c->hint);
 	*budget -= *budget > 0;
-	c->sp->tr->stats.blocks_known += c->hint == HINT_RUN;
+	c->sp->tr->stats.blocks_known += hint_is_known(c->hint);
 	to = leads_to(c, pc, own);
 	next = to == pc ? write_block(c, pc, own)
 			: write_redirect(c, pc, to, own);
 	block_at(c->sp, c->w.block)->return_landing = landing;
+	if (hint_is_known(c->hint))
+		block_at(c->sp, c->w.block)->flags |= BLOCK_KNOWN;
 	c->at_point = false;
 	return next;
 }
@@ -445,7 +427,7 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 static bool is_better_apart(struct compiler *c, uint64_t pc)
 {
 	return block_find(c->sp, pc) || !region_has_room(c->w.rg) ||
-	       !*budget_of(c, hints_ask(c->sp, pc));
+	       !*compiler_budget(c, hints_ask(c->sp, pc));
 }
 
 /* A return there makes its own landing. */
@@ -488,7 +470,7 @@ static size_t bytes_written(const struct region *rg)
 	return rg->hot.e.len + rg->cold.e.len;
 }
 
-static void write_chain(struct compiler *c, uint64_t pc, bool own)
+void chain_write(struct compiler *c, uint64_t pc, bool own)
 {
 	size_t before = bytes_written(c->w.rg);
 
@@ -496,99 +478,4 @@ static void write_chain(struct compiler *c, uint64_t pc, bool own)
 		w_code(&c->w, "\xcc");
 	follow_chain(c, pc, own);
 	c->sp->tr->stats.cache_bytes += bytes_written(c->w.rg) - before;
-}
-
-static bool begin(struct compiler *c, uint64_t pc)
-{
-	struct region *rg = space_region(c->sp, pc, NULL);
-
-	if (!rg || !region_has_room(rg))
-		return false;
-	c->w.rg = rg;
-	c->w.s = &rg->hot;
-	return true;
-}
-
-static void publish(struct compiler *c)
-{
-	blocks_publish(c->sp);
-	for (size_t i = 0; i < c->n_landings; i++)
-		landing_set(c->sp, true, c->landings[i].pc, c->landings[i].cpc);
-	c->n_landings = 0;
-}
-
-static void finish(struct compiler *c)
-{
-	publish(c);
-	free(c->todo);
-	free(c->landings);
-}
-
-static bool is_full(const struct space *sp)
-{
-	return sp->n_returns > TAB_ALL_USED || sp->n_indirect > TAB_ALL_USED;
-}
-
-/* What may never run is not worth what it evicts. Where something is known, it
- * is known to run. */
-static void set_budgets(struct compiler *c, uint64_t pc)
-{
-	bool pressed = c->sp->n_evicted >= c->sp->max_regions;
-
-	c->budget = pressed ? BATCH_PRESSED : BATCH_MAX;
-	c->known_budget = pressed ? BATCH_PRESSED : BATCH_KNOWN;
-	if (hints_ask(c->sp, pc) == HINT_RUN)
-		c->budget = 0;
-}
-
-static void write_queue(struct compiler *c)
-{
-	for (size_t i = 0; i < c->n_todo; i++) {
-		uint64_t pc = c->todo[i];
-
-		if (*budget_of(c, hints_ask(c->sp, pc)) &&
-		    !block_find(c->sp, pc) && begin(c, pc))
-			write_chain(c, pc, false);
-	}
-}
-
-struct block *compile(struct space *sp, uint64_t pc)
-{
-	struct compiler c = { .sp = sp, .w.sp = sp };
-	struct block *b = block_find(sp, pc);
-
-	if (b)
-		return b;
-	code_init(&c.reader, sp);
-	c.has_points = process_has_points(sp);
-	if (is_full(sp) || !begin(&c, pc))
-		return NULL;
-	set_budgets(&c, pc);
-	write_chain(&c, pc, false);
-	write_queue(&c);
-	finish(&c);
-	return block_find(sp, pc);
-}
-
-struct block *compile_behind(struct space *sp,
-			     const struct compile_start *start)
-{
-	struct compiler c = {
-		.sp = sp,
-		.w.sp = sp,
-		.budget = 1,
-		.at_point = start->at_point,
-		.watched = start->watched,
-		.done = start->puts,
-	};
-	uint32_t first;
-
-	code_init(&c.reader, sp);
-	c.has_points = process_has_points(sp);
-	if (!begin(&c, start->pc))
-		return NULL;
-	first = c.w.rg->index << REF_SHIFT | c.w.rg->n_blocks;
-	write_chain(&c, start->pc, true);
-	finish(&c);
-	return block_at(sp, first);
 }

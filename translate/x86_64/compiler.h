@@ -14,7 +14,9 @@
 #define BLOCK_INSNS	128 /* of a longer one the rest is another block */
 #define CHAIN_ALIGNMENT 32  /* of what is jumped to: half a line, measured */
 #define BATCH_MAX	16 /* blocks: more fill the cache with what never runs */
-#define BATCH_KNOWN	256 /* ... and will run, as far as is known */
+#define BATCH_KNOWN	256  /* ... and will run, as far as is known */
+#define BATCH_CLOSE	8192 /* ... and did so the last time */
+#define BATCH_MET	256  /* ... that were met by indirect branches */
 #define BATCH_PRESSED	8 /* ... when it was too small for the program so far */
 
 /* A landing to be made known when its block is. */
@@ -46,6 +48,13 @@ struct compiler {
 	struct landing *landings;
 	size_t n_landings, cap_landings;
 };
+
+/* How many blocks like that may still be translated. */
+unsigned *compiler_budget(struct compiler *c, enum hint hint);
+
+/* The block at pc, and what it falls through to. own: for those alone who come
+ * to it now. */
+void chain_write(struct compiler *c, uint64_t pc, bool own);
 
 /* It is translated in this batch if there is room. */
 void compiler_queue(struct compiler *c, uint64_t pc);

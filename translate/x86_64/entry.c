@@ -334,6 +334,18 @@ static uint64_t block_end(const struct compiler *c)
 	return c->n_insns ? insn_next(&c->insns[c->n_insns - 1]) : c->w.pc;
 }
 
+/* One of so many tells whether hints are right. */
+#define KNOWN_ASKED 16
+
+/* What hints are to learn of it. */
+static bool is_to_tell(const struct compiler *c)
+{
+	return c->sp->mode == MODE_NONE &&
+	       (c->hint == HINT_NEW || c->hint == HINT_OTHERS ||
+		(c->hint == HINT_RUN &&
+		 c->sp->tr->stats.blocks % KNOWN_ASKED == 0));
+}
+
 void instrument_entry(struct compiler *c)
 {
 	struct writer *w = &c->w;
@@ -346,7 +358,7 @@ void instrument_entry(struct compiler *c)
 		flow_write_entry(w);
 	counts = w->flow && c->sp->keep == FLOW_CALLS;
 	if (c->sp->mode != MODE_COVERAGE && c->sp->mode != MODE_COUNT &&
-	    !(c->sp->mode == MODE_NONE && c->hint == HINT_NEW) && !counts)
+	    !is_to_tell(c) && !counts)
 		return;
 	slot = region_data(w->rg, 8);
 	block_at(c->sp, w->block)->slot = slot;

@@ -1,0 +1,176 @@
+/*
+ * A batch: the block that is wanted, what it falls through to, and where their
+ * direct branches and calls lead, breadth first, until the budget is spent.
+ * What was run before (hints.h) has a budget of its own, and where that is
+ * known nothing else is looked at.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "translate/block.h"
+#include "translate/exclude.h"
+#include "translate/layer.h"
+#include "translate/x86_64/compile.h"
+#include "translate/x86_64/compiler.h"
+#include "translate/x86_64/window.h"
+
+/* How many blocks like that may still be translated. */
+unsigned *compiler_budget(struct compiler *c, enum hint hint)
+{
+	return hint_is_known(hint) ? &c->known_budget : &c->budget;
+}
+
+void compiler_queue(struct compiler *c, uint64_t pc)
+{
+	if (c->n_todo >= 2 * BATCH_CLOSE || block_find(c->sp, pc) ||
+	    !*compiler_budget(c, hints_ask(c->sp, pc)))
+		return;
+	if (c->n_todo == c->cap_todo) {
+		c->cap_todo = c->cap_todo ? 2 * c->cap_todo : 64;
+		c->todo = xrealloc(c->todo, c->cap_todo * sizeof(*c->todo));
+	}
+	c->todo[c->n_todo++] = pc;
+}
+
+static bool begin(struct compiler *c, uint64_t pc)
+{
+	struct region *rg = space_region(c->sp, pc, NULL);
+
+	if (!rg || !region_has_room(rg))
+		return false;
+	c->w.rg = rg;
+	c->w.s = &rg->hot;
+	return true;
+}
+
+static void publish(struct compiler *c)
+{
+	blocks_publish(c->sp);
+	for (size_t i = 0; i < c->n_landings; i++)
+		landing_set(c->sp, true, c->landings[i].pc, c->landings[i].cpc);
+	c->n_landings = 0;
+}
+
+static void finish(struct compiler *c)
+{
+	publish(c);
+	free(c->todo);
+	free(c->landings);
+}
+
+static bool is_full(const struct space *sp)
+{
+	return sp->n_returns > TAB_ALL_USED || sp->n_indirect > TAB_ALL_USED;
+}
+
+/* The cache was used up once. */
+static bool is_pressed(const struct space *sp)
+{
+	return sp->n_evicted >= sp->max_regions;
+}
+
+/* What may never run is not worth what it evicts. Where something is known, it
+ * is known to run. */
+static void set_budgets(struct compiler *c, uint64_t pc)
+{
+	bool pressed = is_pressed(c->sp);
+	unsigned known = hints_are_close(c->sp, pc) ? BATCH_CLOSE : BATCH_KNOWN;
+
+	c->budget = pressed ? BATCH_PRESSED : BATCH_MAX;
+	c->known_budget = pressed ? BATCH_PRESSED : known;
+	if (hint_is_known(hints_ask(c->sp, pc)))
+		c->budget = 0;
+}
+
+static void write_queue(struct compiler *c)
+{
+	for (size_t i = 0; i < c->n_todo; i++) {
+		uint64_t pc = c->todo[i];
+
+		if (*compiler_budget(c, hints_ask(c->sp, pc)) &&
+		    !block_find(c->sp, pc) && begin(c, pc))
+			chain_write(c, pc, false);
+	}
+}
+
+/* Excluded code is looked at once it is called. */
+static size_t queue_met(struct compiler *c, uint64_t pc, uint64_t *met)
+{
+	size_t n = 0;
+
+	c->n_todo = 0;
+	c->known_budget = BATCH_CLOSE;
+	while (n < BATCH_MET && hints_next_met(c->sp, pc, &met[n])) {
+		if (is_excluded(c->sp, met[n]))
+			continue;
+		compiler_queue(c, met[n++]);
+	}
+	return n;
+}
+
+/*
+ * Where indirect branches of any code go is not seen by looking ahead. With the
+ * first known code of a file, and the next, comes what they were known to go to
+ * in it, and its landings. Of pairs that are made for nothing there may be so
+ * many that they are half of the table.
+ */
+static void write_met(struct compiler *c, uint64_t pc)
+{
+	uint64_t met[BATCH_MET];
+	struct block *b;
+	size_t n;
+
+	if (is_pressed(c->sp) || c->sp->n_indirect > TAB_ALL_USED / 2 ||
+	    hints_ask(c->sp, pc) != HINT_RUN || !hints_are_close(c->sp, pc))
+		return;
+	n = queue_met(c, pc, met);
+	write_queue(c);
+	publish(c);
+	for (size_t i = 0; i < n; i++) {
+		b = block_find(c->sp, met[i]);
+		if (b)
+			compile_landing(c->sp, b, false);
+	}
+}
+
+struct block *compile(struct space *sp, uint64_t pc)
+{
+	struct compiler c = { .sp = sp, .w.sp = sp };
+	struct block *b = block_find(sp, pc);
+
+	if (b)
+		return b;
+	code_init(&c.reader, sp);
+	c.has_points = process_has_points(sp);
+	if (is_full(sp) || !begin(&c, pc))
+		return NULL;
+	set_budgets(&c, pc);
+	chain_write(&c, pc, false);
+	write_queue(&c);
+	write_met(&c, pc);
+	finish(&c);
+	return block_find(sp, pc);
+}
+
+struct block *compile_behind(struct space *sp,
+			     const struct compile_start *start)
+{
+	struct compiler c = {
+		.sp = sp,
+		.w.sp = sp,
+		.budget = 1,
+		.at_point = start->at_point,
+		.watched = start->watched,
+		.done = start->puts,
+	};
+	uint32_t first;
+
+	code_init(&c.reader, sp);
+	c.has_points = process_has_points(sp);
+	if (!begin(&c, start->pc))
+		return NULL;
+	first = c.w.rg->index << REF_SHIFT | c.w.rg->n_blocks;
+	chain_write(&c, start->pc, true);
+	finish(&c);
+	return block_at(sp, first);
+}
