@@ -328,9 +328,6 @@ void step_hide(struct linux_target *lt, struct lwp *lwp);
  * instruction. So the flag is taken away at any stop there.
  */
 void step_undo(struct lwp *lwp);
-/* The same of a stop behind an int3, which loads no flags, and may be one of
- * those that come behind popf: see trap-x86_64.c. */
-void step_trapped(struct lwp *lwp);
 /*
  * A step with a signal (lwp.enters) is no step for the kernel, but goes on into
  * an interrupt: the handler's frame would have the flag in such a place, and

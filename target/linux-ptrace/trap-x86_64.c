@@ -112,27 +112,12 @@ bool step_entered(struct lwp *lwp)
 	return regs && (regs->rip != lwp->step_pc || regs->rsp != lwp->step_sp);
 }
 
-/* Is the flag there, and no program's if the instruction has not loaded it? */
-static struct user_regs_struct *flagged(struct lwp *lwp)
+void step_undo(struct lwp *lwp)
 {
 	struct user_regs_struct *regs = lwp->stepped ? lwp_regs(lwp) : NULL;
 
-	return regs && !lwp->step_traps && regs->eflags & FLAG_TRAP ? regs
-								    : NULL;
-}
-
-void step_undo(struct lwp *lwp)
-{
-	struct user_regs_struct *regs = flagged(lwp);
-
-	if (regs && regs->rip == lwp->step_pc)
-		take_flag(lwp, regs);
-}
-
-void step_trapped(struct lwp *lwp)
-{
-	struct user_regs_struct *regs = flagged(lwp);
-
-	if (regs)
-		take_flag(lwp, regs);
+	if (!regs || lwp->step_traps || regs->rip != lwp->step_pc ||
+	    !(regs->eflags & FLAG_TRAP))
+		return;
+	take_flag(lwp, regs);
 }

@@ -257,7 +257,6 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
 	lt->n_acts += si.si_code != TRAP_TRACE;
 	switch (si.si_code) {
 	case SI_KERNEL:
-		step_trapped(lwp);
 		take_trap_insn(lt, lwp, hold);
 		return;
 	case TRAP_HWBKPT:
