@@ -231,6 +231,16 @@ def commands(*all_of_them):
                                 for c in all_of_them)
 
 
+def lines(s, n):
+    """The breakpoint's, without the program's own last one. That may come
+    before some of them: made by translated code they are up to 20 ms late."""
+    got = [int(x) for x in s.printed().split()]
+    total = n * (n - 1) // 2
+    check(total in got, "the program's own", got[-4:])
+    got.remove(total)
+    return got
+
+
 @case(seconds=40)
 def what_it_prints_is_the_same():
     """dprintf-style agent: in order, once each, before what is told next."""
@@ -270,7 +280,7 @@ def conditions_of_what_is_printed():
                     commands(printf("260005", "%d\n")))
             end = s.finish(20)
             equal(end.number, 0, "end")
-            got = sorted(int(x) for x in s.printed().split()[:-1])
+            got = sorted(lines(s, 6000))
             equal(got, list(range(0, 6000, 100)), place)
 
 
@@ -283,7 +293,7 @@ def each_line_is_printed_once_while_it_moves():
             s.run_to("main")
             s.point(0, "hot", 1, commands(printf("260005", "%ld\n")))
             equal(s.finish(20).number, 0, "end")
-            got = [int(x) for x in s.printed().split()[:-1]]
+            got = lines(s, 3 * n)
             check(sorted(got) == list(range(3 * n)), n, "lines: ", len(got))
             for first in 0, n, 2 * n:
                 mine = [i for i in got if first <= i < first + n]
