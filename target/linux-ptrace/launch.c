@@ -165,6 +165,10 @@ static noreturn void child_main(const struct launch_spec *spec, int go_fd,
 	int error;
 
 	setpgid(0, 0);
+	/* Nothing that may fail comes before it is traced: one that has ended
+	 * cannot be. */
+	while (read(go_fd, &c, 1) < 0 && errno == EINTR)
+		;
 	child_signals();
 	open_stdio(spec, error_fd);
 	if (spec->cwd && chdir(spec->cwd) < 0) {
@@ -176,8 +180,6 @@ static noreturn void child_main(const struct launch_spec *spec, int go_fd,
 	if (!spec->keep_aslr)
 		personality((unsigned long)personality(0xffffffff) |
 			    ADDR_NO_RANDOMIZE);
-	while (read(go_fd, &c, 1) < 0 && errno == EINTR)
-		;
 	/* A shell would tell of it in its own way, and then nothing is left
 	 * but its exit status. */
 	error = program_check(name, spec->envp);
