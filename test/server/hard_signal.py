@@ -173,7 +173,8 @@ def signals_during_step_over():
 
 @case
 def reported_signals_during_step_over():
-    with Session("signalling", "storm") as s:
+    """More turns than it makes in all that time."""
+    with Session("signalling", "storm", str(1 << 30)) as s:
         s.run_to("storm")
         s.point(0, "work", rest=FALSE)
         lo, hi = s.addr("work"), s.addr("work") + s.elf.sizes["work"]
