@@ -39,10 +39,10 @@ def native_words():
 
 
 def boundaries(path):
-    """Offsets of all instructions of the program's own code, by objdump;
+    """Offsets of all instructions of the program, its PLT too, by objdump;
     empty without it."""
     try:
-        text = subprocess.run(["objdump", "-d", "-j", ".text", path],
+        text = subprocess.run(["objdump", "-d", path],
                               stdout=subprocess.PIPE, check=True, timeout=60
                               ).stdout.decode()
     except FileNotFoundError:
