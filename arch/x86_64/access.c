@@ -281,8 +281,11 @@ static bool general_0f(struct accesses *a)
 	if (operand_by(a, rows_0f, ARRAY_SIZE(rows_0f)))
 		return true;
 	switch (in->opcode) {
-	case 0x00:
 	case 0x01:
+		if (in->modrm == 0xfc)
+			add(a, X86_AT_LINE, W, 64);
+		/* fall through */
+	case 0x00:
 		operand(a, group(in) < 2 || group(in) == 4 ? W : R, 10);
 		return true;
 	case 0xa0:

@@ -26,6 +26,7 @@ enum x86_where {
 	X86_AT_TABLE,	    /* at rbx and al: xlat */
 	X86_AT_BELOW_FRAME, /* size bytes below rbp: enter */
 	X86_AT_REGISTER,    /* at ModRM's register: movdir64b */
+	X86_AT_LINE,	    /* 64 bytes, aligned, with that at rax: clzero */
 	X86_AT_ELEMENTS,    /* of gathers and scatters: x86_elements() */
 	X86_AT_ROWS, /* of tiles: 16 at most, SIB's index from each other */
 };

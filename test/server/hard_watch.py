@@ -229,6 +229,36 @@ def watchpoint_of_a_repeated_string_with_breakpoints():
             OPTIONS.follow = follows
 
 
+def has_clzero():
+    with open("/proc/cpuinfo", encoding="ascii") as f:
+        flags = next(line for line in f if line.startswith("flags"))
+    return " clzero " in flags
+
+
+@case
+def line_that_is_cleared_by_its_address():
+    """clzero, of AMD's processors; with more watched, where it can be, than
+    debug registers have room for."""
+    if not has_clzero():
+        raise Skip("no clzero here")
+    with Session("watching", "sizes") as s:
+        s.run_to("begin")
+        code, line = s.addr("main"), s.addr("area") | 63
+        s.write(code, bytes.fromhex("0f01fc9090cc"))
+        others = [at for at in range(line + 65, line + 113, 8)
+                  if s.try_point(2, at, 8) == "OK"]
+        if s.try_point(2, line - 7, 8) != "OK":
+            for at in others:
+                s.clear(2, at, 8)
+            s.point(2, line - 7, 8)
+        s.set_reg("rip", code)
+        s.set_reg("rax", line - 20)
+        stop = s.cont()
+        check("watch" in stop.fields, "not told:", stop)
+        equal(int(stop.fields["watch"], 16), line - 7, "what was written")
+        equal(s.pc(), code + 3, "pc")
+
+
 @case(peer="gdbserver needs the client's symbols")
 def thread_locals_of_every_libc():
     """By the address that qGetTLSAddr gives for the executable's variable."""

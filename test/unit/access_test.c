@@ -44,6 +44,7 @@ static const struct row rows[] = {
 	  { 0xc8, 0x10, 0x00, 0x03 },
 	  { { X86_AT_PUSH, 0, 32, true },
 	    { X86_AT_BELOW_FRAME, 16, 0, true } } },
+	{ "clzero", { 0x0f, 0x01, 0xfc }, { { X86_AT_LINE, 0, 64, true } } },
 	{ "xlat", { 0xd7 }, { { X86_AT_TABLE, 1, 0, true } } },
 	{ "fxsave (%rbx)",
 	  { 0x0f, 0xae, 0x03 },

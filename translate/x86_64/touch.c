@@ -114,6 +114,9 @@ static uint64_t place_of(const struct toucher *t, const struct x86_access *a)
 		return shortened(i, *image_gpr(image, RBX) +
 					    (uint8_t)*image_gpr(image, RAX)) +
 		       t->segment;
+	case X86_AT_LINE:
+		return (shortened(i, *image_gpr(image, RAX)) + t->segment) &
+		       -64ull;
 	case X86_AT_REGISTER:
 		return shortened(i, *image_gpr(image, reg));
 	default:
