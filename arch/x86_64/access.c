@@ -199,6 +199,13 @@ static bool stack(struct accesses *a, const uint8_t *code)
 	}
 }
 
+/* By movsxd: what a result of 16 bits is made of (APM vol. 3: reg/mem32; SDM
+ * vol. 2: r/m16). */
+static unsigned sign_extended(const struct x86_instr *in)
+{
+	return operand_size(in) == 2 && x86_vendor == X86_INTEL ? 2 : 4;
+}
+
 static void arithmetic(struct accesses *a)
 {
 	bool compares = (a->in->opcode & 0x38) == 0x38;
@@ -217,7 +224,7 @@ static void main_map(struct accesses *a, const uint8_t *code)
 		arithmetic(a);
 		break;
 	case 0x63:
-		operand(a, R, in->prefixes & X86_PFX_66 ? 2 : 4);
+		operand(a, R, sign_extended(in));
 		break;
 	case 0x80 ... 0x83:
 		operand(a, group(in) == 7 ? R : RW, by_opcode(in));

@@ -32,6 +32,12 @@ static const struct row rows[] = {
 	  { 0x66, 0xff, 0x13 },
 	  { { X86_AT_OPERAND, 8, 0, true }, { X86_AT_PUSH, 0, 8, true } } },
 	{ "data16 ret", { 0x66, 0xc3 }, { { X86_AT_POP, 8, 0, true } } },
+	{ "movsxd (%rdi), %ax",
+	  { 0x66, 0x63, 0x07 },
+	  { { X86_AT_OPERAND, 2, 0, true } } },
+	{ "data16 movsxd (%rdi), %rax",
+	  { 0x66, 0x48, 0x63, 0x07 },
+	  { { X86_AT_OPERAND, 4, 0, true } } },
 	{ "push %ax", { 0x66, 0x50 }, { { X86_AT_PUSH, 0, 2, true } } },
 	{ "data16 rex.W push %rax",
 	  { 0x66, 0x48, 0x50 },
@@ -73,7 +79,7 @@ static const struct row rows[] = {
 	  { { X86_AT_ROWS, 0, 64, false } } },
 };
 
-/* Those of which AMD's processors take 66 for 16 bits. */
+/* Those of which AMD's processors take another size with 66. */
 static const struct row amd_rows[] = {
 	{ "callw *(%rbx)",
 	  { 0x66, 0xff, 0x13 },
@@ -82,6 +88,9 @@ static const struct row amd_rows[] = {
 	  { 0x66, 0xff, 0x23 },
 	  { { X86_AT_OPERAND, 2, 0, true } } },
 	{ "callw", { 0x66, 0xe8 }, { { X86_AT_PUSH, 0, 2, true } } },
+	{ "movsxd (%rdi), %ax",
+	  { 0x66, 0x63, 0x07 },
+	  { { X86_AT_OPERAND, 4, 0, true } } },
 	{ "retw", { 0x66, 0xc3 }, { { X86_AT_POP, 2, 0, true } } },
 	{ "data16 rex.W ret",
 	  { 0x66, 0x48, 0xc3 },
