@@ -38,6 +38,13 @@ static int capstone_length(enum x86_mode mode, const uint8_t *data, size_t size)
 	return cs_disasm_iter(h, &data, &size, &addr, insn) ? insn->size : -1;
 }
 
+static bool ends_in_66(const struct x86_instr *in, const uint8_t *code)
+{
+	unsigned opcode = in->opcode_at - (in->map == X86_MAP_0F);
+
+	return opcode && code[opcode - 1] == 0x66;
+}
+
 /*
  * Encodings in which capstone's length is known to be another; the processor
  * was asked.
@@ -47,9 +54,12 @@ static bool excused(const struct x86_instr *in, const uint8_t *code)
 	bool near = x86_is_direct(in) || in->kind == X86_RET;
 	bool rep = in->prefixes & (X86_PFX_F2 | X86_PFX_F3);
 
-	/* as AMD has it; it also loses its way with 67 or REX there */
+	/* as AMD has it, if 66 is the last prefix; it also loses its way with
+	 * 67 or REX there */
 	if (near && in->mode == X86_MODE_64 &&
-	    (in->prefixes & (X86_PFX_66 | X86_PFX_67)) && !in->near16)
+	    ((in->prefixes & X86_PFX_67) ||
+	     ((in->prefixes & X86_PFX_66) &&
+	      !(in->near16 && ends_in_66(in, code)))))
 		return true;
 	/* 66 has no say beside F2 or F3 */
 	if ((in->prefixes & X86_PFX_66) && rep && in->imm_size)
