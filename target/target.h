@@ -242,6 +242,10 @@ struct target_guard_ops {
 	void (*begin)(struct target *t, struct process *p,
 		      const struct orphan_ops *ops, const void *data);
 	void (*end)(struct target *t, struct process *p);
+
+	/* What was written to the stopped thread's registers is there from now
+	 * on, also if we die before it runs. */
+	void (*commit)(struct target *t, struct thread *th);
 };
 
 struct target_core_ops {

@@ -14,7 +14,7 @@ static void take_out(struct translator *tr, struct thread *th)
 	follow_rewind(tr, th);
 	x87_settle(tr, follow_of(th)->space, lower_thread(th));
 	if (!lower_thread(th)->blocked)
-		target_regs_flush(tr->lower, lower_thread(th));
+		follow_commit(tr, lower_thread(th));
 	ring_drain(tr, th, true);
 }
 

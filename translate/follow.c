@@ -57,6 +57,16 @@ int follow_go(struct translator *tr, struct thread *low, enum resume_kind kind,
 	return target_resume(tr->lower, &act, 1);
 }
 
+void follow_commit(struct translator *tr, struct thread *low)
+{
+	const struct target_guard_ops *guard = tr->lower->ops->guard;
+
+	if (guard)
+		guard->commit(tr->lower, low);
+	else
+		target_regs_flush(tr->lower, low);
+}
+
 /* --- into the cache and out of it ---------------------------------------- */
 
 /* By a stub's signal. To the kernel the thread is in a system call then, which

@@ -86,6 +86,10 @@ void follow_rewind(struct translator *tr, struct thread *th);
  * cache at its next stop, which comes before it executes anything. */
 void follow_await_vfork(struct translator *tr, struct thread *th);
 
+/* The lower thread's registers are in the kernel: the code that it was in can
+ * go, whatever becomes of us. */
+void follow_commit(struct translator *tr, struct thread *low);
+
 /* As the layer above asks. */
 int follow_resume(struct translator *tr, struct thread *th,
 		  const struct resume *act);

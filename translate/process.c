@@ -277,7 +277,7 @@ static void leave(struct translator *tr, struct thread *th)
 	follow_rewind(tr, th);
 	if (follow_of(th))
 		x87_settle(tr, follow_of(th)->space, lower_thread(th));
-	target_regs_flush(tr->lower, lower_thread(th));
+	follow_commit(tr, lower_thread(th));
 }
 
 void translate_unfollow(struct target *t, struct process *p)

@@ -46,7 +46,7 @@ static void rewind_unborn(struct translator *tr, struct process *p,
 	if (!parent)
 		return;
 	follow_rewind_child(tr, parent, low);
-	target_regs_flush(tr->lower, low);
+	follow_commit(tr, low);
 }
 
 void follow_rewind_unborn(struct translator *tr, struct process *p)

@@ -25,9 +25,19 @@ static void guard_end(struct target *t, struct process *p)
 	guardian_code_gone(guardian_of(t, p), p->pid);
 }
 
+static void guard_commit(struct target *t, struct thread *th)
+{
+	struct lwp *lwp = lwp_of(th);
+
+	target_regs_flush(t, th);
+	if (lwp->stopped)
+		lwp_regs_flush(lwp);
+}
+
 const struct target_guard_ops linux_guard_ops = {
 	.alloc = guard_alloc,
 	.free = guard_free,
 	.begin = guard_begin,
 	.end = guard_end,
+	.commit = guard_commit,
 };

@@ -380,8 +380,12 @@ void slots_remove(struct linux_target *lt, struct process *p)
 
 	if (!inf->slots)
 		return;
-	list_each(th, &p->threads, node)
+	list_each(th, &p->threads, node) {
 		slot_leave(lwp_of(th));
+		/* We may die when the slots are gone. */
+		if (lwp_of(th)->stopped)
+			lwp_regs_flush(lwp_of(th));
+	}
 	lwp = lwp_to_inject(p);
 	if (p->points->refs > 1 || !lwp)
 		return;
