@@ -40,10 +40,13 @@ def until_it_stands(s, threads):
 
 def goes_on(s):
     turns = s.var("turns")
-    s.start()
-    s.quiet(0.05)
-    s.interrupt()
-    check(s.var("turns") > turns, "it stands still")
+
+    def has_gone_on():
+        s.start()
+        s.quiet(0.05)
+        s.interrupt()
+        return s.var("turns") > turns
+    check(until(has_gone_on), "it stands still")
 
 
 def ends(s, status):
