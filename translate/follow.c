@@ -127,7 +127,7 @@ void follow_rewind(struct translator *tr, struct thread *th)
 	uint8_t *image;
 	bool trapped;
 
-	if (!f || !f->in_cache)
+	if (!f || !f->in_cache || tr_process_of(th->proc)->has_execed)
 		return;
 	image = follow_image(tr, low, false);
 	/* One that is owed a trap has been rewound from it, and has not run

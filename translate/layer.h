@@ -109,6 +109,7 @@ struct tr_process {
 	/* How many blocks of history were asked for last; 0: it is not kept. */
 	size_t history_max;
 	bool history_stays; /* while it is followed anew: nothing is missed */
+	bool has_execed; /* which is to be told yet: the cache is no more */
 	struct trap_action trap_action; /* of SIGTRAP, while it is followed */
 	struct {
 		bool followed, alone, lent;

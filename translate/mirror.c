@@ -158,6 +158,7 @@ static void process_execed_below(void *user, struct process *lower)
 		th->fresh = th->dirty = 0;
 		mirror_running(tr, th);
 	}
+	tr_process_of(up)->has_execed = space_of(up);
 	tr_process_of(up)->runs = 0;
 	tr_process_of(up)->run_point = 0;
 	process_execed(&tr->t, up);

@@ -293,6 +293,10 @@ void translate_unfollow(struct target *t, struct process *p)
 		sp->leaving = tr->due = true;
 		return;
 	}
+	if (tr_process_of(p)->has_execed) {
+		process_forget(tr, p);
+		return;
+	}
 	follow_rewind_unborn(tr, p);
 	list_each(th, &p->threads, node)
 		leave(tr, th);
@@ -351,6 +355,7 @@ void process_forget(struct translator *tr, struct process *p)
 		trails_unguard(sp, lower_process(p));
 	tr_process_of(p)->space = NULL;
 	tr_process_of(p)->for_conditions = false;
+	tr_process_of(p)->has_execed = false;
 	tr->n_followed--;
 	mirror_wishes(tr);
 	bystanders_note(tr, p);
