@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,23 +27,36 @@ struct attributes {
 	uint64_t runtime, deadline, period;
 };
 
+#define RESET_ON_FORK 1 /* one of its flags */
+
+/* A short slice gets it on a CPU sooner (from Linux 6.12 on), with no more of
+ * the CPU than it has a right to. What is reset in children would be a nice
+ * value below 0, too. */
+void guard_be_brief(void)
+{
+	const struct attributes brief = {
+		.size = sizeof(brief),
+		.policy = SCHED_OTHER,
+		.flags = RESET_ON_FORK,
+		.nice = getpriority(PRIO_PROCESS, 0),
+		.runtime = 100000,
+	};
+
+	if (sched_getscheduler(0) == SCHED_OTHER && brief.nice >= 0)
+		syscall(SYS_sched_setattr, 0, &brief, 0);
+}
+
 /*
  * It sleeps until it has some tens of microseconds to do at once, and on a
- * busy machine too it has to come before the server's exit has ended. Where
- * real-time scheduling is not allowed, a short slice gets it on a CPU sooner
- * (from Linux 6.12 on).
+ * busy machine too it has to come before the server's exit has ended. That
+ * takes real-time scheduling, where it is allowed.
  */
 static void be_urgent(void)
 {
 	const struct sched_param first = { .sched_priority = 1 };
-	const struct attributes brief = {
-		.size = sizeof(brief),
-		.policy = SCHED_OTHER,
-		.runtime = 100000,
-	};
 
 	if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
-		syscall(SYS_sched_setattr, 0, &brief, 0);
+		guard_be_brief();
 }
 
 /* Nothing of the server's is kept: no port, no terminal, no directory; and

@@ -562,6 +562,7 @@ struct guardian *guardian_new(void)
 	g->server = getpid();
 	guardian_arena_init(g);
 	lifeline_begin(&g->life, LIFELINE_WAITED);
+	guard_be_brief();
 	pid = fork();
 	if (pid == 0)
 		guard(g);

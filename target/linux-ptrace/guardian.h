@@ -212,6 +212,9 @@ void guard_hold(struct guardian *g, pid_t pid, pid_t tid);
 
 /* guardian-private.c: nothing of the server's is kept, and it comes first. */
 void guard_go_private(void);
+/* The caller is soon on a CPU when it wakes up, and so waits for stops, and
+ * dies, in time; what it forks is not. */
+void guard_be_brief(void);
 
 /* The process's memory: a descriptor, or -1. */
 int guard_mem_open(pid_t pid);
