@@ -4,10 +4,11 @@ client asks of both has the same answer. Steps, breakpoints of both kinds,
 watchpoints, ranges, registers and memory that are written, at random.
 
 More of it: COUNT=1000 in the environment, and SEED to have one again. NATIVE=1
-has neither translate: are the tests themselves right? PROGRAM="tr_edge" is one of
-test/inferiors with its arguments, for the case any_program: one that calls
-tr_wanted(). Some cannot be compared: those that have timers or threads, print
-their id, or look whether SIGTRAP is ignored, which a breakpoint takes away.
+has neither translate: are the tests themselves right? MODE=count follows in that
+one. PROGRAM="tr_edge" is one of test/inferiors with its arguments, for the case
+any_program: one that calls tr_wanted(). Some cannot be compared: those that have
+timers or threads, print their id, or look whether SIGTRAP is ignored, which a
+breakpoint takes away.
 """
 import os
 import random
@@ -16,10 +17,11 @@ import struct
 import subprocess
 import tempfile
 
-from rsp import Session, Skip, case, check, main
+from rsp import Session, Skip, case, check, equal, main
 
 COUNT = int(os.environ.get("COUNT", "0")) or 60
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
+MODE = os.environ.get("MODE")
 SECONDS = 60 + COUNT
 # Nobody reads these flags in between, or the program went another way.
 STATUS_FLAGS = 0x8d5
@@ -106,7 +108,8 @@ class Both:
         again = "SEED=%d COUNT=%d PROGRAM='%s' %stest/server/lockstep.py " \
             "--server ... --inferiors ... any_program" % (
                 SEED, COUNT, self.name,
-                "TRACESTUB_HINTS=%s " % hints if hints else "")
+                ("TRACESTUB_HINTS=%s " % hints if hints else "") +
+                ("MODE=%s " % MODE if MODE else ""))
         lines = [what]
         if self.pc is not None:
             lines.append("from " + self.place(self.pc))
@@ -203,6 +206,9 @@ class Both:
     def begin(self, at="main"):
         for s in self.plain, self.other:
             not_random(s)
+        if MODE:
+            for verb in "unfollow:-1", "follow:-1;mode=" + MODE:
+                equal(self.other.packet("qTrace:" + verb), "OK", verb)
         self.lo = self.plain.addr("_init") & ~0xfff
         self.hi = self.plain.addr("_fini")
         # which is called in each round
