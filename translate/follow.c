@@ -198,15 +198,6 @@ static uint64_t behind_call(struct translator *tr, struct space *sp,
 	return 0;
 }
 
-static bool has_hw_point(struct translator *tr, const struct thread *low,
-			 uint64_t pc)
-{
-	const struct thread *th = upper_thread(tr, low);
-	const struct point *pt = th ? process_point(th->proc, pc) : NULL;
-
-	return pt && pt->kind == POINT_HW;
-}
-
 uint64_t follow_place(struct translator *tr, struct thread *low,
 		      struct follow *f, uint8_t *image)
 {
@@ -216,8 +207,8 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 
 	if (follow_restarts_call(tr, low, image))
 		return behind_call(tr, f->space, pc);
-	if (follow_goes_over(tr, low) ||
-	    (*image_flags(image) & FLAG_RESUMES && has_hw_point(tr, low, pc))) {
+	if (follow_goes_over(tr, low) || (*image_flags(image) & FLAG_RESUMES &&
+					  follow_has_hw_point(tr, low, pc))) {
 		start.puts = follow_puts(f, image);
 		b = follow_block_behind(tr, f->space, &start);
 	} else {
@@ -389,10 +380,10 @@ static bool watch_again(struct translator *tr, struct thread *low,
 	within = !turns && trail_is_within(tl, (uint32_t)(cpc - tl->addr));
 	behind = rewind_behind(f->space, tl, cpc);
 	follow_leave(tr, low, f, false);
-	if (turns && has_hw_point(tr, low, *image_reg(image, IMAGE_RIP)))
+	if (turns && follow_has_hw_point(tr, low, *image_reg(image, IMAGE_RIP)))
 		*image_flags(image) |= FLAG_RESUMES;
 	if (within)
-		follow_step(tr, low, f, WAIT_NATIVE);
+		follow_step_on(tr, low, f, WAIT_NATIVE);
 	else if (behind)
 		*image_reg(image, IMAGE_RIP) = behind;
 	if (!within && behind)

@@ -70,6 +70,28 @@ void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 						     checks(f->space) });
 }
 
+bool follow_has_hw_point(struct translator *tr, const struct thread *low,
+			 uint64_t pc)
+{
+	const struct thread *th = upper_thread(tr, low);
+	const struct point *pt = th ? process_point(th->proc, pc) : NULL;
+
+	return pt && pt->kind == POINT_HW;
+}
+
+void follow_step_on(struct translator *tr, struct thread *low, struct follow *f,
+		    enum follow_wait why)
+{
+	uint8_t *image = follow_image(tr, low, false);
+
+	if (image &&
+	    follow_has_hw_point(tr, low, *image_reg(image, IMAGE_RIP))) {
+		*image_flags(image) |= FLAG_RESUMES;
+		low->dirty |= 1u << REGSET_GENERAL;
+	}
+	follow_step(tr, low, f, why);
+}
+
 /*
  * The program has asked for a trap after each instruction: they are its own
  * ones. The processor sees to it; what a call changes is seen to here.

@@ -135,7 +135,7 @@ static bool trap_learn(struct trap *t, struct stop *ev)
 static bool trap_native(struct trap *t, struct stop *ev)
 {
 	(void)ev;
-	follow_step(t->tr, t->low, t->f, WAIT_NATIVE);
+	follow_step_on(t->tr, t->low, t->f, WAIT_NATIVE);
 	return false;
 }
 
@@ -168,7 +168,7 @@ static bool trap_syscall(struct trap *t, struct stop *ev)
 		t->tr->stats.native_returns++;
 	else
 		t->tr->stats.native_syscalls++;
-	follow_step(t->tr, t->low, t->f, WAIT_CALL);
+	follow_step_on(t->tr, t->low, t->f, WAIT_CALL);
 	return false;
 }
 
@@ -300,7 +300,7 @@ static bool trap_watch(struct trap *t, struct stop *ev)
 	if (check_repeats(sp, t->stub.pc))
 		b = follow_block_behind(t->tr, sp, &start);
 	if (!b) {
-		follow_step(t->tr, t->low, t->f, WAIT_NATIVE);
+		follow_step_on(t->tr, t->low, t->f, WAIT_NATIVE);
 		return false;
 	}
 	follow_enter(t->tr, t->low, t->f, block_cpc(sp, b));
@@ -398,7 +398,7 @@ static bool trap_section(struct trap *t, struct stop *ev)
 		follow_run_on(t->tr, t->low, t->f);
 		break;
 	case SECTION_OTHER:
-		follow_step(t->tr, t->low, t->f, WAIT_NATIVE);
+		follow_step_on(t->tr, t->low, t->f, WAIT_NATIVE);
 		break;
 	case SECTION_ARMS:
 		t->f->wait = WAIT_SECTION;

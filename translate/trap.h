@@ -77,7 +77,14 @@ void follow_run_stepping(struct translator *tr, struct thread *low,
 /* The original instruction runs by itself. */
 void follow_step(struct translator *tr, struct thread *low, struct follow *f,
 		 enum follow_wait why);
-
+/* The same where translated code has come to the instruction: what breakpoints
+ * there are at it have been seen to. RF keeps one in a debug register from
+ * being met again. */
+void follow_step_on(struct translator *tr, struct thread *low, struct follow *f,
+		    enum follow_wait why);
+/* Is a breakpoint in a debug register what is at the pc? */
+bool follow_has_hw_point(struct translator *tr, const struct thread *low,
+			 uint64_t pc);
 /* It runs excluded code until that returns. */
 void follow_run_excluded(struct translator *tr, struct thread *low,
 			 struct follow *f);

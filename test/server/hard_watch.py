@@ -180,27 +180,42 @@ def told(s, stop):
     return kind, s.pc(), s.reg("rbx"), s.reg("rcx")
 
 
-@case
-def watchpoint_where_breakpoints_of_the_hardware_are():
-    """At what writes, behind it, and both: each is told once. RF says that one
-    was, SDM vol. 3, 17.3.1.1."""
+def word_and_breakpoints(beyond):
+    """beyond: the watchpoint has no debug register."""
     with Session("manysteps") as s:
         at, behind = s.addr("adding"), s.addr("added")
         for points in (at,), (behind,), (at, behind):
             s.run_to("turn")
-            s.point(2, "word", 8)
+            others = range(4 - len(points)) if beyond else ()
             for where in points:
                 s.point(1, where)
+            for i in others:
+                s.point(2, s.addr("word") + 0x1000 + 8 * i, 8)
+            s.point(2, "word", 8)
             want = [(["hwbreak"], at)] * (at in points) + \
                 [(["watch"], behind)] + \
                 [(["hwbreak"], behind)] * (behind in points)
             equal([told(s, s.cont())[:2] for _ in want], want,
                   "at %s" % [hex(p) for p in points])
+            s.clear(2, "word", 8)
+            for i in others:
+                s.clear(2, s.addr("word") + 0x1000 + 8 * i, 8)
             for where in points:
                 s.clear(1, where)
-            s.clear(2, "word", 8)
         end = s.finish()
         equal((end.kind, end.number), ("W", 7), "end")
+
+
+@case
+def watchpoint_where_breakpoints_of_the_hardware_are():
+    """At what writes, behind it, and both: each is told once. RF says that one
+    was, SDM vol. 3, 17.3.1.1."""
+    word_and_breakpoints(False)
+
+
+@case(peer="gdbserver has four")
+def watchpoint_of_no_register_where_breakpoints_are():
+    word_and_breakpoints(True)
 
 
 def turns_told(where):
