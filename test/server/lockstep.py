@@ -308,10 +308,29 @@ class Both:
         if self.cont():
             self.each("clear", 0, where)
 
-    def go(self, count):
+    def watch_and_break(self):
+        """Both at once, steps and continues among each other."""
+        where = self.random.choice(self.where)
+        if where in (self.plain.pc(), self.fence):
+            return
+        at = (self.plain.reg("rsp") & ~7) + 8 * self.random.randrange(-6, 12)
+        kind = self.random.choice((2, 2, 4))
+        self.each("point", kind, at, 8)
+        self.each("point", 1, where)
+        for _ in range(self.random.randrange(1, 7)):
+            steps = self.plain.pc() != self.fence and \
+                self.random.random() < .3
+            if not (self.run("step") if steps else self.cont()):
+                return
+        self.each("clear", 1, where)
+        self.each("clear", kind, at, 8)
+
+    def go(self, count, both):
         weights = ((self.steps, 6), (self.breakpoint, 5), (self.watch, 4),
                    (self.range_step, 3), (self.write_register, 2),
                    (self.write_memory, 2), (self.condition, 2))
+        if both:
+            weights += (self.watch_and_break, 8),
         for _ in range(count):
             self.random.choices([w[0] for w in weights],
                                 [w[1] for w in weights])[0]()
@@ -328,13 +347,13 @@ class Both:
         self.equal(two, one, "they print")
 
 
-def of(name, *args, count=COUNT):
+def of(name, *args, count=COUNT, both=False):
     print("SEED=%d" % SEED)
     with tempfile.TemporaryDirectory() as folder, \
             Both(folder, name, *args) as b:
         b.begin()
         check(b.where, "not at main")
-        b.go(count)
+        b.go(count, both)
 
 
 @case(peer="it does not translate", seconds=SECONDS)
@@ -357,6 +376,11 @@ def indirect_branches():
 @case(peer="it does not translate", seconds=SECONDS)
 def operands():
     of("tr_riprel")
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def watchpoints_and_breakpoints_at_once():
+    of("tr_riprel", both=True)
 
 
 @case(peer="it does not translate", seconds=SECONDS)
