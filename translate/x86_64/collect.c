@@ -235,25 +235,17 @@ static void faults_here(struct collecting *g, uint32_t first)
 		rg->faults[i].to = stream_at(g->w->s);
 }
 
-/*
- * What lies on one page is there or not. Of more than that there may be a part,
- * which is the server's to find.
- *
- *	mov	%gs:RECORD, %rcx
- *	mov	at(%rcx), %rax
- *	and	$4095, %eax
- *	cmp	$4096 - length, %eax
- *	jg	slow
- */
+/* What lies on one page is there or not. Of more than that there may be a part,
+ * which is the server's to find. */
 static void look_where(struct collecting *g, const struct collect_place *p)
 {
 	struct writer *w = g->w;
 
 	fill(w, RCX, WIN_COLLECT_RECORD);
-	OP(w, "\x48\x8b\x81");
+	OP(w, "\x48\x8b\x81"); /* mov at(%rcx), %rax */
 	w_num_at(w, p->at);
-	OP(w, "\x25\xff\x0f\x00\x00");
-	OP(w, "\x3d");
+	OP(w, "\x25\xff\x0f\x00\x00"); /* and $4095, %eax */
+	OP(w, "\x3d");			 /* cmp $, %eax */
 	w_num(w, 4096 - p->length, 4);
 	w_mark(w, SAVED, 0);
 	w_jcc_at(w, COND_G, g->slow);
