@@ -179,8 +179,12 @@ static bool take_type(struct parser *ps, struct type *t)
 			 !take_type_word(ps, t, &sized))
 			break;
 	}
-	while (any && (take(ps, "*") || take_word(ps, "const")))
-		t->depth++;
+	while (any) {
+		if (take(ps, "*"))
+			t->depth += t->depth < UINT8_MAX;
+		else if (!take_word(ps, "const"))
+			break;
+	}
 	return any;
 }
 
@@ -351,7 +355,7 @@ static int postfix(struct parser *ps, struct type *out)
 
 	while (r == 0 && take(ps, "[")) {
 		if (!out->depth)
-			out->depth = 1;
+			*out = (struct type){ .bits = 64, .depth = 1 };
 		r = binary(ps, 0, &index);
 		if (r == 0 && !take(ps, "]"))
 			r = bad(ps, "a ] is missing");
@@ -572,6 +576,8 @@ int source_compile(const char **text, const struct source_names *names,
 	skip_blanks(&ps);
 	if (r == 0 && *ps.p == '=')
 		r = bad(&ps, "nothing is assigned here, compare by ==,");
+	if (r == 0 && code->len > SOURCE_CODE_MAX)
+		r = err_set(e, -E2BIG, "that expression is too long");
 	*text = ps.p;
 	return r;
 }
