@@ -312,7 +312,7 @@ const struct map_range *space_find(struct space *sp, uint64_t addr)
 
 	if (!sp->maps_stale && (r || !sp->maps_grown))
 		return r;
-	if (maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
+	if (sp->by && maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
 		sp->maps_stale = sp->maps_grown = false;
 		hide_regions(sp);
 		look_how_wide(sp);

@@ -319,7 +319,9 @@ struct space {
 	pid_t pid; /* of the process that it was made for; 0: not yet */
 	unsigned refs;
 	enum trace_mode mode;
-	struct thread *by; /* lower: a stopped thread that may be used */
+	/* Lower: a stopped thread that may be used, while one is at hand; else
+	 * one that there is. NULL: all have ended. */
+	struct thread *by;
 	struct maps maps;
 	bool maps_stale;       /* set by space_remapped() */
 	bool maps_grown;       /* there may be more than it has */

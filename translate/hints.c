@@ -19,7 +19,8 @@
 
 static bool peek(struct space *sp, uint64_t addr, void *out, size_t n)
 {
-	return target_read_all(sp->tr->lower, sp->by->proc, addr, out, n) == 0;
+	return sp->by &&
+	       target_read_all(sp->tr->lower, sp->by->proc, addr, out, n) == 0;
 }
 
 static bool has_id(struct space *sp, uint64_t base, const Elf64_Phdr *ph,

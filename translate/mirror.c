@@ -113,12 +113,42 @@ static void thread_added(void *user, struct thread *lower)
 	thread_tell(&tr->t, th);
 }
 
+/* A vfork child's space is its parent's, too. */
+static struct thread *other_of(const struct translator *tr,
+			       const struct space *sp,
+			       const struct thread *but)
+{
+	struct process *p;
+	struct thread *th;
+
+	list_each(p, &tr->t.processes, node) {
+		list_each(th, &p->threads, node) {
+			if (space_of(p) == sp && lower_thread(th) != but)
+				return lower_thread(th);
+		}
+	}
+	return NULL;
+}
+
+static void forget_caller(struct translator *tr, const struct thread *lower)
+{
+	struct process *p;
+	struct space *sp;
+
+	list_each(p, &tr->t.processes, node) {
+		sp = space_of(p);
+		if (sp && sp->by == lower)
+			sp->by = other_of(tr, sp, lower);
+	}
+}
+
 static void thread_gone(void *user, struct thread *lower)
 {
 	struct translator *tr = user;
 	struct thread *th = upper_thread(tr, lower);
 	struct tr_thread *tt = tr_thread_of(th);
 
+	forget_caller(tr, lower);
 	run_lost(tr, th);
 	follow_end(tr, th);
 	history_free(tt);

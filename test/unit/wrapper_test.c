@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "target/syscalls.h"
 #include "test/fake.h"
+#include "translate/cache.h"
 #include "translate/layer.h"
 #include "translate/translate.h"
 
@@ -505,6 +506,27 @@ static void points_of_shared_memory_are_shared(void **state)
 	assert_non_null(point_find(g->p, POINT_SW, 0x1002, 1));
 }
 
+/* --- threads that are used --------------------------------------------------
+ */
+
+/* A space has calls made by one that there is, as long as there is one. */
+static void no_thread_is_used_that_has_ended(void **state)
+{
+	struct rig *g = *state;
+	struct space sp = { .tr = translator_of(g->t) };
+	struct tr_process *tp = tr_process_of(g->p);
+
+	g->t->report_threads = true;
+	tp->space = &sp;
+	sp.by = thread_find(g->lower, 0x65);
+	script(g, "stop 64.65 thread-exit 0");
+	run(g);
+	assert_ptr_equal(sp.by, thread_find(g->lower, 0x64));
+	thread_free(g->lower, sp.by);
+	assert_null(sp.by);
+	tp->space = NULL;
+}
+
 /* --- events without an end --------------------------------------------------
  */
 
@@ -558,6 +580,7 @@ int main(void)
 		TEST(a_point_that_cannot_be_set_again_is_gone),
 		TEST(forked_points_are_copies),
 		TEST(points_of_shared_memory_are_shared),
+		TEST(no_thread_is_used_that_has_ended),
 		TEST(many_quiet_events_are_not_taken_in_one_go),
 	};
 
