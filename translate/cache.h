@@ -65,6 +65,8 @@ struct mark {
 
 /* In puts: one more, if the sign flag is clear. */
 #define PUTS_UNLESS_SIGN 0x8000u
+/* ... the breakpoint there was met, and gone on from. */
+#define PUTS_PASSED 0x4000u
 
 struct stream {
 	struct x86_emit e;

@@ -114,7 +114,10 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	exclude_settle(tr, low, f);
 	*follow_special(low, tr->gs_base) = f->gs_base;
 	flow_left(f, cpc, stub, *image_reg(image, IMAGE_RIP));
-	follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);
+	if (stub && stub->kind == STUB_POINT && !puts)
+		follow_keep_puts(f, image);
+	else
+		follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);
 	tr->stats.rewinds++;
 	return stub;
 }
@@ -203,6 +206,7 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 {
 	uint64_t pc = *image_reg(image, IMAGE_RIP);
 	struct compile_start start = { .pc = pc, .at_point = true };
+	const struct point *pt;
 	struct block *b;
 
 	if (follow_restarts_call(tr, low, image))
@@ -210,6 +214,8 @@ uint64_t follow_place(struct translator *tr, struct thread *low,
 	if (follow_goes_over(tr, low) || (*image_flags(image) & FLAG_RESUMES &&
 					  follow_has_hw_point(tr, low, pc))) {
 		start.puts = follow_puts(f, image);
+		pt = process_point_of(f->space, pc);
+		follow_pass(f, pt ? pt->code : NULL);
 		b = follow_block_behind(tr, f->space, &start);
 	} else {
 		b = follow_block_for(tr, f, image);
@@ -526,6 +532,7 @@ void follow_end(struct translator *tr, struct thread *th)
 	collect_drain(tr, th);
 	flow_log_end(tr, f, f->in_cache);
 	mirror_follow(tr, th, NULL);
+	follow_pass(f, NULL);
 	tr_thread_of(th)->lent = false;
 	window_free(f->space, f->window);
 	free(f->touched);

@@ -34,6 +34,7 @@ struct behind {
 };
 
 struct flow_log;
+struct point_code;
 struct touched;
 
 struct follow {
@@ -57,6 +58,8 @@ struct follow {
 	unsigned n_behind;    /* as many were written, round and round */
 	struct touched *touched; /* watchpoints.h; or NULL */
 	struct behind *noted; /* where it is now; NULL: nothing was done */
+	struct point_code *passed; /* counted: of the breakpoint that it went
+				    * on from last; or NULL */
 };
 
 /* The upper thread, which is stopped, is followed from its next resume on. What

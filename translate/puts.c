@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "translate/block.h"
+#include "translate/collects.h"
 #include "translate/conditions.h"
 #include "translate/prints.h"
+#include "translate/probes.h"
 #include "translate/trap.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/rewind.h"
@@ -39,14 +41,46 @@ void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts)
 	b->puts = (uint16_t)puts;
 }
 
+void follow_keep_puts(struct follow *f, uint8_t *image)
+{
+	f->noted = find(f, image);
+}
+
 uint16_t follow_puts(struct follow *f, uint8_t *image)
 {
 	struct behind *b = find(f, image);
-	uint16_t puts = b ? b->puts : 0;
+	uint16_t puts = b ? b->puts & ~PUTS_PASSED : 0;
 
 	if (b)
 		b->puts = 0;
 	return puts;
+}
+
+void follow_pass(struct follow *f, struct point_code *code)
+{
+	if (code)
+		code->refs++;
+	point_code_unref(f->passed);
+	f->passed = code;
+}
+
+/* Could what it has done be anything but what a logpoint printed? */
+static bool is_alone(const struct space *sp, uint64_t pc)
+{
+	return !sp->tr->transform && !probe_is_at(sp, pc) &&
+	       !collector_is_at(sp, pc);
+}
+
+/* By the server, or by translated code, which that place has had before. */
+void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
+			const struct point *pt)
+{
+	const struct behind *b = find(f, image);
+
+	if (b && b->puts & PUTS_PASSED)
+		thread_note_logged(th, pt->code, f->passed);
+	else if (b && is_alone(f->space, pt->addr))
+		thread_note_logged(th, pt->code, pt->code);
 }
 
 void follow_forget_puts(struct follow *f, bool all)

@@ -229,6 +229,8 @@ static bool trap_point(struct trap *t, struct stop *ev)
 	struct compile_start start = { .pc = t->stub.pc, .at_point = true };
 	struct block *b;
 
+	if (pt && image)
+		follow_note_logged(t->th, t->f, image, pt);
 	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
 		if (pt->kind == POINT_HW)
 			set_resumes(t);
@@ -242,6 +244,7 @@ static bool trap_point(struct trap *t, struct stop *ev)
 	if (pt && pt->code && pt->code->filter)
 		counts_grant(sp, pt->code->filter);
 	start.puts = pt && image ? follow_puts(t->f, image) : 0;
+	follow_pass(t->f, pt ? pt->code : NULL);
 	b = pt ? follow_block_behind(t->tr, sp, &start) : NULL;
 	if (!b) {
 		follow_run_on(t->tr, t->low, t->f);

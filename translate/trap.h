@@ -114,8 +114,14 @@ struct block *follow_block_for(struct translator *tr, struct follow *f,
 /* Of what comes before the instruction at pc, where the thread with that image
  * is: how much it has done. It is asked once. */
 uint16_t follow_puts(struct follow *f, uint8_t *image);
-/* It has done so much of it. */
+/* It goes on from a breakpoint with that code; NULL: with none. */
+void follow_pass(struct follow *f, struct point_code *code);
+/* It is about to meet pt: has it met the logpoint there already? */
+void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
+			const struct point *pt);
+/* It has done so much of it; or what it had when it was there before. */
 void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts);
+void follow_keep_puts(struct follow *f, uint8_t *image);
 /* The instruction at which it left the cache has been executed; or who knows
  * what has, and all is to be forgotten. */
 void follow_forget_puts(struct follow *f, bool all);

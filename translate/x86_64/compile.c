@@ -280,6 +280,8 @@ static void write_entry(struct compiler *c, uint64_t pc)
 
 	w_at(w, pc);
 	w->puts = c->done;
+	if (c->at_point && has_point(c, pc))
+		w->puts |= PUTS_PASSED;
 	if (!c->excluded)
 		test_entry_write(c);
 	if (probe_is_at(c->sp, pc))

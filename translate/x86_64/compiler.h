@@ -92,7 +92,7 @@ bool transform_write(struct compiler *c, uint64_t *next);
 bool put_begin(struct compiler *c);
 static inline void put_end(struct compiler *c)
 {
-	c->w.puts = c->seq;
+	c->w.puts = c->seq | (c->w.puts & PUTS_PASSED);
 }
 
 /* The thread calls fn there. */
