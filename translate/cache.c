@@ -393,6 +393,7 @@ void space_free(struct space *sp)
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
+	free(sp->later);
 	constants_fini(sp);
 	map_fini(&sp->trusted);
 	map_fini(&sp->plain_stores);

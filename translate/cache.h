@@ -351,6 +351,8 @@ struct space {
 	const struct region *ending; /* whose records go; NULL: all */
 	struct map by_pc;	     /* pc + 1 -> reference to its block */
 	struct map pages; /* page number + 1 -> ... to its first block */
+	uint64_t *later;  /* code to be translated: batch.c */
+	size_t n_later;
 	struct excluded {
 		uint64_t lo, hi;
 		bool transparent;

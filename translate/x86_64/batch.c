@@ -20,10 +20,14 @@ unsigned *compiler_budget(struct compiler *c, enum hint hint)
 	return hint_is_known(hint) ? &c->known_budget : &c->budget;
 }
 
+/* In the close batches, what there is no budget for comes later. */
 void compiler_queue(struct compiler *c, uint64_t pc)
 {
-	if (c->n_todo >= 2 * BATCH_CLOSE || block_find(c->sp, pc) ||
-	    !*compiler_budget(c, hints_ask(c->sp, pc)))
+	enum hint hint = hints_ask(c->sp, pc);
+
+	if (c->n_todo >= TODO_MAX || block_find(c->sp, pc) ||
+	    (!*compiler_budget(c, hint) &&
+	     !(c->is_close && hint_is_known(hint))))
 		return;
 	if (c->n_todo == c->cap_todo) {
 		c->cap_todo = c->cap_todo ? 2 * c->cap_todo : 64;
@@ -74,38 +78,88 @@ static bool is_pressed(const struct space *sp)
 static void set_budgets(struct compiler *c, uint64_t pc)
 {
 	bool pressed = is_pressed(c->sp);
-	unsigned known = hints_are_close(c->sp, pc) ? BATCH_CLOSE : BATCH_KNOWN;
 
+	c->is_close = !pressed && hints_are_close(c->sp, pc) &&
+		      hints_ask(c->sp, pc) == HINT_RUN;
 	c->budget = pressed ? BATCH_PRESSED : BATCH_MAX;
-	c->known_budget = pressed ? BATCH_PRESSED : known;
+	c->known_budget = pressed	? BATCH_PRESSED
+			  : c->is_close ? BATCH_CLOSE
+					: BATCH_KNOWN;
 	if (hint_is_known(hints_ask(c->sp, pc)))
 		c->budget = 0;
 }
 
+/* What is left of the queue is for the batches to come. */
+static void put_off(struct compiler *c, size_t first)
+{
+	struct space *sp = c->sp;
+
+	for (size_t i = first; c->is_close && i < c->n_todo; i++) {
+		if (sp->n_later == LATER_MAX)
+			break;
+		if (!sp->later)
+			sp->later = xmalloc(LATER_MAX * sizeof(*sp->later));
+		sp->later[sp->n_later++] = c->todo[i];
+	}
+	c->n_todo = 0;
+}
+
 static void write_queue(struct compiler *c)
 {
-	for (size_t i = 0; i < c->n_todo; i++) {
+	size_t i;
+
+	for (i = 0; i < c->n_todo && (c->budget || c->known_budget); i++) {
 		uint64_t pc = c->todo[i];
 
 		if (*compiler_budget(c, hints_ask(c->sp, pc)) &&
 		    !block_find(c->sp, pc) && begin(c, pc))
 			chain_write(c, pc, false);
 	}
+	put_off(c, i);
 }
 
-/* Excluded code is looked at once it is called. */
-static size_t queue_met(struct compiler *c, uint64_t pc, uint64_t *met)
+/* The last comes first: what it leads to lies near. */
+static void write_later(struct compiler *c)
+{
+	while (c->is_close && c->known_budget && c->sp->n_later) {
+		compiler_queue(c, c->sp->later[--c->sp->n_later]);
+		write_queue(c);
+	}
+}
+
+/* A block for each, be the budget spent. Excluded code is looked at once it is
+ * called. */
+static size_t write_some_met(struct compiler *c, uint64_t pc, uint64_t *met)
 {
 	size_t n = 0;
 
-	c->n_todo = 0;
-	c->known_budget = BATCH_CLOSE;
 	while (n < BATCH_MET && hints_next_met(c->sp, pc, &met[n])) {
-		if (is_excluded(c->sp, met[n]))
+		if (is_excluded(c->sp, met[n]) ||
+		    hints_ask(c->sp, met[n]) != HINT_RUN)
 			continue;
-		compiler_queue(c, met[n++]);
+		c->known_budget += !c->known_budget;
+		if (!block_find(c->sp, met[n]) && begin(c, met[n]))
+			chain_write(c, met[n], false);
+		n++;
 	}
 	return n;
+}
+
+/* True: there may be more. */
+static bool land_some_met(struct compiler *c, uint64_t pc)
+{
+	uint64_t met[BATCH_MET];
+	size_t n = write_some_met(c, pc, met);
+	struct block *b;
+
+	write_queue(c);
+	publish(c);
+	for (size_t i = 0; i < n; i++) {
+		b = block_find(c->sp, met[i]);
+		if (b)
+			compile_landing(c->sp, b, false);
+	}
+	return n == BATCH_MET;
 }
 
 /*
@@ -116,21 +170,12 @@ static size_t queue_met(struct compiler *c, uint64_t pc, uint64_t *met)
  */
 static void write_met(struct compiler *c, uint64_t pc)
 {
-	uint64_t met[BATCH_MET];
-	struct block *b;
-	size_t n;
-
-	if (is_pressed(c->sp) || c->sp->n_indirect > TAB_ALL_USED / 2 ||
-	    hints_ask(c->sp, pc) != HINT_RUN || !hints_are_close(c->sp, pc))
+	if (!c->is_close)
 		return;
-	n = queue_met(c, pc, met);
-	write_queue(c);
-	publish(c);
-	for (size_t i = 0; i < n; i++) {
-		b = block_find(c->sp, met[i]);
-		if (b)
-			compile_landing(c->sp, b, false);
-	}
+	c->known_budget = BATCH_CLOSE;
+	while (c->known_budget && c->sp->n_indirect < TAB_ALL_USED / 2 &&
+	       land_some_met(c, pc))
+		;
 }
 
 struct block *compile(struct space *sp, uint64_t pc)
@@ -148,6 +193,7 @@ struct block *compile(struct space *sp, uint64_t pc)
 	chain_write(&c, pc, false);
 	write_queue(&c);
 	write_met(&c, pc);
+	write_later(&c);
 	finish(&c);
 	return block_find(sp, pc);
 }

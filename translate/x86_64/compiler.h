@@ -15,9 +15,11 @@
 #define CHAIN_ALIGNMENT 32  /* of what is jumped to: half a line, measured */
 #define BATCH_MAX	16 /* blocks: more fill the cache with what never runs */
 #define BATCH_KNOWN	256  /* ... and will run, as far as is known */
-#define BATCH_CLOSE	8192 /* ... and did so the last time */
+#define BATCH_CLOSE	1024 /* ... and did so the last time */
 #define BATCH_MET	256  /* ... that were met by indirect branches */
 #define BATCH_PRESSED	8 /* ... when it was too small for the program so far */
+#define TODO_MAX	16384
+#define LATER_MAX	65536 /* of a space, of close batches */
 
 /* A landing to be made known when its block is. */
 struct landing {
@@ -34,6 +36,7 @@ struct compiler {
 	 * known to. */
 	unsigned budget, known_budget;
 	enum hint hint;	  /* of the block that is written */
+	bool is_close;	  /* a batch of what ran the last time */
 	bool has_points;  /* of the layer above */
 	bool watched;	  /* ... is one instruction that has been checked */
 	bool at_point;	  /* the first block begins behind one */
