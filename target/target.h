@@ -88,6 +88,7 @@ struct target_point_ops {
 };
 
 struct target_object_ops {
+	/* Less than len: that is where it ends. */
 	ssize_t (*read)(struct target *t, struct thread *th, enum object what,
 			uint64_t off, void *buf, size_t len);
 	ssize_t (*write)(struct target *t, struct thread *th, enum object what,

@@ -59,12 +59,12 @@ static char *read_text(struct target *t, struct thread *th, ssize_t *error)
 		*error = -ENOTSUP;
 		return text;
 	}
-	while ((r = t->ops->object->read(t, th, OBJ_MAPS, n, text + n,
-					 cap - n)) > 0) {
-		n += (size_t)r;
+	do {
 		if (n == cap)
 			text = xrealloc(text, (cap *= 2) + 1);
-	}
+		r = t->ops->object->read(t, th, OBJ_MAPS, n, text + n, cap - n);
+		n += r > 0 ? (size_t)r : 0;
+	} while (r > 0 && n == cap);
 	text[n] = 0;
 	*error = n ? 0 : r < 0 ? r : -ESRCH;
 	return text;

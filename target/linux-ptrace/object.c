@@ -10,10 +10,13 @@
 #include "target/linux-ptrace/lwp.h"
 #include "target/linux-ptrace/siginfo.h"
 
+/* All that there is, as far as it fits: such a file gives a page at a time, and
+ * writes it anew for who begins in the middle. */
 static ssize_t proc_read(struct process *p, const char *name, uint64_t off,
 			 void *buf, size_t len)
 {
-	char path[32];
+	char path[32], *out = buf;
+	size_t done = 0;
 	ssize_t n;
 	int fd;
 
@@ -21,11 +24,15 @@ static ssize_t proc_read(struct process *p, const char *name, uint64_t off,
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	n = pread(fd, buf, len, (off_t)off);
-	if (n < 0)
+	do {
+		n = pread(fd, out + done, len - done, (off_t)(off + done));
+		if (n > 0)
+			done += (size_t)n;
+	} while (n > 0 && done < len);
+	if (n < 0 && !done)
 		n = -errno;
 	close(fd);
-	return n;
+	return done ? (ssize_t)done : n;
 }
 
 static_assert(sizeof(siginfo_t) == SIGINFO_SIZE, "both layouts are as long");
