@@ -423,12 +423,17 @@ static void pair_set(struct table_pair *all, uint32_t *used, uint64_t pc,
 	__atomic_store_n(&all[i].pc, pc, __ATOMIC_RELEASE);
 }
 
-static void slot_set(struct space *sp, uint32_t table, uint64_t pc,
-		     uint64_t cpc)
+static uint64_t *slot_of(const struct space *sp, uint32_t table, uint64_t pc)
 {
 	uint64_t *slots = (uint64_t *)(void *)(sp->tables + table - WIN_PAGE);
 
-	__atomic_store_n(&slots[pc & (TAB_DIRECT - 1)], cpc, __ATOMIC_RELEASE);
+	return &slots[pc & (TAB_DIRECT - 1)];
+}
+
+static void slot_set(struct space *sp, uint32_t table, uint64_t pc,
+		     uint64_t cpc)
+{
+	__atomic_store_n(slot_of(sp, table, pc), cpc, __ATOMIC_RELEASE);
 }
 
 static struct table_pair *pairs(const struct space *sp, uint32_t table)
@@ -436,10 +441,51 @@ static struct table_pair *pairs(const struct space *sp, uint32_t table)
 	return (struct table_pair *)(void *)(sp->tables + table - WIN_PAGE);
 }
 
+static bool returns_share(const struct space *sp, uint64_t pc)
+{
+	uint32_t i = pc & (TAB_DIRECT - 1);
+
+	return sp->shared_returns[i / 8] >> i % 8 & 1;
+}
+
+/* Whose landing the slot has, as far as it is one. */
+static const struct mark *landing_mark(const struct space *sp, uint64_t cpc)
+{
+	const struct trail *tl = trails_at(sp->trails, cpc);
+
+	return tl ? trail_mark(tl, (uint32_t)(cpc - tl->addr)) : NULL;
+}
+
+/*
+ * While one return alone has a slot, nobody asks for its pair. All of them would
+ * be spread over more pages than a short program needs of all else. A landing
+ * that the program has overwritten is looked for by the server.
+ */
+static void return_set(struct space *sp, uint64_t pc, uint64_t cpc)
+{
+	const struct region *rg = sp->regions[0];
+	uint64_t old = *slot_of(sp, TAB_RETURNS, pc);
+	uint32_t i = pc & (TAB_DIRECT - 1);
+	const struct mark *m;
+
+	if (!returns_share(sp, pc)) {
+		if (old == rg->addr + rg->return_fix)
+			return;
+		m = landing_mark(sp, old);
+		if (m && m->pc == pc)
+			return;
+		sp->shared_returns[i / 8] |= (uint8_t)(1u << i % 8);
+		if (m && !((m->pc ^ pc) & (TAB_DIRECT - 1)))
+			pair_set(pairs(sp, TAB_RETURNS_ALL), &sp->n_returns,
+				 m->pc, old);
+	}
+	pair_set(pairs(sp, TAB_RETURNS_ALL), &sp->n_returns, pc, cpc);
+}
+
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc)
 {
 	if (is_return)
-		pair_set(pairs(sp, TAB_RETURNS_ALL), &sp->n_returns, pc, cpc);
+		return_set(sp, pc, cpc);
 	slot_set(sp, is_return ? TAB_RETURNS : TAB_INDIRECT, pc, cpc);
 }
 
@@ -460,6 +506,8 @@ void landing_forget(struct space *sp, bool is_return, uint64_t pc)
 		return;
 	}
 	slot_set(sp, TAB_RETURNS, pc, rg->addr + rg->return_fix);
+	if (!returns_share(sp, pc))
+		return;
 	while (all[i].pc && all[i].pc != pc && --tries)
 		i = (i + 1) & (TAB_ALL - 1);
 	if (all[i].pc == pc)

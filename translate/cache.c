@@ -31,8 +31,8 @@
 #include "translate/x86_64/window.h"
 
 /* Slots and pages that were read. */
-#define SCRATCH_SIZE                            \
-	(TAB_DIRECT * sizeof(struct slot_use) + \
+#define SCRATCH_SIZE                                             \
+	(TAB_DIRECT * sizeof(struct slot_use) + TAB_DIRECT / 8 + \
 	 (CODE_PAGES + POINTER_PAGES) * sizeof(struct code_page))
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -133,6 +133,7 @@ void tables_reset(struct space *sp)
 		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
 		       TAB_LIFE - TAB_RETURNS_ALL);
 	sp->n_returns = sp->n_indirect = 0;
+	memset(sp->shared_returns, 0, TAB_DIRECT / 8);
 }
 
 static struct lifeline *space_life(const struct space *sp)
@@ -340,6 +341,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->slots = huge_alloc(SCRATCH_SIZE);
 	sp->pages_read = (void *)(sp->slots + TAB_DIRECT);
 	sp->pointers_read = sp->pages_read + CODE_PAGES;
+	sp->shared_returns = (void *)(sp->pointers_read + POINTER_PAGES);
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
 	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||

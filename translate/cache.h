@@ -400,6 +400,7 @@ struct space {
 	uint64_t tables_addr, pool_addr;
 	uint64_t low;			/* what else is mapped goes below it */
 	uint32_t n_returns, n_indirect; /* pairs in use */
+	uint8_t *shared_returns;	/* a bit for each slot: block.c */
 	struct slot_use *slots;		/* of the direct-mapped tables */
 	bool *windows_used;
 
