@@ -21,6 +21,57 @@ void code_init(struct code_reader *r, struct space *sp)
 	sp->batch++;
 }
 
+static bool is_good(const struct space *sp, const struct code_page *p)
+{
+	return p->batch == sp->batch ||
+	       (p->batch > sp->batch_mapped && p->size > 0 && !p->gate &&
+		!(p->flags & (RANGE_W | RANGE_SHARE)));
+}
+
+static struct code_page *slot_at(const struct space *sp, uint64_t addr)
+{
+	return &sp->pages_read[addr / PAGE & (CODE_PAGES - 1)];
+}
+
+/* What is about to be read costs no more if it is one piece; but no page goes
+ * for that. */
+#define AHEAD 4u
+
+static unsigned how_many(const struct space *sp, uint64_t addr,
+			 const struct map_range *range)
+{
+	unsigned n = 1;
+
+	if (range->flags & (RANGE_W | RANGE_SHARE))
+		return 1;
+	while (n < AHEAD && addr + n * PAGE < range->hi &&
+	       !is_good(sp, slot_at(sp, addr + n * PAGE)))
+		n++;
+	return n;
+}
+
+static void pages_read(struct space *sp, uint64_t addr,
+		       const struct map_range *range)
+{
+	unsigned n = how_many(sp, addr, range);
+	uint8_t bytes[AHEAD * PAGE];
+	ssize_t left = target_read(sp->tr->lower, sp->by->proc, addr, bytes,
+				   (size_t)n * PAGE);
+
+	for (unsigned i = 0; i < n; i++, left -= PAGE) {
+		struct code_page *p = slot_at(sp, addr + i * PAGE);
+
+		p->addr = addr + i * PAGE;
+		p->batch = sp->batch;
+		p->flags = range->flags;
+		p->gate = NULL;
+		p->answer = 0;
+		p->size = left < (ssize_t)PAGE ? left : (ssize_t)PAGE;
+		if (p->size > 0)
+			memcpy(p->bytes, bytes + i * PAGE, (size_t)p->size);
+	}
+}
+
 static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 {
 	const struct map_range *range = space_find(sp, addr);
@@ -31,27 +82,23 @@ static void page_read(struct space *sp, struct code_page *p, uint64_t addr)
 	p->gate = NULL;
 	p->size = 0;
 	p->answer = 0;
-	if (p->flags & RANGE_X && sp->tr->trust)
+	if (!(p->flags & RANGE_X))
+		return;
+	if (sp->tr->trust)
 		p->gate = gate_prepare(sp, addr, range);
 	if (p->gate && !gate_is_hot(p->gate))
 		memcpy(p->bytes, p->gate->bytes, (size_t)(p->size = PAGE));
-	else if (p->flags & RANGE_X)
+	else if (p->gate)
 		p->size = target_read(sp->tr->lower, sp->by->proc, addr,
 				      p->bytes, PAGE);
-}
-
-static bool is_good(const struct space *sp, const struct code_page *p)
-{
-	return p->batch == sp->batch ||
-	       (p->batch > sp->batch_mapped && p->size > 0 && !p->gate &&
-		!(p->flags & (RANGE_W | RANGE_SHARE)));
+	else if ((range = space_find(sp, addr)))
+		pages_read(sp, addr, range);
 }
 
 static struct code_page *page_at(struct code_reader *r, uint64_t addr)
 {
 	uint64_t page = addr & -(uint64_t)PAGE;
-	struct code_page *p =
-		&r->sp->pages_read[page / PAGE & (CODE_PAGES - 1)];
+	struct code_page *p = slot_at(r->sp, page);
 
 	if (p->addr != page || !is_good(r->sp, p))
 		page_read(r->sp, p, page);
