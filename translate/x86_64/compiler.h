@@ -1,6 +1,6 @@
 /*
- * What compile.c and branch.c share: a batch of blocks on its way to the
- * cache. Private to translate/x86_64.
+ * What compile.c, branch.c and indirect.c share: a batch of blocks on its way
+ * to the cache. Private to translate/x86_64.
  */
 #ifndef TRANSLATE_X86_64_COMPILER_H
 #define TRANSLATE_X86_64_COMPILER_H
@@ -66,10 +66,15 @@ void compiler_queue(struct compiler *c, uint64_t pc);
  * comes next in the stream continues; 0: nowhere. */
 uint64_t branch_write(struct compiler *c, const struct insn *i);
 
-/* What brings a thread to the server that comes by it. */
-enum slow_kind branch_slow(const struct insn *i);
+/* ... that of an indirect jump or call. */
+uint64_t indirect_write(struct compiler *c, const struct insn *i);
 /* ... that of a system call. */
 uint64_t syscall_write(struct compiler *c, const struct insn *i);
+
+/* What brings a thread to the server that comes by it. */
+enum slow_kind branch_slow(const struct insn *i);
+/* Whoever finds no landing for the target says what it was; rcx is spilled. */
+void slow_write(struct writer *w);
 
 /* A return to the caller, in place of the writer's instruction. */
 void return_write(struct compiler *c);
