@@ -40,10 +40,10 @@ def call_goes_on(name, mode, rest):
             s.point(0, "the_call", rest=rest)
         s.start()
         check(until(lambda: s.printed() == "ready\n"), "it did not start")
-        for n in range(4):
+        for _ in range(4):
             time.sleep(0.04)
             stop = s.interrupt()
-            if n and stop.kind == "W":  # its time was over first
+            if stop.kind == "W":  # its time was over first
                 equal((mode, stop.number), (mode, 0), "end")
                 return
             equal(stop.number, 2, "%s: %s" % (mode, stop))
