@@ -28,6 +28,7 @@
 
 #include "arch/x86_64/effects.h"
 #include "base/mem.h"
+#include "translate/exclude.h"
 #include "translate/layer.h"
 #include "translate/redirects.h"
 #include "translate/ring.h"
@@ -252,7 +253,8 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 	uint64_t target = 0;
 
 	known = insn_pointer(&c->reader, i, &target, &constant) ||
-		hints_goes(c->sp, i->pc, &target);
+		(hints_goes(c->sp, i->pc, &target) &&
+		 !is_excluded(c->sp, target)); /* it is noted when it is met */
 	if (known)
 		callee_note(c->sp, target);
 	if (known && constant) {
