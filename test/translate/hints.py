@@ -136,8 +136,8 @@ def any_hints(chance, names):
     """Places that all programs have run, that indirect branches went to, and
     indirect branches: everywhere, in these files."""
     run, goes = (sorted(chance.sample(range(1 << 21), n))
-                 for n in (60000, 400000))
-    met = sorted(chance.sample(run, 20000))
+                 for n in (20000, 100000))
+    met = sorted(chance.sample(run, 5000))
     rows = [(p, 0xffffffff) for p in run + met]
     rows += [(p, int(chance.choice(names)[:8], 16), chance.choice(run))
              for p in goes]
