@@ -76,6 +76,9 @@ def main():
     words, conditions = read_row(opt.row)
     wanted, conditions = take(conditions, "exit", 0)
     modes, conditions = take(conditions, "mode", opt.modes)
+    hints, conditions = take(conditions, "hints", None)
+    if hints:
+        os.environ["TRACESTUB_HINTS"] = hints
     argv = [traced.program(opt, words[0]), *words[1:]]
     with traced.folder() as tmp:
         native = traced.run(argv, opt.limit, cwd=tmp)
