@@ -13,6 +13,7 @@
 #include "arch/x86_64/relocate.h"
 #include "base/mem.h"
 #include "target/linux-ptrace/guardian.h"
+#include "target/linux-ptrace/lwp.h"
 
 #ifndef PTRACE_SETSIGMASK
 #define PTRACE_SETSIGMASK 0x420b
@@ -160,19 +161,6 @@ static void undo_call(const struct guardian *g, pid_t pid, pid_t tid,
 		ptrace(PTRACE_SETREGS, tid, 0, regs);
 	}
 	ptrace(PTRACE_SETSIGMASK, tid, sizeof(*mask), mask);
-}
-
-static bool has_queued(pid_t tid, int signo, int lowest_code)
-{
-	struct __ptrace_peeksiginfo_args all = { .nr = 8 };
-	siginfo_t si[8];
-	long n = ptrace(PTRACE_PEEKSIGINFO, tid, &all, si);
-
-	for (long i = 0; i < n; i++) {
-		if (si[i].si_signo == signo && si[i].si_code >= lowest_code)
-			return true;
-	}
-	return false;
 }
 
 /*

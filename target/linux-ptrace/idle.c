@@ -97,12 +97,13 @@ static bool all_are_stopped(const struct process *p)
 	return true;
 }
 
-static bool write_point(struct target *t, struct process *p,
-			const struct point *pt, const uint8_t *bytes)
+/* What the program has written over one stays. */
+static bool exchange_point(struct target *t, struct process *p,
+			   const struct point *pt, const uint8_t *was,
+			   const uint8_t *now)
 {
-	unsigned len = p->arch->trap_len;
-
-	return linux_write_mem(t, p, pt->addr, bytes, len) == (ssize_t)len;
+	return linux_exchange_mem(t, p, pt->addr, was, now,
+				  p->arch->trap_len) == 1;
 }
 
 static void lift_points(struct target *t, struct process *p)
@@ -115,7 +116,8 @@ static void lift_points(struct target *t, struct process *p)
 		return;
 	list_each(th, &p->threads, node) {
 		pt = point_find(p, POINT_SW, lwp_pc(lwp_of(th)), 0);
-		if (!pt || !pt->inserted || !write_point(t, p, pt, pt->shadow))
+		if (!pt || !pt->inserted ||
+		    !exchange_point(t, p, pt, p->arch->trap, pt->shadow))
 			continue;
 		lwp_of(th)->lifted = pt->addr + 1;
 		inf->lifted = true;
@@ -134,7 +136,7 @@ void points_put_back(struct target *t, struct process *p)
 		pt = lwp->lifted ? map_find(&p->points->sw, lwp->lifted) : NULL;
 		lwp->lifted = 0;
 		if (pt && pt->inserted)
-			write_point(t, p, pt, p->arch->trap);
+			exchange_point(t, p, pt, pt->shadow, p->arch->trap);
 	}
 }
 

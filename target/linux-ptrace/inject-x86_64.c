@@ -2,6 +2,7 @@
 
 #include <elf.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,7 +124,7 @@ static void set_call(struct user_regs_struct *r, bool is64, long nr,
  */
 static bool was_trapped(const struct lwp *lwp, uint64_t nr)
 {
-	return lwp->regs.rax == nr && has_queued(lwp, SIGSYS);
+	return lwp->regs.rax == nr && has_queued(lwp->tid, SIGSYS, INT_MIN);
 }
 
 static int64_t take_trap(struct linux_target *lt, struct lwp *lwp)

@@ -97,6 +97,7 @@ struct lwp {
 	uint64_t lifted; /* address + 1 of a breakpoint taken out: idle.c */
 
 	bool in_slot; /* making a step in a slot (slot.h, step.h) */
+	bool put_off; /* with a signal blocked for that: slot-signal.c */
 	/* Counted: of the point where it left one, with the instruction yet to
 	 * be executed. Its commands have been run; NULL: none. */
 	struct point_code *seen;
@@ -441,8 +442,9 @@ void run_on_unless(struct linux_target *lt, struct lwp *lwp, bool hold);
  * goes on to that. */
 bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
 
-/* Is there such a signal for the thread that it has not taken yet? */
-bool has_queued(const struct lwp *lwp, int signo);
+/* Is there such a signal for the thread that it has not taken yet, with that
+ * si_code or a higher one? */
+bool has_queued(pid_t tid, int signo, int lowest_code);
 
 void linux_thread_changed(struct target *t, struct thread *th);
 int linux_next_event(struct target *t, struct stop *out, bool patient);

@@ -13,6 +13,7 @@
  * detached before that ends: it becomes a ghost until then, too.
  */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -155,7 +156,7 @@ static void take_owed_stop(struct linux_target *lt, struct lwp *lwp)
 {
 	int status;
 
-	while (lwp->stop_owed && lwp->stopped && has_queued(lwp, SIGSTOP) &&
+	while (lwp->stop_owed && lwp->stopped && has_queued(lwp->tid, SIGSTOP, INT_MIN) &&
 	       lwp_run_wait(lt, lwp, PTRACE_CONT, &status) == 0) {
 		lwp->stop_owed = status >> 8 != SIGSTOP;
 		if (lwp->stop_owed && status >> 8 != SIGTRAP)

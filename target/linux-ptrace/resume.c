@@ -1,5 +1,6 @@
 /* Setting threads going, and stopping them. */
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -68,13 +69,13 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 		inferior_of(lwp->proc)->defies_stop = false;
 	if (lwp->listen && !step && !sig)
 		request = PTRACE_LISTEN;
-	lwp->enters = step && sig;
+	lwp->enters = step && sig && !lwp->put_off;
 	if (lwp->enters) {
 		lwp_interrupt(lwp);
 		request = PTRACE_CONT;
 	}
 	guardian_signal_gone(lwp->signal_guard);
-	lwp->stop_owed = lwp->stop_owed && has_queued(lwp, SIGSTOP);
+	lwp->stop_owed = lwp->stop_owed && has_queued(lwp->tid, SIGSTOP, INT_MIN);
 	/* ESRCH: killed meanwhile; its exit status tells. */
 	if (ptrace(request, lwp->tid, 0, sig) < 0 && errno != ESRCH)
 		debug(RESUME, "%d: request %#x: errno %d", lwp->tid, request,

@@ -93,7 +93,8 @@ static size_t read_original(struct linux_target *lt, struct process *p,
 {
 	ssize_t n = target_read(&lt->t, p, pt->addr, code, X86_INSN_MAX);
 
-	if (n >= p->arch->trap_len)
+	if (n >= p->arch->trap_len &&
+	    !memcmp(code, p->arch->trap, p->arch->trap_len))
 		memcpy(code, pt->shadow, p->arch->trap_len);
 	return n > 0 ? (size_t)n : 0;
 }
@@ -217,13 +218,16 @@ static void step_in_place(struct linux_target *lt, struct lwp *lwp,
 	uint64_t addr = pt->addr;
 	pid_t tid = lwp->tid;
 	int status, r;
+	bool there;
 
 	lwps_halt(lt, p);
-	linux_write_mem(&lt->t, p, addr, pt->shadow, a->trap_len);
+	there = linux_exchange_mem(&lt->t, p, addr, a->trap, pt->shadow,
+				   a->trap_len) == 1;
 	r = lwp_step_wait(lt, lwp, &status);
 	if (r < 0)
 		return;
-	linux_write_mem(&lt->t, p, addr, a->trap, a->trap_len);
+	if (there)
+		linux_write_mem(&lt->t, p, addr, a->trap, a->trap_len);
 	lwp->in_slot = true;
 	status_take(lt, tid, status, false);
 	run_process_on(lt, p);

@@ -22,6 +22,12 @@ void slot_step_over(struct linux_target *lt, struct lwp *lwp,
  * is done and the pc is original; false: it was set going again. */
 bool slot_step_done(struct linux_target *lt, struct lwp *lwp);
 
+/* A signal that is to be passed on has stopped the lwp. True: it is in a slot,
+ * executes that first, and has the signal then; it was set going. */
+bool slot_goes_first(struct linux_target *lt, struct lwp *lwp, int sig);
+/* At any stop of it: what was put off so comes next. */
+void slot_signals_back(struct lwp *lwp);
+
 /* If the stopped lwp's pc lies in a slot, brings it, and what else shows, to
  * where the original program would be. */
 void slot_leave(struct lwp *lwp);

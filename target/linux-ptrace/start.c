@@ -76,11 +76,14 @@ static bool signal_waits(pid_t tid)
 			.nr = ARRAY_SIZE(si),
 		};
 
-		n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, si);
-		while (n-- > 0) {
-			if (!(mask >> (si[n].si_signo - 1) & 1))
-				return true;
-		}
+		do {
+			n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, si);
+			for (long k = 0; k < n; k++) {
+				if (!(mask >> (si[k].si_signo - 1) & 1))
+					return true;
+			}
+			args.off += ARRAY_SIZE(si);
+		} while (n == ARRAY_SIZE(si));
 	}
 	return false;
 }

@@ -1,4 +1,5 @@
 /* From wait statuses to what threads have pending. */
+#include <limits.h>
 #include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -87,16 +88,17 @@ void linux_thread_changed(struct target *t, struct thread *th)
 	lwp->signo = 0;
 }
 
-bool has_queued(const struct lwp *lwp, int signo)
+bool has_queued(pid_t tid, int signo, int lowest_code)
 {
 	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
 	siginfo_t si[8];
 	long n;
 
 	do {
-		n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
+		n = ptrace(PTRACE_PEEKSIGINFO, tid, &args, si);
 		for (long i = 0; i < n; i++) {
-			if (si[i].si_signo == signo)
+			if (si[i].si_signo == signo &&
+			    si[i].si_code >= lowest_code)
 				return true;
 		}
 		args.off += 8;
@@ -123,8 +125,15 @@ static bool is_late_stop(struct linux_target *lt, struct lwp *lwp, int sig)
 		return is_to_thread(lwp);
 	}
 	if (sig != SIGSTOP && is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
-		lwp->stop_owed = has_queued(lwp, SIGSTOP);
+		lwp->stop_owed = has_queued(lwp->tid, SIGSTOP, INT_MIN);
 	return false;
+}
+
+static bool is_passed(const struct linux_target *lt, const struct lwp *lwp,
+		      int sig)
+{
+	return lwp->kind == RESUME_CONT && !tells_signals(lwp) &&
+	       sigismember(&lt->t.pass_signals, sig) == 1;
 }
 
 static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
@@ -144,6 +153,9 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 		tell_trap_above(lt, lwp);
 		return;
 	}
+	if (!is_held(lwp, hold) && lwp->injected != sig &&
+	    is_passed(lt, lwp, sig) && slot_goes_first(lt, lwp, sig))
+		return;
 	/* A handler must not return into a slot that may be gone by then. */
 	if (inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
@@ -153,9 +165,7 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 		restore_siginfo(lwp, sig);
 	}
 	if (!quiet)
-		quiet = lwp->kind == RESUME_CONT && !tells_signals(lwp) &&
-			sigismember(&lt->t.pass_signals, sig) == 1 &&
-			!maybe_breakpoint(lwp, sig);
+		quiet = is_passed(lt, lwp, sig) && !maybe_breakpoint(lwp, sig);
 	if (quiet) {
 		lwp->signo = sig;
 		run_on_unless(lt, lwp, hold);
@@ -287,26 +297,18 @@ static void take_sigtrap(struct linux_target *lt, struct lwp *lwp, bool hold)
  */
 static bool trap_is_queued(const struct linux_target *lt, struct lwp *lwp)
 {
-	struct __ptrace_peeksiginfo_args args = { .nr = 8 };
-	siginfo_t si[8];
-	long n;
-
 	if (!lwp->proc->points->had_sw && lwp->kind == RESUME_CONT &&
 	    !lwp->in_slot && !lwp->debug.generation && !lt->t.traps)
 		return false;
-	n = ptrace(PTRACE_PEEKSIGINFO, lwp->tid, &args, si);
-	for (long i = 0; i < n; i++) {
-		if (si[i].si_signo == SIGTRAP && si[i].si_code > 0)
-			return true;
-		if (si[i].si_signo == SIGSTOP &&
-		    is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)))
-			return true;
-	}
-	return false;
+	return has_queued(lwp->tid, SIGTRAP, 1) ||
+	       (is_trap_above(lt, lwp, SIGSTOP, lwp_pc(lwp)) &&
+		has_queued(lwp->tid, SIGSTOP, INT_MIN));
 }
 
 bool take_queued_trap(struct linux_target *lt, struct lwp *lwp)
 {
+	bool stepped = lwp->stepped;
+
 	if (!trap_is_queued(lt, lwp))
 		return false;
 	/* Not one instruction is executed before it is taken. In a stop of its
@@ -315,6 +317,7 @@ bool take_queued_trap(struct linux_target *lt, struct lwp *lwp)
 	lwp->stop_again = lwp->listen;
 	lwp->listen = false;
 	lwp_run(lt, lwp, false);
+	lwp->stepped = stepped; /* that is what led to the trap */
 	return true;
 }
 
@@ -436,6 +439,7 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 	}
 	lwp_set_stopped(lt, lwp);
 	note_stop(lwp, status);
+	slot_signals_back(lwp);
 	lt->n_acts += !lwp->trap_stop;
 	lwp->trap_due = lwp->waits_for_vfork = false;
 	if (lwp->stop_again && !event && !inferior_of(lwp->proc)->defies_stop)

@@ -6,8 +6,8 @@
  *			work() for ever; ends itself
  *	nanosleep read poll futex	sits in that call, for ever (read) or 0.3 s;
  *			the call must not fail: status 0, else 1
- *	storm [N]	SIGALRM every 100 us while work() is called a lot;
- *			ends with 6 when done has counted N, 5000
+ *	storm [N [US]]	SIGALRM every 100 or US us while work() is called a
+ *			lot; ends with 6 when done has counted N, 5000
  *	handler		raises SIGUSR1, whose handler counts; ends with count
  *	raise N		raises the signal N
  *	loop		calls work() for ever, 1 ms apart
@@ -126,9 +126,9 @@ static int in_call(const char *mode)
 	return got ? 1 : 0;
 }
 
-static int storm(int n)
+static int storm(int n, int us)
 {
-	struct itimerval often = { { 0, 100 }, { 0, 100 } };
+	struct itimerval often = { { 0, us }, { 0, us } };
 
 	signal(SIGALRM, on_signal);
 	setitimer(ITIMER_REAL, &often, NULL);
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	if (!strcmp(mode, "blocked")) {
 		block_all();
 	} else if (!strcmp(mode, "storm")) {
-		return storm(n ? n : 5000);
+		return storm(n ? n : 5000, argc > 3 ? atoi(argv[3]) : 100);
 	} else if (!strcmp(mode, "handler")) {
 		signal(SIGUSR1, on_signal);
 		raise(SIGUSR1);
