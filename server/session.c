@@ -524,6 +524,8 @@ static void take_event(struct session *s, struct stop *st)
 		run_on(s, st);
 		return;
 	}
+	if (!s->nonstop.on)
+		s->target->ops->halt(s->target);
 	terminal_flush(s);
 	logpoints_flush(s, true);
 	if (s->nonstop.on) {
@@ -536,7 +538,6 @@ static void take_event(struct session *s, struct stop *st)
 			nonstop_tell(s, st);
 		return;
 	}
-	s->target->ops->halt(s->target);
 	answer_interrupt(s, st);
 	s->running = false;
 	s->last = *st;

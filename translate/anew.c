@@ -62,7 +62,7 @@ static int anew(struct target *t, struct process *p, bool whole,
 
 	before = note(p, &n);
 	list_init(&collectors);
-	if (sp->refs == 1 + n) {
+	if (sp && sp->refs == 1 + n) {
 		translate_collect_drain(t);
 		collectors_take(sp, &collectors);
 	}

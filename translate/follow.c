@@ -355,14 +355,15 @@ static bool is_stubs_call(struct translator *tr, struct thread *low,
 	return true;
 }
 
-/* A string instruction has made some of its turns: it is within no copy, be
- * there something put before it. */
-static bool is_between_turns(struct space *sp, const struct trail *tl,
-			     uint64_t cpc)
+/* A string instruction is there, which may have made some of its turns: it is
+ * within no copy, be there something put before it. NULL: none is. */
+static const struct mark *between_turns(struct space *sp,
+					const struct trail *tl, uint64_t cpc)
 {
 	const struct mark *m = trail_mark(tl, (uint32_t)(cpc - tl->addr));
 
-	return m && !m->rewind && !m->undo && check_repeats(sp, m->pc);
+	return m && !m->rewind && !m->undo && check_repeats(sp, m->pc) ? m
+								       : NULL;
 }
 
 /*
@@ -377,16 +378,19 @@ static bool watch_again(struct translator *tr, struct thread *low,
 	uint8_t *image = f->in_cache ? follow_image(tr, low, false) : NULL;
 	uint64_t cpc = image ? *image_reg(image, IMAGE_RIP) : 0, behind;
 	const struct trail *tl = trails_at(f->space->trails, cpc);
-	bool within, turns;
+	const struct mark *turns;
+	bool within, passed;
 
 	if (!tl)
 		return false;
 	f->space->by = low;
-	turns = is_between_turns(f->space, tl, cpc);
+	turns = between_turns(f->space, tl, cpc);
+	/* Else the watchpoint is of the instruction before it. */
+	passed = turns && turns->puts & PUTS_PASSED;
 	within = !turns && trail_is_within(tl, (uint32_t)(cpc - tl->addr));
 	behind = rewind_behind(f->space, tl, cpc);
 	follow_leave(tr, low, f, false);
-	if (turns && follow_has_hw_point(tr, low, *image_reg(image, IMAGE_RIP)))
+	if (passed && follow_has_hw_point(tr, low, *image_reg(image, IMAGE_RIP)))
 		*image_flags(image) |= FLAG_RESUMES;
 	if (within)
 		follow_step_on(tr, low, f, WAIT_NATIVE);

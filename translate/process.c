@@ -294,6 +294,7 @@ void translate_unfollow(struct target *t, struct process *p)
 		return;
 	}
 	if (tr_process_of(p)->has_execed) {
+		tr_process_of(p)->execer.followed = false;
 		process_forget(tr, p);
 		return;
 	}

@@ -276,6 +276,8 @@ static int halt(struct target *t)
 		mirror_running(tr, tt->th);
 	tr->interrupt.due = false;
 	settle(tr);
+	/* What comes by while others are being stopped belongs before that. */
+	translate_collect_drain(t);
 	return r;
 }
 

@@ -39,9 +39,9 @@ enum {
  * its bits anew. A flag that becomes undefined does not count, so that even a
  * program that relies on its staying is safe: processors of AMD leave SF, ZF,
  * AF and PF alone in mul and imul, and OF in tzcnt and lzcnt; those of Intel
- * leave others. It counts where all are known to write it: AF of and, or, xor
- * and test, and all flags of shifts. A flag that is written on a condition
- * (shl %cl) is neither.
+ * leave others. It counts where all are known to write it: AF of and, or, xor,
+ * test, shld and shrd, and all flags of shifts. A flag that is written on a
+ * condition (shl %cl) is neither.
  */
 struct x86_effects {
 	uint8_t flags_read, flags_written; /* X86_F_* */

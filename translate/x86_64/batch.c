@@ -122,7 +122,11 @@ static void write_queue(struct compiler *c)
 static void write_later(struct compiler *c)
 {
 	while (c->is_close && c->known_budget && c->sp->n_later) {
-		compiler_queue(c, c->sp->later[--c->sp->n_later]);
+		uint64_t pc = c->sp->later[--c->sp->n_later];
+
+		if (is_excluded(c->sp, pc))
+			continue;
+		compiler_queue(c, pc);
 		write_queue(c);
 	}
 }

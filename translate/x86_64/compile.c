@@ -5,10 +5,8 @@
  */
 #include "translate/x86_64/compile.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "translate/callback.h"
 #include "translate/collects.h"
 #include "translate/conditions.h"
@@ -419,7 +417,7 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 	next = to == pc ? write_block(c, pc, own)
 			: write_redirect(c, pc, to, own);
 	block_at(c->sp, c->w.block)->return_landing = landing;
-	if (hint_is_known(c->hint))
+	if (c->hint == HINT_RUN)
 		block_at(c->sp, c->w.block)->flags |= BLOCK_KNOWN;
 	c->at_point = false;
 	return next;

@@ -252,9 +252,14 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 	bool constant = false, known;
 	uint64_t target = 0;
 
-	known = insn_pointer(&c->reader, i, &target, &constant) ||
-		(hints_goes(c->sp, i->pc, &target) &&
-		 !is_excluded(c->sp, target)); /* it is noted when it is met */
+	known = insn_pointer(&c->reader, i, &target, &constant);
+	/* A hint is compared, also where the pointer never changes. What is
+	 * excluded is noted when it is met. */
+	if (!known) {
+		constant = false;
+		known = hints_goes(c->sp, i->pc, &target) &&
+			!is_excluded(c->sp, target);
+	}
 	if (known)
 		callee_note(c->sp, target);
 	if (known && constant) {
