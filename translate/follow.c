@@ -486,6 +486,8 @@ int follow_resume(struct translator *tr, struct thread *th,
 	if (act->kind != RESUME_CONT || f->space->inactive) {
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
+		if (act->kind == RESUME_STEP)
+			follow_note_step(tr, low, f);
 		own.kind = flow_kind(f, act->kind);
 		watchpoints_note(tr, low, f, false);
 		flow_goes(tr, low, f, own.kind, act->signo);

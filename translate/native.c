@@ -92,6 +92,30 @@ void follow_step_on(struct translator *tr, struct thread *low, struct follow *f,
 	follow_step(tr, low, f, why);
 }
 
+static bool is_at_call(struct translator *tr, struct thread *low, uint64_t pc)
+{
+	uint8_t code[2];
+
+	return target_read_all(tr->lower, low->proc, pc, code, 2) == 0 &&
+	       code[0] == 0x0f && code[1] == 0x05;
+}
+
+void follow_note_step(struct translator *tr, struct thread *low,
+		      struct follow *f)
+{
+	uint8_t *image = follow_image(tr, low, false);
+	struct watch w;
+
+	f->space->by = low;
+	if (!image || !is_at_call(tr, low, *image_reg(image, IMAGE_RIP)))
+		return;
+	w = watch_call(f->space, image);
+	if (w.way != WATCH_NATIVE && w.way != WATCH_ACTION)
+		return;
+	f->watch = w;
+	f->wait = WAIT_CALL;
+}
+
 /*
  * The program has asked for a trap after each instruction: they are its own
  * ones. The processor sees to it; what a call changes is seen to here.
@@ -99,11 +123,7 @@ void follow_step_on(struct translator *tr, struct thread *low, struct follow *f,
 void follow_run_stepping(struct translator *tr, struct thread *low,
 			 struct follow *f, uint8_t *image)
 {
-	uint8_t code[2];
-
-	if (target_read_all(tr->lower, low->proc, *image_reg(image, IMAGE_RIP),
-			    code, 2) == 0 &&
-	    code[0] == 0x0f && code[1] == 0x05) {
+	if (is_at_call(tr, low, *image_reg(image, IMAGE_RIP))) {
 		f->watch = watch_call(f->space, image);
 		f->wait = WAIT_CALL;
 	}

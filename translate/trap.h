@@ -70,6 +70,11 @@ void follow_run_natively(struct translator *tr, struct thread *low);
 /* How it is stepped, by its wait. */
 enum resume_kind follow_step_kind(const struct follow *f);
 
+/* The client steps it by itself. A call that changes what code relies on is
+ * seen to when that is over. */
+void follow_note_step(struct translator *tr, struct thread *low,
+		      struct follow *f);
+
 /* It runs with the program's own trap flag. */
 void follow_run_stepping(struct translator *tr, struct thread *low,
 			 struct follow *f, uint8_t *image);
