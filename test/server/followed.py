@@ -127,11 +127,25 @@ class Watched:
         check(stack and stack.rights[:2] == "rw" and MEMFD not in stack.name,
               what, "no stack")
         equal(regs["gs_base"], 0, what + " gs_base")
-        if bottom and code.name == self.text and self.walks:
+        if bottom and code.name == self.text and self.walks and \
+                not self.has_come_elsewhere(regs, maps):
             self.walk(regs, stack, bottom, what)
 
     def base(self):
         return self.s.addr("main") - self.s.elf.symbols["main"]
+
+    def has_come_elsewhere(self, regs, maps):
+        """It is in the handler, which came into code without frames: to the
+        kernel's frame leads the stack pointer or, amid it, the frame's."""
+        at, size = self.s.addr("on_alarm"), self.s.elf.sizes["on_alarm"]
+        within = regs["rip"] - at
+        if not 0 <= within < size:
+            return False
+        frame = {0: regs["rsp"] + 8, 1: regs["rsp"] + 16,
+                 size - 1: regs["rsp"] + 8}.get(within, regs["rbp"] + 16)
+        rip = int.from_bytes(self.s.read(frame + 40 + 8 * 16, 8), "little")
+        code = maps.find(rip)
+        return not code or code.name != self.text
 
     def walk(self, regs, stack, bottom, what):
         """The frame pointers lead to the thread's start."""
