@@ -74,8 +74,8 @@ static unsigned operand(const struct writer *w, const struct insn *i,
 	return n;
 }
 
-/* The branch's target to the window; rcx has it too, and is there itself. */
-static bool operand_write(struct writer *w, const struct insn *i)
+/* mov op, %rcx, which is in the window itself. */
+static bool operand_load(struct writer *w, const struct insn *i)
 {
 	uint8_t code[16];
 	unsigned n;
@@ -88,6 +88,14 @@ static bool operand_write(struct writer *w, const struct insn *i)
 	w_mark(w, REWIND_RCX, 0);
 	w_bytes(w, code, n);
 	w_mark(w, REWIND_RCX, 0);
+	return true;
+}
+
+/* The branch's target to the window, too. */
+static bool operand_write(struct writer *w, const struct insn *i)
+{
+	if (!operand_load(w, i))
+		return false;
 	w_spill(w, RCX, WIN_TARGET);
 	hop_write_from(w, i->in.kind == X86_JMP_IND);
 	slow_write(w);
@@ -172,17 +180,8 @@ static bool compare_plainly(struct writer *w, const struct insn *i,
 static bool compare_quietly(struct writer *w, const struct insn *i,
 			    struct branch_cache *k, uint32_t value)
 {
-	uint8_t code[16];
-	unsigned n;
-
-	w_mark(w, 0, 0);
-	w_spill(w, RCX, WIN_RCX);
-	n = operand(w, i, 8, 0x8b, RCX, 0, code);
-	if (!n)
+	if (!operand_load(w, i))
 		return false;
-	w_mark(w, REWIND_RCX, 0);
-	w_bytes(w, code, n);
-	w_mark(w, REWIND_RCX, 0);
 	w_align(w, 2);
 	w_code(w, "\x8d\x89");
 	k->value_at = stream_at(w->s);
