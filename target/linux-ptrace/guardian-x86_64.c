@@ -15,10 +15,6 @@
 #include "target/linux-ptrace/guardian.h"
 #include "target/linux-ptrace/lwp.h"
 
-#ifndef PTRACE_SETSIGMASK
-#define PTRACE_SETSIGMASK 0x420b
-#endif
-
 #define CS_64 0x33 /* the kernel's selector for 64-bit code */
 
 /* The instruction that begins a byte before it is longer than that. */

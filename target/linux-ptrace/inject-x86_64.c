@@ -16,11 +16,6 @@
 #include "target/linux-ptrace/slot.h"
 #include "target/linux-ptrace/syscall.h"
 
-#ifndef PTRACE_GETSIGMASK
-#define PTRACE_GETSIGMASK 0x420a
-#define PTRACE_SETSIGMASK 0x420b
-#endif
-
 /*
  * Left unblocked during a call: what the kernel forces on a thread that blocks
  * it takes the program's handler away (force_sig_info_to_task() in the

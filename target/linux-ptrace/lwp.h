@@ -17,12 +17,18 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/ptrace.h>
 #include <sys/user.h>
 #include <time.h>
 
 #include "target/linux-ptrace/affinity.h"
 #include "target/linux-ptrace/guardian.h"
 #include "target/target.h"
+
+#ifndef PTRACE_GETSIGMASK
+#define PTRACE_GETSIGMASK 0x420a
+#define PTRACE_SETSIGMASK 0x420b
+#endif
 
 #define N_DEBUG_ADDRESSES 4
 #define TASK_NAME_SIZE 16 /* the kernel's TASK_COMM_LEN */

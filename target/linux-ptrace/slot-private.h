@@ -1,5 +1,5 @@
 /*
- * What slots are: private to slot-x86_64.c and step-x86_64.c.
+ * What slots are: private to slot-x86_64.c, slot-signal.c and step-x86_64.c.
  */
 #ifndef TARGET_LINUX_PTRACE_SLOT_PRIVATE_H
 #define TARGET_LINUX_PTRACE_SLOT_PRIVATE_H

@@ -16,11 +16,6 @@
 #include "target/linux-ptrace/slot-private.h"
 #include "target/linux-ptrace/syscall.h"
 
-#ifndef PTRACE_GETSIGMASK
-#define PTRACE_GETSIGMASK 0x420a
-#define PTRACE_SETSIGMASK 0x420b
-#endif
-
 #define FIRST_REAL_TIME 32 /* the kernel's */
 
 static bool may_wait(int sig)
