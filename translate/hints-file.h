@@ -17,9 +17,10 @@
 int hints_read(const char *dir, struct hints *h);
 
 /* Writes all of them, and what others have written since they were read: that
- * is among them then, but for `varied`, which is as this one has it. The directory is made if need be. Where there are too
- * many files, the one that was not used for longest goes. 0, or a negative
- * errno, and the file is as it was. */
+ * is among them then, but for `varied`, which is as this one has it. The
+ * directory is made if need be. Where there are too many files, the one that was
+ * not used for longest goes. 0, or a negative errno, and the file is as it
+ * was. */
 int hints_write(const char *dir, struct hints *h);
 
 /* Adds n rows in any order, HINTS_MAX in all at most; how many were new, or
