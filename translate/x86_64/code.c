@@ -144,12 +144,30 @@ static size_t fetch(struct code_reader *r, uint64_t pc, uint8_t *out)
 	return n;
 }
 
-bool code_read(struct code_reader *r, uint64_t pc, struct insn *i)
+/* The usual case: the decoder reads from the page itself, and further than an
+ * instruction can be. */
+static bool read_within(const struct code_page *p, uint64_t pc, struct insn *i)
+{
+	const uint8_t *at = p->bytes + pc % PAGE;
+
+	memcpy(i->bytes, at, X86_INSN_MAX);
+	return x86_decode(at, PAGE - pc % PAGE, X86_MODE_64, &i->in) > 0;
+}
+
+static bool read_anywhere(struct code_reader *r, uint64_t pc, struct insn *i)
 {
 	size_t n = fetch(r, pc, i->bytes);
 
+	return n && x86_decode(i->bytes, n, X86_MODE_64, &i->in) > 0;
+}
+
+bool code_read(struct code_reader *r, uint64_t pc, struct insn *i)
+{
+	const struct code_page *p = page_at(r, pc);
+	bool within = p->size == PAGE && pc % PAGE <= PAGE - X86_INSN_MAX;
+
 	i->pc = pc;
-	i->ok = n && x86_decode(i->bytes, n, X86_MODE_64, &i->in) > 0;
+	i->ok = within ? read_within(p, pc, i) : read_anywhere(r, pc, i);
 	if (!i->ok)
 		i->in = (struct x86_instr){ .length = 1, .kind = X86_UD };
 	return i->ok;
