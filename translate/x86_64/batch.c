@@ -14,6 +14,15 @@
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
 
+enum hint compiler_ask(struct compiler *c, uint64_t pc)
+{
+	struct asked *a = &c->asked[(pc ^ pc / ASKED) % ASKED];
+
+	if (!a->is_there || a->pc != pc)
+		*a = (struct asked){ pc, hints_ask(c->sp, pc), true };
+	return a->hint;
+}
+
 /* How many blocks like that may still be translated. */
 unsigned *compiler_budget(struct compiler *c, enum hint hint)
 {
@@ -23,7 +32,7 @@ unsigned *compiler_budget(struct compiler *c, enum hint hint)
 /* In the close batches, what there is no budget for comes later. */
 void compiler_queue(struct compiler *c, uint64_t pc)
 {
-	enum hint hint = hints_ask(c->sp, pc);
+	enum hint hint = compiler_ask(c, pc);
 
 	if (c->n_todo >= TODO_MAX || block_find(c->sp, pc) ||
 	    (!*compiler_budget(c, hint) &&
@@ -80,12 +89,12 @@ static void set_budgets(struct compiler *c, uint64_t pc)
 	bool pressed = is_pressed(c->sp);
 
 	c->is_close = !pressed && hints_are_close(c->sp, pc) &&
-		      hints_ask(c->sp, pc) == HINT_RUN;
+		      compiler_ask(c, pc) == HINT_RUN;
 	c->budget = pressed ? BATCH_PRESSED : BATCH_MAX;
 	c->known_budget = pressed	? BATCH_PRESSED
 			  : c->is_close ? BATCH_CLOSE
 					: BATCH_KNOWN;
-	if (hint_is_known(hints_ask(c->sp, pc)))
+	if (hint_is_known(compiler_ask(c, pc)))
 		c->budget = 0;
 }
 
@@ -111,7 +120,7 @@ static void write_queue(struct compiler *c)
 	for (i = 0; i < c->n_todo && (c->budget || c->known_budget); i++) {
 		uint64_t pc = c->todo[i];
 
-		if (*compiler_budget(c, hints_ask(c->sp, pc)) &&
+		if (*compiler_budget(c, compiler_ask(c, pc)) &&
 		    !block_find(c->sp, pc) && begin(c, pc))
 			chain_write(c, pc, false);
 	}
@@ -139,7 +148,7 @@ static size_t write_some_met(struct compiler *c, uint64_t pc, uint64_t *met)
 
 	while (n < BATCH_MET && hints_next_met(c->sp, pc, &met[n])) {
 		if (is_excluded(c->sp, met[n]) ||
-		    hints_ask(c->sp, met[n]) != HINT_RUN)
+		    compiler_ask(c, met[n]) != HINT_RUN)
 			continue;
 		c->known_budget += !c->known_budget;
 		if (!block_find(c->sp, met[n]) && begin(c, met[n]))

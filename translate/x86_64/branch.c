@@ -81,8 +81,8 @@ static uint64_t write_jmp(struct compiler *c, const struct insn *i)
  * opposite condition leads to what is behind it. */
 static bool always_jumps(struct compiler *c, uint64_t to, uint64_t next)
 {
-	return !flow_is_on(&c->w) && hints_ask(c->sp, next) == HINT_NEW &&
-	       hint_is_known(hints_ask(c->sp, to)) && !block_find(c->sp, to);
+	return !flow_is_on(&c->w) && compiler_ask(c, next) == HINT_NEW &&
+	       hint_is_known(compiler_ask(c, to)) && !block_find(c->sp, to);
 }
 
 static uint64_t write_jcc(struct compiler *c, const struct insn *i)

@@ -409,7 +409,7 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 
 	unsigned *budget;
 
-	c->hint = hints_ask(c->sp, pc);
+	c->hint = compiler_ask(c, pc);
 	budget = compiler_budget(c, c->hint);
 	*budget -= *budget > 0;
 	c->sp->tr->stats.blocks_known += hint_is_known(c->hint);
@@ -427,7 +427,7 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 static bool is_better_apart(struct compiler *c, uint64_t pc)
 {
 	return block_find(c->sp, pc) || !region_has_room(c->w.rg) ||
-	       !*compiler_budget(c, hints_ask(c->sp, pc));
+	       !*compiler_budget(c, compiler_ask(c, pc));
 }
 
 /* A return there makes its own landing. */

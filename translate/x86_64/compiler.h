@@ -26,6 +26,14 @@ struct landing {
 	uint64_t pc, cpc;
 };
 
+/* Of addresses that were asked for not long ago: most are, many times. */
+#define ASKED 64
+struct asked {
+	uint64_t pc;
+	enum hint hint;
+	bool is_there;
+};
+
 struct compiler {
 	struct space *sp;
 	struct code_reader reader;
@@ -36,6 +44,7 @@ struct compiler {
 	 * known to. */
 	unsigned budget, known_budget;
 	enum hint hint;	  /* of the block that is written */
+	struct asked asked[ASKED];
 	bool is_close;	  /* a batch of what ran the last time */
 	bool has_points;  /* of the layer above */
 	bool watched;	  /* ... is one instruction that has been checked */
@@ -51,6 +60,9 @@ struct compiler {
 	struct landing *landings;
 	size_t n_landings, cap_landings;
 };
+
+/* As hints_ask(). */
+enum hint compiler_ask(struct compiler *c, uint64_t pc);
 
 /* How many blocks like that may still be translated. */
 unsigned *compiler_budget(struct compiler *c, enum hint hint);
