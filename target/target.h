@@ -93,6 +93,10 @@ struct target_object_ops {
 			uint64_t off, void *buf, size_t len);
 	ssize_t (*write)(struct target *t, struct thread *th, enum object what,
 			 uint64_t off, const void *buf, size_t len);
+	/* To read what OBJ_MAPS calls so, a regular file: a descriptor, the
+	 * caller's to close. -ENOENT: it cannot be reached by that name. */
+	int (*open_mapped)(struct target *t, const char *name, uint64_t dev,
+			   uint64_t inode);
 };
 
 struct target_syscall_ops {

@@ -22,7 +22,7 @@ enum {
 struct map_range {
 	uint64_t lo, hi;
 	unsigned flags;
-	uint64_t offset, inode;
+	uint64_t offset, dev, inode;
 	char *name;	 /* owned; "" when there is none */
 	uint32_t module; /* of whom reads the maps; 0 at first */
 };

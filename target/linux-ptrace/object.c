@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "target/linux-ptrace/lwp.h"
@@ -129,7 +130,30 @@ static ssize_t object_write(struct target *t, struct thread *th,
 	return r < 0 ? r : (ssize_t)len;
 }
 
+/* The name may be another file's by now, or seen from another root. It is
+ * opened once it is known to be the one: others may do something at that. */
+static int open_mapped(struct target *t, const char *name, uint64_t dev,
+		       uint64_t inode)
+{
+	int found = open(name, O_PATH | O_CLOEXEC), fd = -ENOENT;
+	char path[32];
+	struct stat st;
+
+	(void)t;
+	if (found < 0)
+		return -ENOENT;
+	if (fstat(found, &st) == 0 && S_ISREG(st.st_mode) &&
+	    st.st_dev == dev && st.st_ino == inode) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		fd = fd < 0 ? -errno : fd;
+	}
+	close(found);
+	return fd;
+}
+
 const struct target_object_ops linux_object_ops = {
 	.read = object_read,
 	.write = object_write,
+	.open_mapped = open_mapped,
 };
