@@ -17,6 +17,8 @@
  * handlers. The number alone is also in the library's own code. */
 static const uint8_t signature[] = { 0x0f, 0xb9, 0x3d, 0x53, 0x30, 0x05, 0x53 };
 static const uint8_t number[] = { 0x53, 0x30, 0x05, 0x53 };
+/* mov $number, %r10d: as an argument of rseq(2), of who only registers an area. */
+static const uint8_t argument[] = { 0x41, 0xba };
 
 /* --- which stores -------------------------------------------------------- */
 
@@ -32,27 +34,42 @@ static bool is_store(const struct insn *i)
 }
 
 /*
- * Is `what` there, whose byte at that index is seldom seen in code? memmem(3)
- * is ten times slower: it looks for any.
+ * Where `what` is, whose byte at that index is seldom seen in code; or NULL.
+ * memmem(3) is ten times slower: it looks for any.
  */
-static bool holds(const uint8_t *bytes, size_t n, const uint8_t *what,
-		  size_t len, size_t rare)
+static const uint8_t *find(const uint8_t *bytes, const uint8_t *end,
+			   const uint8_t *what, size_t len, size_t rare)
 {
-	const uint8_t *end = bytes + n, *hit = bytes + rare;
+	const uint8_t *hit = bytes + rare;
 
 	while (hit + (len - rare) <= end &&
 	       (hit = memchr(hit, what[rare],
 			     (size_t)(end - hit) - (len - rare) + 1))) {
 		if (!memcmp(hit - rare, what, len))
-			return true;
+			return hit - rare;
 		hit++;
 	}
-	return false;
+	return NULL;
 }
 
 static bool holds_signature(const uint8_t *bytes, size_t n)
 {
-	return holds(bytes, n, signature, sizeof(signature), 1);
+	return find(bytes, bytes + n, signature, sizeof(signature), 1);
+}
+
+/* The number, other than as an argument. */
+static bool holds_number(const uint8_t *bytes, size_t n)
+{
+	const size_t before = sizeof(argument);
+	const uint8_t *at = bytes;
+
+	while ((at = find(at, bytes + n, number, sizeof(number), 0))) {
+		if (at - bytes < (ptrdiff_t)before ||
+		    memcmp(at - before, argument, before) != 0)
+			return true;
+		at++;
+	}
+	return false;
 }
 
 /* The file is read in a quarter of the time that the memory takes, most of which
@@ -123,8 +140,7 @@ static bool range_is_signed(struct space *sp, uint64_t pc)
 /* Code with sections, as far as can be told. */
 static bool page_has_sections(struct space *sp, const struct code_page *p)
 {
-	return (p->size > 0 &&
-		holds(p->bytes, (size_t)p->size, number, sizeof(number), 0)) ||
+	return (p->size > 0 && holds_number(p->bytes, (size_t)p->size)) ||
 	       range_is_signed(sp, p->addr);
 }
 
