@@ -423,29 +423,47 @@ static void pair_set(struct table_pair *all, uint32_t *used, uint64_t pc,
 	__atomic_store_n(&all[i].pc, pc, __ATOMIC_RELEASE);
 }
 
-static uint64_t *slot_of(const struct space *sp, uint32_t table, uint64_t pc)
+static const struct {
+	uint32_t direct, all;
+} tables[2] = {
+	{ TAB_INDIRECT, TAB_INDIRECT_ALL },
+	{ TAB_RETURNS, TAB_RETURNS_ALL },
+};
+
+static uint64_t *slot_of(const struct space *sp, bool is_return, uint64_t pc)
 {
+	uint32_t table = tables[is_return].direct;
 	uint64_t *slots = (uint64_t *)(void *)(sp->tables + table - WIN_PAGE);
 
 	return &slots[pc & (TAB_DIRECT - 1)];
 }
 
-static void slot_set(struct space *sp, uint32_t table, uint64_t pc,
+static void slot_set(struct space *sp, bool is_return, uint64_t pc,
 		     uint64_t cpc)
 {
-	__atomic_store_n(slot_of(sp, table, pc), cpc, __ATOMIC_RELEASE);
+	__atomic_store_n(slot_of(sp, is_return, pc), cpc, __ATOMIC_RELEASE);
 }
 
-static struct table_pair *pairs(const struct space *sp, uint32_t table)
+/* What leads to the routine that looks for a pair. */
+static uint64_t slot_free(const struct space *sp, bool is_return)
 {
+	const struct region *rg = sp->regions[0];
+
+	return rg->addr + (is_return ? rg->return_fix : rg->indirect_fix);
+}
+
+static struct table_pair *pairs(const struct space *sp, bool is_return)
+{
+	uint32_t table = tables[is_return].all;
+
 	return (struct table_pair *)(void *)(sp->tables + table - WIN_PAGE);
 }
 
-static bool returns_share(const struct space *sp, uint64_t pc)
+static bool is_shared(const struct space *sp, bool is_return, uint64_t pc)
 {
 	uint32_t i = pc & (TAB_DIRECT - 1);
 
-	return sp->shared_returns[i / 8] >> i % 8 & 1;
+	return sp->shared[is_return][i / 8] >> i % 8 & 1;
 }
 
 /* Whose landing the slot has, as far as it is one. */
@@ -457,56 +475,45 @@ static const struct mark *landing_mark(const struct space *sp, uint64_t cpc)
 }
 
 /*
- * While one return alone has a slot, nobody asks for its pair. All of them would
- * be spread over more pages than a short program needs of all else. A landing
- * that the program has overwritten is looked for by the server.
+ * While one address alone has a slot, nobody asks for its pair. All of them
+ * would be spread over more pages than a short program needs of all else. A
+ * landing that the program has overwritten is looked for by the server.
  */
-static void return_set(struct space *sp, uint64_t pc, uint64_t cpc)
+static void pair_note(struct space *sp, bool is_return, uint64_t pc,
+		      uint64_t cpc)
 {
-	const struct region *rg = sp->regions[0];
-	uint64_t old = *slot_of(sp, TAB_RETURNS, pc);
+	struct table_pair *all = pairs(sp, is_return);
+	uint32_t *used = &sp->n_pairs[is_return];
+	uint64_t old = *slot_of(sp, is_return, pc);
 	uint32_t i = pc & (TAB_DIRECT - 1);
 	const struct mark *m;
 
-	if (!returns_share(sp, pc)) {
-		if (old == rg->addr + rg->return_fix)
+	if (!is_shared(sp, is_return, pc)) {
+		if (old == slot_free(sp, is_return))
 			return;
 		m = landing_mark(sp, old);
 		if (m && m->pc == pc)
 			return;
-		sp->shared_returns[i / 8] |= (uint8_t)(1u << i % 8);
+		sp->shared[is_return][i / 8] |= (uint8_t)(1u << i % 8);
 		if (m && !((m->pc ^ pc) & (TAB_DIRECT - 1)))
-			pair_set(pairs(sp, TAB_RETURNS_ALL), &sp->n_returns,
-				 m->pc, old);
+			pair_set(all, used, m->pc, old);
 	}
-	pair_set(pairs(sp, TAB_RETURNS_ALL), &sp->n_returns, pc, cpc);
+	pair_set(all, used, pc, cpc);
 }
 
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc)
 {
-	if (is_return)
-		return_set(sp, pc, cpc);
-	slot_set(sp, is_return ? TAB_RETURNS : TAB_INDIRECT, pc, cpc);
+	pair_note(sp, is_return, pc, cpc);
+	slot_set(sp, is_return, pc, cpc);
 }
 
-void landing_set_kept(struct space *sp, uint64_t pc, uint64_t cpc)
+void landing_forget(struct space *sp, uint64_t pc)
 {
-	pair_set(pairs(sp, TAB_INDIRECT_ALL), &sp->n_indirect, pc, cpc);
-	slot_set(sp, TAB_KEPT, pc, cpc);
-}
-
-void landing_forget(struct space *sp, bool is_return, uint64_t pc)
-{
-	struct table_pair *all = pairs(sp, TAB_RETURNS_ALL);
-	const struct region *rg = sp->regions[0];
+	struct table_pair *all = pairs(sp, true);
 	uint32_t i = table_home(pc), tries = TAB_ALL;
 
-	if (!is_return) {
-		slot_set(sp, TAB_INDIRECT, pc, rg->addr + rg->indirect_fix);
-		return;
-	}
-	slot_set(sp, TAB_RETURNS, pc, rg->addr + rg->return_fix);
-	if (!returns_share(sp, pc))
+	slot_set(sp, true, pc, slot_free(sp, true));
+	if (!is_shared(sp, true, pc))
 		return;
 	while (all[i].pc && all[i].pc != pc && --tries)
 		i = (i + 1) & (TAB_ALL - 1);

@@ -90,9 +90,7 @@ static inline uint32_t landing_at(const struct space *sp, const struct block *b,
 
 /* A landing of pc, at cpc, is found by returns (or indirect branches). */
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc);
-/* That of indirect branches which does not spend flags: the first to be set. */
-void landing_set_kept(struct space *sp, uint64_t pc, uint64_t cpc);
-/* They find none there any more, or that which does not spend flags. */
-void landing_forget(struct space *sp, bool is_return, uint64_t pc);
+/* Returns find none there any more. */
+void landing_forget(struct space *sp, uint64_t pc);
 
 #endif

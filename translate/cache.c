@@ -32,7 +32,7 @@
 
 /* Slots and pages that were read. */
 #define SCRATCH_SIZE                                             \
-	(TAB_DIRECT * sizeof(struct slot_use) + TAB_DIRECT / 8 + \
+	(TAB_DIRECT * sizeof(struct slot_use) + 2 * TAB_DIRECT / 8 + \
 	 (CODE_PAGES + POINTER_PAGES) * sizeof(struct code_page))
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
@@ -119,7 +119,6 @@ void tables_reset(struct space *sp)
 		(uint64_t *)(void *)(sp->tables + TAB_RETURNS - WIN_PAGE);
 	uint64_t *indirect =
 		(uint64_t *)(void *)(sp->tables + TAB_INDIRECT - WIN_PAGE);
-	uint64_t *kept = (uint64_t *)(void *)(sp->tables + TAB_KEPT - WIN_PAGE);
 	const struct region *rg = sp->regions[0];
 
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
@@ -127,13 +126,13 @@ void tables_reset(struct space *sp)
 	watch_ends(sp, sp->flow != NULL);
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
 		returns[i] = rg->addr + rg->return_fix;
-		indirect[i] = kept[i] = rg->addr + rg->indirect_fix;
+		indirect[i] = rg->addr + rg->indirect_fix;
 	}
-	if (sp->n_returns || sp->n_indirect)
+	if (sp->n_pairs[0] || sp->n_pairs[1])
 		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
 		       TAB_LIFE - TAB_RETURNS_ALL);
-	sp->n_returns = sp->n_indirect = 0;
-	memset(sp->shared_returns, 0, TAB_DIRECT / 8);
+	sp->n_pairs[0] = sp->n_pairs[1] = 0;
+	memset(sp->shared[0], 0, 2 * TAB_DIRECT / 8);
 }
 
 static struct lifeline *space_life(const struct space *sp)
@@ -341,7 +340,8 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->slots = huge_alloc(SCRATCH_SIZE);
 	sp->pages_read = (void *)(sp->slots + TAB_DIRECT);
 	sp->pointers_read = sp->pages_read + CODE_PAGES;
-	sp->shared_returns = (void *)(sp->pointers_read + POINTER_PAGES);
+	sp->shared[0] = (void *)(sp->pointers_read + POINTER_PAGES);
+	sp->shared[1] = sp->shared[0] + TAB_DIRECT / 8;
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
 	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||

@@ -245,7 +245,7 @@ struct region {
 	struct fault *faults; /* ascending */
 	uint32_t n_faults, cap_faults;
 	/* Shared routines: offsets. See x86_64/routine.c. */
-	uint32_t return_fix, indirect_fix, indirect_exact, excluded_return;
+	uint32_t return_fix, indirect_fix, excluded_return;
 	uint32_t check, check_end; /* check_routine() */
 	uint32_t turn, turned; /* flow_turn_write(); where it ends */
 };
@@ -275,8 +275,8 @@ struct block {
 	uint32_t length; /* bytes of original code */
 	uint32_t entry;	 /* offsets into the region */
 	/* 0: none yet; they may lie in another region of the cluster: 32 bits
-	 * of what landing_cpc() tells. The last spends no flags. */
-	uint32_t return_landing, indirect_landing, kept_landing;
+	 * of what landing_cpc() tells. */
+	uint32_t return_landing, indirect_landing;
 	uint32_t sites; /* that lead here */
 	uint32_t slot;	/* of data: counter or coverage; 0: none */
 	uint32_t flow;	/* its number in the log; 0: none */
@@ -303,12 +303,10 @@ struct branch_cache {
 	bool learned;
 };
 
-/* Of a slot of both direct-mapped tables, returns and others: see landing.c.
- * plain: the high bits of the pc whose landing changes flags, or 0. */
+/* Of a slot of the returns: see landing.c. plain: the high bits of the pc whose
+ * landing changes flags, or 0. */
 struct slot_use {
-	struct {
-		uint32_t plain : 31, used : 1;
-	} by[2];
+	uint32_t plain : 31, used : 1;
 };
 
 struct waiting;
@@ -399,9 +397,11 @@ struct space {
 	uint8_t *tables, *pool; /* here */
 	uint64_t tables_addr, pool_addr;
 	uint64_t low;			/* what else is mapped goes below it */
-	uint32_t n_returns, n_indirect; /* pairs in use */
-	uint8_t *shared_returns;	/* a bit for each slot: block.c */
-	struct slot_use *slots;		/* of the direct-mapped tables */
+	/* Of indirect branches, and of returns: pairs in use; a bit for each
+	 * slot, see block.c. */
+	uint32_t n_pairs[2];
+	uint8_t *shared[2];
+	struct slot_use *slots;
 	bool *windows_used;
 
 	bool only_traps; /* stubs stop threads by no signal of ours */

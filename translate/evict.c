@@ -37,9 +37,8 @@ static void forget_places(struct space *sp, struct block *b,
 	sites_forget(sp, &b->sites, going);
 	if (lies_in(sp, going, b, b->return_landing))
 		b->return_landing = 0;
-	if (lies_in(sp, going, b, b->indirect_landing) ||
-	    lies_in(sp, going, b, b->kept_landing))
-		b->indirect_landing = b->kept_landing = 0;
+	if (lies_in(sp, going, b, b->indirect_landing))
+		b->indirect_landing = 0;
 }
 
 static void forget_block(struct space *sp, struct block *b)
@@ -94,23 +93,21 @@ static void tell_landings(struct space *sp, struct block *b,
 	if (b->return_landing)
 		landing_set(sp, true, b->pc,
 			    landing_cpc(sp, b, b->return_landing));
-	if (!b->indirect_landing)
-		return;
-	landing_set(sp, false, b->pc, landing_cpc(sp, b, b->indirect_landing));
-	landing_set_kept(sp, b->pc, landing_cpc(sp, b, b->kept_landing));
+	if (b->indirect_landing)
+		landing_set(sp, false, b->pc,
+			    landing_cpc(sp, b, b->indirect_landing));
 }
 
 /* Of the landings that changed flags, those that are left. */
 static void look_over_slots(struct space *sp)
 {
-	for (uint32_t i = 0; i < 2 * TAB_DIRECT; i++) {
-		struct slot_use *u = &sp->slots[i / 2];
-		uint64_t high = u->by[i % 2].plain;
+	for (uint32_t i = 0; i < TAB_DIRECT; i++) {
+		uint64_t high = sp->slots[i].plain;
 		const struct block *b =
-			high ? block_find(sp, high * TAB_DIRECT + i / 2) : NULL;
+			high ? block_find(sp, high * TAB_DIRECT + i) : NULL;
 
-		if (!b || !(i % 2 ? b->return_landing : b->indirect_landing))
-			u->by[i % 2].plain = 0;
+		if (!b || !b->return_landing)
+			sp->slots[i].plain = 0;
 	}
 }
 

@@ -73,7 +73,7 @@ static void finish(struct compiler *c)
 
 static bool is_full(const struct space *sp)
 {
-	return sp->n_returns > TAB_ALL_USED || sp->n_indirect > TAB_ALL_USED;
+	return sp->n_pairs[0] > TAB_ALL_USED || sp->n_pairs[1] > TAB_ALL_USED;
 }
 
 /* The cache was used up once. */
@@ -186,7 +186,7 @@ static void write_met(struct compiler *c, uint64_t pc)
 	if (!c->is_close)
 		return;
 	c->known_budget = BATCH_CLOSE;
-	while (c->known_budget && c->sp->n_indirect < TAB_ALL_USED / 2 &&
+	while (c->known_budget && c->sp->n_pairs[0] < TAB_ALL_USED / 2 &&
 	       land_some_met(c, pc))
 		;
 }

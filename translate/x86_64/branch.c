@@ -162,7 +162,7 @@ static uint64_t write_ret_many(struct writer *w, const struct insn *i)
 	w_code(w, "\x48\x8d\xa4\x24"); /* lea pops(%rsp), %rsp */
 	w_num(w, pops, 4);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
-	w_jmp_table(w, TAB_KEPT);
+	w_jmp_table(w, TAB_INDIRECT);
 	return 0;
 }
 

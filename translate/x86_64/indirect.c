@@ -6,10 +6,12 @@
  *			mov	%rcx, %gs:TARGET
  *			movzwl	%cx, %ecx
  *			push R				of a call
- *			jmp	*%gs:INDIRECT(,%rcx,8)	or KEPT
- *	landing of T:	cmpl	$low(T), %gs:TARGET
- *			jne	indirect_fix
- *			mov	%gs:RCX, %rcx
+ *			jmp	*%gs:INDIRECT(,%rcx,8)
+ *	landing of T:	mov	%gs:TARGET, %ecx
+ *			lea	-low(T)(%rcx), %ecx
+ *			jrcxz	1f
+ *			jmp	indirect_fix
+ *	1:		mov	%gs:RCX, %rcx
  *			jmp	T'
  *
  * Most indirect calls, and jumps through a pointer at a fixed address, always
@@ -102,8 +104,8 @@ static bool operand_write(struct writer *w, const struct insn *i)
 	return true;
 }
 
-/* The whole indirect branch. keeps: somebody may want its flags. */
-static bool generic_write(struct writer *w, const struct insn *i, bool keeps)
+/* The whole indirect branch. */
+static bool generic_write(struct writer *w, const struct insn *i)
 {
 	if (!operand_write(w, i))
 		return false;
@@ -114,7 +116,7 @@ static bool generic_write(struct writer *w, const struct insn *i, bool keeps)
 	if (i->in.kind == X86_CALL_IND)
 		w_push(w, insn_next(i), REWIND_RCX, 0);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
-	w_jmp_table(w, keeps ? TAB_KEPT : TAB_INDIRECT);
+	w_jmp_table(w, TAB_INDIRECT);
 	return true;
 }
 
@@ -209,7 +211,7 @@ static bool miss_write(const struct writer *w, const struct insn *i,
 		w_fill(&cold, RCX, WIN_RCX);
 	}
 	k->generic = stream_at(cold.s);
-	return generic_write(&cold, i, k->quiet);
+	return generic_write(&cold, i);
 }
 
 static void then_write(struct compiler *c, const struct insn *i,
@@ -268,7 +270,7 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 	k.quiet = quiet || (known && !code_flags_dead(&c->reader, target));
 	/* What is learned later would have to be recorded. */
 	if (!known && flow_is_on(&c->w))
-		return generic_write(&c->w, i, quiet);
+		return generic_write(&c->w, i);
 	if (!miss_write(&c->w, i, &k) ||
 	    !(k.quiet ? compare_quietly : compare_plainly)(
 		    &c->w, i, &k, known ? (uint32_t)target : 1))
@@ -317,9 +319,9 @@ uint32_t compile_learn(struct space *sp, struct region *rg, uint32_t cache,
 /*
  * What is known of the flags at the end of the block. Computed, with nothing
  * else, and not used: what the branch goes to uses them (compilers compare
- * before a switch what its cases have in common). No landing is tried then but
- * the right one, and nothing compared. A by-product, or used: nobody wants
- * them. Otherwise they are as the block found them.
+ * before a switch what its cases have in common). Nothing is compared then. A
+ * by-product, or used: nobody wants them. Otherwise they are as the block found
+ * them.
  */
 enum flags_state { FLAGS_CARRIED, FLAGS_SPENT, FLAGS_UNKNOWN };
 
@@ -338,19 +340,6 @@ static enum flags_state flags_at_end(const struct compiler *c)
 							     : FLAGS_CARRIED;
 	}
 	return FLAGS_UNKNOWN;
-}
-
-static bool exact_write(struct writer *w, const struct insn *i)
-{
-	if (!operand_write(w, i))
-		return false;
-	if (i->in.kind == X86_CALL_IND)
-		event_write_call(w);
-	if (i->in.kind == X86_CALL_IND)
-		w_push(w, insn_next(i), REWIND_RCX, 0);
-	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
-	w_jmp_at(w, w->rg->indirect_exact);
-	return true;
 }
 
 /* Then the target has to be known, not only compared. */
@@ -372,13 +361,11 @@ uint64_t indirect_write(struct compiler *c, const struct insn *i)
 
 	if (i->in.prefixes & X86_PFX_GS)
 		return at_native(c);
-	if (flags == FLAGS_CARRIED)
-		ok = exact_write(&c->w, i);
-	else if (!c->sp->wide && !tells_target(c, is_call) &&
-		 (is_call || i->in.rip_relative))
+	if (flags != FLAGS_CARRIED && !c->sp->wide &&
+	    !tells_target(c, is_call) && (is_call || i->in.rip_relative))
 		ok = cached_write(c, i, flags == FLAGS_UNKNOWN);
 	else
-		ok = generic_write(&c->w, i, flags == FLAGS_UNKNOWN);
+		ok = generic_write(&c->w, i);
 	if (!ok)
 		return at_native(c);
 	c->return_next = is_call;

@@ -2,7 +2,7 @@
  * Where returns and indirect branches land. The table that leads to a landing
  * is indexed by 16 bits of the address, so the landing compares the rest:
  *
- *	plain:		cmpl	$low(pc), address
+ *	plain:		cmpl	$low(pc), address	of returns alone
  *			jne	fix
  *			mov	%gs:RCX, %rcx
  *	quiet:		mov	address, %ecx
@@ -14,9 +14,8 @@
  * The plain one changes flags, and so it stands only where all flags are dead.
  * But what lands elsewhere may come by: the table can lead there whoever has
  * the same 16 bits. So of those that share a slot the first may be plain, and
- * becomes quiet when another comes that has flags to keep. Indirect branches
- * that may bring flags along go by a table of their own, of quiet ones only:
- * the first time that they go somewhere they meet whoever has the slot.
+ * becomes quiet when another comes that has flags to keep. Other indirect
+ * branches, of which there are fewer, take no longer by quiet ones, measured.
  */
 #include "base/mem.h"
 #include "translate/layer.h"
@@ -126,51 +125,46 @@ static uint32_t *landing_of(struct block *b, bool is_return)
 	return is_return ? &b->return_landing : &b->indirect_landing;
 }
 
-/* The landing of pc, which is plain, has to be a quiet one. */
-static void make_quiet(struct space *sp, uint64_t pc, bool is_return)
+/* The landing of a return to pc, which is plain, has to be a quiet one. */
+static void make_quiet(struct space *sp, uint64_t pc)
 {
 	struct block *b = block_find(sp, pc);
-	uint64_t cpc = 0;
+	uint64_t cpc;
 
 	if (!b)
 		return;
-	if (is_return)
-		cpc = write_apart(sp, b, true, false);
-	else if (b->kept_landing)
-		cpc = landing_cpc(sp, b, b->kept_landing);
-	*landing_of(b, is_return) = cpc ? landing_at(sp, b, cpc) : 0;
+	cpc = write_apart(sp, b, true, false);
+	b->return_landing = cpc ? landing_at(sp, b, cpc) : 0;
 	if (cpc)
-		landing_set(sp, is_return, pc, cpc);
+		landing_set(sp, true, pc, cpc);
 	else
-		landing_forget(sp, is_return, pc);
+		landing_forget(sp, pc);
 }
 
-/* Does nobody want the flags that come in at pc? What is there may change, and
- * want those that a return brings. */
-static bool flags_dead(struct code_reader *r, uint64_t pc, bool is_return)
+/* Does nobody want the flags that a return brings to pc? What is there may
+ * change, and want them. */
+static bool flags_dead(struct code_reader *r, uint64_t pc)
 {
-	if (is_return && (code_gate(r, pc) || code_changes(r, pc)))
-		return false;
-	return code_flags_dead(r, pc);
+	return !code_gate(r, pc) && !code_changes(r, pc) &&
+	       code_flags_dead(r, pc);
 }
 
-/* May the landing of pc be plain? The slot is its from now on, too. */
-static bool take_slot(struct space *sp, uint64_t pc, bool is_return, bool dead)
+/* May the landing of a return to pc be plain? The slot is its from now on, too.
+ */
+static bool take_slot(struct space *sp, uint64_t pc, bool dead)
 {
 	uint32_t low = pc & (TAB_DIRECT - 1),
 		 high = (uint32_t)(pc / TAB_DIRECT);
 	struct slot_use *u = &sp->slots[low];
 
-	if (!u->by[is_return].used && dead)
-		u->by[is_return].plain = high;
-	u->by[is_return].used = true;
-	if (!dead && u->by[is_return].plain && u->by[is_return].plain != high) {
-		make_quiet(sp,
-			   (uint64_t)u->by[is_return].plain * TAB_DIRECT + low,
-			   is_return);
-		u->by[is_return].plain = 0;
+	if (!u->used && dead)
+		u->plain = high;
+	u->used = true;
+	if (!dead && u->plain && u->plain != high) {
+		make_quiet(sp, (uint64_t)u->plain * TAB_DIRECT + low);
+		u->plain = 0;
 	}
-	return dead && high && u->by[is_return].plain == high;
+	return dead && high && u->plain == high;
 }
 
 /* --- landings ------------------------------------------------------------ */
@@ -197,43 +191,37 @@ bool landing_return(struct compiler *c, uint64_t pc)
 		return false;
 	/* A plain one that has no block yet could not be made quiet. */
 	dead = (b || (c->budget && region_has_room(w->rg))) &&
-	       flags_dead(&c->reader, pc, true);
+	       flags_dead(&c->reader, pc);
 	w_at(w, pc);
-	landing_write(w, pc, true, take_slot(c->sp, pc, true, dead));
+	landing_write(w, pc, true, take_slot(c->sp, pc, dead));
 	note_landing(c, pc, at);
 	return true;
 }
 
-/* Both kinds, for branches that differ in what they know of flags. False: there
- * is no room. */
-static bool landings_write(struct space *sp, struct block *b, bool is_return)
+static bool is_plain(struct space *sp, uint64_t pc)
 {
 	struct code_reader reader;
-	uint64_t kept = 0, cpc;
-	bool plain;
 
 	code_init(&reader, sp);
-	plain = take_slot(sp, b->pc, is_return,
-			  flags_dead(&reader, b->pc, is_return));
-	if (!is_return)
-		kept = write_apart(sp, b, false, false);
-	cpc = plain || is_return ? write_apart(sp, b, is_return, plain) : kept;
-	if (!cpc || (!is_return && !kept))
-		return false;
-	*landing_of(b, is_return) = landing_at(sp, b, cpc);
-	if (!is_return)
-		b->kept_landing = landing_at(sp, b, kept);
-	return true;
+	return take_slot(sp, pc, flags_dead(&reader, pc));
+}
+
+/* False: there is no room. */
+static bool landing_apart(struct space *sp, struct block *b, bool is_return)
+{
+	bool plain = is_return && is_plain(sp, b->pc);
+	uint64_t cpc = write_apart(sp, b, is_return, plain);
+
+	if (cpc)
+		*landing_of(b, is_return) = landing_at(sp, b, cpc);
+	return cpc;
 }
 
 bool compile_landing(struct space *sp, struct block *b, bool is_return)
 {
-	if (!*landing_of(b, is_return) && !landings_write(sp, b, is_return))
+	if (!*landing_of(b, is_return) && !landing_apart(sp, b, is_return))
 		return false;
 	landing_set(sp, is_return, b->pc,
 		    landing_cpc(sp, b, *landing_of(b, is_return)));
-	if (!is_return)
-		landing_set_kept(sp, b->pc,
-				 landing_cpc(sp, b, b->kept_landing));
 	return true;
 }

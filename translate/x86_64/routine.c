@@ -1,15 +1,14 @@
 /*
  * Where indirect branches find what a direct-mapped table did not have: a
- * routine for returns, one for jumps and calls, and one for jumps that have not
- * tried the table, as they may try no landing but the right one. And one where
- * excluded calls return to.
+ * routine for returns, and one for jumps and calls. And one where excluded calls
+ * return to.
  *
  *	return_fix:	mov	-8(%rsp), %rcx		the address taken
  *			mov	%rcx, %gs:TARGET
  *	indirect_fix:	mov	%gs:TARGET, %rcx
  *			rax, flags and rdx to the window
  *			rcx is looked up in the big table
- *	hit:		the direct-mapped slots are rewritten
+ *	hit:		the direct-mapped slot is rewritten
  *			all but rcx restored
  *			jmp	*%gs:LANDING		which verifies once more
  *	miss:		all but rcx restored
@@ -83,18 +82,13 @@ static void store_slot(struct writer *w, uint32_t table)
 	w_num(w, table, 4);
 }
 
-/* direct: the table with the slot, or 0. */
 static void found(struct writer *w, uint32_t direct, uint32_t all)
 {
 	const unsigned how = REWIND_TARGET | SAVED;
 
 	load_pair(w, all + 8);
-	if (direct) {
-		STEP(w, how, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
-		store_slot(w, direct);
-	}
-	if (direct == TAB_INDIRECT)
-		store_slot(w, TAB_KEPT);
+	STEP(w, how, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
+	store_slot(w, direct);
 	w_mark(w, how, 0);
 	w_spill(w, RDX, WIN_LANDING);
 	restore(w);
@@ -134,16 +128,6 @@ static void look_up(struct writer *w, uint32_t direct, uint32_t all,
 	w_jmp_at(w, w_stub(w, &stub));
 	lands_here(w, hit);
 	found(w, direct, all);
-}
-
-static uint32_t indirect_routine(struct writer *w, uint32_t direct)
-{
-	uint32_t at = stream_at(w->s);
-
-	w_mark(w, REWIND_TARGET | REWIND_RCX, 0);
-	w_fill(w, RCX, WIN_TARGET);
-	look_up(w, direct, TAB_INDIRECT_ALL, STUB_INDIRECT);
-	return at;
 }
 
 /*
@@ -214,7 +198,9 @@ void emit_routines(struct region *rg)
 	w_mark(&w, REWIND_RETURN | REWIND_RCX, 0);
 	w_spill(&w, RCX, WIN_TARGET);
 	look_up(&w, TAB_RETURNS, TAB_RETURNS_ALL, STUB_RETURN);
-	rg->indirect_fix = indirect_routine(&w, TAB_INDIRECT);
-	rg->indirect_exact = indirect_routine(&w, 0);
+	rg->indirect_fix = stream_at(w.s);
+	w_mark(&w, REWIND_TARGET | REWIND_RCX, 0);
+	w_fill(&w, RCX, WIN_TARGET);
+	look_up(&w, TAB_INDIRECT, TAB_INDIRECT_ALL, STUB_INDIRECT);
 	check_routine(rg);
 }

@@ -62,23 +62,21 @@ enum {
 /*
  * The tables. The first holds a byte for each number of a system call, of
  * which the low 16 bits count: nonzero, and the server wants to see it. The
- * next three are direct-mapped by the low 16 bits of an original address, and
- * what they hold is not verified: the landing that is jumped to does that. It
- * may spend flags, but not those that the third leads to: it is for indirect
- * branches whose flags somebody may want, whoever has the slot so far. The
- * last two hold pairs of an original address and its landing, placed by
- * table_home() and probed linearly; a first word of 0 is a free one. Then
- * there is a struct lifeline: stubs look whether the server lives. What is
- * watched is at last (check.c): a byte for each eight that may be, by bits 3 to
- * 18 of their address, if they are written to, or read; and their ranges. Then
+ * next two are direct-mapped by the low 16 bits of an original address, and
+ * what they hold is not verified: the landing that is jumped to does that. That
+ * of a return may spend flags. The last two hold pairs of an original address
+ * and its landing, placed by table_home() and probed linearly; a first word of 0
+ * is a free one. Then there is a struct lifeline: stubs look whether the server
+ * lives. What is watched is at last (check.c): a byte for each eight that may
+ * be, by bits 3 to 18 of their address, if they are written to, or read; and
+ * their ranges. Then
  * what counts.h has.
  */
 enum {
 	TAB_SYSCALLS = WIN_PAGE,
 	TAB_RETURNS = TAB_SYSCALLS + 0x10000,
 	TAB_INDIRECT = TAB_RETURNS + 0x80000,
-	TAB_KEPT = TAB_INDIRECT + 0x80000,
-	TAB_RETURNS_ALL = TAB_KEPT + 0x80000,
+	TAB_RETURNS_ALL = TAB_INDIRECT + 0x80000,
 	TAB_INDIRECT_ALL = TAB_RETURNS_ALL + 0x200000,
 	TAB_LIFE = TAB_INDIRECT_ALL + 0x200000,
 	TAB_WRITTEN = TAB_LIFE + 0x1000,
