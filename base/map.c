@@ -9,29 +9,10 @@
 
 #include "base/mem.h"
 
-static size_t home(const struct map *m, uint64_t key)
-{
-	return (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & m->mask;
-}
-
-static struct map_slot *probe(const struct map *m, uint64_t key)
-{
-	size_t i = home(m, key);
-
-	while (m->slots[i].key && m->slots[i].key != key)
-		i = (i + 1) & m->mask;
-	return &m->slots[i];
-}
-
 void map_fini(struct map *m)
 {
 	free(m->slots);
 	*m = (struct map){ 0 };
-}
-
-void *map_find(const struct map *m, uint64_t key)
-{
-	return m->slots ? probe(m, key)->value : NULL;
 }
 
 static void grow(struct map *m)
@@ -43,7 +24,7 @@ static void grow(struct map *m)
 	m->mask = n - 1;
 	for (size_t i = 0; old.slots && i <= old.mask; i++) {
 		if (old.slots[i].key)
-			*probe(m, old.slots[i].key) = old.slots[i];
+			*map_probe(m, old.slots[i].key) = old.slots[i];
 	}
 	free(old.slots);
 }
@@ -54,14 +35,14 @@ void map_set(struct map *m, uint64_t key, void *value)
 
 	if (!m->slots || 4 * (m->count + 1) > 3 * (m->mask + 1))
 		grow(m);
-	s = probe(m, key);
+	s = map_probe(m, key);
 	m->count += !s->key;
 	*s = (struct map_slot){ key, value };
 }
 
 void *map_drop(struct map *m, uint64_t key)
 {
-	struct map_slot *s = m->slots ? probe(m, key) : NULL;
+	struct map_slot *s = m->slots ? map_probe(m, key) : NULL;
 	void *value;
 	size_t hole, i;
 
@@ -77,7 +58,7 @@ void *map_drop(struct map *m, uint64_t key)
 		if (!m->slots[i].key)
 			break;
 		/* Move an element back unless its home lies past the hole. */
-		h = home(m, m->slots[i].key);
+		h = map_home(m, m->slots[i].key);
 		if (((i - h) & m->mask) >= ((i - hole) & m->mask)) {
 			m->slots[hole] = m->slots[i];
 			hole = i;

@@ -19,8 +19,26 @@ struct map {
 
 void map_fini(struct map *m);
 
+static inline size_t map_home(const struct map *m, uint64_t key)
+{
+	return (size_t)(key * 0x9e3779b97f4a7c15u >> 20) & m->mask;
+}
+
+/* The key's slot, or the free one that it would have; there are slots. */
+static inline struct map_slot *map_probe(const struct map *m, uint64_t key)
+{
+	size_t i = map_home(m, key);
+
+	while (m->slots[i].key && m->slots[i].key != key)
+		i = (i + 1) & m->mask;
+	return &m->slots[i];
+}
+
 /* NULL when there is none. */
-void *map_find(const struct map *m, uint64_t key);
+static inline void *map_find(const struct map *m, uint64_t key)
+{
+	return m->slots ? map_probe(m, key)->value : NULL;
+}
 
 /* Adds or replaces. key is not 0. */
 void map_set(struct map *m, uint64_t key, void *value);

@@ -37,6 +37,13 @@ static bool merge_row(uint32_t *known, const uint32_t *row, size_t width)
 	return known[1] != before;
 }
 
+static void places_free(struct places *p)
+{
+	free(p->all);
+	free(p->first);
+	*p = (struct places){ 0 };
+}
+
 struct merge {
 	uint32_t *out;
 	size_t n, changed;
@@ -85,8 +92,8 @@ size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 	m.out = xmalloc((to->n + n) * size);
 	merge_rows(&m, to, more, n, width);
 	free(more);
-	free(to->all);
-	*to = (struct places){ m.out, m.n };
+	places_free(to);
+	*to = (struct places){ .all = m.out, .n = m.n };
 	if (kind == HINTS_RUN) {
 		for (size_t i = 0; i < n; i++)
 			h->programs |= rows[2 * i + 1];
@@ -145,8 +152,7 @@ static bool take(struct hints *h, const uint32_t *text, size_t words)
 void hints_clear(struct hints *h)
 {
 	for (unsigned kind = 0; kind < N_HINTS_KINDS; kind++) {
-		free(h->known[kind].all);
-		h->known[kind] = (struct places){ 0 };
+		places_free(&h->known[kind]);
 		buf_fini(&h->fresh[kind]);
 	}
 	h->programs = h->varied = 0;

@@ -117,14 +117,37 @@ void translate_hints(struct target *t, const char *dir)
 
 /* --- asking -------------------------------------------------------------- */
 
+/* So that there are some rows to look at, and no more. There are rows. */
+static void find_first(struct places *p, size_t width)
+{
+	uint32_t last = p->all[(p->n - 1) * width], pieces, at = 0;
+
+	while (last >> p->shift >= p->n)
+		p->shift++;
+	pieces = (last >> p->shift) + 1;
+	p->first = xmalloc((pieces + 1) * sizeof(*p->first));
+	for (uint32_t i = 0; i < pieces; i++) {
+		while (p->all[at * width] >> p->shift < i)
+			at++;
+		p->first[i] = at;
+	}
+	p->first[pieces] = (uint32_t)p->n;
+}
+
 /* The row that begins with the place, or NULL. */
-static const uint32_t *row_of(const struct hints *h, enum hints_kind kind,
+static const uint32_t *row_of(struct hints *h, enum hints_kind kind,
 			      uint64_t place)
 {
-	const struct places *p = &h->known[kind];
-	size_t width = places_width(kind);
-	size_t at = SEARCH_FIRST(p->n, i, p->all[i * width] >= place);
+	struct places *p = &h->known[kind];
+	size_t width = places_width(kind), at, end;
 
+	if (!p->n || place > p->all[(p->n - 1) * width])
+		return NULL;
+	if (!p->first)
+		find_first(p, width);
+	at = p->first[place >> p->shift];
+	end = p->first[(place >> p->shift) + 1];
+	at += SEARCH_FIRST(end - at, i, p->all[(at + i) * width] >= place);
 	return at < p->n && p->all[at * width] == place ? p->all + at * width
 							: NULL;
 }

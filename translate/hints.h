@@ -41,6 +41,10 @@ enum hints_kind {
 struct places {
 	uint32_t *all;
 	size_t n;
+	/* Of each 2^shift bytes of the file, and of what ends there, where the
+	 * first row is; NULL: not made yet. */
+	uint32_t *first;
+	unsigned shift;
 };
 static inline size_t places_width(enum hints_kind kind)
 {

@@ -27,7 +27,7 @@ struct landing {
 };
 
 /* Of addresses that were asked for not long ago: most are, many times. */
-#define ASKED 64
+#define ASKED 256
 struct asked {
 	uint64_t pc;
 	enum hint hint;

@@ -116,10 +116,6 @@ void w_jmp_table(struct writer *w, uint32_t table)
 
 bool w_is_near(const struct writer *w, uint64_t pc)
 {
-	const struct block *b = block_find(w->sp, pc);
-
-	if (b)
-		return w->sp->regions[b->region]->cluster == w->rg->cluster;
 	return space_cluster(w->sp, pc) == w->rg->cluster;
 }
 

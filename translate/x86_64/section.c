@@ -22,17 +22,6 @@ static const uint8_t argument[] = { 0x41, 0xba };
 
 /* --- which stores -------------------------------------------------------- */
 
-/* mov r64, m64 and mov imm, m64 */
-static bool is_store(const struct insn *i)
-{
-	const struct x86_instr *in = &i->in;
-
-	return i->ok && in->kind == X86_PLAIN && in->map == X86_MAP_MAIN &&
-	       in->rex & X86_REX_W && in->modrm < 0xc0 &&
-	       (in->opcode == 0x89 || in->opcode == 0xc7) &&
-	       !(in->prefixes & X86_PFX_GS);
-}
-
 /*
  * Where `what` is, whose byte at that index is seldom seen in code; or NULL.
  * memmem(3) is ten times slower: it looks for any.
@@ -144,9 +133,9 @@ static bool page_has_sections(struct space *sp, const struct code_page *p)
 	       range_is_signed(sp, p->addr);
 }
 
-bool section_may_begin(struct code_reader *r, const struct insn *i)
+bool section_is_near(struct code_reader *r, const struct insn *i)
 {
-	return is_store(i) && code_ask(r, i->pc, page_has_sections) &&
+	return code_ask(r, i->pc, page_has_sections) &&
 	       !map_find(&r->sp->plain_stores, i->pc + 1);
 }
 
@@ -273,7 +262,7 @@ enum section_store section_begin(struct space *sp, struct thread *low,
 	struct insn i;
 
 	code_init(&reader, sp);
-	if (!code_read(&reader, pc, &i) || !is_store(&i) ||
+	if (!code_read(&reader, pc, &i) || !stores_word(&i) ||
 	    lower->ops->inject->rseq_area(lower, low, &area) < 0)
 		return SECTION_OTHER;
 	if (!area || operand_address(&i, image, fs_base) !=

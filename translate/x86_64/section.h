@@ -32,8 +32,26 @@ struct section {
 	uint64_t lo, hi;
 };
 
+/* mov r64, m64 and mov imm, m64 */
+static inline bool stores_word(const struct insn *i)
+{
+	const struct x86_instr *in = &i->in;
+
+	return (in->opcode == 0x89 || in->opcode == 0xc7) &&
+	       in->rex & X86_REX_W && i->ok && in->kind == X86_PLAIN &&
+	       in->map == X86_MAP_MAIN && in->modrm < 0xc0 &&
+	       !(in->prefixes & X86_PFX_GS);
+}
+
+/* Is the store one of those that are looked at? */
+bool section_is_near(struct code_reader *r, const struct insn *i);
+
 /* May the instruction arm a section? */
-bool section_may_begin(struct code_reader *r, const struct insn *i);
+static inline bool section_may_begin(struct code_reader *r,
+				     const struct insn *i)
+{
+	return stores_word(i) && section_is_near(r, i);
+}
 
 enum section_store {
 	SECTION_NONE,  /* it is none that does, ever */
