@@ -149,6 +149,12 @@ struct target_inject_ops {
 				     int signo);
 	/* The stopped thread blocks the signal from now on. */
 	int (*block)(struct target *t, struct thread *th, int signo);
+	/*
+	 * Is the stopped thread at the entry of a system call? It makes that
+	 * when it goes on, whatever its pc is then. Should it be interrupted in
+	 * it, the pc is taken back to be that of the instruction.
+	 */
+	bool (*at_entry)(struct target *t, const struct thread *th);
 };
 
 struct target_share_ops {

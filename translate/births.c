@@ -120,7 +120,7 @@ void follow_await_vfork(struct translator *tr, struct thread *th)
 {
 	struct follow *f = follow_of(th);
 
-	if (!f->in_cache)
+	if (!f->in_cache && f->wait != WAIT_CALL)
 		return;
 	follow_rewind(tr, th);
 	x87_settle(tr, f->space, lower_thread(th));

@@ -1,14 +1,12 @@
 #include "translate/bystander.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/mem.h"
 #include "target/syscalls.h"
 #include "translate/call.h"
 #include "translate/runs.h"
 #include "translate/trap.h"
-#include "translate/x86_64/rewind.h"
 
 static void set_told(struct translator *tr, struct thread *th, bool on)
 {
@@ -50,26 +48,6 @@ void bystanders_note(struct translator *tr, struct process *p)
 
 /* --- calls --------------------------------------------------------------- */
 
-/* At the entry the kernel has the number elsewhere. */
-static struct watch look_at(struct translator *tr, struct thread *low,
-			    struct space *sp, uint32_t number)
-{
-	const uint8_t *image = follow_image(tr, low, false);
-	size_t size = low->proc->arch->regs_size;
-	uint8_t *copy;
-	struct watch w = { .way = WATCH_PLAIN };
-
-	if (!image)
-		return w;
-	copy = xmalloc(size);
-	memcpy(copy, image, size);
-	*image_reg(copy, IMAGE_RAX) = number;
-	sp->by = low;
-	w = watch_call(sp, copy);
-	free(copy);
-	return w;
-}
-
 /* False: the process has been let go of, or the thread goes on already. */
 static bool call_begins(struct translator *tr, struct thread *th,
 			uint32_t number)
@@ -82,7 +60,7 @@ static bool call_begins(struct translator *tr, struct thread *th,
 	if (!sp || !watch_matters(number))
 		return true;
 	tr->stats.calls_beside++;
-	w = look_at(tr, lower_thread(th), sp, number);
+	w = call_look(tr, lower_thread(th), sp);
 	if ((w.way == WATCH_LEAVE && process_let_go(tr, th->proc)) ||
 	    process_yield(tr, th, w.traces))
 		return false;

@@ -1,11 +1,34 @@
 #include "translate/call.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
 #include "translate/block.h"
 #include "translate/gate.h"
 #include "translate/sigtrap.h"
 #include "translate/trap.h"
 #include "translate/x86_64/callee.h"
 #include "translate/x86_64/rewind.h"
+
+struct watch call_look(struct translator *tr, struct thread *low,
+		       struct space *sp)
+{
+	const uint8_t *image = follow_image(tr, low, false);
+	size_t size = low->proc->arch->regs_size;
+	uint8_t *copy;
+	struct watch w = { .way = WATCH_PLAIN };
+
+	if (!image)
+		return w;
+	copy = xmalloc(size);
+	memcpy(copy, image, size);
+	*image_reg(copy, IMAGE_RAX) = *follow_special(low, tr->orig_rax);
+	sp->by = low;
+	w = watch_call(sp, copy);
+	free(copy);
+	return w;
+}
 
 static void range_changed(struct space *sp, const struct watch *w)
 {

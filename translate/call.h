@@ -6,6 +6,11 @@
 
 #include "translate/follow.h"
 
+/* What the call is about that the lower thread is at the entry of: the kernel
+ * has its number elsewhere than before. */
+struct watch call_look(struct translator *tr, struct thread *low,
+		       struct space *sp);
+
 /*
  * The upper thread has made the call that w is about, or has been kept from it:
  * what it may have changed is forgotten. The whole cache is dropped if that is

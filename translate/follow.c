@@ -242,6 +242,10 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 		return;
 	}
 	f->space->by = low;
+	if (follow_is_in_entry(tr, low)) {
+		follow_make_call(tr, low, f);
+		return;
+	}
 	if (*image_flags(image) & FLAG_STEPS) {
 		follow_run_stepping(tr, low, f, image);
 		return;
@@ -414,7 +418,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 		return false;
 	}
 	flow_has_stopped(tr, low, f, ev->kind == STOP_STEP);
-	if (waited && f->wait != WAIT_SECTION)
+	if (waited && wait != WAIT_SECTION && !follow_is_in_entry(tr, low))
 		end_wait(tr, th, f);
 	if (ev->kind == STOP_STEP)
 		sigtrap_mend(tr, th);
@@ -458,7 +462,7 @@ bool follow_settle(struct translator *tr, struct thread *th)
 	if (is_in_section(tr, low, f))
 		return false;
 	flow_has_stopped(tr, low, f, false);
-	if (f->wait != WAIT_NONE)
+	if (f->wait != WAIT_NONE && !follow_is_in_entry(tr, low))
 		end_wait(tr, th, f);
 	return true;
 }

@@ -5,6 +5,7 @@
  * back to us. One that is told to go on from there has been told of, or comes
  * from the cache, which knows nothing of them: it would meet it for ever.
  */
+#include "translate/call.h"
 #include "translate/flows.h"
 #include "translate/trap.h"
 #include "translate/watchpoints.h"
@@ -100,6 +101,22 @@ static bool is_at_call(struct translator *tr, struct thread *low, uint64_t pc)
 	       code[0] == 0x0f && code[1] == 0x05;
 }
 
+bool follow_is_in_entry(struct translator *tr, const struct thread *low)
+{
+	const struct target_inject_ops *inject = tr->lower->ops->inject;
+
+	return inject && inject->at_entry(tr->lower, low);
+}
+
+void follow_make_call(struct translator *tr, struct thread *low,
+		      struct follow *f)
+{
+	f->watch = call_look(tr, low, f->space);
+	f->wait = WAIT_CALL;
+	tr->stats.native_syscalls++;
+	follow_go(tr, low, follow_step_kind(f), 0);
+}
+
 void follow_note_step(struct translator *tr, struct thread *low,
 		      struct follow *f)
 {
@@ -107,9 +124,12 @@ void follow_note_step(struct translator *tr, struct thread *low,
 	struct watch w;
 
 	f->space->by = low;
-	if (!image || !is_at_call(tr, low, *image_reg(image, IMAGE_RIP)))
+	if (image && follow_is_in_entry(tr, low))
+		w = call_look(tr, low, f->space);
+	else if (image && is_at_call(tr, low, *image_reg(image, IMAGE_RIP)))
+		w = watch_call(f->space, image);
+	else
 		return;
-	w = watch_call(f->space, image);
 	if (w.way != WATCH_NATIVE && w.way != WATCH_ACTION)
 		return;
 	f->watch = w;

@@ -172,8 +172,11 @@ void run_lost(struct translator *tr, struct thread *th)
 /* --- beginning ------------------------------------------------------------ */
 
 /* In the midst of a call, whose registers are not its own to change? */
-static bool is_in_call(const struct thread *th)
+static bool is_in_call(struct translator *tr, const struct thread *th)
 {
+	if (!lower_thread(th)->running &&
+	    follow_is_in_entry(tr, lower_thread(th)))
+		return true;
 	switch ((int)th->last.kind) {
 	case STOP_SYSCALL_ENTRY:
 	case STOP_SYSCALL_RETURN:
@@ -223,7 +226,15 @@ void run_prepare(struct translator *tr, struct thread *th)
 	struct run *run = run_of(th);
 	uint64_t pc;
 
-	if (!run || is_in_call(th) || (f && !follow_settle(tr, th)))
+	if (!run)
+		return;
+	if (is_in_call(tr, th)) {
+		/* Halted there, it can be interrupted in the call. */
+		tr->due |= !run->saved && th->last.kind == STOP_NONE &&
+			   !low->blocked;
+		return;
+	}
+	if (f && !follow_settle(tr, th))
 		return;
 	if (!run->saved) {
 		if (begin(tr, th) < 0)
@@ -438,7 +449,8 @@ int translate_run_sync(struct target *t, struct thread *th,
 	bool runs = lower_thread(th)->running;
 	int r;
 
-	if ((tr->calling && (runs || w.stopped)) || (!runs && is_in_call(th)))
+	if ((tr->calling && (runs || w.stopped)) ||
+	    (!runs && is_in_call(tr, th)))
 		return -EBUSY;
 	r = run_new(tr, th, call, note_end, &w);
 	if (r < 0)

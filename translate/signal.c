@@ -21,6 +21,7 @@ static bool take_in_cache(struct translator *tr, struct thread *low,
 	uint64_t cpc;
 
 	if (!image || *image_flags(image) & FLAG_STEPS || f->excluded ||
+	    follow_is_in_entry(tr, low) ||
 	    !stop_passes_by(tr, low, signo,
 			    follow_restarts_call(tr, low, image)))
 		return false;

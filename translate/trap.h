@@ -75,6 +75,13 @@ enum resume_kind follow_step_kind(const struct follow *f);
 void follow_note_step(struct translator *tr, struct thread *low,
 		      struct follow *f);
 
+/* Is it at the entry of a call, told or not? */
+bool follow_is_in_entry(struct translator *tr, const struct thread *low);
+/* The rewound thread is, and makes that call natively. Its place in the cache
+ * would be behind the call, and the kernel may take the pc back. */
+void follow_make_call(struct translator *tr, struct thread *low,
+		      struct follow *f);
+
 /* It runs with the program's own trap flag. */
 void follow_run_stepping(struct translator *tr, struct thread *low,
 			 struct follow *f, uint8_t *image);

@@ -390,6 +390,12 @@ static int linux_block(struct target *t, struct thread *th, int signo)
 	return 0;
 }
 
+static bool linux_at_entry(struct target *t, const struct thread *th)
+{
+	(void)t;
+	return lwp_of(th)->at_entry;
+}
+
 /* Since Linux 5.13. */
 static int linux_rseq_area(struct target *t, struct thread *th, uint64_t *addr)
 {
@@ -415,4 +421,5 @@ const struct target_inject_ops linux_inject_ops = {
 	.sigcont_waits = linux_sigcont_waits,
 	.action = linux_signal_action,
 	.block = linux_block,
+	.at_entry = linux_at_entry,
 };

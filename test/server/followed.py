@@ -27,7 +27,7 @@ SECONDS = 100 + COUNT
 THREADS = 4
 MEMFD = "memfd:tracestub"
 LIBC = ctypes.CDLL(None, use_errno=True)
-SYS_TGKILL = 234
+SYS_FUTEX, SYS_TGKILL = 202, 234
 
 
 # --- the program ------------------------------------------------------------
@@ -265,6 +265,58 @@ def threads_followed_one_by_one():
             equal(MEMFD in State(s.pid).maps, bool(now), "a cache")
             w.look()
             w.run_a_while()
+        w.end()
+        equal(s.printed().splitlines()[-1], want, "it prints")
+
+
+def to_the_join(s):
+    """The first thread runs to the entry of the call that waits for others."""
+    equal(s.packet("QCatchSyscalls:1;%x" % SYS_FUTEX), "OK", "catch")
+    stop = s.cont()
+    equal((stop.tid, int(stop.fields.get("syscall_entry", "0"), 16)),
+          (s.pid, SYS_FUTEX), "entry: %s" % stop)
+    equal(s.packet("QCatchSyscalls:0"), "OK", "catch none")
+
+
+def meet_and_pass(s, place):
+    """One of the others stops at a breakpoint; the first is not looked at."""
+    s.point(0, place)
+    check(s.cont().tid != s.pid, "the first thread has come there")
+    s.clear(0, place)
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def followed_at_the_entry_of_a_call():
+    """When it is interrupted in that the kernel takes it back to make it again:
+    to the program's own call."""
+    want = native_words()
+    for one_by_one in 3 * (False, True):
+        with Session("following", str(THREADS)) as s:
+            w = begin(s)
+            if one_by_one:
+                equal(s.packet("qTrace:follow:%x" % max(s.tids())), "OK", "one")
+            to_the_join(s)
+            equal(s.packet("qTrace:follow:-1"), "OK", "follow")
+            for _ in range(5):
+                meet_and_pass(s, "turn")
+            w.run_a_while()
+            w.look()
+            w.end()
+            equal(s.printed().splitlines()[-1], want, "it prints")
+
+
+@case(peer="it does not translate", seconds=SECONDS)
+def caught_at_the_entry_of_a_call():
+    """The same of a thread that has come there when it was followed."""
+    want = native_words()
+    with Session("following", str(THREADS), options=["--follow"]) as s:
+        w = begin(s)
+        for _ in range(10):
+            to_the_join(s)
+            w.look()
+            for _ in range(3):
+                meet_and_pass(s, "turn")
+            w.look()
         w.end()
         equal(s.printed().splitlines()[-1], want, "it prints")
 

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <time.h>
 
+#include "target/syscalls.h"
 #include "translate/probe.h"
 #include "translate/run.h"
 
@@ -550,6 +551,47 @@ static void many_times(void **state)
 	stalker_free(s);
 }
 
+static void run_calling(struct traced_shared *s)
+{
+	here = s;
+	s->ready = 1;
+	traced_wait_for(&s->go);
+	do
+		s->v[0] += syscall(SYS_getppid) < 0;
+	while (!s->v[V_END]);
+}
+
+/* With others caught, each call of it is one that it may be halted at. */
+static void amid_calls(int mode)
+{
+	const uint32_t caught = SYS_reboot;
+	struct run_call call = call_of(add_six, 6);
+	struct stalker *s = start(run_calling, mode);
+	struct target *t = s->d->t;
+
+	t->ops->syscall->catch(t, s->p, syscall_set_new(&caught, 1));
+	traced_resume(s->d, (struct ptid){ -1, -1 }, 0);
+	for (unsigned i = 0; i < 200; i++) {
+		struct told told = { 0 };
+
+		assert_int_equal(translate_run(t, traced_thread(s->d), &call,
+					       ended, &told),
+				 0);
+		pump_until(s, &told);
+		assert_told(&told, traced_thread(s->d)->id);
+	}
+	stalker_exits(s);
+	assert_int_equal(s->d->shared->v[0], 0);
+	stalker_free(s);
+}
+
+static void calls_are_made(void **state)
+{
+	(void)state;
+	amid_calls(NATIVELY);
+	amid_calls(MODE_NONE);
+}
+
 static void refused(void **state)
 {
 	struct run_call call = call_of(add_six, RUN_ARGS_MAX + 1);
@@ -578,6 +620,7 @@ int main(void)
 		cmocka_unit_test(followed_no_more),
 		cmocka_unit_test(process_is_let_go),
 		cmocka_unit_test(many_times),
+		cmocka_unit_test(calls_are_made),
 		cmocka_unit_test(refused),
 	};
 
