@@ -1,7 +1,6 @@
 /* The log of threads that run their original code, by steps or freely. */
 #include "translate/flows.h"
 #include "translate/trap.h"
-#include "translate/watchpoints.h"
 #include "translate/x86_64/rewind.h"
 
 /* 0: nobody keeps a log of it, or it is gone. */
@@ -44,28 +43,4 @@ void flow_has_stopped(struct translator *tr, struct thread *low,
 {
 	if (f->log && !f->in_cache)
 		flow_stepped(tr, f, pc_of(tr, low, f), stepped);
-}
-
-enum resume_kind flow_kind(const struct follow *f, enum resume_kind kind)
-{
-	return (f->log || checks(f->space)) && kind == RESUME_RANGE
-		       ? RESUME_STEP
-		       : kind;
-}
-
-bool flow_steps_on(struct translator *tr, struct thread *low, struct follow *f)
-{
-	const struct resume *asked = &f->asked;
-	bool stops = f->log || checks(f->space);
-	uint8_t *image = stops ? follow_image(tr, low, false) : NULL;
-	uint64_t pc = image ? *image_reg(image, IMAGE_RIP) : 0;
-
-	if (!pc || asked->kind != RESUME_RANGE || pc < asked->lo ||
-	    pc >= asked->hi)
-		return false;
-	if (f->log)
-		flow_steps(f, pc);
-	watchpoints_note(tr, low, f, false);
-	follow_go_natively(tr, low, &(struct resume){ .kind = RESUME_STEP });
-	return true;
 }

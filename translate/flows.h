@@ -242,10 +242,6 @@ void flow_goes(struct translator *tr, struct thread *low, struct follow *f,
 /* It has stopped: by a step, or not. */
 void flow_has_stopped(struct translator *tr, struct thread *low,
 		      struct follow *f, bool stepped);
-/* Steps through a range are told one by one, or looked at: what the lower target is asked
- * for, and whether a step that has ended is followed by another. */
-enum resume_kind flow_kind(const struct follow *f, enum resume_kind kind);
-bool flow_steps_on(struct translator *tr, struct thread *low, struct follow *f);
 
 /* --- flow-read.c: from words to blocks ------------------------------------ */
 

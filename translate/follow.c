@@ -432,7 +432,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 			follow_forget_puts(f, false);
 			return true;
 		}
-		if (!waited && flow_steps_on(tr, low, f))
+		if (follow_steps_on(tr, low, f))
 			return false;
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return true;
@@ -490,9 +490,9 @@ int follow_resume(struct translator *tr, struct thread *th,
 	if (act->kind != RESUME_CONT || f->space->inactive) {
 		follow_rewind(tr, th);
 		follow_forget_puts(f, true);
-		if (act->kind == RESUME_STEP)
+		if (act->kind != RESUME_CONT)
 			follow_note_step(tr, low, f);
-		own.kind = flow_kind(f, act->kind);
+		own.kind = follow_kind(tr, low, f, act);
 		watchpoints_note(tr, low, f, false);
 		flow_goes(tr, low, f, own.kind, act->signo);
 		return follow_go_natively(tr, low, &own);

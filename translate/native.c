@@ -5,6 +5,8 @@
  * back to us. One that is told to go on from there has been told of, or comes
  * from the cache, which knows nothing of them: it would meet it for ever.
  */
+#include <string.h>
+
 #include "translate/call.h"
 #include "translate/flows.h"
 #include "translate/trap.h"
@@ -134,6 +136,49 @@ void follow_note_step(struct translator *tr, struct thread *low,
 		return;
 	f->watch = w;
 	f->wait = WAIT_CALL;
+}
+
+/* May be, in a range that is longer. */
+#define RANGE_SEARCHED 4096
+
+static bool may_call_in(struct translator *tr, struct thread *low, uint64_t lo,
+			uint64_t hi)
+{
+	uint8_t code[RANGE_SEARCHED + 1];
+	size_t len = hi - lo + 1;
+
+	return hi - lo > RANGE_SEARCHED ||
+	       target_read_all(tr->lower, low->proc, lo, code, len) < 0 ||
+	       memmem(code, len, "\x0f\x05", 2);
+}
+
+enum resume_kind follow_kind(struct translator *tr, struct thread *low,
+			     const struct follow *f, const struct resume *act)
+{
+	bool looks = f->log || checks(f->space) || f->wait == WAIT_CALL;
+
+	if (act->kind == RESUME_RANGE &&
+	    (looks || may_call_in(tr, low, act->lo, act->hi)))
+		return RESUME_STEP;
+	return act->kind;
+}
+
+bool follow_steps_on(struct translator *tr, struct thread *low,
+		     struct follow *f)
+{
+	const struct resume *asked = &f->asked;
+	uint8_t *image = asked->kind == RESUME_RANGE
+				 ? follow_image(tr, low, false)
+				 : NULL;
+	uint64_t pc = image ? *image_reg(image, IMAGE_RIP) : 0;
+
+	if (!image || pc < asked->lo || pc >= asked->hi)
+		return false;
+	follow_note_step(tr, low, f);
+	flow_is_at(tr, low, f);
+	watchpoints_note(tr, low, f, false);
+	follow_go_natively(tr, low, &(struct resume){ .kind = RESUME_STEP });
+	return true;
 }
 
 /*

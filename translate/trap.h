@@ -75,6 +75,15 @@ enum resume_kind follow_step_kind(const struct follow *f);
 void follow_note_step(struct translator *tr, struct thread *low,
 		      struct follow *f);
 
+/* How the lower target is to step it for the client. Steps through a range are
+ * made one by one where what they do is seen to. */
+enum resume_kind follow_kind(struct translator *tr, struct thread *low,
+			     const struct follow *f, const struct resume *act);
+/* A step of the client's has ended. True: it is in the range, and another one
+ * has begun. */
+bool follow_steps_on(struct translator *tr, struct thread *low,
+		     struct follow *f);
+
 /* Is it at the entry of a call, told or not? */
 bool follow_is_in_entry(struct translator *tr, const struct thread *low);
 /* The rewound thread is, and makes that call natively. Its place in the cache

@@ -283,9 +283,15 @@ static int halt(struct target *t)
 
 static bool only_steps(struct target *t)
 {
-	struct target *lower = translator_of(t)->lower;
+	struct translator *tr = translator_of(t);
+	const struct tr_thread *tt;
 
-	return lower->ops->only_steps(lower);
+	/* A step of the lower one may be of a range, or none of the client's. */
+	list_each(tt, &tr->running, running_node) {
+		if (tt->asked.kind != RESUME_STEP)
+			return false;
+	}
+	return tr->lower->ops->only_steps(tr->lower);
 }
 
 /* --- events -------------------------------------------------------------- */

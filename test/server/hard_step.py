@@ -45,6 +45,45 @@ def stepped_to(s, label, most=1):
     equal(hex(s.pc()), hex(s.addr(label)), label)
 
 
+LIBRARIES = 0x7f << 40, 1 << 47     # and what is mapped besides
+
+
+def go_through(s, place, step):
+    """By steps, and in the libraries as step says, until that has returned."""
+    s.run_to(place)
+    back = int.from_bytes(s.read(s.reg("rsp"), 8), "little")
+    while s.pc() != back:
+        if LIBRARIES[0] <= s.pc() < LIBRARIES[1]:
+            step(s)
+        else:
+            s.step()
+
+
+def range_step(s):
+    s.start("vCont;r%x,%x:%s;c" % (*LIBRARIES, s.name(s.tid())))
+    stop = s.wait()
+    equal((stop.kind, stop.number), ("T", 5), stop)
+
+
+CHANGES = "replaced", "unmapped", "moved_over", "moved_away"
+
+
+@case
+def steps_over_calls_that_replace_what_code_relies_on():
+    for change in CHANGES:
+        with Session("tr_constant", change) as s:
+            go_through(s, change, Session.step)
+            ends_well(s)
+
+
+@case
+def range_steps_over_calls_that_replace_what_code_relies_on():
+    for change in CHANGES:
+        with Session("tr_constant", change) as s:
+            go_through(s, change, range_step)
+            ends_well(s)
+
+
 @case(peer="gdbserver shows the program its trap flag")
 def step_over_pushf():
     def one(name):
