@@ -173,20 +173,29 @@ bool process_yield(struct translator *tr, const struct thread *by, pid_t tid)
 }
 
 /* The process has a new memory, in which nothing of ours is. */
-bool take_exec(struct translator *tr, struct thread *th)
+void exec_settle(struct translator *tr, struct process *p)
 {
-	struct process *p = th->proc;
 	const struct tr_process *tp = tr_process_of(p);
-	const struct manner as = { space_of(p)->mode, space_of(p)->inactive,
-				   tp->execer.alone };
-	struct resume go = { .who = th->id };
+	struct thread *th = first_thread(p);
+	struct manner as = { .alone = tp->execer.alone };
 
+	if (!tp->has_execed)
+		return;
+	as.mode = space_of(p)->mode;
+	as.inactive = space_of(p)->inactive;
 	sections_end(space_of(p), lower_process(p));
 	process_forget(tr, p);
 	if (tr->follow_execs && tp->execer.followed)
 		follow_so(tr, p, &as);
 	tr_thread_of(th)->lent = follow_of(th) && tp->execer.lent;
 	history_execed(th);
+}
+
+bool take_exec(struct translator *tr, struct thread *th)
+{
+	struct resume go = { .who = th->id };
+
+	exec_settle(tr, th->proc);
 	if (tr->t.report_exec)
 		return true;
 	if (follow_of(th))

@@ -16,6 +16,10 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev);
 bool take_fork(struct translator *tr, struct thread *th, struct stop *ev);
 bool take_exec(struct translator *tr, struct thread *th);
 
+/* If it has executed a program, what is followed of it is that one from now on,
+ * be it told yet or not. */
+void exec_settle(struct translator *tr, struct process *p);
+
 /* The forked child's memory has breakpoints that we have set for threads of p,
  * and records of them: both go. */
 void births_forget_points(struct translator *tr, const struct process *p,

@@ -205,6 +205,7 @@ int process_follow(struct translator *tr, struct process *p,
 
 	if (r < 0)
 		return r;
+	exec_settle(tr, p);
 	process_learn_registers(tr, p->arch);
 	by = caller_of(tr, p);
 	if (!by)
@@ -295,7 +296,7 @@ void translate_unfollow(struct target *t, struct process *p)
 	}
 	if (tr_process_of(p)->has_execed) {
 		tr_process_of(p)->execer.followed = false;
-		process_forget(tr, p);
+		exec_settle(tr, p);
 		return;
 	}
 	follow_rewind_unborn(tr, p);
@@ -317,6 +318,10 @@ void translate_unfollow_thread(struct target *t, struct thread *th)
 	struct translator *tr = translator_of(t);
 	struct process *p = th->proc;
 
+	if (tr_process_of(p)->has_execed) {
+		translate_unfollow(t, p);
+		return;
+	}
 	if (!follow_of(th))
 		return;
 	if (tr->calling) {

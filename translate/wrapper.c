@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "translate/births.h"
 #include "translate/bystander.h"
 #include "translate/callback.h"
 #include "translate/collects.h"
@@ -264,6 +265,17 @@ static int interrupt(struct target *t, struct ptid who)
 	return tr->lower->ops->interrupt(tr->lower, who);
 }
 
+/* What the layer above asks of a process now, it asks of the new program. */
+static void settle_execs(struct translator *tr)
+{
+	struct process *p;
+
+	if (!tr->n_followed || tr->calling)
+		return;
+	list_each(p, &tr->t.processes, node)
+		exec_settle(tr, p);
+}
+
 static int halt(struct target *t)
 {
 	struct translator *tr = translator_of(t);
@@ -275,6 +287,7 @@ static int halt(struct target *t)
 	list_each_safe(tt, next, &tr->running, running_node)
 		mirror_running(tr, tt->th);
 	tr->interrupt.due = false;
+	settle_execs(tr);
 	settle(tr);
 	/* What comes by while others are being stopped belongs before that. */
 	translate_collect_drain(t);
