@@ -106,8 +106,8 @@ TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \
 	$(if $(filter $(FOLLOWED),$(t)),--follow)')
 
 # Followed each time: those that are quick.
-QUICK := hard_exec hard_jobs hard_options hard_signal hard_step hard_syscall \
-	hard_thread hard_watch newer
+QUICK := hard_exec hard_flags hard_jobs hard_options hard_signal hard_step \
+	hard_syscall hard_thread hard_watch newer
 TESTS_server += $(if $(FOLLOW),,$(foreach t,$(filter $(QUICK),$(SERVER_TEST)),\
 	'server/$(t)-followed=python3 test/server/$(t).py --server $(SERVER) \
 	--inferiors $(T)/inferiors --follow'))

@@ -63,6 +63,7 @@ static struct process *child_add(struct linux_target *lt, struct lwp *parent,
 	lwp = lwp_add(lt, p, pid);
 	lwp_set_stopped(lt, lwp);
 	lwp_set_running(lt, lwp, false);
+	step_inherit(lt, parent, lwp);
 	p->path = xstrdup(from->path);
 	if (shares)
 		process_set_points(p, from);
@@ -85,6 +86,7 @@ static bool take_told_thread(struct linux_target *lt, struct lwp *parent,
 	lwp = lwp_add_untold(lt, parent->proc, tid);
 	lwp_set_stopped(lt, lwp);
 	lwp_set_running(lt, lwp, false);
+	step_inherit(lt, parent, lwp);
 	lwp_set_pending(lt, parent, STOP_CLONED);
 	parent->pending.child = (struct ptid){ parent->proc->pid, tid };
 	return true;
@@ -98,6 +100,7 @@ static bool take_thread(struct linux_target *lt, struct lwp *parent, pid_t tid)
 	if (inferior_of(parent->proc)->ghost)
 		map_drop(&lt->t.threads, (uint64_t)tid);
 	lwp->debug = (struct debug_registers){ 0 };
+	step_inherit(lt, parent, lwp);
 	if (map_drop(&lt->strays, (uint64_t)tid))
 		status_take(lt, tid, PTRACE_EVENT_STOP << 16 | SIGTRAP << 8 |
 					     0x7f, !parent->th->running);

@@ -328,6 +328,14 @@ bool trap_is_programs(struct linux_target *lt, struct lwp *lwp);
 void step_note(struct lwp *lwp);
 void step_hide(struct linux_target *lt, struct lwp *lwp);
 
+/* It has stopped otherwise than at the end of a step, but may have been
+ * stepped: the flag may have been pushed, or be there, as well. */
+void step_cut(struct linux_target *lt, struct lwp *lwp);
+/* What a thread makes has the flags that it has itself: either may have stopped
+ * first. */
+void step_inherit(struct linux_target *lt, const struct lwp *maker,
+		  struct lwp *made);
+
 /*
  * Before an instruction that sets the trap flag itself, popf or iret, the
  * kernel does not know any more who set it (is_setting_trap_flag() in its
@@ -438,7 +446,7 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold);
 void restore_siginfo(struct lwp *lwp, int sig);
 
 /* What kind of stop it is. */
-void note_stop(struct lwp *lwp, int status);
+void note_stop(struct linux_target *lt, struct lwp *lwp, int status);
 
 /* A stop that is not told: the lwp goes on, but not when its process is being
  * halted or the layer above has it stopped. */

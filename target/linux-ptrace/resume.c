@@ -195,7 +195,7 @@ int lwp_run_wait(struct linux_target *lt, struct lwp *lwp, int request,
 			return -ESRCH;
 		}
 		lwp_set_stopped(lt, lwp);
-		note_stop(lwp, *status);
+		note_stop(lt, lwp, *status);
 		/* An interrupt sent before comes first: step again. */
 		if (*status >> 16 == PTRACE_EVENT_STOP) {
 			lwp->interrupting = false;

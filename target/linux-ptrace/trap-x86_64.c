@@ -105,6 +105,25 @@ void step_hide(struct linux_target *lt, struct lwp *lwp)
 	linux_write_mem(&lt->t, lwp->proc, regs->rsp + 1, &flags, 1);
 }
 
+void step_cut(struct linux_target *lt, struct lwp *lwp)
+{
+	if (lwp->stepped)
+		step_hide(lt, lwp);
+}
+
+void step_inherit(struct linux_target *lt, const struct lwp *maker,
+		  struct lwp *made)
+{
+	made->stepped = maker->stepped;
+	made->step_traps = maker->step_traps;
+	made->step_pc = maker->step_pc;
+	made->step_sp = maker->step_sp;
+	if (!made->stopped)
+		return;
+	step_cut(lt, made);
+	made->stepped = false;
+}
+
 bool step_entered(struct lwp *lwp)
 {
 	const struct user_regs_struct *regs = lwp_regs(lwp);

@@ -189,13 +189,6 @@ static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)
 	}
 }
 
-/* What ends otherwise than a step: it may have pushed the flag, too. */
-static void step_cut(struct linux_target *lt, struct lwp *lwp)
-{
-	if (lwp->stepped)
-		step_hide(lt, lwp);
-}
-
 /* int3: ours, of the layer above, the program's own, or one of ours that is
  * gone by now. */
 static void take_trap_insn(struct linux_target *lt, struct lwp *lwp, bool hold)
@@ -360,7 +353,7 @@ static void take_trap_stop(struct linux_target *lt, struct lwp *lwp, int sig,
 
 static void take_first_stop(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
-	lwp->starting = false;
+	lwp->starting = lwp->stepped = false;
 	if (lt->t.report_threads && !is_ghost(lwp))
 		lwp_set_pending(lt, lwp, STOP_CREATED);
 	else
@@ -404,7 +397,7 @@ static void take_event(struct linux_target *lt, struct lwp *lwp, int event,
 
 /* --- statuses ------------------------------------------------------------ */
 
-void note_stop(struct lwp *lwp, int status)
+void note_stop(struct linux_target *lt, struct lwp *lwp, int status)
 {
 	bool call = status >> 8 == SYSCALL_SIGTRAP;
 	int event = status >> 16;
@@ -419,6 +412,8 @@ void note_stop(struct lwp *lwp, int status)
 	if (event != PTRACE_EVENT_STOP)
 		lwp->interrupting = false;
 	step_undo(lwp);
+	if (!lwp->trap_stop)
+		step_cut(lt, lwp);
 }
 
 void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
@@ -438,7 +433,7 @@ void status_take(struct linux_target *lt, pid_t tid, int status, bool hold)
 		return;
 	}
 	lwp_set_stopped(lt, lwp);
-	note_stop(lwp, status);
+	note_stop(lt, lwp, status);
 	slot_signals_back(lwp);
 	lt->n_acts += !lwp->trap_stop;
 	lwp->trap_due = lwp->waits_for_vfork = false;

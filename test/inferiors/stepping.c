@@ -9,7 +9,7 @@
  *			is ignored by a handler
  *	hlt ud2		faults, whose handler leaves
  *	rep		16 times movsb
- *	fork exit	the system calls
+ *	fork exit	the system calls; vfork: at_fork, too
  *	read		of a pipe that nobody writes, in a loop
  *	vdso		i386: a system call through the vDSO
  */
@@ -30,6 +30,10 @@
 #define LABELS(name, insn)                                                  \
 	".globl at_" name "\nat_" name ": " insn "\n.globl past_" name      \
 	"\npast_" name ": "
+/* popf in front of it, which sets nothing. */
+#define BEHIND_POPF(name, insn) \
+	"pushf\n.globl before_" name "\nbefore_" name ": popf\n" \
+	LABELS(name, insn)
 
 volatile int traps, faults, bad_frames;
 char from[16] = "0123456789abcde", to[16];
@@ -113,12 +117,13 @@ static int repeated(void)
 	return memcmp(from, to, sizeof(to)) || n;
 }
 
-static int forked(void)
+/* The vfork child leaves the stack of both as it is. */
+static int forked(long nr)
 {
-	long pid = SYS_fork;
+	long pid = nr;
 	int status;
 
-	__asm__ volatile(LABELS("fork", SYSCALL) "nop"
+	__asm__ volatile(BEHIND_POPF("fork", SYSCALL) "nop"
 			 : "+a"(pid)::"memory"
 #ifdef __x86_64__
 			 , "rcx", "r11"
@@ -152,11 +157,11 @@ static void reads(void)
 		long nr = SYS_read;
 
 #ifdef __x86_64__
-		__asm__ volatile(LABELS("read", SYSCALL) "nop"
+		__asm__ volatile(BEHIND_POPF("read", SYSCALL) "nop"
 				 : "+a"(nr) : "D"((long)fd[0]), "S"(&c), "d"(1L)
 				 : "rcx", "r11", "memory");
 #else
-		__asm__ volatile(LABELS("read", SYSCALL) "nop"
+		__asm__ volatile(BEHIND_POPF("read", SYSCALL) "nop"
 				 : "+a"(nr) : "b"(fd[0]), "c"(&c), "d"(1L)
 				 : "memory");
 #endif
@@ -198,8 +203,8 @@ int main(int argc, char **argv)
 		bad = own_faults(*mode == 'h');
 	else if (!strcmp(mode, "rep"))
 		bad = repeated();
-	else if (!strcmp(mode, "fork"))
-		bad = forked();
+	else if (!strcmp(mode, "fork") || !strcmp(mode, "vfork"))
+		bad = forked(*mode == 'v' ? SYS_vfork : SYS_fork);
 	else if (!strcmp(mode, "exit"))
 		exits();
 	else if (!strcmp(mode, "read"))
