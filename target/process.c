@@ -302,11 +302,26 @@ void point_code_unref(struct point_code *c)
 	free(c);
 }
 
-static struct point_code *logpoint_of(struct point_code *c)
+/* What is seen to first of all that the client has there. */
+static struct point_code *first_of(struct point_code *c)
 {
 	while (c && c->told)
 		c = c->asked_code;
-	return c && !c->console ? c->log : c;
+	return c && c->log ? c->log : c;
+}
+
+static struct point_code *logpoint_of(struct point_code *c)
+{
+	c = first_of(c);
+	return c && c->console ? c : NULL;
+}
+
+void thread_keep_logged(struct thread *th, const struct point *pt)
+{
+	if (!th->logged || (pt && first_of(pt->code) == th->logged))
+		return;
+	point_code_unref(th->logged);
+	th->logged = NULL;
 }
 
 void thread_note_logged(struct thread *th, struct point_code *now,

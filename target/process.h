@@ -253,5 +253,8 @@ void point_code_unref(struct point_code *c);
  * the other: what is still the same logpoint was met. Either may be NULL. */
 void thread_note_logged(struct thread *th, struct point_code *now,
 			struct point_code *before);
+/* It is to go on from where that point is, or none (NULL): what it has met
+ * elsewhere it will meet there. */
+void thread_keep_logged(struct thread *th, const struct point *pt);
 
 #endif

@@ -152,12 +152,23 @@ static const struct point *point_to_pass(struct linux_target *lt,
 	return pt && pt->inserted ? pt : NULL;
 }
 
+/* It may have been sent elsewhere. */
+static void keep_logged(struct linux_target *lt, struct lwp *lwp)
+{
+	if (!lwp->th || !lwp->th->logged)
+		return;
+	flush_registers(lt, lwp);
+	thread_keep_logged(lwp->th,
+			   point_find(lwp->proc, POINT_SW, lwp_pc(lwp), 0));
+}
+
 void lwp_run_on(struct linux_target *lt, struct lwp *lwp)
 {
 	const struct point *pt;
 
 	if (!lwp->stopped || lwp->dead || lwp->pending.kind != STOP_NONE)
 		return;
+	keep_logged(lt, lwp);
 	pt = point_to_pass(lt, lwp);
 	if (pt) {
 		slot_step_over(lt, lwp, pt);
