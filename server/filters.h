@@ -43,7 +43,8 @@ struct point_code *condition_attach(struct session *s, enum point_kind kind,
  * so that it has printed? */
 bool logpoint_has_met(struct session *s, struct thread *th);
 
-/* A program has begun: what was to be printed there is to be again. */
+/* A program has begun, by itself or by exec: what was to be printed is to be
+ * again, where it has the same code. */
 void logpoints_begin(struct session *s, struct process *p);
 /* The client has gone, and its logpoints with it. */
 void logpoints_end(struct session *s);

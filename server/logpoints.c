@@ -15,6 +15,7 @@
 
 #define ARGUMENTS_MOST 32
 #define FORMAT_MOST    8000
+#define CODE_BYTES     16u
 
 struct logpoint {
 	struct list node;
@@ -22,6 +23,8 @@ struct logpoint {
 	char *text; /* owned: as it was typed */
 	uint64_t addr;
 	struct point_code *code; /* counted */
+	uint8_t there[CODE_BYTES]; /* the program's code at addr */
+	size_t n_there;
 };
 
 /* --- what is typed -------------------------------------------------------- */
@@ -144,12 +147,22 @@ static int take_code(struct session *s, const char *at, struct point_code *c)
 
 /* --- in programs ---------------------------------------------------------- */
 
-static void put_in(struct session *s, uint64_t addr, struct point_code *code)
+static size_t read_code(struct session *s, struct process *p, uint64_t addr,
+			uint8_t code[CODE_BYTES])
 {
-	struct process *p;
+	ssize_t n = target_read(s->target, p, addr, code, CODE_BYTES);
 
-	list_each(p, &s->target->processes, node)
-		log_point_set(s->target, p, addr, code);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* In another program that address may be amid an instruction. */
+static void put_in(struct session *s, struct process *p, struct logpoint *l)
+{
+	uint8_t code[CODE_BYTES];
+	size_t n = read_code(s, p, l->addr, code);
+
+	if (n && n == l->n_there && !memcmp(code, l->there, n))
+		log_point_set(s->target, p, l->addr, l->code);
 }
 
 void logpoints_begin(struct session *s, struct process *p)
@@ -157,13 +170,16 @@ void logpoints_begin(struct session *s, struct process *p)
 	struct logpoint *l;
 
 	list_each(l, &s->filters.logpoints, node)
-		log_point_set(s->target, p, l->addr, l->code);
+		put_in(s, p, l);
 }
 
 static void logpoint_free(struct session *s, struct logpoint *l)
 {
+	struct process *p;
+
 	list_drop(&l->node);
-	put_in(s, l->addr, NULL);
+	list_each(p, &s->target->processes, node)
+		log_point_set(s->target, p, l->addr, NULL);
 	point_code_unref(l->code);
 	free(l->text);
 	free(l);
@@ -199,11 +215,15 @@ bool logpoint_has_met(struct session *s, struct thread *th)
 
 static int list(struct session *s, struct buf *out)
 {
+	const struct process *p = session_process(s);
 	const struct logpoint *l;
 
 	list_each(l, &s->filters.logpoints, node)
-		buf_printf(out, "%d  %s\n    at 0x%" PRIx64 "\n", l->number,
-			   l->text, l->addr);
+		buf_printf(out, "%d  %s\n    at 0x%" PRIx64 "%s\n", l->number,
+			   l->text, l->addr,
+			   p && !log_point_is_at(p, l->addr)
+				   ? ", where this program has other code"
+				   : "");
 	if (list_empty(&s->filters.logpoints))
 		buf_puts(out, "There are no logpoints.\n");
 	return 0;
@@ -242,23 +262,26 @@ static void drop_same(struct session *s, uint64_t addr)
 static int insert(struct session *s, const char *line, uint64_t addr,
 		  struct point_code *code, struct buf *out)
 {
+	struct process *p = session_process(s);
 	struct logpoint *l;
 	int r;
 
-	r = log_point_set(s->target, session_process(s), addr, code);
+	r = log_point_set(s->target, p, addr, code);
 	if (r < 0)
 		return err_set(&s->err, r,
 			       "no logpoint can be at 0x%" PRIx64 ": %s", addr,
 			       strerror(-r));
 	drop_same(s, addr);
-	put_in(s, addr, code);
 	l = xcalloc(1, sizeof(*l));
+	l->n_there = read_code(s, p, addr, l->there);
 	l->number = ++s->filters.last_logpoint;
 	l->text = xstrdup(line);
 	l->addr = addr;
 	l->code = code;
 	code->refs++;
 	list_add(&s->filters.logpoints, &l->node);
+	list_each(p, &s->target->processes, node)
+		put_in(s, p, l);
 	buf_printf(out, "Logpoint %d at 0x%" PRIx64 "\n", l->number, addr);
 	return 0;
 }

@@ -517,6 +517,8 @@ static void answer_interrupt(struct session *s, struct stop *st)
 
 static void take_event(struct session *s, struct stop *st)
 {
+	if (st->kind == STOP_EXEC)
+		logpoints_begin(s, process_find(s->target, st->id.pid));
 	if (trace_event(s, st))
 		return;
 	session_note_end(s, st);

@@ -199,6 +199,11 @@ int log_point_set(struct target *t, struct process *p, uint64_t addr,
 	return put(t, p, addr, l);
 }
 
+bool log_point_is_at(const struct process *p, uint64_t addr)
+{
+	return layers_at(p, addr).log;
+}
+
 bool point_is_traced(const struct process *p, uint64_t addr)
 {
 	return is_traced(at(p, addr));

@@ -32,6 +32,8 @@ void traced_points_drop(struct target *t, struct process *p);
 int log_point_set(struct target *t, struct process *p, uint64_t addr,
 		  struct point_code *log);
 
+bool log_point_is_at(const struct process *p, uint64_t addr);
+
 /* Is there one of the tracer's; has the client one there? */
 bool point_is_traced(const struct process *p, uint64_t addr);
 bool traced_point_is_asked(const struct process *p, uint64_t addr);

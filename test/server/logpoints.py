@@ -148,5 +148,32 @@ def what_was_printed_before_an_exec_is_told():
                 equal((stop.kind, text), ("W", ""), "the next program")
 
 
+@case(peer=OURS, seconds=60)
+def programs_that_are_executed_have_them_where_their_code_is_the_same():
+    line = "logpoint after \"after\\n\""
+    for place, how in WAYS:
+        for mode in "self", "thread":
+            with Session("exec", mode, options=how,
+                         features=FEATURES + ";exec-events+") as s:
+                s.run_to("main")
+                choose(s, place)
+                say(s, line)
+                check("exec" in told(s)[0].fields, "no exec")
+                check("other" not in say(s, "logpoint"), "not there")
+                stop, text = told(s)
+                equal((stop.kind, text), ("W", "after\n"), place + mode)
+        with Session("exec", "echo", options=how,
+                     features=FEATURES + ";exec-events+") as s:
+            s.run_to("main")
+            choose(s, place)
+            say(s, line)
+            there = s.addr("after")
+            check("exec" in told(s)[0].fields, "no exec")
+            check("at %#x, where this program has other code" % there in
+                  say(s, "logpoint"), "it is said to be there")
+            stop, text = told(s)
+            equal((stop.kind, stop.number, text), ("W", 0, ""), place)
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
