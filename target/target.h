@@ -56,6 +56,7 @@ enum object {
 	OBJ_AUXV,
 	OBJ_SIGINFO, /* of the thread's last stop; writable */
 	OBJ_MAPS,    /* what is mapped, as in /proc/PID/maps */
+	OBJ_CMDLINE, /* arguments, as in /proc/PID/cmdline */
 };
 
 /* Where the conditions of points are evaluated. */

@@ -25,6 +25,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "translate/flow.h"
+#include "translate/hints.h"
 #include "translate/maps.h"
 #include "translate/record.h"
 #include "translate/transform.h"
@@ -361,7 +362,7 @@ struct space {
 	struct map callees; /* pc + 1 -> enum callee */
 	struct translate_module *modules;
 	struct module_hints *hints; /* of those */
-	uint32_t program;	    /* ... which: a bit; 0: not known yet */
+	uint32_t ran_as[N_HINTS_BY]; /* ... a bit each; 0: not known */
 	uint32_t n_modules, cap_modules;
 	struct flow_code *flow; /* flows.h; NULL: no log */
 	enum flow_keep keep;	/* ... of it */

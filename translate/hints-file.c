@@ -13,7 +13,7 @@
 
 #include "base/mem.h"
 
-#define MAGIC	  "tshints2"
+#define MAGIC	  "tshints3"
 #define MAGIC_LEN 8
 #define A_DAY	  (24 * 60 * 60)
 
@@ -27,14 +27,15 @@ static int by_place(const void *a, const void *b)
 }
 
 /* The row is that of the place before it, too. True: that told of more. */
-static bool merge_row(uint32_t *known, const uint32_t *row, size_t width)
+static bool merge_row(uint32_t *known, const uint32_t *row)
 {
-	uint32_t before = known[1];
+	bool more = false;
 
-	if (width != 2)
-		return false;
-	known[1] |= row[1];
-	return known[1] != before;
+	for (unsigned by = 1; by <= N_HINTS_BY; by++) {
+		more |= row[by] & ~known[by];
+		known[by] |= row[by];
+	}
+	return more;
 }
 
 static void places_free(struct places *p)
@@ -51,8 +52,9 @@ struct merge {
 
 /* What is known comes first among equals. */
 static void merge_rows(struct merge *m, const struct places *known,
-		       const uint32_t *more, size_t n, size_t width)
+		       const uint32_t *more, size_t n, enum hints_kind kind)
 {
+	const size_t width = PLACES_WIDTH;
 	size_t at = 0, i = 0;
 
 	while (at < known->n || i < n) {
@@ -65,7 +67,8 @@ static void merge_rows(struct merge *m, const struct places *known,
 		at += mine;
 		i += !mine;
 		if (m->n && out[-(ptrdiff_t)width] == *row) {
-			m->changed += merge_row(out - width, row, width);
+			m->changed += kind != HINTS_GOES &&
+				      merge_row(out - width, row);
 			continue;
 		}
 		memcpy(out, row, width * sizeof(*row));
@@ -74,11 +77,19 @@ static void merge_rows(struct merge *m, const struct places *known,
 	}
 }
 
+static void note_who(struct hints *h, const uint32_t *rows, size_t n)
+{
+	for (size_t i = 0; i < n * PLACES_WIDTH; i += PLACES_WIDTH) {
+		for (unsigned by = 0; by < N_HINTS_BY; by++)
+			h->ran[by] |= rows[i + 1 + by];
+	}
+}
+
 size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 		 size_t n)
 {
 	struct places *to = &h->known[kind];
-	const size_t width = places_width(kind), size = width * sizeof(*rows);
+	const size_t size = PLACES_WIDTH * sizeof(*rows);
 	struct merge m = { 0 };
 	uint32_t *more;
 
@@ -90,23 +101,21 @@ size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 	memcpy(more, rows, n * size);
 	qsort(more, n, size, by_place);
 	m.out = xmalloc((to->n + n) * size);
-	merge_rows(&m, to, more, n, width);
+	merge_rows(&m, to, more, n, kind);
 	free(more);
 	places_free(to);
 	*to = (struct places){ .all = m.out, .n = m.n };
-	if (kind == HINTS_RUN) {
-		for (size_t i = 0; i < n; i++)
-			h->programs |= rows[2 * i + 1];
-	}
+	if (kind == HINTS_RUN)
+		note_who(h, rows, n);
 	return m.changed;
 }
 
 /* --- reading ------------------------------------------------------------- */
 
-static bool is_ascending(const struct places *p, size_t width)
+static bool is_ascending(const struct places *p)
 {
 	for (size_t i = 1; i < p->n; i++) {
-		if (p->all[(i - 1) * width] >= p->all[i * width])
+		if (p->all[(i - 1) * PLACES_WIDTH] >= p->all[i * PLACES_WIDTH])
 			return false;
 	}
 	return true;
@@ -119,19 +128,20 @@ static void touch(int fd, const struct stat *st)
 		futimens(fd, NULL);
 }
 
-#define HEAD_WORDS (MAGIC_LEN / 4 + 1 + N_HINTS_KINDS)
+#define HEAD_WORDS (MAGIC_LEN / 4 + N_HINTS_BY + N_HINTS_KINDS)
 
 /* The file's text, of that many words, makes sense. */
 static bool take(struct hints *h, const uint32_t *text, size_t words)
 {
-	const uint32_t *counts = text + MAGIC_LEN / 4 + 1;
+	const uint32_t *varied = text + MAGIC_LEN / 4;
+	const uint32_t *counts = varied + N_HINTS_BY;
 	const uint32_t *at = text + HEAD_WORDS;
 	size_t left = words - HEAD_WORDS;
 	bool good = !memcmp(text, MAGIC, MAGIC_LEN);
 
 	for (unsigned kind = 0; good && kind < N_HINTS_KINDS; kind++) {
 		struct places *p = &h->known[kind];
-		size_t width = places_width(kind), n = counts[kind];
+		size_t width = PLACES_WIDTH, n = counts[kind];
 
 		good = n <= HINTS_MAX && n * width <= left;
 		if (!good)
@@ -141,11 +151,11 @@ static bool take(struct hints *h, const uint32_t *text, size_t words)
 		memcpy(p->all, at, n * width * sizeof(*at));
 		at += n * width;
 		left -= n * width;
-		good = is_ascending(p, width);
+		good = is_ascending(p);
 	}
-	h->varied = counts[-1];
-	for (size_t i = 0; good && i < h->known[HINTS_RUN].n; i++)
-		h->programs |= h->known[HINTS_RUN].all[2 * i + 1];
+	memcpy(h->varied, varied, sizeof(h->varied));
+	if (good)
+		note_who(h, h->known[HINTS_RUN].all, h->known[HINTS_RUN].n);
 	return good && !left;
 }
 
@@ -155,7 +165,8 @@ void hints_clear(struct hints *h)
 		places_free(&h->known[kind]);
 		buf_fini(&h->fresh[kind]);
 	}
-	h->programs = h->varied = 0;
+	memset(h->ran, 0, sizeof(h->ran));
+	memset(h->varied, 0, sizeof(h->varied));
 }
 
 static int read_text(int fd, size_t size, struct hints *h)
@@ -170,8 +181,9 @@ static int read_text(int fd, size_t size, struct hints *h)
 	return good ? 0 : -EINVAL;
 }
 
-/* All that it may have: less than 2^25 bytes. */
-#define FILE_MAX ((HEAD_WORDS + 7 * (size_t)HINTS_MAX) * 4)
+/* All that it may have: less than 2^26 bytes. */
+#define FILE_MAX \
+	((HEAD_WORDS + N_HINTS_KINDS * PLACES_WIDTH * (size_t)HINTS_MAX) * 4)
 
 static int read_file(int fd, struct hints *h)
 {
@@ -289,11 +301,11 @@ static bool write_all(FILE *f, const struct hints *h)
 	for (unsigned kind = 0; kind < N_HINTS_KINDS; kind++)
 		counts[kind] = (uint32_t)h->known[kind].n;
 	good = fwrite(MAGIC, MAGIC_LEN, 1, f) == 1 &&
-	       fwrite(&h->varied, sizeof(h->varied), 1, f) == 1 &&
+	       fwrite(h->varied, sizeof(h->varied), 1, f) == 1 &&
 	       fwrite(counts, sizeof(counts), 1, f) == 1;
 	for (unsigned kind = 0; good && kind < N_HINTS_KINDS; kind++) {
 		const struct places *p = &h->known[kind];
-		size_t size = places_width(kind) * sizeof(*p->all);
+		size_t size = PLACES_WIDTH * sizeof(*p->all);
 
 		good = !p->n || fwrite(p->all, size, p->n, f) == p->n;
 	}

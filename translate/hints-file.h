@@ -1,8 +1,8 @@
 /*
- * Hints in a directory, a file for each build ID: "tshints2", a set of programs
- * (varied, see struct hints), how many rows there are of each kind (enum
- * hints_kind), and these. All numbers are of 4 bytes, little-endian. Several
- * servers may read and write them at a time. Private to translate/.
+ * Hints in a directory, a file for each build ID: "tshints3", sets of programs
+ * and of commands (varied, see struct hints), how many rows there are of each
+ * kind (enum hints_kind), and these. All numbers are of 4 bytes, little-endian.
+ * Several servers may read and write them at a time. Private to translate/.
  */
 #ifndef TRANSLATE_HINTS_FILE_H
 #define TRANSLATE_HINTS_FILE_H
@@ -24,7 +24,7 @@ int hints_read(const char *dir, struct hints *h);
 int hints_write(const char *dir, struct hints *h);
 
 /* Adds n rows in any order, HINTS_MAX in all at most; how many were new, or
- * told of another program. Where a branch goes stays as it is known. */
+ * told of another one who ran it. Where a branch goes stays as it is known. */
 size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 		 size_t n);
 

@@ -61,6 +61,63 @@ static bool read_id(struct space *sp, uint64_t base, char *hex)
 	return false;
 }
 
+/* --- who runs ------------------------------------------------------------ */
+
+#define ARGUMENTS_MAX 4096 /* bytes of them that are looked at */
+
+static uint32_t sum_text(uint32_t sum, const char *text)
+{
+	/* FNV-1a */
+	for (; *text; text++)
+		sum = (sum ^ (uint8_t)*text) * 16777619u;
+	return sum;
+}
+
+/* Of files for a while the names are others each time. */
+static bool is_passing(const char *argument)
+{
+	return !strncmp(argument, "/tmp/", 5) ||
+	       !strncmp(argument, "/var/tmp/", 9);
+}
+
+static uint32_t sum_arguments(struct space *sp, uint32_t sum)
+{
+	const struct target_object_ops *ops = sp->tr->lower->ops->object;
+	char text[ARGUMENTS_MAX + 1];
+	ssize_t n = -1;
+
+	if (ops && sp->by)
+		n = ops->read(sp->tr->lower, sp->by, OBJ_CMDLINE, 0, text,
+			      ARGUMENTS_MAX);
+	if (n <= 0)
+		return sum;
+	text[n] = 0;
+	for (ssize_t at = 0; at < n; at += (ssize_t)strlen(text + at) + 1) {
+		if (!is_passing(text + at))
+			sum = sum_text(sum, text + at) * 16777619u;
+	}
+	return sum;
+}
+
+/* The bits of the program that is run, which is mapped below all else, and of
+ * the command. */
+static const uint32_t *who(struct space *sp)
+{
+	uint32_t sum = 2166136261u;
+
+	for (size_t i = 0; i < sp->maps.n && !sp->ran_as[BY_PROGRAM]; i++) {
+		const struct map_range *r = &sp->maps.all[i];
+
+		if (!(r->flags & RANGE_FILE) || r->flags & RANGE_SHARE)
+			continue;
+		sum = sum_text(sum, r->name);
+		sp->ran_as[BY_PROGRAM] = 1u << (sum >> 27);
+		sum = sum_arguments(sp, sum);
+		sp->ran_as[BY_COMMAND] = 1u << (sum >> 27);
+	}
+	return sp->ran_as;
+}
+
 /* --- files --------------------------------------------------------------- */
 
 static struct hints *find(struct translator *tr, const char *id)
@@ -74,25 +131,33 @@ static struct hints *find(struct translator *tr, const char *id)
 	return NULL;
 }
 
-struct hints *hints_open(struct space *sp, uint64_t base)
+static struct hints *add(struct translator *tr, const char *id)
 {
-	struct translator *tr = sp->tr;
-	char id[2 * BUILD_ID_MAX + 1];
-	struct hints *h;
+	struct hints *h = xcalloc(1, sizeof(*h));
 	int r;
 
-	if (!tr->has_hints || !read_id(sp, base, id))
-		return NULL;
-	h = find(tr, id);
-	if (h)
-		return h;
-	h = xcalloc(1, sizeof(*h));
 	strcpy(h->id, id);
 	h->mark = (uint32_t)strtoul(strndupa(id, 8), NULL, 16);
 	list_add(&tr->hints, &h->node);
 	r = tr->hints_dir ? hints_read(tr->hints_dir, h) : 0;
 	debug(SESSION, "hints of %s: %zu (%d)", id, h->known[HINTS_RUN].n, r);
 	return h;
+}
+
+struct module_hints hints_open(struct space *sp, uint64_t base)
+{
+	struct translator *tr = sp->tr;
+	struct module_hints m = { .of = NULL };
+	char id[2 * BUILD_ID_MAX + 1];
+
+	if (!tr->has_hints || !read_id(sp, base, id))
+		return m;
+	m.of = find(tr, id);
+	if (!m.of)
+		m.of = add(tr, id);
+	m.by = m.of->ran[BY_COMMAND] & who(sp)[BY_COMMAND] ? BY_COMMAND
+							   : BY_PROGRAM;
+	return m;
 }
 
 void hints_free(struct translator *tr)
@@ -118,8 +183,9 @@ void translate_hints(struct target *t, const char *dir)
 /* --- asking -------------------------------------------------------------- */
 
 /* So that there are some rows to look at, and no more. There are rows. */
-static void find_first(struct places *p, size_t width)
+static void find_first(struct places *p)
 {
+	const size_t width = PLACES_WIDTH;
 	uint32_t last = p->all[(p->n - 1) * width], pieces, at = 0;
 
 	while (last >> p->shift >= p->n)
@@ -139,34 +205,18 @@ static const uint32_t *row_of(struct hints *h, enum hints_kind kind,
 			      uint64_t place)
 {
 	struct places *p = &h->known[kind];
-	size_t width = places_width(kind), at, end;
+	const size_t width = PLACES_WIDTH;
+	size_t at, end;
 
 	if (!p->n || place > p->all[(p->n - 1) * width])
 		return NULL;
 	if (!p->first)
-		find_first(p, width);
+		find_first(p);
 	at = p->first[place >> p->shift];
 	end = p->first[(place >> p->shift) + 1];
 	at += SEARCH_FIRST(end - at, i, p->all[(at + i) * width] >= place);
 	return at < p->n && p->all[at * width] == place ? p->all + at * width
 							: NULL;
-}
-
-/* The bit of the program that is run, which is mapped below all else. */
-static uint32_t program_of(struct space *sp)
-{
-	uint32_t sum = 2166136261u; /* FNV-1a */
-
-	for (size_t i = 0; i < sp->maps.n && !sp->program; i++) {
-		const struct map_range *r = &sp->maps.all[i];
-
-		if (!(r->flags & RANGE_FILE) || r->flags & RANGE_SHARE)
-			continue;
-		for (const char *c = r->name; *c; c++)
-			sum = (sum ^ (uint8_t)*c) * 16777619u;
-		sp->program = 1u << (sum >> 27);
-	}
-	return sp->program;
 }
 
 static struct module_hints *module_hints(struct space *sp, uint64_t pc,
@@ -188,18 +238,20 @@ enum hint hints_ask(struct space *sp, uint64_t pc)
 
 	if (!row)
 		return m ? HINT_NEW : HINT_NONE;
-	if (row[1] & program_of(sp))
+	if (m->by == BY_COMMAND && row[1 + BY_COMMAND] & who(sp)[BY_COMMAND])
 		return HINT_RUN;
-	return m->of->programs & sp->program ? HINT_NEW : HINT_OTHERS;
+	if (row[1 + BY_PROGRAM] & who(sp)[BY_PROGRAM])
+		return m->by == BY_COMMAND ? HINT_APART : HINT_PROGRAM;
+	return m->of->ran[m->by] & who(sp)[m->by] ? HINT_NEW : HINT_OTHERS;
 }
 
 bool hints_are_close(struct space *sp, uint64_t pc)
 {
 	uint64_t base;
 	const struct module_hints *m = module_hints(sp, pc, &base);
-	uint32_t program = program_of(sp);
+	uint32_t bit = m ? who(sp)[m->by] : 0;
 
-	return m && m->of->programs & program && !(m->of->varied & program);
+	return m && m->of->ran[m->by] & bit && !(m->of->varied[m->by] & bit);
 }
 
 /* It may be a lie. */
@@ -240,10 +292,10 @@ bool hints_next_met(struct space *sp, uint64_t pc, uint64_t *target)
 	const struct places *met = m ? &m->of->known[HINTS_MET] : NULL;
 
 	while (m && m->n_begun < met->n) {
-		const uint32_t *row = met->all + 2 * m->n_begun++;
+		const uint32_t *row = met->all + PLACES_WIDTH * m->n_begun++;
 
 		*target = base + row[0];
-		if (row[1] & program_of(sp) && is_code(sp, *target))
+		if (row[1 + m->by] & who(sp)[m->by] && is_code(sp, *target))
 			return true;
 	}
 	return false;
@@ -253,6 +305,14 @@ bool hints_next_met(struct space *sp, uint64_t pc, uint64_t *target)
 
 /* A file is written again when it has grown by one part in so many. */
 #define GROWTH 64
+
+/* The row is there, and tells all of that. */
+static bool is_known(const uint32_t *row, enum hints_kind kind,
+		     const uint32_t *more)
+{
+	return row && (kind == HINTS_GOES || (row[1 + BY_PROGRAM] & more[0] &&
+					      row[1 + BY_COMMAND] & more[1]));
+}
 
 /* Of the module that has that number, which pc is in: what comes behind its
  * place in the row. */
@@ -264,17 +324,14 @@ static void learn(struct space *sp, uint32_t module, enum hints_kind kind,
 	uint32_t low = (uint32_t)place;
 	const uint32_t *row = h ? row_of(h, kind, place) : NULL;
 
-	if (!h || place != low ||
-	    (row && (kind == HINTS_GOES || row[1] & *more)))
+	if (!h || place != low || is_known(row, kind, more))
 		return;
 	buf_put(&h->fresh[kind], &low, sizeof(low));
-	buf_put(&h->fresh[kind], more,
-		(places_width(kind) - 1) * sizeof(*more));
+	buf_put(&h->fresh[kind], more, (PLACES_WIDTH - 1) * sizeof(*more));
 }
 
 static void learn_block(struct space *sp, const struct block *b)
 {
-	uint32_t program = program_of(sp);
 	struct translate_block out;
 
 	block_record(sp, b, &out);
@@ -283,9 +340,9 @@ static void learn_block(struct space *sp, const struct block *b)
 		sp->hints[b->module - 1].n_ran += out.hits > 0;
 	}
 	if (b->slot && out.hits)
-		learn(sp, b->module, HINTS_RUN, b->pc, &program);
+		learn(sp, b->module, HINTS_RUN, b->pc, who(sp));
 	if (b->indirect_landing)
-		learn(sp, b->module, HINTS_MET, b->pc, &program);
+		learn(sp, b->module, HINTS_MET, b->pc, who(sp));
 }
 
 static void learn_branch(struct space *sp, const struct branch_cache *k)
@@ -309,14 +366,14 @@ static void learn_branch(struct space *sp, const struct branch_cache *k)
 static bool learn_how_close(struct space *sp, struct module_hints *m)
 {
 	uint32_t asked = m->n_asked, share = asked ? 100 * m->n_ran / asked : 0;
-	uint32_t program = program_of(sp), before = m->of->varied;
+	uint32_t *varied = &m->of->varied[m->by], before = *varied;
 
 	m->n_asked = m->n_ran = 0;
 	if (asked >= ASKED_LEAST && share < RAN_LITTLE)
-		m->of->varied |= program;
+		*varied |= who(sp)[m->by];
 	if (asked >= ASKED_LEAST && share >= RAN_MOST)
-		m->of->varied &= ~program;
-	return m->of->varied != before;
+		*varied &= ~who(sp)[m->by];
+	return *varied != before;
 }
 
 static void learn_region(struct space *sp, const struct region *rg)
@@ -336,7 +393,7 @@ static void keep(struct translator *tr, struct hints *h, bool changed)
 		struct buf *fresh = &h->fresh[kind];
 
 		n += hints_add(h, kind, (const uint32_t *)(void *)fresh->data,
-			       fresh->len / places_width(kind) / 4);
+			       fresh->len / PLACES_WIDTH / 4);
 		all += h->known[kind].n;
 		buf_fini(fresh);
 	}

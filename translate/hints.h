@@ -26,18 +26,25 @@ struct space;
 struct translator;
 
 enum hints_kind {
-	HINTS_RUN,  /* a block begins there, and in which programs */
+	HINTS_RUN,  /* a block begins there, and who has run it */
 	HINTS_MET,  /* ... to which an indirect branch went, from anywhere */
 	HINTS_GOES, /* an indirect branch; the file that it went to, where */
 	N_HINTS_KINDS,
 };
 
 /*
- * Rows of two words, or of three of HINTS_GOES; ascending by the first, which
- * is a place. A set of programs has a bit for each, or for several: the
- * program's name tells which. Libraries are run by many of which each runs a
- * part.
+ * Who has run it. Libraries are run by many programs of which each runs a part,
+ * and programs do many things, which their arguments tell of: one with these is
+ * a command. A set has a bit for each, or for several: names tell which.
  */
+enum hints_by { BY_PROGRAM, BY_COMMAND, N_HINTS_BY };
+
+/*
+ * Rows of PLACES_WIDTH words, ascending by the first, which is a place. Of
+ * HINTS_GOES the others are a file's mark and a place in it, else sets, by enum
+ * hints_by.
+ */
+#define PLACES_WIDTH 3
 struct places {
 	uint32_t *all;
 	size_t n;
@@ -46,20 +53,15 @@ struct places {
 	uint32_t *first;
 	unsigned shift;
 };
-static inline size_t places_width(enum hints_kind kind)
-{
-	return kind == HINTS_GOES ? 3 : 2;
-}
-
 /* Of one file. */
 struct hints {
 	struct list node; /* in translator.hints */
 	char id[2 * BUILD_ID_MAX + 1];
 	uint32_t mark;	   /* of the id: what rows know the file by */
-	uint32_t programs; /* that have run some of it */
-	/* ... of which each run is another one: much of what is known of them
-	 * was not run the last time. */
-	uint32_t varied;
+	uint32_t ran[N_HINTS_BY]; /* who has run some of it */
+	/* ... and each time something else: much of what is known of them was
+	 * not run the last time. */
+	uint32_t varied[N_HINTS_BY];
 	struct places known[N_HINTS_KINDS];
 	struct buf fresh[N_HINTS_KINDS]; /* rows, in any order */
 };
@@ -67,31 +69,39 @@ struct hints {
 /* ... as a module of a space. */
 struct module_hints {
 	struct hints *of; /* NULL: nothing is learnt of it */
+	enum hints_by by; /* what is known of whom is gone by */
 	size_t n_begun;	  /* of HINTS_MET, that hints_next_met() has told */
 	/* Blocks that were known, as far as they tell whether they ran. */
 	uint32_t n_asked, n_ran;
 };
 
 enum hint {
-	HINT_NONE,   /* nothing is learnt of that file */
-	HINT_NEW,    /* it was not run so far, as far as is known */
-	HINT_OTHERS, /* only in other programs; of this one nothing is known */
-	HINT_RUN,
+	HINT_NONE,    /* nothing is learnt of that file */
+	HINT_NEW,     /* it was not run so far, as far as is known */
+	HINT_APART,   /* only by other commands of this program */
+	HINT_OTHERS,  /* only in other programs; of this one nothing is known */
+	HINT_PROGRAM, /* in this one; of this command nothing is known */
+	HINT_RUN,     /* by this command */
 };
 static inline bool hint_is_known(enum hint hint)
 {
 	return hint >= HINT_OTHERS;
 }
 
+/* ... to run in what is run now? */
+static inline bool hint_is_own(enum hint hint)
+{
+	return hint >= HINT_PROGRAM;
+}
+
 /* Of a block at pc, whose code may be read. */
 enum hint hints_ask(struct space *sp, uint64_t pc);
 
-/* Of the file that is mapped at base, whose module that is. NULL: it is none of
- * which anything is learnt. */
-struct hints *hints_open(struct space *sp, uint64_t base);
+/* Of the file that is mapped at base, whose module that is. */
+struct module_hints hints_open(struct space *sp, uint64_t base);
 
-/* Is what is known of the program and the file that pc is in what it ran the
- * last time, or nearly so? */
+/* Is what is known of the command or program, and the file that pc is in, what
+ * it ran the last time, or nearly so? */
 bool hints_are_close(struct space *sp, uint64_t pc);
 
 /* Where the indirect branch at that place goes, in code of a file that was run

@@ -47,8 +47,7 @@ static uint32_t module_add(struct space *sp, const struct translate_module *m)
 		sp->hints = xrealloc(sp->hints,
 				     sp->cap_modules * sizeof(*sp->hints));
 	}
-	sp->hints[sp->n_modules] =
-		(struct module_hints){ .of = hints_open(sp, m->base) };
+	sp->hints[sp->n_modules] = hints_open(sp, m->base);
 	sp->modules[sp->n_modules] = *m;
 	sp->modules[sp->n_modules].path = xstrdup(m->path);
 	return ++sp->n_modules;

@@ -13,7 +13,7 @@ import sys
 
 import traced
 
-MAGIC = b"tshints2"
+MAGIC = b"tshints3"
 PROGRAM = ["perl", "-e", "my %h = map { $_ => $_ ** 2 } 1 .. 50; "
            "print join(',', map { sprintf('%x', $h{$_}) } sort keys %h)"]
 
@@ -83,6 +83,29 @@ def runs_that_vary(opt, tmp):
     check(followed(opt, tmp, argv)["blocks"] < 1.5 * alone, alone)
 
 
+def of_other_commands(opt, tmp):
+    """What a program runs depends on its arguments: each has its own, and a new
+    one is known as far as others have run it."""
+    def perl(what):
+        return ["perl", "-e", what]
+    little, much = perl("print 1"), perl(
+        "use POSIX; use Data::Dumper; print Dumper([sort map { strftime("
+        "'%Y', gmtime($_ * 1e8)) } 1 .. 20]), sprintf('%.3f', 1 / 3)")
+    followed(opt, tmp, little)
+    alone = followed(opt, tmp, little)
+    followed(opt, tmp, much)
+    more = followed(opt, tmp, much)
+    for argv, own in (little, alone), (much, more), (little, alone):
+        stats = followed(opt, tmp, argv)
+        check(stats["blocks"] < 1.2 * own["blocks"], stats["blocks"],
+              own["blocks"])
+        check(exits(stats) < exits(own) + 20, exits(stats), exits(own))
+    new = followed(opt, tmp, perl("print 2"))
+    check(exits(new) < exits(alone) + 20, exits(new), exits(alone))
+    check(followed(opt, tmp, perl("print 2"))["blocks"] <
+          1.2 * alone["blocks"], "nothing was learnt of it")
+
+
 def of_other_programs(opt, tmp):
     """Libraries are known to a program that was never run, but what it does not
     run of them is not known to run in it."""
@@ -138,10 +161,10 @@ def any_hints(chance, names):
     run, goes = (sorted(chance.sample(range(1 << 21), n))
                  for n in (20000, 100000))
     met = sorted(chance.sample(run, 5000))
-    rows = [(p, 0xffffffff) for p in run + met]
+    rows = [(p, 0xffffffff, 0xffffffff) for p in run + met]
     rows += [(p, int(chance.choice(names)[:8], 16), chance.choice(run))
              for p in goes]
-    return MAGIC + struct.pack("<4I", 0, len(run), len(met), len(goes)) + \
+    return MAGIC + struct.pack("<5I", 0, 0, len(run), len(met), len(goes)) + \
         b"".join(struct.pack("<%dI" % len(r), *r) for r in rows)
 
 
@@ -181,7 +204,7 @@ def none_at_all(opt, tmp):
         check(got == there, got, there)
 
 
-CASES = (less_the_second_time, branches_are_known, runs_that_vary,
+CASES = (less_the_second_time, branches_are_known, runs_that_vary, of_other_commands,
          of_other_programs, by_coverage, by_counting,
          counts_are_the_same, within_a_session, lies, nonsense, none_at_all)
 

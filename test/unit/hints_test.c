@@ -38,7 +38,7 @@ static void holds(const struct hints *h, enum hints_kind kind,
 {
 	assert_int_equal(h->known[kind].n, n);
 	assert_memory_equal(h->known[kind].all, rows,
-			    n * places_width(kind) * sizeof(*rows));
+			    n * PLACES_WIDTH * sizeof(*rows));
 }
 
 static void put_file(const char *name, const void *data, size_t n)
@@ -54,18 +54,21 @@ static void put_file(const char *name, const void *data, size_t n)
 
 static void are_sets(void **state)
 {
-	const uint32_t a[] = { 7, 1, 3, 1, 9, 1, 3, 4, 7, 1 };
-	const uint32_t b[] = { 8, 1, 9, 8, 1, 1, 3, 4 };
+	const uint32_t a[] = { 7, 1, 1, 3, 1, 2, 9, 1, 1, 3, 4, 8, 7, 1, 1 };
+	const uint32_t b[] = { 8, 1, 1, 9, 8, 1, 1, 1, 1, 3, 4, 8, 7, 1, 4 };
 	struct hints h = { .id = "" };
 
 	(void)state;
-	/* A program that is new tells as much as a place. */
+	/* Who is new tells as much as a place. */
 	assert_int_equal(hints_add(&h, HINTS_RUN, a, 5), 4);
-	holds(&h, HINTS_RUN, (uint32_t[]){ 3, 5, 7, 1, 9, 1 }, 3);
-	assert_int_equal(h.programs, 5);
-	assert_int_equal(hints_add(&h, HINTS_RUN, b, 4), 3);
-	holds(&h, HINTS_RUN, (uint32_t[]){ 1, 1, 3, 5, 7, 1, 8, 1, 9, 9 }, 5);
-	assert_int_equal(h.programs, 13);
+	holds(&h, HINTS_RUN, (uint32_t[]){ 3, 5, 10, 7, 1, 1, 9, 1, 1 }, 3);
+	assert_int_equal(h.ran[BY_PROGRAM], 5);
+	assert_int_equal(h.ran[BY_COMMAND], 11);
+	assert_int_equal(hints_add(&h, HINTS_RUN, b, 5), 4);
+	holds(&h, HINTS_RUN,
+	      (uint32_t[]){ 1, 1, 1, 3, 5, 10, 7, 1, 5, 8, 1, 1, 9, 9, 1 }, 5);
+	assert_int_equal(h.ran[BY_PROGRAM], 13);
+	assert_int_equal(h.ran[BY_COMMAND], 15);
 	assert_int_equal(hints_add(&h, HINTS_MET, NULL, 0), 0);
 	hints_clear(&h);
 }
@@ -79,22 +82,23 @@ static void go_where_they_went_first(void **state)
 	assert_int_equal(hints_add(&h, HINTS_GOES, a, 2), 2);
 	assert_int_equal(hints_add(&h, HINTS_GOES, b, 2), 1);
 	holds(&h, HINTS_GOES, (uint32_t[]){ 3, 1, 5, 4, 0, 0, 7, 1, 2 }, 3);
-	assert_int_equal(h.programs, 0);
+	assert_int_equal(h.ran[BY_PROGRAM], 0);
 	hints_clear(&h);
 }
 
 static void have_an_end(void **state)
 {
-	uint32_t *many = xcalloc(HINTS_MAX, 8), more[] = { 1, 1, 2, 1 };
+	uint32_t *many = xcalloc(HINTS_MAX, 12);
+	const uint32_t more[] = { 1, 1, 1, 2, 1, 1 };
 	struct hints h = { .id = "" };
 
 	(void)state;
 	for (uint32_t i = 0; i < HINTS_MAX - 1; i++)
-		many[2 * i] = 10 + i;
+		many[PLACES_WIDTH * i] = 10 + i;
 	assert_int_equal(hints_add(&h, HINTS_RUN, many, HINTS_MAX - 1),
 			 HINTS_MAX - 1);
 	assert_int_equal(hints_add(&h, HINTS_RUN, more, 2), 1);
-	assert_int_equal(hints_add(&h, HINTS_RUN, more + 2, 1), 0);
+	assert_int_equal(hints_add(&h, HINTS_RUN, more + 3, 1), 0);
 	assert_int_equal(h.known[HINTS_RUN].n, HINTS_MAX);
 	hints_clear(&h);
 	free(many);
@@ -102,9 +106,11 @@ static void have_an_end(void **state)
 
 static void are_kept(void **state)
 {
-	const uint32_t a[] = { 0, 1, 16, 1, UINT32_MAX, 1 };
-	const uint32_t b[] = { 16, 2, 32, 2 }, goes[] = { 5, 6, 7 };
-	const uint32_t all[] = { 0, 1, 16, 3, 32, 2, UINT32_MAX, 1 };
+	const uint32_t a[] = { 0, 1, 1, 16, 1, 1, UINT32_MAX, 1, 1 };
+	const uint32_t b[] = { 16, 2, 4, 32, 2, 4 }, goes[] = { 5, 6, 7 };
+	const uint32_t all[] = {
+		0, 1, 1, 16, 3, 5, 32, 2, 4, UINT32_MAX, 1, 1
+	};
 	struct hints *h = hints_of("ab01", a, 3), *other, *back;
 
 	(void)state;
@@ -112,7 +118,8 @@ static void are_kept(void **state)
 	assert_int_equal(hints_write(dir, h), 0);
 	/* One that has read nothing adds to what is there. */
 	other = hints_of("ab01", b, 2);
-	other->varied = 2;
+	other->varied[BY_PROGRAM] = 2;
+	other->varied[BY_COMMAND] = 4;
 	assert_int_equal(hints_write(dir, other), 0);
 	holds(other, HINTS_RUN, all, 4);
 	back = hints_of("ab01", NULL, 0);
@@ -120,8 +127,10 @@ static void are_kept(void **state)
 	holds(back, HINTS_RUN, all, 4);
 	holds(back, HINTS_MET, NULL, 0);
 	holds(back, HINTS_GOES, goes, 1);
-	assert_int_equal(back->programs, 3);
-	assert_int_equal(back->varied, 2);
+	assert_int_equal(back->ran[BY_PROGRAM], 3);
+	assert_int_equal(back->ran[BY_COMMAND], 5);
+	assert_int_equal(back->varied[BY_PROGRAM], 2);
+	assert_int_equal(back->varied[BY_COMMAND], 4);
 	drop(h);
 	drop(other);
 	drop(back);
@@ -135,22 +144,23 @@ static void nonsense_is_nothing(void **state)
 	} files[] = {
 		{ "", 0 },
 		{ "tshints", 7 },
-		{ "tshints1\1\0\0\0", 12 },
-		{ "tshints2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 25 },
-		/* Another kind of file; more than there is; behind the end. */
-		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24 },
-		{ "tshints2\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 24 },
-		{ "tshints2\0\0\0\0\0\0\0\0\0\0\0\xff\0\0\0\0", 24 },
 		{ "tshints2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28 },
+		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 29 },
+		/* Another kind of file; more than there is; behind the end. */
+		{ "tshints4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28 },
+		{ "tshints3\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 28 },
+		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\0\0\0\0", 28 },
+		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+		  32 },
 		/* Not ascending. */
-		{ "tshints2\0\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0"
-		  "\2\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
-		  40 },
-		{ "tshints2\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"
-		  "\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
-		  40 },
+		{ "tshints3\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0"
+		  "\2\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
+		  52 },
+		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"
+		  "\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
+		  52 },
 	};
-	const uint32_t place[] = { 5, 1 };
+	const uint32_t place[] = { 5, 1, 1 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -193,7 +203,7 @@ static void only_of_files(void **state)
 static void not_in_a_users_home(void **state)
 {
 	char *home = xasprintf("%s/home", dir), *place;
-	struct hints *h = hints_of("03", (uint32_t[]){ 1, 1 }, 1);
+	struct hints *h = hints_of("03", (uint32_t[]){ 1, 1, 1 }, 1);
 
 	(void)state;
 	if (geteuid())
@@ -213,7 +223,7 @@ static void make_a_place(void **state)
 {
 	char *above = xasprintf("%s/above", dir);
 	char *place = xasprintf("%s/it", above), *path;
-	struct hints *h = hints_of("01", (uint32_t[]){ 1, 1 }, 1);
+	struct hints *h = hints_of("01", (uint32_t[]){ 1, 1, 1 }, 1);
 
 	(void)state;
 	assert_int_equal(hints_write(place, h), 0);
@@ -231,7 +241,7 @@ static void oldest_goes(void **state)
 {
 	const struct timespec old[2] = { { .tv_sec = 1000 },
 					 { .tv_sec = 1000 } };
-	struct hints *h = hints_of("02", (uint32_t[]){ 1, 1 }, 1);
+	struct hints *h = hints_of("02", (uint32_t[]){ 1, 1, 1 }, 1);
 	char name[16], *path = xasprintf("%s/f0007", dir);
 	char *other = xasprintf("%s/face.c", dir);
 

@@ -14,12 +14,16 @@
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
 
+/* What only other commands have run is known where it is met, and not before.
+ */
 enum hint compiler_ask(struct compiler *c, uint64_t pc)
 {
 	struct asked *a = &c->asked[(pc ^ pc / ASKED) % ASKED];
 
 	if (!a->is_there || a->pc != pc)
 		*a = (struct asked){ pc, hints_ask(c->sp, pc), true };
+	if (a->hint == HINT_APART)
+		return c->is_apart ? HINT_OTHERS : HINT_NEW;
 	return a->hint;
 }
 
@@ -88,8 +92,9 @@ static void set_budgets(struct compiler *c, uint64_t pc)
 {
 	bool pressed = is_pressed(c->sp);
 
+	c->is_apart = hints_ask(c->sp, pc) == HINT_APART;
 	c->is_close = !pressed && hints_are_close(c->sp, pc) &&
-		      compiler_ask(c, pc) == HINT_RUN;
+		      hint_is_own(compiler_ask(c, pc));
 	c->budget = pressed ? BATCH_PRESSED : BATCH_MAX;
 	c->known_budget = pressed	? BATCH_PRESSED
 			  : c->is_close ? BATCH_CLOSE
@@ -148,7 +153,7 @@ static size_t write_some_met(struct compiler *c, uint64_t pc, uint64_t *met)
 
 	while (n < BATCH_MET && hints_next_met(c->sp, pc, &met[n])) {
 		if (is_excluded(c->sp, met[n]) ||
-		    compiler_ask(c, met[n]) != HINT_RUN)
+		    !hint_is_own(compiler_ask(c, met[n])))
 			continue;
 		c->known_budget += !c->known_budget;
 		if (!block_find(c->sp, met[n]) && begin(c, met[n]))

@@ -417,7 +417,7 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 	next = to == pc ? write_block(c, pc, own)
 			: write_redirect(c, pc, to, own);
 	block_at(c->sp, c->w.block)->return_landing = landing;
-	if (c->hint == HINT_RUN)
+	if (hint_is_own(c->hint))
 		block_at(c->sp, c->w.block)->flags |= BLOCK_KNOWN;
 	c->at_point = false;
 	return next;

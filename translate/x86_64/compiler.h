@@ -46,6 +46,7 @@ struct compiler {
 	enum hint hint;	  /* of the block that is written */
 	struct asked asked[ASKED];
 	bool is_close;	  /* a batch of what ran the last time */
+	bool is_apart;	  /* ... of what other commands have run */
 	bool has_points;  /* of the layer above */
 	bool watched;	  /* ... is one instruction that has been checked */
 	bool at_point;	  /* the first block begins behind one */

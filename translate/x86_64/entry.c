@@ -340,10 +340,9 @@ static uint64_t block_end(const struct compiler *c)
 /* What hints are to learn of it. */
 static bool is_to_tell(const struct compiler *c)
 {
-	return c->sp->mode == MODE_NONE &&
-	       (c->hint == HINT_NEW || c->hint == HINT_OTHERS ||
-		(c->hint == HINT_RUN &&
-		 c->sp->tr->stats.blocks % KNOWN_ASKED == 0));
+	return c->sp->mode == MODE_NONE && c->hint != HINT_NONE &&
+	       (c->hint != HINT_RUN ||
+		c->sp->tr->stats.blocks % KNOWN_ASKED == 0);
 }
 
 void instrument_entry(struct compiler *c)
