@@ -151,9 +151,10 @@ struct target_inject_ops {
 	/* The stopped thread blocks the signal from now on. */
 	int (*block)(struct target *t, struct thread *th, int signo);
 	/*
-	 * Is the stopped thread at the entry of a system call? It makes that
-	 * when it goes on, whatever its pc is then. Should it be interrupted in
-	 * it, the pc is taken back to be that of the instruction.
+	 * Is the stopped thread at the entry of a system call, which has been
+	 * told or is about to be? It makes that when it goes on, whatever its
+	 * pc is then. Should it be interrupted in it, the pc is taken back to
+	 * be that of the instruction.
 	 */
 	bool (*at_entry)(struct target *t, const struct thread *th);
 };

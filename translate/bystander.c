@@ -98,6 +98,8 @@ static void go_on(struct translator *tr, struct thread *th, bool entry)
 	struct follow *f = follow_of(th);
 
 	act.who = th->id;
+	if (!entry && act.kind == RESUME_CONT)
+		run_prepare(tr, th);
 	if (f && entry)
 		follow_go(tr, lower_thread(th), RESUME_CONT, 0);
 	else if (f)

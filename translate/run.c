@@ -226,15 +226,7 @@ void run_prepare(struct translator *tr, struct thread *th)
 	struct run *run = run_of(th);
 	uint64_t pc;
 
-	if (!run)
-		return;
-	if (is_in_call(tr, th)) {
-		/* Halted there, it can be interrupted in the call. */
-		tr->due |= !run->saved && th->last.kind == STOP_NONE &&
-			   !low->blocked;
-		return;
-	}
-	if (f && !follow_settle(tr, th))
+	if (!run || is_in_call(tr, th) || (f && !follow_settle(tr, th)))
 		return;
 	if (!run->saved) {
 		if (begin(tr, th) < 0)

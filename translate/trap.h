@@ -84,7 +84,7 @@ enum resume_kind follow_kind(struct translator *tr, struct thread *low,
 bool follow_steps_on(struct translator *tr, struct thread *low,
 		     struct follow *f);
 
-/* Is it at the entry of a call, told or not? */
+/* Is it at the entry of a call? */
 bool follow_is_in_entry(struct translator *tr, const struct thread *low);
 /* The rewound thread is, and makes that call natively. Its place in the cache
  * would be behind the call, and the kernel may take the pc back. */

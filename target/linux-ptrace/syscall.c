@@ -106,6 +106,16 @@ static void tell(struct linux_target *lt, struct lwp *lwp, enum stop_kind kind)
 	lwp->pending.code = (int)lwp->call;
 }
 
+/*
+ * It is to be halted, and nobody is told of this call: it stops within that, or
+ * behind. Here the call would be lost to a client that has it run a function.
+ */
+static void halt_in_call(struct linux_target *lt, struct lwp *lwp)
+{
+	lwp_interrupt(lwp);
+	lwp_run(lt, lwp, lwp->kind != RESUME_CONT);
+}
+
 static void take_entry(struct linux_target *lt, struct lwp *lwp, bool hold)
 {
 	lwp->in_call = lwp->call_known = true;
@@ -113,6 +123,8 @@ static void take_entry(struct linux_target *lt, struct lwp *lwp, bool hold)
 		tell(lt, lwp, STOP_SYSCALL_ENTRY);
 	else if (lwp->kind == RESUME_CALL)
 		lwp_run(lt, lwp, true); /* as a step: done or not begun */
+	else if (hold && lwp->th && lwp->th->running)
+		halt_in_call(lt, lwp);
 	else
 		run_on_unless(lt, lwp, hold);
 }

@@ -9,6 +9,7 @@
  *	sleep	naps for ever; signals are handled, and calls restarted
  *	threads N	N threads that call getppid() a hundred times each
  *	loop	calls getppid() and naps for ever
+ *	busy	two threads that call getppid() until over is set
  *
  * Exits with 0 when all results were right.
  */
@@ -22,7 +23,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-volatile int handled, turns;
+volatile int handled, over, turns;
 volatile long result;
 
 __attribute__((noinline)) void begin(void)
@@ -150,6 +151,22 @@ static void loop(void)
 	}
 }
 
+static void *call_on(void *arg)
+{
+	while (!over)
+		check(parent() > 0, "getppid");
+	return arg;
+}
+
+static void busy(void)
+{
+	pthread_t t;
+
+	check(!pthread_create(&t, NULL, call_on, NULL), "thread");
+	call_on(NULL);
+	pthread_join(t, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 1 ? argv[1] : "plain";
@@ -175,6 +192,8 @@ int main(int argc, char **argv)
 		threads(atoi(argv[2]));
 	else if (!strcmp(mode, "loop"))
 		loop();
+	else if (!strcmp(mode, "busy"))
+		busy();
 	end();
 	return argc == 1 ? call_me(-1) : 0;
 }

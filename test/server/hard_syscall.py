@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """System calls that are caught: entries and returns, and nothing else."""
 import os
+import re
 import signal
 import time
 
@@ -381,6 +382,56 @@ def interrupt_in_a_call():
             stop = s.cont()
         equal(stop.number, 2, stop)
         check(s.cont().number == 5, "not caught again")
+
+
+class Registers:
+    """What the g packet has where, of 64 bits."""
+
+    def __init__(self, s):
+        text = s.xfer("features", "target.xml").decode()
+        at, self.at = 0, {}
+        for name, bits in re.findall(r'<reg name="(\w+)" bitsize="(\d+)"', text):
+            self.at[name] = at, at + int(bits) // 4
+            at += int(bits) // 4
+
+    def put(self, text, **values):
+        for name, value in values.items():
+            lo, hi = self.at[name]
+            text = text[:lo] + value.to_bytes(8, "little").hex() + text[hi:]
+        return text
+
+
+def call(s, registers, function):
+    """As clients have the current thread call a function of their user's."""
+    before = s.all_regs()
+    stack = (s.reg("rsp") - 256 & ~15) - 8
+    s.write(stack, s.addr("main").to_bytes(8, "little"))
+    equal(s.packet("G" + registers.put(
+        before, rip=s.addr(function), rsp=stack, orig_rax=(1 << 64) - 1)),
+        "OK", "G")
+    s.point(0, "main")
+    s.start("vCont;c:" + s.name(s.tid()))
+    s.at("main", s.wait())
+    s.clear(0, "main")
+    equal(s.packet("G" + before), "OK", "G")
+
+
+@case(peer="gdbserver loses the call")
+def functions_called_where_threads_were_halted():
+    """Their calls are not lost, be they at one that nobody was told of."""
+    with Session("catching", "busy") as s:
+        registers = Registers(s)
+        s.run_to("begin")
+        catch(s, "read")
+        for _ in range(100):
+            s.start()
+            time.sleep(.0005)
+            s.interrupt()
+            for tid in s.tids():
+                s.select(tid)
+                call(s, registers, "call_me")
+        s.set_var("over", 1)
+        ends_well(s)
 
 
 # --- attaching and letting go -----------------------------------------------
