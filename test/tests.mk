@@ -162,7 +162,7 @@ TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-late),\
 # What is remembered of earlier runs.
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),hints),\
 	'translate/$(t)=python3 test/translate/$(t).py \
-	--server $(BUILD)/tracestub')
+	--server $(BUILD)/tracestub --inferiors $(T)/inferiors')
 # Far from server/kills: who survives a kill depends on who gets a processor.
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),kills_followed),\
 	'translate/$(t)=python3 test/server/$(t).py --server $(SERVER) \

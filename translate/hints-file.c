@@ -128,7 +128,7 @@ static void touch(int fd, const struct stat *st)
 		futimens(fd, NULL);
 }
 
-#define HEAD_WORDS (MAGIC_LEN / 4 + N_HINTS_BY + N_HINTS_KINDS)
+#define HEAD_WORDS (MAGIC_LEN / 4 + N_HINTS_BY + N_HINTS_KINDS + 2)
 
 /* The file's text, of that many words, makes sense. */
 static bool take(struct hints *h, const uint32_t *text, size_t words)
@@ -154,6 +154,7 @@ static bool take(struct hints *h, const uint32_t *text, size_t words)
 		good = is_ascending(p);
 	}
 	memcpy(h->varied, varied, sizeof(h->varied));
+	memcpy(&h->plain, counts + N_HINTS_KINDS, sizeof(h->plain));
 	if (good)
 		note_who(h, h->known[HINTS_RUN].all, h->known[HINTS_RUN].n);
 	return good && !left;
@@ -167,6 +168,7 @@ void hints_clear(struct hints *h)
 	}
 	memset(h->ran, 0, sizeof(h->ran));
 	memset(h->varied, 0, sizeof(h->varied));
+	h->plain = 0;
 }
 
 static int read_text(int fd, size_t size, struct hints *h)
@@ -302,7 +304,8 @@ static bool write_all(FILE *f, const struct hints *h)
 		counts[kind] = (uint32_t)h->known[kind].n;
 	good = fwrite(MAGIC, MAGIC_LEN, 1, f) == 1 &&
 	       fwrite(h->varied, sizeof(h->varied), 1, f) == 1 &&
-	       fwrite(counts, sizeof(counts), 1, f) == 1;
+	       fwrite(counts, sizeof(counts), 1, f) == 1 &&
+	       fwrite(&h->plain, sizeof(h->plain), 1, f) == 1;
 	for (unsigned kind = 0; good && kind < N_HINTS_KINDS; kind++) {
 		const struct places *p = &h->known[kind];
 		size_t size = PLACES_WIDTH * sizeof(*p->all);

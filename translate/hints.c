@@ -301,6 +301,25 @@ bool hints_next_met(struct space *sp, uint64_t pc, uint64_t *target)
 	return false;
 }
 
+const uint64_t *hints_plain(struct space *sp, uint64_t pc)
+{
+	uint64_t base;
+	const struct module_hints *m = module_hints(sp, pc, &base);
+
+	return m ? &m->of->plain : NULL;
+}
+
+void hints_tell_plain(struct space *sp, uint64_t pc, uint64_t sum)
+{
+	uint64_t base;
+	struct module_hints *m = module_hints(sp, pc, &base);
+
+	if (m) {
+		m->of->plain = sum;
+		m->of->told_plain = true;
+	}
+}
+
 /* --- learning ------------------------------------------------------------ */
 
 /* A file is written again when it has grown by one part in so many. */
@@ -397,6 +416,8 @@ static void keep(struct translator *tr, struct hints *h, bool changed)
 		all += h->known[kind].n;
 		buf_fini(fresh);
 	}
+	changed |= h->told_plain;
+	h->told_plain = false;
 	if (tr->hints_dir && (changed || (n && n * GROWTH >= all)))
 		r = hints_write(tr->hints_dir, h);
 	if (r < 0)

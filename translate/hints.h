@@ -7,7 +7,7 @@
  *
  * A file is told by its build ID, places in it are counted from where it is
  * mapped. A hint is never trusted: a wrong one costs a translation, or a
- * comparison that fails. What is not known yet, in files that have a build ID,
+ * comparison that fails; what was found in a file, only for the very file. What is not known yet, in files that have a build ID,
  * is given a store that tells that it was run, as for coverage, and learnt when
  * the cache or a part of it goes.
  */
@@ -62,6 +62,10 @@ struct hints {
 	/* ... and each time something else: much of what is known of them was
 	 * not run the last time. */
 	uint32_t varied[N_HINTS_BY];
+	/* Of the file as it was when it was found to have no restartable
+	 * sequences (section.h); 0: it was not. */
+	uint64_t plain;
+	bool told_plain; /* ... since it was read */
 	struct places known[N_HINTS_KINDS];
 	struct buf fresh[N_HINTS_KINDS]; /* rows, in any order */
 };
@@ -111,6 +115,11 @@ bool hints_goes(struct space *sp, uint64_t site, uint64_t *target);
 /* One after the other, where indirect branches led in the file that pc is in:
  * what may be executed there, whatever it is. False: that was all. */
 bool hints_next_met(struct space *sp, uint64_t pc, uint64_t *target);
+
+/* Of the file that pc is in: struct hints, plain. NULL: nothing is kept of it,
+ * and nothing is to be told. */
+const uint64_t *hints_plain(struct space *sp, uint64_t pc);
+void hints_tell_plain(struct space *sp, uint64_t pc, uint64_t sum);
 
 /* What the space's blocks have told, or those of the region that is ending. */
 void hints_learn(struct space *sp);

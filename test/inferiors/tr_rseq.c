@@ -43,14 +43,26 @@ PIECE(add, "	xor %ebx,%ebx\n"
 	   "add_end:	dec %ecx\n	jnz 1b\n	movq $0,8(%rdi)\n	ret\n"
 	   "	.long 0x53053053\n"
 	   "add_abort:	inc %rbx\n	jmp 1b");
+/* As spin, with the abort handler on another page. Whoever searches for it looks
+ * for a whole instruction, as rseq's own library has it. */
+PIECE(away, "	xor %eax,%eax\n	xor %ebx,%ebx\n	jmp 1f\n"
+	    "	.balign 4096\n"
+	    "1:	mov %rsi,8(%rdi)\n"
+	    "	.globl away_start, away_end, away_abort\n"
+	    "away_start:	inc %rax\n	cmpl $0,(%rdx)\n"
+	    "	je away_start\naway_end:	movq $0,8(%rdi)\n	ret\n"
+	    "	.balign 4096\n	.byte 0x0f,0xb9,0x3d\n	.long 0x53053053\n"
+	    "away_abort:	inc %rbx\n	cmpl $0,(%rdx)\n	je 1b");
 /* clang-format on */
 extern char spin_start[], spin_end[], spin_abort[];
 extern char retry_start[], retry_end[], retry_abort[];
 extern char add_start[], add_end[], add_abort[];
+extern char away_start[], away_end[], away_abort[];
 
 static struct rseq_cs spin_section __attribute__((aligned(32)));
 static struct rseq_cs retry_section __attribute__((aligned(32)));
 static struct rseq_cs add_section __attribute__((aligned(32)));
+static struct rseq_cs away_section __attribute__((aligned(32)));
 
 static void describe(struct rseq_cs *cs, char *start, char *end, char *abort_)
 {
@@ -78,6 +90,7 @@ static void on_alarm(int signo, siginfo_t *info, void *context)
 	(void)info;
 	inside += rip >= spin_start && rip < spin_end;
 	inside += rip >= retry_start && rip < retry_end;
+	inside += rip >= away_start && rip < away_end;
 	if (++caught == 20)
 		flag = 1;
 }
@@ -123,6 +136,17 @@ static void quickly(void)
 		return;
 	describe(&spin_section, spin_start, spin_end, spin_abort);
 	run_alarmed(&r, spin, &spin_section, 200);
+}
+
+static void aborted_far_away(void)
+{
+	struct tr_regs r;
+
+	if (__rseq_size == 0)
+		return;
+	describe(&away_section, away_start, away_end, away_abort);
+	run_alarmed(&r, away, &away_section, 2000);
+	CHECK(r.rbx >= 10);
 }
 
 static void retried(void)
@@ -212,7 +236,9 @@ int main(int argc, char **argv)
 {
 	static const struct tr_case cases[] = {
 		{ "interrupted", interrupted },
-		{ "quickly", quickly },	 { "retried", retried },
+		{ "quickly", quickly },
+		{ "aborted_far_away", aborted_far_away },
+		{ "retried", retried },
 		{ "committed", committed },
 		{ "counted", counted },
 		{ "processor", processor },

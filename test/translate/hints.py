@@ -10,6 +10,7 @@ import os
 import random
 import struct
 import sys
+import time
 
 import traced
 
@@ -164,7 +165,8 @@ def any_hints(chance, names):
     rows = [(p, 0xffffffff, 0xffffffff) for p in run + met]
     rows += [(p, int(chance.choice(names)[:8], 16), chance.choice(run))
              for p in goes]
-    return MAGIC + struct.pack("<5I", 0, 0, len(run), len(met), len(goes)) + \
+    return MAGIC + struct.pack(
+        "<5IQ", 0, 0, len(run), len(met), len(goes), chance.getrandbits(64)) + \
         b"".join(struct.pack("<%dI" % len(r), *r) for r in rows)
 
 
@@ -194,6 +196,35 @@ def nonsense(opt, tmp):
     check(exits(warm) < 0.4 * exits(cold), exits(warm), exits(cold))
 
 
+def another_file(opt, tmp):
+    """That a file has no restartable sequences is known of that file alone,
+    not of all that have its build ID."""
+    with open(os.path.join(opt.inferiors, "tr_rseq"), "rb") as f:
+        code = f.read()
+    number = b"\x53\x30\x05\x53"
+    check(code.count(number) > 2, "no signatures")
+    program, hints = os.path.join(tmp, "program"), os.path.join(tmp, "hints")
+
+    def put(what):
+        with open(program + ".new", "wb") as f:
+            f.write(what)
+        os.chmod(program + ".new", 0o755)
+        os.rename(program + ".new", program)
+        # What has changed just now might change again.
+        time.sleep(3)
+
+    put(code.replace(number, b"\x53\x30\x05\x90"))
+    check(not followed(opt, hints, [program, "processor"])["sections"])
+    sums = []
+    for name in files_in(hints):
+        with open(os.path.join(hints, name), "rb") as f:
+            sums.append(any(f.read()[24:32]))
+    check(all(sums), "it was not looked at", sums)
+    put(code)
+    check(followed(opt, hints, [program, "aborted_far_away"])["sections"] > 10,
+          "sections were not seen")
+
+
 def none_at_all(opt, tmp):
     home = {**os.environ, "HOME": tmp, "XDG_CACHE_HOME": ""}
     for env, there in (({"TRACESTUB_HINTS": "off"}, []),
@@ -206,7 +237,8 @@ def none_at_all(opt, tmp):
 
 CASES = (less_the_second_time, branches_are_known, runs_that_vary, of_other_commands,
          of_other_programs, by_coverage, by_counting,
-         counts_are_the_same, within_a_session, lies, nonsense, none_at_all)
+         counts_are_the_same, within_a_session, lies, nonsense, another_file,
+         none_at_all)
 
 
 def main():

@@ -120,6 +120,7 @@ static void are_kept(void **state)
 	other = hints_of("ab01", b, 2);
 	other->varied[BY_PROGRAM] = 2;
 	other->varied[BY_COMMAND] = 4;
+	other->plain = 0x123456789abcdef0;
 	assert_int_equal(hints_write(dir, other), 0);
 	holds(other, HINTS_RUN, all, 4);
 	back = hints_of("ab01", NULL, 0);
@@ -131,10 +132,17 @@ static void are_kept(void **state)
 	assert_int_equal(back->ran[BY_COMMAND], 5);
 	assert_int_equal(back->varied[BY_PROGRAM], 2);
 	assert_int_equal(back->varied[BY_COMMAND], 4);
+	assert_int_equal(back->plain, 0x123456789abcdef0);
 	drop(h);
 	drop(other);
 	drop(back);
 }
+
+#define HEAD(version, run, met, goes)                                 \
+	"tshints" version "\0\0\0\0\0\0\0\0" run "\0\0\0" met "\0\0\0" goes \
+	"\0\0\0" "\0\0\0\0\0\0\0\0"
+#define ROWS(a, b) \
+	a "\0\0\0\1\0\0\0\1\0\0\0" b "\0\0\0\1\0\0\0\1\0\0\0"
 
 static void nonsense_is_nothing(void **state)
 {
@@ -144,21 +152,17 @@ static void nonsense_is_nothing(void **state)
 	} files[] = {
 		{ "", 0 },
 		{ "tshints", 7 },
-		{ "tshints2\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28 },
-		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 29 },
+		{ "tshints1\1\0\0\0", 12 },
+		{ HEAD("3", "\0", "\0", "\0") "\0", 37 },
 		/* Another kind of file; more than there is; behind the end. */
-		{ "tshints4\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28 },
-		{ "tshints3\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0\0\0\0\0", 28 },
-		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\xff\0\0\0\0", 28 },
-		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-		  32 },
+		{ HEAD("2", "\0", "\0", "\0"), 36 },
+		{ HEAD("3", "\1", "\0", "\0"), 36 },
+		{ HEAD("3", "\0", "\0", "\xff"), 36 },
+		{ HEAD("3", "\0", "\0", "\0") "\0\0\0\0", 40 },
+		{ HEAD("3", "\0", "\0", "\0"), 32 },
 		/* Not ascending. */
-		{ "tshints3\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0\0\0\0\0"
-		  "\2\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
-		  52 },
-		{ "tshints3\0\0\0\0\0\0\0\0\0\0\0\0\2\0\0\0\0\0\0\0"
-		  "\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0",
-		  52 },
+		{ HEAD("3", "\2", "\0", "\0") ROWS("\2", "\1"), 60 },
+		{ HEAD("3", "\0", "\2", "\0") ROWS("\1", "\1"), 60 },
 	};
 	const uint32_t place[] = { 5, 1, 1 };
 

@@ -3,15 +3,19 @@
 #include <linux/rseq.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "target/target.h"
 #include "translate/block.h"
+#include "translate/hints.h"
 #include "translate/layer.h"
 #include "translate/x86_64/rewind.h"
 
 #define SECTION_MAX 4096u /* bytes of code; longer ones are not believed */
+#define A_WHILE	    2	  /* seconds */
 
 /* ud1 with the C library's RSEQ_SIG as displacement: what stands before abort
  * handlers. The number alone is also in the library's own code. */
@@ -94,6 +98,42 @@ static bool search_in(struct space *sp, const struct map_range *r, int fd)
 	return found;
 }
 
+/* Of the file as it is, and what of it is mapped. 0: it has changed not long ago,
+ * and could again be no other by its times. */
+static uint64_t sum_of(const struct map_range *r, int fd)
+{
+	uint64_t sum = UINT64_C(14695981039346656037); /* FNV-1a */
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || time(NULL) - st.st_ctime < A_WHILE)
+		return 0;
+	const uint64_t all[] = {
+		st.st_dev,	    st.st_ino,	       (uint64_t)st.st_size,
+		st.st_mtim.tv_sec,  st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
+		st.st_ctim.tv_nsec, r->offset,	       r->hi - r->lo,
+	};
+	const uint8_t *bytes = (const void *)all;
+
+	for (size_t i = 0; i < sizeof(all); i++)
+		sum = (sum ^ bytes[i]) * UINT64_C(1099511628211);
+	return sum;
+}
+
+/* Where that was searched before, and nothing was found, it is not again. */
+static bool search_once(struct space *sp, const struct map_range *r, int fd)
+{
+	const uint64_t *plain = hints_plain(sp, r->lo);
+	uint64_t sum = plain ? sum_of(r, fd) : 0;
+
+	if (sum && *plain == sum)
+		return false;
+	if (search_in(sp, r, fd))
+		return true;
+	if (sum)
+		hints_tell_plain(sp, r->lo, sum);
+	return false;
+}
+
 static bool search(struct space *sp, const struct map_range *r)
 {
 	struct target *lower = sp->tr->lower;
@@ -103,7 +143,7 @@ static bool search(struct space *sp, const struct map_range *r)
 	if (lower->ops->object && lower->ops->object->open_mapped)
 		fd = lower->ops->object->open_mapped(lower, r->name, r->dev,
 						     r->inode);
-	found = search_in(sp, r, fd);
+	found = search_once(sp, r, fd);
 	if (fd >= 0)
 		close(fd);
 	return found;

@@ -11,7 +11,7 @@
  * Which stores arm sections is learned. Only code near an abort handler's
  * signature is looked at; there each store of a word stops once, and stops on
  * if it was one to the field of the thread's area. Other programs pay for one
- * search of their executable mappings.
+ * search of their executable mappings, or none, where hints know the file.
  *
  * A thread that comes to such a breakpoint otherwise, or is to execute what is
  * there, goes over it (native.c). One that is to arm a section there does not:
