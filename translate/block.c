@@ -175,11 +175,10 @@ static bool site_link(struct space *sp, uint32_t ref, uint64_t pc)
 	return true;
 }
 
-void site_aim(struct space *sp, struct region *rg, uint32_t at,
-	      enum site_kind kind, uint64_t pc, enum slow_kind slow)
+static uint32_t site_add(struct region *rg, uint32_t at, enum site_kind kind,
+			 enum slow_kind slow)
 {
 	uint32_t n = rg->n_sites++;
-	bool linked;
 
 	assert(kind == SITE_LITERAL || at / 64 == (at + 3) / 64);
 	assert(n < REF_MAX);
@@ -193,8 +192,44 @@ void site_aim(struct space *sp, struct region *rg, uint32_t at,
 		.kind = (uint8_t)kind,
 		.slow = (uint8_t)slow,
 	};
-	linked = site_link(sp, rg->index << REF_SHIFT | n, pc);
+	return rg->index << REF_SHIFT | n;
+}
+
+void site_aim(struct space *sp, struct region *rg, uint32_t at,
+	      enum site_kind kind, uint64_t pc, enum slow_kind slow)
+{
+	bool linked = site_link(sp, site_add(rg, at, kind, slow), pc);
+
 	assert(linked);
+}
+
+void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
+		  enum site_kind kind, uint64_t pc, enum slow_kind slow)
+{
+	if (!sp->in_batch || block_find(sp, pc)) {
+		site_aim(sp, rg, at, kind, pc, slow);
+		return;
+	}
+	if (sp->n_aims == sp->cap_aims) {
+		sp->cap_aims = sp->cap_aims ? 2 * sp->cap_aims : 256;
+		sp->aims = xrealloc(sp->aims, sp->cap_aims * sizeof(*sp->aims));
+	}
+	sp->aims[sp->n_aims++] =
+		(struct aim){ pc, site_add(rg, at, kind, slow) };
+	rg->n_aims++;
+}
+
+static void aims_settle(struct space *sp)
+{
+	for (uint32_t i = 0; i < sp->n_aims; i++) {
+		const struct aim *aim = &sp->aims[i];
+		bool linked;
+
+		sp->regions[aim->site >> REF_SHIFT]->n_aims--;
+		linked = site_link(sp, aim->site, aim->pc);
+		assert(linked);
+	}
+	sp->n_aims = 0;
 }
 
 void sites_move(struct space *sp, uint32_t *list, uint64_t pc)
@@ -241,6 +276,7 @@ static void publish(struct space *sp, uint64_t pc)
 
 void blocks_publish(struct space *sp)
 {
+	aims_settle(sp);
 	for (unsigned i = 0; i < sp->n_regions; i++) {
 		struct region *rg = sp->regions[i];
 

@@ -44,6 +44,10 @@ void block_enter_at(struct space *sp, struct block *b, uint32_t entry);
  * comes so. */
 void site_aim(struct space *sp, struct region *rg, uint32_t at,
 	      enum site_kind kind, uint64_t pc, enum slow_kind slow);
+/* The same in code that nobody can reach before blocks_publish(), of a batch:
+ * most of what it leads to comes with the batch, and needs no exit. */
+void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
+		  enum site_kind kind, uint64_t pc, enum slow_kind slow);
 
 /* The sites of the list lead to the code for pc from now on, as far as there is
  * room for exits; the others stay in the list. */

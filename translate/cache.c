@@ -395,6 +395,7 @@ void space_free(struct space *sp)
 	maps_fini(&sp->maps);
 	map_fini(&sp->by_pc);
 	map_fini(&sp->pages);
+	free(sp->aims);
 	free(sp->later);
 	constants_fini(sp);
 	map_fini(&sp->trusted);

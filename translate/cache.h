@@ -226,6 +226,7 @@ struct region {
 	uint32_t n_blocks, cap_blocks, n_published;
 	struct site *sites;
 	uint32_t n_sites, cap_sites;
+	uint32_t n_aims; /* of the space's, whose sites are in it */
 	struct branch_cache *caches;
 	uint32_t n_caches, cap_caches;
 	struct event_site *events;
@@ -262,6 +263,12 @@ struct site {
 	uint32_t next; /* a reference */
 	uint8_t kind;
 	uint8_t slow; /* of what comes by it */
+};
+
+/* A site whose pc had no block when it was written. */
+struct aim {
+	uint64_t pc;
+	uint32_t site; /* a reference */
 };
 
 enum {
@@ -350,6 +357,9 @@ struct space {
 	const struct region *ending; /* whose records go; NULL: all */
 	struct map by_pc;	     /* pc + 1 -> reference to its block */
 	struct map pages; /* page number + 1 -> ... to its first block */
+	bool in_batch; /* code is being written that nobody can reach yet */
+	struct aim *aims; /* ... in it */
+	uint32_t n_aims, cap_aims;
 	uint64_t *later;  /* code to be translated: batch.c */
 	size_t n_later;
 	struct excluded {

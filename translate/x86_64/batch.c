@@ -71,6 +71,7 @@ static void publish(struct compiler *c)
 static void finish(struct compiler *c)
 {
 	publish(c);
+	c->sp->in_batch = false;
 	free(c->todo);
 	free(c->landings);
 }
@@ -207,6 +208,7 @@ struct block *compile(struct space *sp, uint64_t pc)
 	c.has_points = process_has_points(sp);
 	if (is_full(sp) || !begin(&c, pc))
 		return NULL;
+	sp->in_batch = true;
 	set_budgets(&c, pc);
 	chain_write(&c, pc, false);
 	write_queue(&c);
@@ -233,6 +235,7 @@ struct block *compile_behind(struct space *sp,
 	c.has_points = process_has_points(sp);
 	if (!begin(&c, start->pc))
 		return NULL;
+	sp->in_batch = true;
 	first = c.w.rg->index << REF_SHIFT | c.w.rg->n_blocks;
 	chain_write(&c, start->pc, true);
 	finish(&c);

@@ -127,7 +127,7 @@ static void jmp_literal(struct writer *w, uint64_t pc)
 
 	w_code(w, "\xff\x25");
 	w_num(w, literal - next, 4);
-	site_aim(w->sp, w->rg, literal, SITE_LITERAL, pc, w->slow);
+	site_aim_new(w->sp, w->rg, literal, SITE_LITERAL, pc, w->slow);
 }
 
 void w_jmp_pc(struct writer *w, uint64_t pc)
@@ -139,7 +139,7 @@ void w_jmp_pc(struct writer *w, uint64_t pc)
 	w_align(w, 1);
 	w_code(w, "\xe9");
 	w_num(w, 0, 4);
-	site_aim(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc, w->slow);
+	site_aim_new(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc, w->slow);
 }
 
 void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
@@ -159,7 +159,7 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
 	w_align(w, 2);
 	w_bytes(w, op, 2);
 	w_num(w, 0, 4);
-	site_aim(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc, w->slow);
+	site_aim_new(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc, w->slow);
 }
 
 void w_jmp_at(struct writer *w, uint32_t at)
