@@ -26,8 +26,12 @@ void xsave_layout_read(struct xsave_layout *l)
 	l->features = xcr0_read();
 	l->size = b;
 	/* x87 and SSE have no leaf: they are the legacy region. */
-	for (unsigned i = X86_AVX; i < 63; i++)
-		if (l->features >> i & 1 &&
-		    __get_cpuid_count(CPUID_XSAVE, i, &a, &b, &c, &d))
-			l->offset[i] = b;
+	for (unsigned i = X86_AVX; i < 63; i++) {
+		if (!(l->features >> i & 1))
+			continue;
+		/* __get_cpuid_count() asks for two leaves; in a virtual machine
+		 * each takes microseconds. */
+		__cpuid_count(CPUID_XSAVE, i, a, b, c, d);
+		l->offset[i] = b;
+	}
 }
