@@ -16,6 +16,7 @@
 #ifndef TRANSLATE_CACHE_H
 #define TRANSLATE_CACHE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -548,11 +549,17 @@ bool trail_is_within(const struct trail *tl, uint32_t at);
 /* The trail of the region whose code holds the address, or NULL. */
 const struct trail *trails_at(const struct trails *all, uint64_t cpc);
 
-/* The code that comes next in the stream is at this boundary; at is set. */
-void stream_mark(struct stream *s, struct mark m);
 static inline uint32_t stream_at(const struct stream *s)
 {
 	return s->start + (uint32_t)s->e.len;
+}
+/* The code that comes next in the stream is at this boundary; at is set. */
+static inline void stream_mark(struct stream *s, struct mark m)
+{
+	assert(*s->n_marks < s->max_marks);
+	m.at = stream_at(s);
+	s->marks[*s->n_marks] = m;
+	__atomic_store_n(s->n_marks, *s->n_marks + 1, __ATOMIC_RELEASE);
 }
 
 /* Of the common tables: nothing is known any more. */

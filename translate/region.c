@@ -424,11 +424,3 @@ uint32_t region_exit(struct region *rg, uint64_t pc, enum slow_kind slow)
 		map_set(&rg->exits, pc + 1, (void *)(uintptr_t)tl->n_stubs);
 	return at;
 }
-
-void stream_mark(struct stream *s, struct mark m)
-{
-	assert(*s->n_marks < s->max_marks);
-	m.at = stream_at(s);
-	s->marks[*s->n_marks] = m;
-	__atomic_store_n(s->n_marks, *s->n_marks + 1, __ATOMIC_RELEASE);
-}

@@ -3,28 +3,10 @@
 #include <assert.h>
 #include <string.h>
 
-/* Most are short, and a call of memcpy(3) takes longer than they do. */
-static void copy_short(uint8_t *to, const uint8_t *from, size_t n)
-{
-	if (n >= 8) {
-		memcpy(to, from, 8);
-		memcpy(to + n - 8, from + n - 8, 8);
-	} else if (n >= 4) {
-		memcpy(to, from, 4);
-		memcpy(to + n - 4, from + n - 4, 4);
-	} else {
-		while (n--)
-			to[n] = from[n];
-	}
-}
-
 void x86_emit(struct x86_emit *e, const void *bytes, size_t n)
 {
 	assert(n <= e->max - e->len);
-	if (n <= 16)
-		copy_short(e->code + e->len, bytes, n);
-	else
-		memcpy(e->code + e->len, bytes, n);
+	memcpy(e->code + e->len, bytes, n);
 	e->len += n;
 }
 
@@ -36,7 +18,7 @@ void x86_emit_byte(struct x86_emit *e, uint8_t byte)
 void x86_emit_num(struct x86_emit *e, uint64_t v, unsigned size)
 {
 	assert(size <= sizeof(v));
-	x86_emit(e, &v, size);
+	x86_emit_inline(e, &v, size);
 }
 
 /* In 32-bit mode displacements wrap, so that nothing is too far. */

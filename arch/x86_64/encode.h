@@ -6,9 +6,11 @@
 #ifndef ARCH_X86_64_ENCODE_H
 #define ARCH_X86_64_ENCODE_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "arch/x86_64/decode.h"
 
@@ -26,6 +28,32 @@ static inline uint64_t x86_emit_at(const struct x86_emit *e)
 }
 
 void x86_emit(struct x86_emit *e, const void *bytes, size_t n);
+
+/* As x86_emit(): most are short, and to call takes longer than to copy. */
+static inline void x86_emit_inline(struct x86_emit *e, const void *bytes,
+				   size_t n)
+{
+	const uint8_t *from = bytes;
+	uint8_t *to = e->code + e->len;
+
+	if (n > 16) {
+		x86_emit(e, bytes, n);
+		return;
+	}
+	assert(n <= e->max - e->len);
+	if (n >= 8) {
+		memcpy(to, from, 8);
+		memcpy(to + n - 8, from + n - 8, 8);
+	} else if (n >= 4) {
+		memcpy(to, from, 4);
+		memcpy(to + n - 4, from + n - 4, 4);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			to[i] = from[i];
+	}
+	e->len += n;
+}
+
 void x86_emit_byte(struct x86_emit *e, uint8_t byte);
 
 /* The low size bytes of v, little-endian. */

@@ -131,6 +131,14 @@ static unsigned block_most(const struct compiler *c)
 	return c->watched ? 1 : checks(c->sp) ? CHECKED_INSNS : BLOCK_INSNS;
 }
 
+/* Something happens there, where a block begins. */
+static bool is_marked(const struct space *sp, uint64_t pc)
+{
+	return (sp->n_probes || sp->redirects.count || sp->collected.count) &&
+	       (probe_is_at(sp, pc) || redirect_is_at(sp, pc) ||
+		collector_is_at(sp, pc));
+}
+
 /* Reads up to the instruction that ends the block. */
 static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 {
@@ -144,9 +152,7 @@ static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
 		if (c->n_insns ? has_point(c, pc)
 			       : !skip_point && has_stop(c, pc))
 			return;
-		if (c->n_insns &&
-		    (probe_is_at(c->sp, pc) || redirect_is_at(c->sp, pc) ||
-		     collector_is_at(c->sp, pc)))
+		if (c->n_insns && is_marked(c->sp, pc))
 			return;
 		c->n_insns++;
 		if (!code_read(&c->reader, pc, i) || i->in.kind != X86_PLAIN)

@@ -19,11 +19,6 @@ void w_mark(struct writer *w, unsigned rewind, int undo)
 		flow_own(w->rg, w->s, w->flow, w->phase);
 }
 
-void w_bytes(struct writer *w, const void *bytes, size_t n)
-{
-	x86_emit(&w->s->e, bytes, n);
-}
-
 void w_num(struct writer *w, uint64_t v, unsigned size)
 {
 	x86_emit_num(&w->s->e, v, size);

@@ -50,7 +50,10 @@ static inline void w_at(struct writer *w, uint64_t pc)
 
 /* The code that comes next is a boundary: see struct mark. */
 void w_mark(struct writer *w, unsigned rewind, int undo);
-void w_bytes(struct writer *w, const void *bytes, size_t n);
+static inline void w_bytes(struct writer *w, const void *bytes, size_t n)
+{
+	x86_emit_inline(&w->s->e, bytes, n);
+}
 void w_num(struct writer *w, uint64_t v, unsigned size);
 /* Bytes of a string literal. */
 #define w_code(w, text) w_bytes(w, text, sizeof(text) - 1)
