@@ -316,12 +316,25 @@ static struct point_code *logpoint_of(struct point_code *c)
 	return c && c->console ? c : NULL;
 }
 
+static void set_logged(struct thread *th, struct point_code *code)
+{
+	if (code)
+		code->refs++;
+	point_code_unref(th->logged);
+	th->logged = code;
+}
+
+void thread_hand_logged(struct thread *to, struct thread *from)
+{
+	set_logged(to, from->logged);
+	set_logged(from, NULL);
+}
+
 void thread_keep_logged(struct thread *th, const struct point *pt)
 {
-	if (!th->logged || (pt && first_of(pt->code) == th->logged))
-		return;
-	point_code_unref(th->logged);
-	th->logged = NULL;
+	if (th->logged && !(pt && (pt->code == th->logged ||
+				   first_of(pt->code) == th->logged)))
+		set_logged(th, NULL);
 }
 
 void thread_note_logged(struct thread *th, struct point_code *now,
@@ -329,9 +342,15 @@ void thread_note_logged(struct thread *th, struct point_code *now,
 {
 	struct point_code *log = logpoint_of(now);
 
-	if (!log || log != logpoint_of(before))
-		return;
-	log->refs++;
-	point_code_unref(th->logged);
-	th->logged = log;
+	if (log && log == logpoint_of(before))
+		set_logged(th, log);
+}
+
+void thread_note_met(struct thread *th, struct point_code *now,
+		     struct point_code *before)
+{
+	if (now == before)
+		set_logged(th, now);
+	else
+		thread_note_logged(th, now, before);
 }

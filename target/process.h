@@ -104,10 +104,10 @@ struct thread {
 		       * not written, before its next event */
 	bool passes; /* it has met the breakpoint at its pc, which was not to be
 		      * told, and is yet to execute what is there */
-	struct point_code *logged; /* counted: the logpoint that it has met at
-				    * its pc before what else there is there
-				    * changed, and does not meet again; NULL:
-				    * none */
+	struct point_code *logged; /* counted: what it has met at its pc, and
+				    * does not meet again, be it the logpoint
+				    * alone, to which something has come since;
+				    * NULL: nothing */
 	unsigned options;     /* THREAD_TELL_* bits; a new thread has none */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once
@@ -253,6 +253,12 @@ void point_code_unref(struct point_code *c);
  * the other: what is still the same logpoint was met. Either may be NULL. */
 void thread_note_logged(struct thread *th, struct point_code *now,
 			struct point_code *before);
+/* The same of one that goes on where points are met otherwise: all that is
+ * still the same. */
+void thread_note_met(struct thread *th, struct point_code *now,
+		     struct point_code *before);
+/* The other thread's record has that from now on, which is of the same. */
+void thread_hand_logged(struct thread *to, struct thread *from);
 /* It is to go on from where that point is, or none (NULL): what it has met
  * elsewhere it will meet there. */
 void thread_keep_logged(struct thread *th, const struct point *pt);

@@ -503,26 +503,22 @@ static bool code_stops(struct target *t, struct thread *th,
 	return false;
 }
 
-/* Once: what comes next is another arrival. */
-static bool was_logged(struct thread *th, const struct point_code *c)
-{
-	bool was = th->logged && th->logged == c;
-
-	point_code_unref(th->logged);
-	th->logged = NULL;
-	return was;
-}
-
 bool point_code_stops(struct target *t, struct thread *th,
 		      struct point_code *c)
 {
-	bool logged;
+	bool met, logged;
 
 	if (!c)
 		return true;
-	logged = was_logged(th, c->log ? c->log : c);
+	met = th->logged == c;
+	logged = c->log && th->logged == c->log;
+	/* Once: what comes next is another arrival. */
+	point_code_unref(th->logged);
+	th->logged = NULL;
+	if (met)
+		return false;
 	if (!c->log)
-		return !logged && code_stops(t, th, c);
+		return code_stops(t, th, c);
 	if (!logged)
 		code_stops(t, th, c->log);
 	return point_code_stops(t, th, c->asked_code);

@@ -93,7 +93,7 @@ static void leave(struct translator *tr, struct process *p)
 		ring_drain(tr, th, true);
 		follow_of(th)->wait = WAIT_NONE;
 		follow_of(th)->excluded = false;
-		follow_forget_puts(follow_of(th), true);
+		follow_goes_natively(tr, th);
 	}
 	sections_end(sp, lower_process(p));
 	exclude_end(sp, p);

@@ -72,35 +72,31 @@ static bool is_done_once(struct space *sp, uint64_t pc)
 }
 
 /* ... that is done by the server, where it stops? */
-static bool is_done_by_stop(const struct process *p, uint64_t pc)
+static bool is_done_by_stop(const struct point *pt)
 {
-	const struct point *pt = process_point(p, pc);
-
-	return pt && pt->code && (pt->code->n_command || pt->code->filter);
+	return pt->code && (pt->code->n_command || pt->code->filter);
 }
 
-/* Threads that have printed or counted where they are, and are yet to go on
- * from there, do not do that once more: it is the one thing put there, or what
- * they stop for. */
-static void go_behind(struct translator *tr, struct process *p)
+/* What it has met where it is, and is yet to go on from, it is not to do once
+ * more: it is the one thing put there, or what it stops for. */
+void conditions_go_behind(struct translator *tr, struct thread *th)
 {
-	struct thread *th;
-	uint8_t *image;
-	uint64_t pc;
+	struct process *p = th->proc;
+	struct thread *low = lower_thread(th);
+	uint8_t *image = follow_image(tr, low, false);
+	uint64_t pc = image ? *image_reg(image, IMAGE_RIP) : 0;
+	const struct point *pt = image ? process_point(p, pc) : NULL;
 
-	list_each(th, &p->threads, node) {
-		if (!follow_of(th))
-			continue;
-		/* That has it shown where it is, out of a slot. */
-		image = follow_image(tr, lower_thread(th), false);
-		if (!image || !lower_thread(th)->passes)
-			continue;
-		pc = *image_reg(image, IMAGE_RIP);
-		if (is_done_once(space_of(p), pc))
-			follow_note_puts(follow_of(th), image, 1);
-		else if (is_done_by_stop(p, pc))
-			tr_thread_of(th)->asked.over = true;
-	}
+	thread_keep_logged(low, pt);
+	if (!pt || (!low->passes && !low->logged))
+		return;
+	if (is_done_once(space_of(p), pc))
+		follow_note_puts(follow_of(th), image, 1);
+	else if (!low->passes && low->logged != pt->code)
+		thread_hand_logged(th, low);
+	else if (is_done_by_stop(pt))
+		follow_of(th)->asked.over = true;
+	thread_keep_logged(low, NULL);
 }
 
 /* All of it is stopped. Who cannot be followed is not asked again. */
@@ -114,7 +110,6 @@ static void move(struct translator *tr, struct process *p)
 	tp->immovable = r < 0 && r != -EBUSY;
 	tr->stats.conditions_moved += r == 0;
 	prints_renew(tr, p);
-	go_behind(tr, p);
 	if (r < 0)
 		debug(SESSION, "%d: its conditions stay here: %s", p->pid,
 		      e.text);

@@ -23,6 +23,9 @@ void conditions_tick(struct translator *tr);
 void conditions_resume(struct translator *tr, const struct resume *acts,
 		       size_t n);
 
+/* A followed thread, which has run natively, is about to enter the cache. */
+void conditions_go_behind(struct translator *tr, struct thread *th);
+
 /* struct target_point_ops's. */
 void conditions_choose(struct target *t, enum condition_place place);
 

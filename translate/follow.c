@@ -16,6 +16,7 @@
 #include "translate/call.h"
 #include "translate/callback.h"
 #include "translate/collects.h"
+#include "translate/conditions.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
 #include "translate/gate.h"
@@ -489,7 +490,7 @@ int follow_resume(struct translator *tr, struct thread *th,
 	follow_settle(tr, th);
 	if (act->kind != RESUME_CONT || f->space->inactive) {
 		follow_rewind(tr, th);
-		follow_forget_puts(f, true);
+		follow_goes_natively(tr, th);
 		if (act->kind != RESUME_CONT)
 			follow_note_step(tr, low, f);
 		own.kind = follow_kind(tr, low, f, act);
@@ -500,6 +501,9 @@ int follow_resume(struct translator *tr, struct thread *th,
 	if ((f->in_cache || is_in_section(tr, low, f)) && !act->signo)
 		return follow_go(tr, low, RESUME_CONT, 0);
 	follow_rewind(tr, th);
+	if (tr->has_conditions)
+		conditions_go_behind(tr, th);
+	f->asked.over &= !act->signo;
 	if (act->signo)
 		follow_deliver(tr, th, f, act->signo);
 	else

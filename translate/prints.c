@@ -49,6 +49,12 @@ bool prints_at(const struct space *sp, uint64_t pc)
 	return pr && pr->collector;
 }
 
+bool prints_alone_at(const struct space *sp, uint64_t pc)
+{
+	return prints_at(sp, pc) &&
+	       !collector_next(sp, pc, collector_next(sp, pc, NULL));
+}
+
 /* --- text ----------------------------------------------------------------- */
 
 /* Strings as they were when the thread came by. */

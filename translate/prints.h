@@ -17,6 +17,9 @@ bool prints_fit(const struct point_code *code);
 /* Does the point at pc print so? Then nobody stops there. */
 bool prints_at(const struct space *sp, uint64_t pc);
 
+/* ... and nothing else is collected there? */
+bool prints_alone_at(const struct space *sp, uint64_t pc);
+
 /* Those of the process's points are, and no others; all of it is stopped. */
 void prints_renew(struct translator *tr, struct process *p);
 void prints_resume(struct translator *tr, const struct resume *acts, size_t n);

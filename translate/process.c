@@ -276,8 +276,10 @@ int translate_follow_soon(struct target *t, struct process *p,
 static void leave(struct translator *tr, struct thread *th)
 {
 	follow_rewind(tr, th);
-	if (follow_of(th))
+	if (follow_of(th)) {
+		follow_goes_natively(tr, th);
 		x87_settle(tr, follow_of(th)->space, lower_thread(th));
+	}
 	follow_commit(tr, lower_thread(th));
 }
 

@@ -83,6 +83,39 @@ void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
 		thread_note_logged(th, pt->code, pt->code);
 }
 
+/* Who has come by has met all that is still there: it has printed or counted,
+ * or the server has looked. */
+static void note_met(struct translator *tr, struct follow *f,
+		     struct thread *low, uint8_t *image, const struct point *pt)
+{
+	const struct behind *b = find(f, image);
+	const struct space *sp = f->space;
+	bool prints = prints_alone_at(sp, pt->addr);
+
+	if (b && b->puts & PUTS_PASSED)
+		thread_note_met(low, pt->code, f->passed);
+	else if (b && !tr->transform && !probe_is_at(sp, pt->addr) &&
+		 (prints || conditions_at(sp, pt->addr)))
+		thread_note_met(low, pt->code, pt->code);
+	else if (b && is_alone(sp, pt->addr))
+		thread_note_logged(low, pt->code, pt->code);
+}
+
+void follow_goes_natively(struct translator *tr, struct thread *th)
+{
+	struct follow *f = follow_of(th);
+	struct thread *low = lower_thread(th);
+	uint8_t *image = follow_image(tr, low, false);
+	const struct point *pt;
+
+	pt = image ? process_point(th->proc, *image_reg(image, IMAGE_RIP))
+		   : NULL;
+	thread_hand_logged(low, th);
+	if (pt && pt->code)
+		note_met(tr, f, low, image, pt);
+	follow_forget_puts(f, true);
+}
+
 void follow_forget_puts(struct follow *f, bool all)
 {
 	if (all)

@@ -140,6 +140,9 @@ void follow_pass(struct follow *f, struct point_code *code);
 /* It is about to meet pt: has it met the logpoint there already? */
 void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
 			const struct point *pt);
+/* It has been rewound, and goes on in its original code: what it has met does
+ * not count twice there, and nothing that it has done does here. */
+void follow_goes_natively(struct translator *tr, struct thread *th);
 /* It has done so much of it; or what it had when it was there before. */
 void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts);
 void follow_keep_puts(struct follow *f, uint8_t *image);

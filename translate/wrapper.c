@@ -170,6 +170,15 @@ static void translate_free(struct target *t)
 
 /* --- running ------------------------------------------------------------- */
 
+/* It may have been sent elsewhere. */
+static void keep_logged(struct translator *tr, struct thread *th)
+{
+	uint64_t pc;
+
+	if (target_reg_u64(&tr->t, th, th->proc->arch->pc, &pc) == 0)
+		thread_keep_logged(th, process_point(th->proc, pc));
+}
+
 /* The thread is about to take the action. */
 static void take_action(struct translator *tr, struct thread *th,
 			const struct resume *act)
@@ -180,6 +189,8 @@ static void take_action(struct translator *tr, struct thread *th,
 		return;
 	if (th->fresh | th->dirty)
 		target_regs_flush(&tr->t, th);
+	if (th->logged)
+		keep_logged(tr, th);
 	tr_thread_of(th)->asked = *act;
 	tr_thread_of(th)->asked.signo = 0;
 	tr_thread_of(th)->asked.over = false;

@@ -60,7 +60,7 @@ def all_that_was_printed_is_told_before_a_stop():
                 text += more
                 s.point(0, "visit")
             equal(stops, 3 * n // 37, "stops")
-            each_once(text, n, place)
+            each_once(text, n, "%s %s" % (place, how))
 
 
 @case(peer=OURS, seconds=90)

@@ -6,11 +6,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <errno.h>
+#include <string.h>
 
 #include "target/traced.h"
 #include "test/unit/ax_hex.h"
 #include "test/unit/traced.h"
+#include "translate/translate.h"
 
 /* So long, or so short, a turn at one place. */
 #define LONG  (UINT64_C(1) << 30)
@@ -75,10 +76,41 @@ static uint64_t pc_of(struct traced *d)
 	return pc;
 }
 
-/* It has printed once, and stands amid the long turn. */
-static struct traced *begin(unsigned *lines)
+/* The rest of it. */
+static void shorten(struct traced *d)
 {
-	struct traced *d = traced_start(run_turns);
+	struct thread *th = traced_thread(d);
+	const uint64_t left = SHORT;
+	unsigned n = 0;
+
+	while (strcmp(th->proc->arch->regs[n].name, "rcx") != 0)
+		n++;
+	assert_int_equal(target_reg_write(d->t, th, n, &left), 0);
+}
+
+enum way { NATIVELY, BY_SERVER, BY_CODE };
+
+static struct traced *start(enum way way)
+{
+	struct traced *d = traced_prepare(run_turns);
+	struct err e;
+
+	d->t = translate_new(d->t);
+	traced_attach(d);
+	d->t->ops->point->conditions(d->t, way == BY_CODE
+						   ? CONDITIONS_COMPILED
+						   : CONDITIONS_SERVER);
+	if (way != NATIVELY &&
+	    translate_follow(d->t, process_find(d->t, d->pid), MODE_NONE,
+			     &e) < 0)
+		fail_msg("%s", e.text);
+	return d;
+}
+
+/* It has printed once, and stands amid the long turn. */
+static struct traced *begin(enum way way, unsigned *lines)
+{
+	struct traced *d = start(way);
 	struct process *p = process_find(d->t, d->pid);
 	struct point_code *c = logpoint();
 
@@ -92,26 +124,85 @@ static struct traced *begin(unsigned *lines)
 		traced_goes_on(d);
 	traced_stop(d);
 	assert_int_equal(pc_of(d), (uintptr_t)place);
+	shorten(d);
 	return d;
+}
+
+static void ends(struct traced *d, const unsigned *lines)
+{
+	traced_ends(d);
+	assert_int_equal(*lines, 3);
+	traced_end(d);
 }
 
 static void it_is_met_once(void **state)
 {
 	unsigned lines = 0;
-	struct traced *d = begin(&lines);
+	struct traced *d = begin(NATIVELY, &lines);
 
 	(void)state;
 	assert_int_equal(lines, 1);
-	traced_ends(d);
-	assert_int_equal(lines, 3);
-	traced_end(d);
+	ends(d, &lines);
+	for (enum way way = BY_SERVER; way <= BY_CODE; way++) {
+		lines = 0;
+		ends(begin(way, &lines), &lines);
+	}
+}
+
+static void who_is_let_go_of_there_has_met_it(void **state)
+{
+	(void)state;
+	for (enum way way = BY_SERVER; way <= BY_CODE; way++) {
+		unsigned lines = 0;
+		struct traced *d = begin(way, &lines);
+
+		translate_unfollow(d->t, process_find(d->t, d->pid));
+		ends(d, &lines);
+	}
+}
+
+static void who_is_followed_there_has_met_it(void **state)
+{
+	enum condition_place at[] = { CONDITIONS_SERVER,
+					 CONDITIONS_COMPILED };
+	struct err e;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		unsigned lines = 0;
+		struct traced *d = begin(NATIVELY, &lines);
+
+		d->t->ops->point->conditions(d->t, at[i]);
+		assert_int_equal(translate_follow(d->t,
+						  process_find(d->t, d->pid),
+						  MODE_NONE, &e),
+				 0);
+		ends(d, &lines);
+	}
+}
+
+static void who_is_stepped_there_has_met_it(void **state)
+{
+	const struct resume step = { { -1, -1 }, RESUME_STEP, 0, false, 0, 0 };
+
+	(void)state;
+	for (enum way way = NATIVELY; way <= BY_CODE; way++) {
+		unsigned lines = 0;
+		struct traced *d = begin(way, &lines);
+
+		assert_int_equal(target_resume(d->t, &step, 1), 0);
+		assert_int_equal(traced_event(d).kind, STOP_STEP);
+		assert_int_equal(pc_of(d), (uintptr_t)place);
+		assert_int_equal(lines, 1);
+		traced_end(d);
+	}
 }
 
 /* A breakpoint is set at the same place, which is yet to be met. */
 static void beside_a_breakpoint_too(void **state)
 {
 	unsigned lines = 0;
-	struct traced *d = begin(&lines);
+	struct traced *d = begin(NATIVELY, &lines);
 	struct process *p = process_find(d->t, d->pid);
 
 	(void)state;
@@ -129,7 +220,7 @@ static void beside_a_breakpoint_too(void **state)
 static void who_goes_elsewhere_meets_it_later(void **state)
 {
 	unsigned lines = 0;
-	struct traced *d = begin(&lines);
+	struct traced *d = begin(NATIVELY, &lines);
 	struct process *p = process_find(d->t, d->pid);
 	uint64_t pc = (uintptr_t)behind;
 
@@ -143,15 +234,16 @@ static void who_goes_elsewhere_meets_it_later(void **state)
 	assert_int_equal(target_reg_write(d->t, traced_thread(d),
 					  p->arch->pc, &pc),
 			 0);
-	traced_ends(d);
-	assert_int_equal(lines, 3);
-	traced_end(d);
+	ends(d, &lines);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_met_once),
+		cmocka_unit_test(who_is_let_go_of_there_has_met_it),
+		cmocka_unit_test(who_is_followed_there_has_met_it),
+		cmocka_unit_test(who_is_stepped_there_has_met_it),
 		cmocka_unit_test(beside_a_breakpoint_too),
 		cmocka_unit_test(who_goes_elsewhere_meets_it_later),
 	};
