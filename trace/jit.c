@@ -20,8 +20,8 @@ struct jit {
 	char *path;
 	struct stat seen;    /* the file, when it was looked at last */
 	off_t read;	     /* up to there */
-	char last[LAST_MAX]; /* what stood before that */
-	size_t n_last;
+	char last[LAST_MAX]; /* what stood before that: each byte where its
+			      * place in the file has it, round and round */
 	struct names names;
 	struct jit_symbol *all; /* by place; none overlap */
 	size_t n, cap;
@@ -77,15 +77,17 @@ static void take_line(struct jit *j, const char *line)
 /*
  * One line, or as much as there is room for; false: its end is yet to come. A
  * writer that goes on behind the end of a file that was cut leaves zeros before
- * its line.
+ * its line. It begins at that place of the file; last: see struct jit.
  */
-static bool read_line(FILE *f, char line[LINE_MAX_BYTES])
+static bool read_line(FILE *f, off_t at, char line[LINE_MAX_BYTES],
+		      char last[LAST_MAX])
 {
 	size_t n = 0;
-	int c;
+	int c = 0;
 
-	while ((c = getc_unlocked(f)) != EOF && c != '\n') {
-		if ((c || n) && n + 1 < LINE_MAX_BYTES)
+	while (c != '\n' && (c = getc_unlocked(f)) != EOF) {
+		last[at++ % LAST_MAX] = (char)c;
+		if ((c || n) && c != '\n' && n + 1 < LINE_MAX_BYTES)
 			line[n++] = (char)c;
 	}
 	line[n] = '\0';
@@ -96,33 +98,34 @@ static bool read_line(FILE *f, char line[LINE_MAX_BYTES])
  * each time (jcmd Compiler.perfmap). */
 static bool is_anew(const struct jit *j, int fd)
 {
-	char last[LAST_MAX];
-	ssize_t n = pread(fd, last, j->n_last, j->read - (off_t)j->n_last);
+	char now[LAST_MAX];
+	ssize_t n = j->read < LAST_MAX ? j->read : LAST_MAX;
+	off_t at = j->read - n;
 
-	return n != (ssize_t)j->n_last || memcmp(last, j->last, j->n_last);
-}
-
-static void note_last(struct jit *j, int fd)
-{
-	size_t most = j->read < LAST_MAX ? (size_t)j->read : LAST_MAX;
-	ssize_t n = pread(fd, j->last, most, j->read - (off_t)most);
-
-	j->n_last = n > 0 ? (size_t)n : 0;
+	if (pread(fd, now, (size_t)n, at) != n)
+		return true;
+	for (ssize_t i = 0; i < n; i++) {
+		if (now[i] != j->last[(at + i) % LAST_MAX])
+			return true;
+	}
+	return false;
 }
 
 static void read_on(struct jit *j, FILE *f)
 {
-	char line[LINE_MAX_BYTES];
+	char line[LINE_MAX_BYTES], last[LAST_MAX];
 
 	if (is_anew(j, fileno(f)))
 		j->read = 0;
 	if (fseeko(f, j->read, SEEK_SET) < 0)
 		return;
-	while (read_line(f, line)) {
+	memcpy(last, j->last, sizeof(last));
+	/* Of what was read, not of what is there by now. */
+	while (read_line(f, j->read, line, last)) {
 		j->read = ftello(f);
+		memcpy(j->last, last, sizeof(last));
 		take_line(j, line);
 	}
-	note_last(j, fileno(f));
 }
 
 static bool was_seen(const struct jit *j, const struct stat *st)

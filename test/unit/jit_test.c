@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -172,6 +173,43 @@ static void what_is_written_anew_is_read_from_its_start(void **state)
 	expect(m, 0x1000, "again");
 }
 
+/* Runs once, before the file is looked at in another way than line by line,
+ * behind its first lines. */
+static void (*meanwhile)(void);
+
+ssize_t pread(int fd, void *buf, size_t n, off_t at)
+{
+	void (*now)(void) = meanwhile;
+
+	if (now && lseek(fd, 0, SEEK_CUR) > 0) {
+		meanwhile = NULL;
+		now();
+	}
+	return syscall(SYS_pread64, fd, buf, n, at);
+}
+
+static struct map_file *written;
+
+static void write_anew(void)
+{
+	put_anew(written, "1000 10 b\n2000 10 later\n3000 10 c\n");
+}
+
+static void what_is_written_anew_as_soon_as_it_was_read_is_too(void **state)
+{
+	struct map_file *m = *state;
+
+	put(m, "1000 10 a\n2000 10 later\n");
+	written = m;
+	meanwhile = write_anew;
+	expect(m, 0x1000, "a");
+	if (meanwhile)
+		write_anew();
+	meanwhile = NULL;
+	expect(m, 0x3000, "c");
+	expect(m, 0x1000, "b");
+}
+
 static void a_link_is_not_followed(void **state)
 {
 	struct map_file *m = *state;
@@ -198,6 +236,7 @@ int main(void)
 		TEST(a_zero_ends_no_more_than_its_line),
 		TEST(a_long_name_is_cut),
 		TEST(what_is_written_anew_is_read_from_its_start),
+		TEST(what_is_written_anew_as_soon_as_it_was_read_is_too),
 		TEST(a_link_is_not_followed),
 	};
 
