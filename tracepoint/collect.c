@@ -7,7 +7,11 @@
 struct hit {
 	struct target_hit at;
 	struct tracing *tr;
+	uint64_t missing; /* bytes that were looked for in vain */
 };
+
+/* As many are: to look costs a call or two for each page. */
+#define MISSING_MOST (UINT64_C(64) << 20)
 
 /* One that nobody has defined is 0. */
 static int hit_getv(void *user, unsigned number, int64_t *value)
@@ -82,14 +86,17 @@ static uint64_t behind_hole(uint64_t addr, uint64_t n, uint64_t len)
 }
 
 /* What cannot be read is not in the frame, which says as much to a client. More
- * than a buffer has room for is not looked for. */
+ * than a buffer has room for is not looked for, by all of a hit's actions. */
 static int hit_trace(void *user, uint64_t addr, uint64_t len, bool to_nul)
 {
 	struct hit *h = user;
+	uint64_t most = h->tr->buffer.capacity;
 
-	if (len > h->tr->buffer.capacity)
-		len = h->tr->buffer.capacity;
-	while (len) {
+	if (len > most)
+		len = most;
+	if (most > MISSING_MOST)
+		most = MISSING_MOST;
+	while (len && h->missing < most) {
 		uint64_t want = to_nul ? STRING_PIECE - addr % STRING_PIECE
 				       : FRAME_MEMORY_MAX;
 		int64_t n;
@@ -101,8 +108,10 @@ static int hit_trace(void *user, uint64_t addr, uint64_t len, bool to_nul)
 			return (int)n;
 		if ((uint64_t)n < want && to_nul)
 			break;
-		if ((uint64_t)n < want)
+		if ((uint64_t)n < want) {
 			want = behind_hole(addr, (uint64_t)n, want);
+			h->missing += want - (uint64_t)n;
+		}
 		addr += want;
 		len -= want;
 	}
@@ -181,7 +190,7 @@ int trace_collect(struct tracing *tr, struct target *t, struct thread *th,
 		  struct tracepoint *tp, const struct trace_actions *actions,
 		  uint64_t pc, const char **why)
 {
-	struct hit h = { { t, th }, tr };
+	struct hit h = { .at = { t, th }, .tr = tr };
 	int r = 0, e;
 
 	frame_begin(&tr->frame, tp->number);
@@ -199,7 +208,7 @@ int trace_collect(struct tracing *tr, struct target *t, struct thread *th,
 int trace_condition(struct tracing *tr, struct target *t, struct thread *th,
 		    const struct tracepoint *tp, const char **why)
 {
-	struct hit h = { { t, th }, tr };
+	struct hit h = { .at = { t, th }, .tr = tr };
 	struct ax_env env = env_of(&h);
 	int64_t v = 0;
 	int r;

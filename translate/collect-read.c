@@ -187,6 +187,7 @@ struct gathering {
 	unsigned n_parts, cap_parts;
 	uint8_t *data;
 	size_t len, item_at; /* where the item's begin */
+	size_t missing;	     /* bytes that it has looked for in vain */
 };
 
 static struct collect_part *part_add(struct gathering *g, int error)
@@ -259,6 +260,21 @@ static uint64_t gather_block(struct gathering *g, uint64_t addr, uint64_t len,
 	return end ? len : (uint64_t)n;
 }
 
+/* How far it is to the next page where there is something, or to the end. */
+static uint64_t hole(struct gathering *g, uint64_t addr, uint64_t len)
+{
+	uint64_t n = 0;
+	uint8_t byte;
+
+	do
+		n += PAGE - (addr + n) % PAGE;
+	while (n < len && target_read(g->at.t, g->at.th->proc, addr + n, &byte,
+				      1) <= 0);
+	n = n < len ? n : len;
+	g->missing += n;
+	return n;
+}
+
 static int gather_memory(struct gathering *g, uint64_t addr, uint64_t len,
 			 bool to_nul)
 {
@@ -273,9 +289,7 @@ static int gather_memory(struct gathering *g, uint64_t addr, uint64_t len,
 		n = gather_block(g, addr, len, to_nul);
 		if (n == len || to_nul)
 			break;
-		/* On the next page there may be more. */
-		n += PAGE - (addr + n) % PAGE;
-		n = n < len ? n : len;
+		n += hole(g, addr + n, len - n);
 	}
 	if (g->n_parts == before)
 		part_add(g, -EFAULT)->addr = first;
@@ -306,12 +320,14 @@ static int env_tracev(void *user, unsigned n)
 	return all && all->tracev ? all->tracev(all->user, n) : -ENOSYS;
 }
 
-/* Of all its turns, too, an item has COLLECT_LARGE bytes at most. */
+/* Of all its turns, too, an item has COLLECT_LARGE bytes at most, what is not
+ * there included: to look for that takes its time as well. */
 static int env_trace(void *user, uint64_t addr, uint64_t len, bool to_nul)
 {
 	struct gathering *g = user;
 
-	if (len <= COLLECT_LARGE && g->len - g->item_at + len > COLLECT_LARGE)
+	if (len <= COLLECT_LARGE &&
+	    g->len - g->item_at + g->missing + len > COLLECT_LARGE)
 		return -E2BIG;
 	return gather_memory(g, addr, len, to_nul);
 }
@@ -339,6 +355,7 @@ static void gather_item(struct gathering *g, const struct collect_item *i)
 	int r;
 
 	g->item_at = g->len;
+	g->missing = 0;
 	switch (i->what) {
 	case COLLECT_REGISTERS:
 		gather_registers(g, i->registers);

@@ -141,6 +141,19 @@ def pass_count_ends_it():
 
 
 @case(peer=BETTER)
+def what_is_not_there_is_looked_for_so_long_and_no_longer():
+    """4 MB of it, in a loop that goes on for as long as it may."""
+    with Traced("calls", "1") as s:
+        s.run_to("main")
+        # addr, len, trace; 1, if_goto 0
+        s.trace(1, "leaf", [expression("2210" "24003f0000" "0c" +
+                                       const(1) + "200000" "27")])
+        s.tstart()
+        s.run_to("done")
+        check(s.packet("qTStatus").startswith("T0;terror:"), "no error")
+
+
+@case(peer=BETTER)
 def errors_end_it():
     with Traced("calls", "9") as s:
         s.run_to("main")

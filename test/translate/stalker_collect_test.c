@@ -295,6 +295,30 @@ static void in_a_loop(void **state)
 	ax_free(last);
 }
 
+/* Memory that is not there, again and again: 16 pages of it each time. */
+static void in_a_loop_that_finds_nothing(void **state)
+{
+	struct stalker *s = stalker_begin(run_loop, MODE_NONE);
+	struct ax_program *more = PROGRAM("\x23\x10\0\x24\0\1\0\0\x0c"
+					  "\x22\1\x20\0\0\x27");
+	struct ax_program *last = PROGRAM("\x26\0\0\x23\x4e\x20\x13\x27");
+	const struct collect_item item = { .what = COLLECT_TRACES,
+					   .code = more };
+	struct collect_spec spec = {
+		.id = 1, .pc = HERE, .items = &item, .n_items = 1, .when = last
+	};
+
+	(void)state;
+	listen(s, 0, 0);
+	add(s, &spec, false);
+	stalker_ends(s);
+	assert_int_equal(told.n, 1);
+	assert_int_equal(told.last.n_parts, COLLECT_LARGE / 0x10000 + 1);
+	stalker_free(s);
+	ax_free(more);
+	ax_free(last);
+}
+
 static void conditions(void **state)
 {
 	struct stalker *s = stalker_begin(run_loop, MODE_NONE);
@@ -645,6 +669,7 @@ int main(void)
 		cmocka_unit_test(memory),
 		cmocka_unit_test(by_a_stop),
 		cmocka_unit_test(in_a_loop),
+		cmocka_unit_test(in_a_loop_that_finds_nothing),
 		cmocka_unit_test(conditions),
 		cmocka_unit_test(full_rings),
 		cmocka_unit_test(once_each_time),
