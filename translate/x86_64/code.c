@@ -34,7 +34,7 @@ static struct code_page *slot_at(const struct space *sp, uint64_t addr)
 }
 
 /* What is about to be read costs no more if it is one piece; but no page goes
- * for that. */
+ * for that, and each that can have a gate is to be asked for its own. */
 #define AHEAD 4u
 
 static unsigned how_many(const struct space *sp, uint64_t addr,
@@ -42,7 +42,7 @@ static unsigned how_many(const struct space *sp, uint64_t addr,
 {
 	unsigned n = 1;
 
-	if (range->flags & (RANGE_W | RANGE_SHARE))
+	if ((range->flags & (RANGE_FILE | RANGE_W | RANGE_SHARE)) != RANGE_FILE)
 		return 1;
 	while (n < AHEAD && addr + n * PAGE < range->hi &&
 	       !is_good(sp, slot_at(sp, addr + n * PAGE)))
