@@ -1,5 +1,6 @@
 #include "trace/out.h"
 
+#include <errno.h>
 #include <string.h>
 
 FILE *out_open(const char *path)
@@ -9,8 +10,12 @@ FILE *out_open(const char *path)
 
 bool out_close(FILE *f)
 {
-	bool bad = ferror(f);
+	bool lost = ferror(f);
 
-	bad |= (f == stdout || f == stderr ? fflush : fclose)(f) != 0;
-	return !bad;
+	if ((f == stdout || f == stderr ? fflush : fclose)(f) != 0)
+		return false;
+	/* Why, errno said then. */
+	if (lost)
+		errno = EIO;
+	return !lost;
 }
