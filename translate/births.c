@@ -108,7 +108,8 @@ static void take_child(struct translator *tr, struct thread *th,
 	const struct manner as = { sp->mode, sp->inactive, f->alone };
 
 	follow_rewind_child(tr, f, low);
-	if (!tr->follow_forks)
+	/* What is only lent would have made it natively. */
+	if (!tr->follow_forks || tr_thread_of(th)->lent)
 		return;
 	if (!shares)
 		follow_so(tr, child, &as);

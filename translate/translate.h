@@ -116,8 +116,8 @@ int translate_include(struct target *t, struct process *p, uint64_t lo,
 int translate_exclude_modules(struct target *t, const char *glob,
 			      enum exclusion how);
 
-/* Are forked children of followed processes followed, and programs that they
- * execute? At first: no, and yes. */
+/* Are forked children of followed processes followed, but of threads that are
+ * lent, and programs that they execute? At first: no, and yes. */
 void translate_follow_children(struct target *t, bool forks, bool execs);
 
 /*

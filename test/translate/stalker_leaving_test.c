@@ -6,6 +6,7 @@
 
 #include "translate/events.h"
 #include "translate/probe.h"
+#include "translate/record.h"
 #include "translate/transform.h"
 
 /* clang-format off */
@@ -308,6 +309,73 @@ static void interrupts_are_answered(void **state)
 	stalker_free(s);
 }
 
+static void run_fork(struct traced_shared *s)
+{
+	int status;
+	pid_t pid;
+
+	s->ready = 1;
+	traced_wait_for(&s->go);
+	pid = fork();
+	if (!pid)
+		_exit(3);
+	s->v[0] = waitpid(pid, &status, 0) == pid && WEXITSTATUS(status) == 3;
+}
+
+/* It is told. */
+static struct process *child_of(struct stalker *s)
+{
+	struct stop st;
+
+	translate_follow_children(s->d->t, true, true);
+	s->d->t->report_fork = true;
+	s->d->shared->go = 1;
+	st = traced_run(s->d, 0);
+	assert_int_equal(st.kind, STOP_FORK);
+	return process_find(s->d->t, st.child.pid);
+}
+
+static void end_both(struct stalker *s, struct process *child)
+{
+	s->d->t->ops->detach(s->d->t, child, 0);
+	traced_ends(s->d);
+	assert_int_equal(s->d->shared->v[0], 1);
+	stalker_free(s);
+}
+
+/* Nobody would take it back. */
+static void child_of_a_lent_thread_is_not_followed(void **state)
+{
+	struct stalker *s = stalker_begin(run_fork, -1);
+	struct process *child;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(translate_lend(s->d->t, s->p, &e), 0);
+	child = child_of(s);
+	assert_null(translate_space(child));
+	assert_false(stalker_has_ours(child->pid, 0));
+	translate_take_back(s->d->t, s->p);
+	assert_null(translate_space(s->p));
+	end_both(s, child);
+}
+
+static void child_of_one_that_is_followed_too_is(void **state)
+{
+	struct stalker *s = stalker_begin(run_fork, -1);
+	struct process *child;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(translate_lend(s->d->t, s->p, &e), 0);
+	assert_int_equal(translate_follow(s->d->t, s->p, MODE_NONE, &e), 0);
+	child = child_of(s);
+	assert_non_null(translate_space(child));
+	translate_take_back(s->d->t, s->p);
+	assert_non_null(translate_space(s->p));
+	end_both(s, child);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +396,8 @@ int main(void)
 		cmocka_unit_test(unfollow_should_handle_terminated_thread),
 		cmocka_unit_test(unfollow_from_a_probe),
 		cmocka_unit_test(interrupts_are_answered),
+		cmocka_unit_test(child_of_a_lent_thread_is_not_followed),
+		cmocka_unit_test(child_of_one_that_is_followed_too_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
