@@ -96,7 +96,8 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 # FOLLOW=1 of programs that run translated, as far as the test knows --follow.
 SERVER_TEST := $(filter-out rsp traced qtracing cores cli_client ide mi dap \
 	platform_client lldb_client lldbs \
-	extended_client moving steady tracepoint_client wire kills_followed,\
+	extended_client moving steady stepping_client tracepoint_client wire \
+	kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
 FOLLOWED := $(if $(FOLLOW),$(filter-out followed lockstep qtrace_%,$(shell grep -l \
 	'raise SystemExit(main())' test/server/*.py | \

@@ -5,23 +5,11 @@ import re
 import signal
 import time
 
-from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, main,
-                 until)
+from rsp import FALSE, OPTIONS, Session, case, check, equal, main
+from stepping_client import both, ends_well, stepped_to
 
-BOTH = "stepping", "stepping-i386"
 FORKS = "multiprocess+;swbreak+;fork-events+;vContSupported+"
-TF = 0x100
 FIOFF = 260                 # where it is in the g packet
-
-
-def both(f):
-    for name in BOTH:
-        try:
-            f(name)
-        except Skip:
-            pass
-        except Exception as e:
-            raise type(e)("%s: %s" % (name, e))
 
 
 def off_it(s, label):
@@ -29,20 +17,6 @@ def off_it(s, label):
     s.clear(0, label)
     s.step()
     s.point(0, label)
-
-
-def ends_well(s, code=0):
-    end = s.finish()
-    equal((end.kind, end.number), ("W", code), "end")
-
-
-def stepped_to(s, label, most=1):
-    for _ in range(most):
-        stop = s.step()
-        check(stop.kind == "T" and stop.number == 5, "step:", stop)
-        if s.pc() == s.addr(label):
-            return
-    equal(hex(s.pc()), hex(s.addr(label)), label)
 
 
 LIBRARIES = 0x7f << 40, 1 << 47     # and what is mapped besides
@@ -84,19 +58,6 @@ def range_steps_over_calls_that_replace_what_code_relies_on():
             ends_well(s)
 
 
-@case(peer="gdbserver shows the program its trap flag")
-def step_over_pushf():
-    def one(name):
-        with Session(name, "pushf") as s:
-            s.run_to("at_pushf")
-            stepped_to(s, "past_pushf")
-            sp = s.reg("rsp" if s.elf.word == 8 else "esp")
-            flags = int.from_bytes(s.read(sp, 4), "little")
-            check(not flags & TF, "TF in the pushed flags")
-            ends_well(s)
-    both(one)
-
-
 @case
 def a_false_condition_in_code_that_may_change():
     """Where translated code compares itself with the program's."""
@@ -107,25 +68,6 @@ def a_false_condition_in_code_that_may_change():
         for _ in range(3):
             s.at("x87_told", s.cont())
         s.clear(0, "x87_told")
-        ends_well(s, 7)
-
-
-@case(peer="gdbserver leaves the program its trap flag")
-def step_onto_a_breakpoint_when_popf_was_stepped():
-    """The kernel takes the steps' flag for the program's by then."""
-    with Session("manysteps") as s:
-        turn = s.reg("rbx")
-        while s.reg("rbx") in (0, turn, 40):
-            s.step()
-        s.point(0, "odd")
-        while s.pc() != s.addr("odd"):
-            s.step()
-        s.at("odd", s.step())
-        check(not s.reg("eflags") & TF, "TF at the breakpoint")
-        s.clear(0, "odd")
-        check(s.step().number == 5 and s.pc() != s.addr("odd"), "off it")
-        check(not s.reg("eflags") & TF, "TF behind it")
-        s.run_to("even")
         ends_well(s, 7)
 
 
@@ -185,86 +127,6 @@ def what_is_written_over_a_breakpoint_is_read():
         ends_well(s, 7)
 
 
-@case(peer="gdbserver shows the program its trap flag")
-def range_step_over_pushf():
-    def one(name):
-        with Session(name, "pushf") as s:
-            s.run_to("at_pushf")
-            s.packet("vCont;r%x,%x:%s;c" % (
-                s.addr("at_pushf"), s.addr("past_pushf") + 4,
-                s.name(s.tid())))
-            ends_well(s)
-    both(one)
-
-
-@case
-def step_over_popf():
-    def one(name):
-        with Session(name, "popf") as s:
-            s.run_to("at_popf")
-            stepped_to(s, "past_popf")
-            check(not s.reg("eflags") & TF, "TF is shown")
-            ends_well(s)
-    both(one)
-
-
-@case(peer="gdbserver leaves the program its trap flag")
-def steps_behind_popf():
-    def one(name):
-        with Session(name, "popf") as s:
-            s.run_to("at_popf")
-            stepped_to(s, "past_popf")
-            for _ in range(3):
-                s.step()
-                check(not s.reg("eflags") & TF, "TF is shown")
-            ends_well(s)
-    both(one)
-
-
-@case(peer="gdbserver leaves the program its trap flag")
-def steps_onto_breakpoints_behind_popf():
-    """The step meets it: no client's is that."""
-    def one(name):
-        with Session(name, "popf") as s:
-            s.run_to("at_popf")
-            stepped_to(s, "past_popf")
-            for _ in range(3):
-                pc = s.pc()
-                s.packet("Z0,%x,1" % pc)
-                s.step()
-                equal(hex(s.pc()), hex(pc), "at the breakpoint")
-                check(not s.reg("eflags") & TF, "TF is shown there")
-                s.packet("z0,%x,1" % pc)
-                s.step()
-                check(not s.reg("eflags") & TF, "TF is shown behind it")
-            ends_well(s)
-    both(one)
-
-
-@case(peer="gdbserver shows the program its trap flag")
-def popf_and_pushf_under_false_condition():
-    def one(name):
-        for mode in "pushf", "popf":
-            with Session(name, mode) as s:
-                s.run_to("main")
-                s.point(0, "at_" + mode, rest=FALSE)
-                ends_well(s)
-    both(one)
-
-
-@case(peer="gdbserver shows the program its trap flag")
-def step_into_handler_from_popf():
-    """The kernel takes the flag that makes it step for what popf sets."""
-    def one(name):
-        with Session(name, "popf") as s:
-            s.run_to("at_popf")
-            stop = s.signal(30, step=True)      # gdb's SIGUSR1
-            s.at("on_user", stop)
-            check(not s.reg("eflags") & TF, "TF is shown")
-            ends_well(s)
-    both(one)
-
-
 @case
 def step_into_handler_from_call_that_is_caught():
     def one(name):
@@ -291,34 +153,6 @@ def step_into_handler_at_its_first_instruction():
             check(s.reg(sp) < first, "no other frame")
             ends_well(s)
     both(one)
-
-
-@case
-def step_over_popf_with_signal_that_does_nothing():
-    def one(name):
-        with Session(name, "popf") as s:
-            s.run_to("at_popf")
-            stop = s.signal(28, step=True)      # gdb's SIGWINCH
-            s.at("past_popf", stop)
-            ends_well(s)
-    both(one)
-
-
-@case(peer="gdbserver shows the program its trap flag")
-def signal_comes_before_step_over_popf():
-    def one(name, then):
-        with Session(name, "popf") as s:
-            s.run_to("at_popf")
-            os.kill(s.pid, signal.SIGUSR1)
-            equal(s.step().number, 30, "stop")
-            equal(hex(s.pc()), hex(s.addr("at_popf")), "pc")
-            check(not s.reg("eflags") & TF, "TF is shown")
-            then(s)
-            ends_well(s)
-    both(lambda name: one(name, lambda s: s.at(
-        "on_user", s.signal(30, step=True))))
-    both(lambda name: one(name, lambda s: None))
-    both(lambda name: one(name, lambda s: stepped_to(s, "past_popf")))
 
 
 def own_trap(name, mode):
