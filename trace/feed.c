@@ -161,13 +161,20 @@ static void take_lost(void *user, const struct flow_who *who)
 /* --- calls alone ---------------------------------------------------------- */
 
 static uint32_t ask_function(void *user, const struct flow_who *who,
-			     uint64_t pc, const struct translate_module *m)
+			     uint64_t pc, const struct translate_module *m,
+			     unsigned *flags)
 {
 	struct feed *f = user;
-	uint32_t image = image_at(f, who->image)->image;
+	uint32_t image = image_at(f, who->image)->image, id;
+	uint64_t place = place_of(f, image, pc, m);
+	const struct story_function *function;
 
 	story_image_pid(f->run, image, who->id.pid);
-	return story_function(f->run, image, place_of(f, image, pc, m));
+	id = story_function(f->run, image, place);
+	function = &f->run->functions[id];
+	*flags = (function->begin == place ? FLOW_BEGINS : 0) |
+		 (function->flags & FUNCTION_LINK ? FLOW_LINKS : 0);
+	return id;
 }
 
 static void take_hop(void *user, const struct flow_who *who, uint32_t id,
@@ -223,13 +230,16 @@ static void take_count(void *user, uint32_t image, uint32_t block,
 	story_count(f->run, image_at(f, image)->blocks[block], times);
 }
 
-static void take_folded(void *user, uint32_t image, uint32_t hop,
-			uint64_t times, uint64_t instructions)
+static void take_folded(void *user, uint32_t image,
+			const struct flow_fold *fold)
 {
 	struct feed *f = user;
+	const struct feed_image *im = image_at(f, image);
+	struct flow_fold mine = *fold;
 
-	story_folded(f->run, image_at(f, image)->hops[hop], times,
-		     instructions);
+	mine.hop = im->hops[fold->hop];
+	mine.from = fold->from ? im->blocks[fold->from] : 0;
+	story_folded(f->run, &mine);
 }
 
 static void take_depths(void *user, const struct flow_who *who,

@@ -111,29 +111,33 @@ uint64_t (*profile_own_costs(const struct profile *p))[LEVELS]
 	return own;
 }
 
-static void add_calls(struct profile *p, struct profile_hop *h, uint64_t times,
-		      uint64_t cost)
+static void add_calls(struct profile *p, struct profile_hop *h,
+		      const struct flow_fold *f)
 {
-	struct thread_profile t = { .p = p, .edge = &h->edges[0][0] };
-	uint32_t edge = profile_call_of(&t, h->site, 0, h->to.function, 0);
+	uint32_t site = h->kind == HOP_LANDS ? f->from : h->site, edge = 0;
+	struct thread_profile t = { .p = p, .edge = &edge };
 
-	p->calls[edge].count += times;
-	p->calls[edge].cost += cost;
+	if (h->kind != HOP_LANDS)
+		t.edge = &h->edges[f->site_level][f->level];
+	edge = profile_call_of(&t, site, f->site_level, h->to.function,
+			       f->level);
+	p->calls[edge].count += f->times;
+	p->calls[edge].cost += f->instructions;
 }
 
-/* All functions were at the first level. */
-void profile_take_folded(void *user, uint32_t hop, uint64_t times,
-			 uint64_t instructions)
+void profile_take_folded(void *user, const struct flow_fold *f)
 {
 	struct profile *p = user;
-	struct profile_hop *h = &p->hops[hop];
+	struct profile_hop *h = &p->hops[f->hop];
+	struct flow_fold on = *f;
 
 	if (h->stays)
 		return;
-	add_calls(p, h, times, instructions);
-	if (h->through)
-		add_calls(p, &p->hops[h->through], times,
-			  instructions - times * h->instructions);
+	add_calls(p, h, f);
+	if (!f->through)
+		return;
+	on.instructions -= f->times * h->instructions;
+	add_calls(p, &p->hops[h->through], &on);
 }
 
 void profile_take_depths(void *user, struct story_thread *th, uint32_t *depths,

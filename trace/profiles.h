@@ -34,8 +34,7 @@ void profile_take_events(void *user, struct story_thread *th,
 void profile_take_arrival(void *user, struct story_thread *th,
 			  const struct flow_arrival *a);
 void profile_take_count(void *user, uint32_t block, uint64_t times);
-void profile_take_folded(void *user, uint32_t hop, uint64_t times,
-			 uint64_t instructions);
+void profile_take_folded(void *user, const struct flow_fold *f);
 void profile_take_depths(void *user, struct story_thread *th, uint32_t *depths,
 			 uint32_t n, bool known);
 void profile_take_part(void *user, struct story_thread *th, uint32_t block,

@@ -376,10 +376,9 @@ void story_count(struct story *r, uint32_t block, uint64_t times)
 	TELL(r, count, block, times);
 }
 
-void story_folded(struct story *r, uint32_t hop, uint64_t times,
-		  uint64_t instructions)
+void story_folded(struct story *r, const struct flow_fold *f)
 {
-	TELL(r, folded, hop, times, instructions);
+	TELL(r, folded, f);
 }
 
 void story_depths(struct story *r, struct story_thread *th, uint32_t *depths,

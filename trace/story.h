@@ -26,6 +26,7 @@
 #include "base/ptid.h"
 
 struct flow_arrival;
+struct flow_fold;
 struct flow_event;
 
 #define PLACE_SHIFT  48
@@ -190,8 +191,7 @@ struct story_sink {
 	void (*arrives)(void *user, struct story_thread *th,
 			const struct flow_arrival *a);
 	void (*count)(void *user, uint32_t block, uint64_t times);
-	void (*folded)(void *user, uint32_t hop, uint64_t times,
-		       uint64_t instructions);
+	void (*folded)(void *user, const struct flow_fold *f);
 	void (*depths)(void *user, struct story_thread *th, uint32_t *depths,
 		       uint32_t n, bool known);
 	void (*part)(void *user, struct story_thread *th, uint32_t block,
@@ -310,8 +310,7 @@ void story_events(struct story *r, struct story_thread *th,
 void story_arrives(struct story *r, struct story_thread *th,
 		   const struct flow_arrival *a);
 void story_count(struct story *r, uint32_t block, uint64_t times);
-void story_folded(struct story *r, uint32_t hop, uint64_t times,
-		  uint64_t instructions);
+void story_folded(struct story *r, const struct flow_fold *f);
 void story_depths(struct story *r, struct story_thread *th, uint32_t *depths,
 		  uint32_t n, bool known);
 void story_part(struct story *r, struct story_thread *th, uint32_t block,

@@ -205,7 +205,22 @@ struct counter {
 /* Of a call: two counters, how long it took and how often it was. */
 struct fold {
 	uint32_t hop, slot;
+	bool through; /* ... and of the jump of its stub */
 };
+
+/* Where a thread is in the routine that folds what is on top of the ring. */
+enum fold_phase {
+	FOLD_LOOKS,    /* it is returning, and what is on top stays so far */
+	FOLD_TAIL_TOOK, /* what a tail took was added up, it was not counted */
+	FOLD_TAIL_COUNTED, /* it was, and its record goes */
+	FOLD_ON_TOOK, /* the same of a stub's jump, which goes from the record */
+	FOLD_ON_COUNTED,
+	FOLD_CALL_TOOK, /* the same of a call */
+	FOLD_CALL_COUNTED,
+	FOLD_DONE, /* it has come back, and nothing is left to do */
+	FOLD_PHASES,
+};
+#define FOLD_STEPS 12u
 
 /* A load that may fault, and where its thread goes on then: offsets. */
 struct fault {
@@ -251,6 +266,13 @@ struct region {
 	uint32_t return_fix, indirect_fix, excluded_return;
 	uint32_t check, check_end; /* check_routine() */
 	uint32_t turn, turned; /* flow_turn_write(); where it ends */
+	uint32_t fold; /* fold_routine() */
+	/* ... from each of these on, ascending, what has been done. */
+	struct fold_step {
+		uint32_t at;
+		uint8_t phase; /* enum fold_phase */
+	} fold_steps[FOLD_STEPS];
+	unsigned n_fold_steps;
 };
 
 /* A place in translated code that leads to the code for some pc. */

@@ -8,20 +8,28 @@
 
 #include "base/mem.h"
 #include "translate/flows.h"
+#include "translate/folds.h"
 #include "translate/layer.h"
 
 #define CHUNK	   4096u
 #define CHUNKS_MAX (FLOW_NUMBER / CHUNK)
 #define RECENT	   4096u /* functions of addresses that were asked for */
 
+struct hop_item {
+	struct flow_hop hop;
+	struct fold_hop fold;
+};
+
 struct flow_hops {
-	struct flow_hop **chunks;
+	struct hop_item **chunks;
+	struct folds *folds;
 	uint32_t n; /* numbers given, 0 included */
 	uint32_t n_told;
 	struct map by_key;
 	struct recent {
 		uint64_t pc;
 		uint32_t function;
+		unsigned flags;
 	} recent[RECENT];
 };
 
@@ -31,6 +39,7 @@ struct flow_hops *flow_hops_new(void)
 
 	h->chunks = xcalloc(CHUNKS_MAX, sizeof(*h->chunks));
 	h->n = h->n_told = 1;
+	h->folds = folds_new();
 	return h;
 }
 
@@ -42,44 +51,61 @@ void flow_hops_free(struct flow_hops *h)
 		free(h->chunks[i]);
 	free(h->chunks);
 	map_fini(&h->by_key);
+	folds_free(h->folds);
 	free(h);
 }
 
 /* --- functions ------------------------------------------------------------ */
 
-static uint32_t ask_function(struct space *sp, uint64_t pc)
+static void ask_function(struct space *sp, struct recent *out)
 {
 	const struct flow_sink *sink = flow_sink_of(sp);
 	struct flow_who who = { .image = flow_image(sp->flow) };
-	uint32_t id;
 
 	if (!sink->function)
-		return 0;
+		return;
 	if (sp->by)
 		who.id = sp->by->id;
 	consumer_lock(sp->tr);
-	id = sink->function(sink->user, &who, pc,
-			    flow_module(sp->flow, sp, module_at(sp, pc)));
+	out->function = sink->function(
+		sink->user, &who, out->pc,
+		flow_module(sp->flow, sp, module_at(sp, out->pc)), &out->flags);
 	consumer_unlock(sp->tr);
-	return id;
 }
 
-uint32_t flow_function(struct space *sp, uint64_t pc)
+static const struct recent *look_up(struct space *sp, uint64_t pc)
 {
 	struct recent *known =
 		&flow_hops_of(sp->flow)->recent[pc * 0x9e3779b97f4a7c15u >> 52 &
 						(RECENT - 1)];
 
-	if (known->pc != pc)
-		*known = (struct recent){ pc, ask_function(sp, pc) };
-	return known->function;
+	if (known->pc != pc) {
+		*known = (struct recent){ .pc = pc };
+		ask_function(sp, known);
+	}
+	return known;
+}
+
+uint32_t flow_function(struct space *sp, uint64_t pc)
+{
+	return look_up(sp, pc)->function;
+}
+
+unsigned flow_function_flags(struct space *sp, uint64_t pc)
+{
+	return look_up(sp, pc)->flags;
 }
 
 /* --- what hops are -------------------------------------------------------- */
 
-static struct flow_hop *hop_at(const struct flow_hops *h, uint32_t id)
+static struct hop_item *item_at(const struct flow_hops *h, uint32_t id)
 {
 	return &h->chunks[id / CHUNK][id % CHUNK];
+}
+
+static struct flow_hop *hop_at(const struct flow_hops *h, uint32_t id)
+{
+	return &item_at(h, id)->hop;
 }
 
 static uint64_t key_of(const struct flow_block *b, enum flow_hop_kind kind,
@@ -103,13 +129,15 @@ static bool is_same(struct space *sp, const struct flow_hop *hop,
 static uint32_t hop_add(struct space *sp, const struct flow_hop *hop)
 {
 	struct flow_hops *h = flow_hops_of(sp->flow);
+	const struct fold_hop fold =
+		fold_hop_of(sp, hop, flow_block(sp->flow, hop->from));
 	uint32_t id = h->n;
 
 	if (id / CHUNK >= CHUNKS_MAX)
 		die("too many calls");
 	if (!h->chunks[id / CHUNK])
-		h->chunks[id / CHUNK] = xcalloc(CHUNK, sizeof(*hop));
-	*hop_at(h, id) = *hop;
+		h->chunks[id / CHUNK] = xcalloc(CHUNK, sizeof(**h->chunks));
+	*item_at(h, id) = (struct hop_item){ *hop, fold };
 	__atomic_store_n(&h->n, id + 1, __ATOMIC_RELEASE);
 	return id;
 }
@@ -156,6 +184,27 @@ uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 uint64_t flow_hop_pc(struct space *sp, uint32_t id)
 {
 	return hop_at(flow_hops_of(sp->flow), id)->pc;
+}
+
+bool flow_hop_is_regular(struct space *sp, uint32_t id)
+{
+	return item_at(flow_hops_of(sp->flow), id)->fold.regular;
+}
+
+const struct flow_hop *flow_hop_find(struct flow_code *fc, uint32_t id,
+				     struct fold_hop **fold)
+{
+	const struct flow_hops *h = flow_hops_of(fc);
+
+	if (!id || id >= __atomic_load_n(&h->n, __ATOMIC_ACQUIRE))
+		return NULL;
+	*fold = &item_at(h, id)->fold;
+	return hop_at(h, id);
+}
+
+struct folds **flow_folds_of(struct flow_code *fc)
+{
+	return &flow_hops_of(fc)->folds;
 }
 
 static void tell_hops(struct flow_code *fc, const struct flow_sink *sink,
@@ -223,6 +272,7 @@ static uint32_t read_some(struct flow_reader *r, const uint32_t *words,
 		if (!is_hop(word, n_hops))
 			break;
 		r->count = both[0];
+		folds_learn(r->code, word, more);
 		out->hop = word & FLOW_NUMBER;
 		out->from = more && flow_block(r->code, more) ? more : 0;
 		out->leaf = word >> FLOW_KIND_SHIFT == HOP_LEAF;
@@ -358,10 +408,16 @@ static void tell_fold(const struct flow_sink *sink, uint32_t image,
 	memcpy(n, rg->map + f->slot, sizeof(n));
 	memset(rg->map + f->slot, 0, sizeof(n));
 	if (n[1] && sink->folded)
-		sink->folded(sink->user, image, f->hop, n[1], n[0]);
+		sink->folded(sink->user, image,
+			     &(struct flow_fold){
+				     .hop = f->hop,
+				     .through = f->through,
+				     .times = n[1],
+				     .instructions = n[0],
+			     });
 }
 
-uint32_t hops_fold(struct region *rg, uint32_t hop)
+uint32_t hops_fold(struct region *rg, uint32_t hop, bool through)
 {
 	uint32_t slot = region_data(rg, 16);
 
@@ -371,7 +427,7 @@ uint32_t hops_fold(struct region *rg, uint32_t hop)
 		rg->folds =
 			xrealloc(rg->folds, rg->cap_folds * sizeof(*rg->folds));
 	}
-	rg->folds[rg->n_folds++] = (struct fold){ hop, slot };
+	rg->folds[rg->n_folds++] = (struct fold){ hop, slot, through };
 	return slot;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "translate/flow-log.h"
+#include "translate/folds.h"
 #include "translate/follow.h"
 #include "translate/history.h"
 #include "translate/layer.h"
@@ -60,12 +61,16 @@ static uint64_t settle_count(struct flow_log *log, const struct flow_note *note)
 
 /* The thread was about to take the record on top away. Returns where the next
  * one goes. */
-static uint32_t finish_fold(const struct flow_note *note, uint32_t at)
+static uint32_t finish_fold(const struct flow_log *log, uint32_t chunk,
+			    const struct flow_note *note, uint32_t at)
 {
 	if (!note->folds || at < 2 * HOP_WORDS)
 		return at;
 	note->folds[1] += note->phase == FLOW_FOLDS;
-	return at - HOP_WORDS;
+	if (!note->folds_on)
+		return at - HOP_WORDS;
+	flow_chunk(log, chunk)[at - 1] = 0;
+	return at;
 }
 
 /* Behind what is there. */
@@ -103,7 +108,7 @@ static void write_note(struct translator *tr, struct follow *f,
 		turn(log, chunk);
 		at = flow_next_word(log, &chunk);
 	}
-	at = finish_fold(note, at);
+	at = finish_fold(log, chunk, note, at);
 	put_note(log, chunk, at, note);
 	flow_set_next(log, chunk, at + size);
 	if (all && at + size == FLOW_WORDS)
@@ -174,6 +179,38 @@ static bool is_turning(const struct region *rg, uint32_t at)
 	return at >= rg->turn && at < rg->turned;
 }
 
+static bool is_folding(const struct region *rg, uint32_t at)
+{
+	const struct fold_step *steps = rg->fold_steps;
+
+	return at >= steps[0].at && at < steps[rg->n_fold_steps - 1].at;
+}
+
+/* In the routine, by what it has done. */
+static struct flow_note at_routine(const struct follow *f,
+				   const struct region *rg, uint32_t at,
+				   uint64_t pc)
+{
+	struct flow_note note = at_end(f, true);
+	unsigned n = 0, phase;
+
+	while (rg->fold_steps[n + 1].at <= at)
+		n++;
+	phase = rg->fold_steps[n].phase;
+	if (phase >= FOLD_CALL_TOOK)
+		note = (struct flow_note){ .kind = NOTE_LEAVES_AT, .pc = pc };
+	if (phase == FOLD_LOOKS || phase == FOLD_DONE)
+		return note;
+	note.folds = (uint64_t *)(void *)folds_under_way(
+		f->space, window_page(f->space, f->window));
+	note.folds_on = phase == FOLD_ON_TOOK || phase == FOLD_ON_COUNTED;
+	note.phase = phase == FOLD_TAIL_TOOK || phase == FOLD_ON_TOOK ||
+				     phase == FOLD_CALL_TOOK
+			     ? FLOW_FOLDS
+			     : FLOW_FOLDED;
+	return note;
+}
+
 static void at_fold(const struct region *rg, const struct flow_owner *own,
 		    struct flow_note *note)
 {
@@ -189,7 +226,9 @@ static struct flow_note at_code(const struct follow *f, const struct region *rg,
 	const struct mark *m = trail_mark(rg->trail, at);
 	struct flow_note note = { .kind = NOTE_LEAVES_AT, .pc = pc };
 
-	if (m && !is_turning(rg, at) &&
+	if (m && is_folding(rg, at))
+		note = at_routine(f, rg, at, pc);
+	else if (m && !is_turning(rg, at) &&
 	    m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))
 		note = at_end(f, m->rewind & REWIND_RETURN);
 	else if (own.phase == FLOW_FOLDS || own.phase == FLOW_FOLDED)

@@ -300,6 +300,8 @@ static void take_stock(struct flow_log *log, bool known)
 	if (sink->depths && !log->space->shares_counts)
 		sink->depths(sink->user, &log->reader.who,
 			     (uint32_t *)(void *)depths, DEPTHS_MAX, known);
+	if (!known)
+		*(uint8_t *)(void *)flow_window_slot(log, WIN_UNSURE) = 0;
 }
 
 void flow_know_depths(struct flow_log *log, bool others)

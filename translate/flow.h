@@ -92,6 +92,24 @@ struct flow_hop {
 	uint32_t through, instructions;
 };
 
+/* Calls and jumps of one hop that no event tells of: the program has added them
+ * up itself. */
+struct flow_fold {
+	uint32_t hop;
+	uint32_t from; /* as an event's */
+	/* Was the function that it leaves being called more than once, and the
+	 * one that it leads to already? */
+	bool site_level, level;
+	bool through; /* the hop by which a stub jumps on is in it, too */
+	uint64_t times, instructions; /* that they took in all */
+};
+
+/* Of a function's code at some address. */
+enum flow_function_flags {
+	FLOW_BEGINS = 1 << 0, /* it is the first of it */
+	FLOW_LINKS = 1 << 1,  /* it is the dynamic linker's, behind a stub */
+};
+
 /* A hop has happened. */
 struct flow_event {
 	uint32_t hop;
@@ -159,11 +177,12 @@ struct flow_sink {
 	/*
 	 * These eight with FLOW_CALLS alone, and none of those above but `block`,
 	 * gap and lost. Which function has the code at pc, by any number but 0:
-	 * code of one number makes no hops within itself. It is asked when code
-	 * is translated.
+	 * code of one number makes no hops within itself. flags: of enum
+	 * flow_function_flags. It is asked when code is translated.
 	 */
 	uint32_t (*function)(void *user, const struct flow_who *who,
-			     uint64_t pc, const struct translate_module *m);
+			     uint64_t pc, const struct translate_module *m,
+			     unsigned *flags);
 	/* Before the first event with it. */
 	void (*hop)(void *user, const struct flow_who *who, uint32_t id,
 		    const struct flow_hop *h);
@@ -175,11 +194,8 @@ struct flow_sink {
 	 * than was told before. All of it is told before the image's end. */
 	void (*count)(void *user, uint32_t image, uint32_t block,
 		      uint64_t times);
-	/* The call has been made that often, and has come back behind itself:
-	 * no event tells of these. They took so much in all. Neither its
-	 * function was being called already, nor its caller more than once. */
-	void (*folded)(void *user, uint32_t image, uint32_t hop,
-		       uint64_t times, uint64_t instructions);
+	/* More than was told before; all of it before the image's end. */
+	void (*folded)(void *user, uint32_t image, const struct flow_fold *f);
 	/* How often is each function being called, of those whose numbers are
 	 * less than n? All that the thread has executed was told. known: they
 	 * are as if events alone had told of calls. */

@@ -176,9 +176,11 @@ struct flow_note {
 	 * executed; NOTE_ENDS: `block` says by which branch, 0: a return. */
 	int64_t excess;
 	/* ... the call on top of the ring is folded, but for what is left to
-	 * do: its two counters, and FLOW_FOLDS or FLOW_FOLDED. */
+	 * do: its two counters, and FLOW_FOLDS or FLOW_FOLDED. folds_on: it is
+	 * only the jump that the record notes. */
 	uint64_t *folds;
 	uint8_t phase;
+	bool folds_on;
 };
 
 /* The upper thread's, when it begins to be followed with MODE_FLOW. */
@@ -315,6 +317,8 @@ void flow_ways_expand(struct flow_reader *r, const uint32_t *all, uint32_t n);
 
 /* Which function has the code at pc; 0: nobody tells them apart. */
 uint32_t flow_function(struct space *sp, uint64_t pc);
+/* ... and of enum flow_function_flags. */
+unsigned flow_function_flags(struct space *sp, uint64_t pc);
 /* A number for the hop: the same for the same. through: as flow.h has it. */
 uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 		  uint64_t pc, uint32_t through);
@@ -327,11 +331,21 @@ void hops_read_note(struct flow_reader *r, const struct flow_note *note,
 void hops_read_done(struct flow_reader *r);
 /* The thread has executed so many by now. */
 void hops_read_end(struct flow_reader *r, uint64_t count);
-/* Two counters for a call that is folded: their offset in the region. */
-uint32_t hops_fold(struct region *rg, uint32_t hop);
+/* Two counters for a call that is folded, and what its stub jumps to (through):
+ * their offset in the region. */
+uint32_t hops_fold(struct region *rg, uint32_t hop, bool through);
 /* How often blocks of the region were begun is told, and what was folded. */
 void hops_tell_counts(struct space *sp, const struct region *rg);
+/* Does the hop do to calls what its kind says, and nothing else? If not, or if
+ * returns are told, depths may be too large from then on. */
+bool flow_hop_is_regular(struct space *sp, uint32_t id);
+/* The same, for the reading thread; NULL: there is none. Of LANDS, from is what
+ * its block says. */
+struct fold_hop;
+const struct flow_hop *flow_hop_find(struct flow_code *fc, uint32_t id,
+				     struct fold_hop **fold);
 struct flow_hops;
+struct folds **flow_folds_of(struct flow_code *fc);
 struct flow_hops *flow_hops_new(void);
 struct flow_hops *flow_hops_of(struct flow_code *fc);
 void flow_hops_free(struct flow_hops *h);

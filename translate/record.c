@@ -8,6 +8,7 @@
 #include "translate/block.h"
 #include "translate/exclude.h"
 #include "translate/flows.h"
+#include "translate/folds.h"
 #include "translate/hints.h"
 #include "translate/layer.h"
 
@@ -173,6 +174,11 @@ void records_end(struct space *sp)
 	for (unsigned i = 0; i < sp->n_regions; i++) {
 		if (sp->flow && sp->keep == FLOW_CALLS)
 			hops_tell_counts(sp, sp->regions[i]);
+	}
+	if (sp->flow && sp->keep == FLOW_CALLS) {
+		consumer_lock(tr);
+		folds_tell(sp);
+		consumer_unlock(tr);
 	}
 	hints_learn(sp);
 	if (tr->on_end && sp->pid)

@@ -1,6 +1,9 @@
 /* Calls of all kinds, many of each: leaves, helpers of functions that call
  * themselves, through pointers and stubs, jumps to other functions, and frames
- * that are left by longjmp. Its output tells that it went right. */
+ * that are left by longjmp. Its output tells that it went right.
+ *
+ *	hops [regular]		nothing is left by longjmp
+ */
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,10 +86,91 @@ APART static unsigned jumps(unsigned n)
 	return leaves(n);
 }
 
-int main(void)
+/* --- what is regular ------------------------------------------------------ */
+
+struct step;
+typedef unsigned step_fn(const struct step *s, unsigned n);
+struct step {
+	step_fn *fn;
+	const struct step *next;
+};
+
+APART static unsigned ends(const struct step *s, unsigned n)
+{
+	(void)s;
+	return leaf(n);
+}
+
+/* On through a pointer, by a jump. */
+APART static unsigned goes_on(const struct step *s, unsigned n)
+{
+	sum += n;
+	s = s->next;
+	return s->fn(s, n + 1);
+}
+
+/* ... to a function by its name. */
+APART static unsigned goes_by_name(const struct step *s, unsigned n)
+{
+	sum ^= n;
+	return n % 3 ? ends(s, n) : goes_on(s, n);
+}
+
+/* ... and the same while it is being called. */
+APART static unsigned goes_again(const struct step *s, unsigned n)
+{
+	if (n % 4 == 0)
+		sum += goes_by_name(s, n / 2) + (n ? s->fn(s, n / 4) : 0);
+	s = s->next;
+	return s->fn(s, n + 2);
+}
+
+static const struct step *make_steps(void)
+{
+	static struct step steps[5];
+	step_fn *const fns[] = { goes_again, goes_on, goes_by_name, goes_on,
+				 ends };
+
+	for (unsigned i = 0; i < 5; i++)
+		steps[i] = (struct step){ fns[i], &steps[(i + 1) % 5] };
+	return steps;
+}
+
+static unsigned (*volatile itself)(const struct step *s, unsigned depth);
+
+APART static unsigned deep(const struct step *s, unsigned depth)
+{
+	unsigned n = s->fn(s, depth);
+
+	if (depth)
+		n += itself(s, depth - 1) + deep(s->next, depth - 1);
+	return n + (unsigned)strlen("abcd" + n % 4);
+}
+
+static void regular(void)
+{
+	const struct step *s = make_steps();
+	unsigned n = 0;
+
+	itself = deep;
+	for (unsigned i = 0; i < 20000; i++) {
+		for (unsigned k = 0; k < 4; k++)
+			n += s[k].fn(&s[k], i + k);
+		n += any(i) + passes_on(i);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		n += deep(&s[i], 12);
+	printf("%u %lu\n", n, sum);
+}
+
+int main(int argc, char **argv)
 {
 	unsigned n = 0;
 
+	if (argc > 1 && !strcmp(argv[1], "regular")) {
+		regular();
+		return 0;
+	}
 	for (unsigned i = 0; i < 20000; i++)
 		n += any(i) + jumps(i) + passes_on(i);
 	sorts();

@@ -21,6 +21,8 @@ PURE = ["fib", "is_even", "is_odd", "twice", "thrice", "pass_on", "classify",
         "plain"]
 # The same of hops.c.
 PURE_HOPS = ["leaf", "helper", "tree", "passes_on", "any"]
+PURE_REGULAR = ["leaf", "helper", "passes_on", "any", "regular", "deep", "ends",
+                "goes_on", "goes_by_name", "goes_again"]
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                       "../inferiors/profiled.c")
 
@@ -74,7 +76,8 @@ def calls_alone_make_the_profile_that_all_blocks_make():
     for program, mode, pure, status in [
             ("profiled", "plain", PURE, 3), ("profiled", "jumps", PURE, 3),
             ("profiled", "threads", PURE, 3), ("hops", "", PURE_HOPS, 0),
-            ("hops-lazy", "", PURE_HOPS, 0)]:
+            ("hops-lazy", "", PURE_HOPS, 0),
+            ("hops", "regular", PURE_REGULAR, 0)]:
         with Files() as f:
             f.trace({"callgrind": "alone"}, program, mode, status=status)
             f.trace({"callgrind": "all", "counts": "counts"}, program, mode,

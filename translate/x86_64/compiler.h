@@ -178,8 +178,8 @@ uint32_t way_write(const struct writer *w, uint64_t to);
 /* Nothing falls through to here: what belongs to the next record, after which a
  * thread is at that pc, may be written now. */
 void flow_prepare(struct writer *w, uint64_t pc);
-/* ... in a landing: rcx is spilled. plain: nobody wants the flags. */
-void flow_write_landing(struct writer *w, uint64_t pc, bool plain);
+/* ... in a landing: rcx is spilled. dead: nobody wants the flags. */
+void flow_write_landing(struct writer *w, uint64_t pc, bool dead);
 /* Does the way of a branch to there write a record? */
 bool flow_tells_branch(const struct writer *w, uint64_t to);
 
@@ -203,6 +203,10 @@ void flow_put_spilled(struct writer *w, const struct flow_record *r);
  * x86_64/hops.c, with FLOW_CALLS: the block is counted, and what it executes.
  */
 void hop_count_block(struct compiler *c, uint32_t slot);
+/* An instruction, n bytes of it before a displacement that ends it, on a counter
+ * in the region's data. */
+void hop_put_on_slot(struct writer *w, const char *code, size_t n,
+		     uint32_t slot);
 /* Is it told that the block's branch goes there, or falls through to it? */
 bool hop_is_told(const struct writer *w, uint64_t to);
 /* The word of that record, and the function that it says is called: 0: nobody
@@ -211,7 +215,7 @@ uint32_t hop_word_to(struct writer *w, uint64_t to);
 uint32_t hop_enters(struct writer *w, uint64_t to);
 /* The block's function returns; rcx is spilled. */
 void hop_write_leaves(struct writer *w);
-void hop_write_landing(struct writer *w, uint64_t pc, bool plain);
+void hop_write_landing(struct writer *w, uint64_t pc, bool dead);
 /* What that of an indirect branch needs is written: nothing falls to here. */
 void hop_prepare_landing(struct writer *w, uint64_t pc);
 /* Does nobody want the flags there, of who is to write a record? */
@@ -224,6 +228,10 @@ void hop_see_stub(struct compiler *c, uint64_t to);
 bool hop_write_through(struct writer *w, uint64_t target);
 /* The block falls through to there. */
 void hop_write_falls(struct writer *w, uint64_t to);
+/* A record with that word is about to be written; the rest as w_mark() has it.
+ * If what it tells is nothing regular, depths may be wrong from now on. */
+void hop_write_unsure(struct writer *w, uint32_t word, unsigned how, int undo);
+void hop_put_unsure(struct writer *w, unsigned how, int undo);
 /* The block's indirect branch is under way; rcx is spilled. */
 void hop_write_from(struct writer *w, bool within);
 

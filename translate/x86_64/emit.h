@@ -105,6 +105,8 @@ enum {
 
 /* The routines that all of a region's code shares. */
 void emit_routines(struct region *rg);
+/* x86_64/fold.c: that which folds what is on top of the ring. */
+void fold_routine(struct region *rg);
 
 /* x86_64/stub.c: the code of a stub that is at the region's offset at, and of
  * what it jumps to, where the cold stream begins. traps: which stops threads by

@@ -291,6 +291,7 @@ static void write_hop(struct writer *w, const struct flow_record *r)
 {
 	const unsigned how = REWIND_RCX | r->how;
 
+	hop_write_unsure(w, r->word, how, r->undo);
 	w_mark(w, how, r->undo);
 	w_spill(w, RAX, WIN_RAX);
 	if (r->enters)
@@ -484,12 +485,12 @@ bool flow_write_target(struct writer *w, uint64_t target, int undo)
 	return true;
 }
 
-void flow_write_landing(struct writer *w, uint64_t pc, bool plain)
+void flow_write_landing(struct writer *w, uint64_t pc, bool dead)
 {
 	if (!w->sp->flow)
 		return;
 	if (hops(w)) {
-		hop_write_landing(w, pc, plain);
+		hop_write_landing(w, pc, dead);
 		return;
 	}
 	flow_put_spilled(w, &(struct flow_record){

@@ -68,6 +68,7 @@
  */
 #include <string.h>
 
+#include "translate/folds.h"
 #include "translate/layer.h"
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/constant.h"
@@ -77,14 +78,14 @@
 
 /* An instruction on a counter of data; size: of what comes behind its operand.
  */
-static void put_on_slot(struct writer *w, const char *code, size_t n,
-			uint32_t slot)
+void hop_put_on_slot(struct writer *w, const char *code, size_t n,
+		     uint32_t slot)
 {
 	w_bytes(w, code, n);
 	w_num(w, slot - (stream_at(w->s) + 4), 4);
 }
 
-#define ON_SLOT(w, code, slot) put_on_slot(w, code, sizeof(code) - 1, slot)
+#define ON_SLOT(w, code, slot) hop_put_on_slot(w, code, sizeof(code) - 1, slot)
 
 static void count_plainly(struct writer *w, uint32_t slot, uint32_t n)
 {
@@ -207,6 +208,23 @@ uint32_t hop_enters(struct writer *w, uint64_t to)
 	return function;
 }
 
+/* movb $1, %gs:UNSURE */
+void hop_put_unsure(struct writer *w, unsigned how, int undo)
+{
+	if (w->sp->shares_counts)
+		return;
+	w_mark(w, how, undo);
+	w_code(w, "\x65\xc6\x04\x25");
+	w_num(w, WIN_UNSURE, 4);
+	w_code(w, "\x01");
+}
+
+void hop_write_unsure(struct writer *w, uint32_t word, unsigned how, int undo)
+{
+	if (!flow_hop_is_regular(w->sp, word & FLOW_NUMBER))
+		hop_put_unsure(w, how, undo);
+}
+
 /* --- stubs ---------------------------------------------------------------- */
 
 /* At most what a PLT has: endbr64, and the jump. */
@@ -288,6 +306,7 @@ bool hop_write_through(struct writer *w, uint64_t target)
 	w_num(w, w->flow, 4);
 	w_mark(w, REWIND_RCX, 0);
 	w_jcc_at(w, COND_NE, at);
+	hop_write_unsure(w, word, REWIND_RCX, 0);
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\xc7\x41\xfc"); /* movl $word, -4(%rcx) */
 	w_num(w, word, 4);
@@ -347,225 +366,6 @@ void hop_write_from(struct writer *w, bool within)
 		return;
 	put_slot(w, WIN_FROM, w->flow);
 	put_slot(w, WIN_FROM_FUNCTION, within ? w->function : 0);
-}
-
-/* --- landings ------------------------------------------------------------- */
-
-void hop_prepare_landing(struct writer *w, uint64_t pc)
-{
-	unsigned how = REWIND_RCX | REWIND_TARGET;
-
-	flow_prepare(w, pc);
-	w->lands_at = stream_at(w->s);
-	flow_put_spilled(w, &(struct flow_record){
-				    .word = flow_word(HOP_PLAIN,
-						      flow_hop(w->sp, HOP_LANDS,
-							       0, pc, 0)),
-				    .how = how,
-				    .pc = pc,
-				    .low = WIN_FROM,
-				    .enters = hop_enters(w, pc),
-			    });
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\xe9\0\0\0\0");
-	w->lands_back = w->s->e.code + w->s->e.len;
-}
-
-/* What was written with that displacement leads to here. */
-static void comes_here(struct writer *w, uint8_t *back)
-{
-	uint32_t disp = stream_at(w->s) - (uint32_t)(back - w->rg->map);
-
-	memcpy(back - 4, &disp, 4);
-}
-
-/*
- * mov %gs:FROM_FUNCTION, %ecx; lea -function(%rcx), %ecx; jrcxz 1f; jmp the
- * records; 1:
- */
-static void land(struct writer *w, uint64_t pc)
-{
-	uint32_t function = flow_function(w->sp, pc);
-
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\x65\x8b\x0c\x25");
-	w_num(w, WIN_FROM_FUNCTION, 4);
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\x8d\x89");
-	w_num(w, -function, 4);
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\xe3\x05");
-	w_mark(w, w->rewind, 0);
-	w_jmp_at(w, w->lands_at);
-	comes_here(w, w->lands_back);
-}
-
-static void land_return(struct writer *w, uint64_t pc, unsigned how)
-{
-	flow_put_spilled(w,
-			 &(struct flow_record){
-				 .word = flow_word(HOP_PLAIN,
-						   flow_hop(w->sp, HOP_RETURNS,
-							    0, pc, 0)),
-				 .how = how,
-				 .pc = pc,
-			 });
-}
-
-/* The way of calls that were none of leaves; it goes on at an offset. */
-static uint8_t *land_apart(const struct writer *w, uint64_t pc, unsigned how,
-			   uint32_t *at)
-{
-	struct writer cold = w_cold(w);
-
-	*at = stream_at(cold.s);
-	land_return(&cold, pc, how);
-	w_mark(&cold, REWIND_RCX, 0);
-	w_code(&cold, "\xe9\0\0\0\0");
-	return cold.s->e.code + cold.s->e.len;
-}
-
-/* The record on top, of a call, becomes a leaf's. */
-static void leaf_write(struct writer *w, uint64_t pc)
-{
-	const unsigned how = w->rewind;
-
-	w_mark(w, how, 0);
-	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:COUNT, %eax */
-	w_num(w, WIN_COUNT, 4);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x2b\x41\xf0"); /* sub -16(%rcx), %eax */
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x48\xc1\xe0\x20"); /* shl $32, %rax */
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x48\x0d"); /* or $word, %rax */
-	w_num(w, w->call + ((HOP_LEAF - HOP_PLAIN) << FLOW_KIND_SHIFT), 4);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x48\x89\x41\xf8"); /* mov %rax, -8(%rcx) */
-	w_at(w, pc);
-	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
-	w_fill(w, RAX, WIN_RAX);
-}
-
-static uint32_t leaf_apart(const struct writer *w, uint64_t pc, uint8_t **back)
-{
-	struct writer cold = w_cold(w);
-	uint32_t at = stream_at(cold.s);
-
-	leaf_write(&cold, pc);
-	w_mark(&cold, REWIND_RCX, 0);
-	w_code(&cold, "\xe9\0\0\0\0");
-	*back = cold.s->e.code + cold.s->e.len;
-	return at;
-}
-
-/* cmpl $depth, %gs:of the function; jne elsewhere */
-static void test_depth(struct writer *w, uint32_t function, uint8_t depth,
-		       uint32_t elsewhere)
-{
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\x65\x83\x3c\x25");
-	w_num(w, TAB_DEPTHS + 4 * function, 4);
-	w_num(w, depth, 1);
-	w_mark(w, w->rewind, 0);
-	w_jcc_at(w, COND_NE, elsewhere);
-}
-
-/* It is added up, and its record goes. */
-static void add_up(struct writer *w, uint64_t pc)
-{
-	uint32_t slot = hops_fold(w->rg, w->call & FLOW_NUMBER);
-	const unsigned how = w->rewind;
-
-	w_mark(w, how, 0);
-	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_fill(w, RAX, WIN_COUNT);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x48\x2b\x41\xf0"); /* sub -16(%rcx), %rax */
-	w_mark(w, how | REWIND_RAX, 0);
-	ON_SLOT(w, "\x48\x01\x05", slot); /* add %rax, slot(%rip) */
-	w_at(w, pc);
-	w->flow = slot;
-	w->phase = FLOW_FOLDS;
-	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
-	ON_SLOT(w, "\x48\xff\x05", slot + 8); /* incq */
-	w->phase = FLOW_FOLDED;
-	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
-	w_fill(w, RAX, WIN_RAX);
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
-	w_mark(w, REWIND_RCX, 0);
-	w_spill(w, RCX, WIN_RING);
-	w->flow = 0;
-	w->phase = FLOW_BETWEEN;
-}
-
-/* decl %gs:depth: a stub is left by its jump, and is not called any more where
- * that returns. */
-static void leave_stub(struct writer *w, uint32_t stub)
-{
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\x65\xff\x0c\x25");
-	w_num(w, TAB_DEPTHS + 4 * stub, 4);
-}
-
-/* cmpl $value, disp(%rcx); jne elsewhere */
-static void test_top(struct writer *w, uint8_t disp, uint32_t value,
-		     uint32_t elsewhere)
-{
-	w_mark(w, w->rewind, 0);
-	w_code(w, "\x81\x79");
-	w_num(w, disp, 1);
-	w_num(w, value, 4);
-	w_mark(w, w->rewind, 0);
-	w_jcc_at(w, COND_NE, elsewhere);
-}
-
-static void land_call(struct writer *w, uint64_t pc)
-{
-	uint32_t caller = flow_function(w->sp, pc), called = w->called;
-	uint32_t stub = w->stub && called ? called : 0, elsewhere, leaf = 0;
-	bool folds = called && caller < DEPTHS_MAX;
-	uint8_t *back, *back_leaf;
-
-	if (stub)
-		called = flow_function(w->sp, flow_hop_pc(w->sp, w->through));
-	back = land_apart(w, pc, w->rewind, &elsewhere);
-	if (folds)
-		leaf = leaf_apart(w, pc, &back_leaf);
-	if (stub)
-		leave_stub(w, stub);
-	w_mark(w, w->rewind, 0);
-	w_fill(w, RCX, WIN_RING);
-	test_top(w, 0xf8, w->call, elsewhere);
-	if (w->stub)
-		test_top(w, 0xfc, flow_word(HOP_PLAIN, w->through), elsewhere);
-	if (folds) {
-		test_depth(w, caller, 1, leaf);
-		test_depth(w, called, 0, leaf);
-		if (stub)
-			test_depth(w, stub, 0, leaf);
-		add_up(w, pc);
-		comes_here(w, back_leaf);
-	} else {
-		leaf_write(w, pc);
-	}
-	comes_here(w, back);
-	w->turn_back = NULL;
-}
-
-void hop_write_landing(struct writer *w, uint64_t pc, bool plain)
-{
-	if (!(w->rewind & REWIND_RETURN))
-		land(w, pc);
-	else if (plain && w->call)
-		land_call(w, pc);
-	else
-		land_return(w, pc, w->rewind);
-	w->call = 0;
-	w->rewind = REWIND_RCX;
-	w_at(w, pc);
+	if (!folds_site(w->sp, w->flow))
+		hop_put_unsure(w, REWIND_RCX, 0);
 }

@@ -67,8 +67,9 @@ static void check_quietly(struct writer *w, const struct check *k, uint32_t v,
 	w_jmp_at(w, fix);
 }
 
+/* dead: nobody wants the flags that come along with who lands here. */
 static void landing_write(struct writer *w, uint64_t pc, bool is_return,
-			  bool plain)
+			  bool plain, bool dead)
 {
 	const struct check *k = is_return ? return_checks : target_checks;
 	uint32_t fix = is_return ? w->rg->return_fix : w->rg->indirect_fix;
@@ -83,7 +84,7 @@ static void landing_write(struct writer *w, uint64_t pc, bool is_return,
 			check_quietly(w, &k[half], (uint32_t)(pc >> 32 * half),
 				      fix);
 	}
-	flow_write_landing(w, pc, plain);
+	flow_write_landing(w, pc, dead);
 	w_mark(w, w->rewind, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
@@ -112,7 +113,7 @@ static uint64_t write_apart(struct space *sp, const struct block *b,
 	else
 		flow_prepare(&w, b->pc);
 	at = stream_at(w.s);
-	landing_write(&w, b->pc, is_return, plain);
+	landing_write(&w, b->pc, is_return, plain, plain);
 	w_mark(&w, 0, 0);
 	w_jmp_pc(&w, w.pc);
 	return rg->addr + at;
@@ -185,15 +186,15 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	struct block *b = block_find(c->sp, pc);
 	struct writer *w = &c->w;
 	uint32_t at = stream_at(w->s);
-	bool dead;
+	bool dead, kept;
 
 	if (b && b->return_landing)
 		return false;
 	/* A plain one that has no block yet could not be made quiet. */
-	dead = (b || (c->budget && region_has_room(w->rg))) &&
-	       flags_dead(&c->reader, pc);
+	kept = b || (c->budget && region_has_room(w->rg));
+	dead = (kept || c->sp->flow) && flags_dead(&c->reader, pc);
 	w_at(w, pc);
-	landing_write(w, pc, true, take_slot(c->sp, pc, dead));
+	landing_write(w, pc, true, take_slot(c->sp, pc, dead && kept), dead);
 	note_landing(c, pc, at);
 	return true;
 }

@@ -203,4 +203,5 @@ void emit_routines(struct region *rg)
 	w_fill(&w, RCX, WIN_TARGET);
 	look_up(&w, TAB_INDIRECT, TAB_INDIRECT_ALL, STUB_INDIRECT);
 	check_routine(rg);
+	fold_routine(rg);
 }

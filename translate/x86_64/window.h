@@ -54,6 +54,11 @@ enum {
 	WIN_SCRATCH = 0x100,   /* for system calls of ours */
 	WIN_VALUES = 0x400,    /* an expression's stack */
 	WIN_VALUES_MAX = 64,   /* ... words of it */
+	/* x86_64/fold.c: the hop that a return has led by; the counters that are
+	 * under way, as an offset into TAB_FOLDS; whether depths may be wrong. */
+	WIN_FOLD_BACK = 0x600,
+	WIN_FOLD = 0x608,
+	WIN_UNSURE = 0x610, /* a byte */
 	WIN_CHUNKS = 0x800, /* flows.h: where a log goes on at the end of a
 			     * chunk, by bits 16 to 23 of that's address */
 	WIN_PAGE = 0x1000,
@@ -84,11 +89,12 @@ enum {
 	TAB_RANGES = TAB_READ + 0x10000,
 	TAB_COUNTS = TAB_RANGES + 0x1000,
 	TAB_DEPTHS = TAB_COUNTS + 0x1000,
-	TAB_END = TAB_DEPTHS + 0x40000,
+	TAB_FOLDS = TAB_DEPTHS + 0x40000,
+	TAB_END = TAB_FOLDS + 0x400000,
 };
 
 /* TAB_DEPTHS: how often a function is being called, 32 bits by its number: see
- * x86_64/hops.c. */
+ * x86_64/hops.c. TAB_FOLDS: folds.h. */
 #define DEPTHS_MAX 0x10000u
 
 #define TAB_SIZE     (TAB_END - WIN_PAGE)

@@ -1,0 +1,270 @@
+/*
+ * What a return finds on top of the ring that its landing does not know
+ * (folds.h): a call, and above it the jumps by which what was called has gone on
+ * in other functions.
+ *
+ *	look down for the call; is it the one that comes back here?
+ *	jumps:	what each took is added up, and it goes
+ *	call:	the same
+ *
+ * A stub's jump that the record of its call notes (hops.c) is one, too. What was
+ * added up of one record is told from the rest by where the thread is (struct
+ * fold_step): so it may be stopped anywhere.
+ *
+ * rcx is in the window when it begins, and so are flags, or they are dead. It
+ * goes back to where the window says, or five bytes behind that if it has folded
+ * the call.
+ */
+#include <stddef.h>
+#include <string.h>
+
+#include "translate/flows.h"
+#include "translate/folds.h"
+#include "translate/x86_64/emit.h"
+#include "translate/x86_64/window.h"
+
+#define BEGINS (REWIND_RETURN | REWIND_RCX | REWIND_FLAGS)
+#define SAVED  (BEGINS | REWIND_RAX | REWIND_RDX)
+
+/* An instruction, and one with an operand of 4 bytes behind it. */
+#define STEP(w, text)	   (w_mark(w, SAVED, 0), w_code(w, text))
+#define STEP_ON(w, text, n) (STEP(w, text), w_num(w, n, 4))
+
+#define KEY	TAB_FOLDS
+#define FIELD(name) (TAB_FOLDS + offsetof(struct fold_half, name))
+#define SIZE	sizeof(struct fold_entry)
+
+enum { COND_JE = 4, COND_JNE = 5, COND_JA = 7 };
+
+static uint8_t *jcc(struct writer *w, unsigned cond)
+{
+	uint8_t op[2] = { 0x0f, (uint8_t)(0x80 | cond) };
+
+	w_mark(w, SAVED, 0);
+	w_bytes(w, op, 2);
+	w_num(w, 0, 4);
+	return w->s->e.code + w->s->e.len;
+}
+
+static void leads_here(struct writer *w, uint8_t *jump)
+{
+	uint32_t disp = (uint32_t)(w->s->e.code + w->s->e.len - jump);
+
+	memcpy(jump - 4, &disp, 4);
+}
+
+static void jcc_to(struct writer *w, unsigned cond, uint32_t at)
+{
+	w_mark(w, SAVED, 0);
+	w_jcc_at(w, cond, at);
+}
+
+static void jmp_to(struct writer *w, uint32_t at)
+{
+	w_mark(w, SAVED, 0);
+	w_jmp_at(w, at);
+}
+
+static void fill(struct writer *w, unsigned reg, uint32_t slot)
+{
+	w_mark(w, SAVED, 0);
+	w_fill(w, reg, slot);
+}
+
+static void spill(struct writer *w, unsigned reg, uint32_t slot)
+{
+	w_mark(w, SAVED, 0);
+	w_spill(w, reg, slot);
+}
+
+/* From here on that has been done. */
+static void comes_to(struct writer *w, enum fold_phase phase)
+{
+	struct region *rg = w->rg;
+
+	rg->fold_steps[rg->n_fold_steps++] =
+		(struct fold_step){ stream_at(w->s), (uint8_t)phase };
+}
+
+/* The entry of the key in rax to rdx; none: it goes there. */
+static void look_up(struct writer *w, uint32_t none)
+{
+	uint32_t again;
+	uint8_t *hit;
+
+	STEP(w, "\x48\x89\xc2");     /* mov %rax, %rdx */
+	STEP(w, "\x48\xc1\xea\x20"); /* shr $32, %rdx */
+	STEP_ON(w, "\x69\xd2", FOLDS_SPREAD); /* imul $, %edx, %edx */
+	STEP(w, "\x01\xc2");		      /* add %eax, %edx */
+	STEP_ON(w, "\x81\xe2", FOLDS_MAX - 1); /* and $, %edx */
+	STEP(w, "\xc1\xe2\x07");	       /* shl $7, %edx */
+	again = stream_at(w->s);
+	STEP_ON(w, "\x65\x48\x39\x82", KEY); /* cmp %rax, %gs:(%rdx) */
+	hit = jcc(w, COND_JE);
+	STEP_ON(w, "\x65\x48\x83\xba", KEY); /* cmpq $0, %gs:(%rdx) */
+	w_code(w, "\0");
+	jcc_to(w, COND_JE, none);
+	STEP_ON(w, "\x81\xc2", SIZE);		      /* add $, %edx */
+	STEP_ON(w, "\x81\xe2", FOLDS_MAX * SIZE - 1); /* and $, %edx */
+	jmp_to(w, again);
+	leads_here(w, hit);
+}
+
+/* That of the record below rcx. If the last word is a hop's, it is no part of
+ * the key. */
+static void look_at(struct writer *w, uint32_t none)
+{
+	STEP(w, "\x48\x8b\x41\xf8");	      /* mov -8(%rcx), %rax */
+	STEP(w, "\x81\x79\xfc\xff\xff\xff\x0f"); /* cmpl $, -4(%rcx) */
+	STEP(w, "\x76\x02");		      /* jbe */
+	STEP(w, "\x89\xc0");		      /* mov %eax, %eax */
+	look_up(w, none);
+	STEP_ON(w, "\x65\x83\xba", FIELD(kind)); /* cmpl $, %gs:(%rdx) */
+	w_num(w, FOLD_TAIL, 1);
+}
+
+/* If the function of that field is called so often, rdx stays; else it moves on
+ * to what is added up then. */
+static void choose(struct writer *w, uint32_t field, uint8_t depth,
+		   uint8_t size, uint32_t none)
+{
+	uint8_t *same;
+
+	STEP_ON(w, "\x65\x8b\x82", field); /* mov %gs:(%rdx), %eax */
+	STEP(w, "\x65\x83\x38");	   /* cmpl $, %gs:(%rax) */
+	w_num(w, depth, 1);
+	same = jcc(w, COND_JE);
+	STEP_ON(w, "\x65\x80\x3c\x25", WIN_UNSURE); /* cmpb $0, %gs: */
+	w_code(w, "\0");
+	jcc_to(w, COND_JNE, none);
+	STEP(w, "\x83\xc2"); /* add $, %edx */
+	w_num(w, size, 1);
+	leads_here(w, same);
+}
+
+/* rax is what has been taken; the record that it is of goes next. */
+static void add_up(struct writer *w, enum fold_phase took)
+{
+	STEP(w, "\x48\x2b\x41\xf0"); /* sub -16(%rcx), %rax */
+	STEP_ON(w, "\x65\x48\x01\x82", FIELD(sums[0].took));
+	comes_to(w, took);
+	STEP_ON(w, "\x65\x48\xff\x82", FIELD(sums[0].times)); /* incq */
+	comes_to(w, took + 1);
+}
+
+/* A tail, whose entry is in rdx: its caller is over, too. What is being called
+ * twice by tails is left to whoever reads. */
+static void leave_tail(struct writer *w, uint32_t none)
+{
+	STEP_ON(w, "\x65\x8b\x82", FIELD(called)); /* mov %gs:(%rdx), %eax */
+	STEP(w, "\x65\x83\x38\x00");		   /* cmpl $0, %gs:(%rax) */
+	jcc_to(w, COND_JNE, none);
+	choose(w, FIELD(caller), 1, sizeof(struct fold_half), none);
+	STEP(w, "\x65\xff\x08"); /* decl %gs:(%rax) */
+	spill(w, RDX, WIN_FOLD);
+}
+
+static void pop(struct writer *w)
+{
+	STEP(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
+	spill(w, RCX, WIN_RING);
+}
+
+/* Is there the call that comes back here, below some tails? */
+static uint8_t *find_call(struct writer *w, uint32_t none)
+{
+	uint32_t again;
+	uint8_t *call, *top;
+
+	fill(w, RCX, WIN_RING);
+	again = stream_at(w->s);
+	look_at(w, none);
+	call = jcc(w, COND_JNE);
+	STEP(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
+	jmp_to(w, again);
+	leads_here(w, call);
+	STEP_ON(w, "\x65\x8b\x82", FIELD(back)); /* mov %gs:(%rdx), %eax */
+	STEP_ON(w, "\x65\x3b\x04\x25", WIN_FOLD_BACK); /* cmp %gs:, %eax */
+	jcc_to(w, COND_JNE, none);
+	STEP_ON(w, "\x65\x48\x3b\x0c\x25", WIN_RING); /* cmp %gs:, %rcx */
+	top = jcc(w, COND_JE);
+	fill(w, RCX, WIN_RING);
+	return top;
+}
+
+/* What is on top is over: tails. Goes to *call if it is none. */
+static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call)
+{
+	uint32_t at = stream_at(w->s);
+
+	look_at(w, none);
+	*call = jcc(w, COND_JNE);
+	leave_tail(w, none);
+	fill(w, RAX, WIN_COUNT);
+	add_up(w, FOLD_TAIL_TOOK);
+	pop(w);
+	comes_to(w, FOLD_LOOKS);
+	jmp_to(w, at);
+	return at;
+}
+
+/* A stub's jump, noted in the record of its call. */
+static void fold_on(struct writer *w, uint32_t none, uint32_t again)
+{
+	STEP(w, "\x8b\x41\xfc"); /* mov -4(%rcx), %eax */
+	look_up(w, none);
+	leave_tail(w, none);
+	STEP_ON(w, "\x65\x8b\x82", FIELD(instructions)); /* mov, %eax */
+	STEP(w, "\x48\xf7\xd8");			 /* neg %rax */
+	STEP_ON(w, "\x65\x48\x03\x04\x25", WIN_COUNT);	 /* add, %rax */
+	add_up(w, FOLD_ON_TOOK);
+	STEP(w, "\xc7\x41\xfc\0\0\0\0"); /* movl $0, -4(%rcx) */
+	comes_to(w, FOLD_LOOKS);
+	jmp_to(w, again);
+}
+
+static void fold_call(struct writer *w, uint32_t none)
+{
+	choose(w, FIELD(caller), 1, sizeof(struct fold_half), none);
+	choose(w, FIELD(called), 0, sizeof(struct fold_sums), none);
+	spill(w, RDX, WIN_FOLD);
+	fill(w, RAX, WIN_COUNT);
+	add_up(w, FOLD_CALL_TOOK);
+	pop(w);
+	comes_to(w, FOLD_DONE);
+	fill(w, RDX, WIN_RDX);
+	fill(w, RAX, WIN_RAX);
+	fill(w, RCX, WIN_LANDING);
+	STEP(w, "\x48\x8d\x49\x05"); /* lea 5(%rcx), %rcx */
+	STEP(w, "\xff\xe1");	     /* jmp *%rcx */
+}
+
+void fold_routine(struct region *rg)
+{
+	struct writer w = { .rg = rg, .s = &rg->cold };
+	uint32_t none = stream_at(w.s), tails;
+	uint8_t *top, *call, *on;
+
+	rg->n_fold_steps = 0;
+	comes_to(&w, FOLD_LOOKS);
+	fill(&w, RDX, WIN_RDX);
+	fill(&w, RAX, WIN_RAX);
+	w_mark(&w, BEGINS, 0);
+	w_jmp_slot(&w, WIN_LANDING);
+	rg->fold = stream_at(w.s);
+	w_mark(&w, BEGINS, 0);
+	w_spill(&w, RAX, WIN_RAX);
+	w_mark(&w, BEGINS | REWIND_RAX, 0);
+	w_spill(&w, RDX, WIN_RDX);
+	top = find_call(&w, none);
+	tails = fold_tails(&w, none, &call);
+	leads_here(&w, call);
+	leads_here(&w, top);
+	STEP(&w, "\x81\x79\xfc\xff\xff\xff\x0f"); /* cmpl $, -4(%rcx) */
+	on = jcc(&w, COND_JA);
+	fold_call(&w, none);
+	leads_here(&w, on);
+	comes_to(&w, FOLD_LOOKS);
+	fold_on(&w, none, tails);
+	comes_to(&w, FOLD_PHASES);
+}
