@@ -52,11 +52,11 @@ static void turn(struct flow_log *log, uint32_t chunk)
 /* What was counted of what it has not executed is no more. */
 static uint64_t settle_count(struct flow_log *log, const struct flow_note *note)
 {
-	uint64_t count = flow_count(log) - (uint64_t)note->excess;
+	uint64_t *count = flow_window_slot(log, WIN_COUNTS);
 
-	__atomic_store_n(flow_window_slot(log, WIN_COUNT), count,
+	__atomic_store_n(count, *count - (uint64_t)note->excess,
 			 __ATOMIC_RELEASE);
-	return count;
+	return flow_count(log);
 }
 
 /* The thread was about to take the record on top away. Returns where the next

@@ -227,8 +227,13 @@ static uint32_t without_open(struct flow_log *log, uint32_t end, uint64_t now)
 
 uint64_t flow_count(const struct flow_log *log)
 {
-	return __atomic_load_n(flow_window_slot(log, WIN_COUNT),
-			       __ATOMIC_ACQUIRE);
+	uint64_t sum = 0;
+
+	for (unsigned n = 0; n < WIN_COUNTS_MAX; n++)
+		sum += __atomic_load_n(
+			flow_window_slot(log, WIN_COUNTS + 8 * n),
+			__ATOMIC_ACQUIRE);
+	return sum;
 }
 
 /* Up to what the thread has written by now; less of what it goes on to write

@@ -41,8 +41,7 @@ struct fold_entry {
 		uint64_t key;		 /* of the first half; 0: it is free */
 		uint32_t called, caller; /* offsets of depths in the window */
 		uint32_t kind, back;	 /* ... FOLD_CALL: the hop behind it */
-		uint32_t instructions;	 /* of the block that jumps */
-		uint32_t unused;
+		uint64_t instructions;	 /* of the block that jumps */
 		struct fold_sums {
 			uint64_t took, times;
 		} sums[2];

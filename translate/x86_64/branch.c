@@ -73,8 +73,12 @@ static uint64_t write_native(struct compiler *c, const struct insn *i)
 
 static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 {
+	uint64_t to = x86_target(&i->in, i->pc);
+
+	c->w.spends = flow_tells_branch(&c->w, to) && hop_spends(c, to);
 	flow_write_jump(&c->w, 0);
-	return x86_target(&i->in, i->pc);
+	c->w.spends = false;
+	return to;
 }
 
 /* As far as is known it always jumps: then what it jumps to comes next, and the

@@ -203,6 +203,10 @@ void flow_put_spilled(struct writer *w, const struct flow_record *r);
  * x86_64/hops.c, with FLOW_CALLS: the block is counted, and what it executes.
  */
 void hop_count_block(struct compiler *c, uint32_t slot);
+/* What the thread has executed to rax, which is spilled; flags are spent, or
+ * not. how and undo: as w_mark() has it. */
+void hop_put_count(struct writer *w, unsigned how, int undo);
+void hop_put_count_quietly(struct writer *w, unsigned how, int undo);
 /* An instruction, n bytes of it before a displacement that ends it, on a counter
  * in the region's data. */
 void hop_put_on_slot(struct writer *w, const char *code, size_t n,
@@ -216,8 +220,9 @@ uint32_t hop_enters(struct writer *w, uint64_t to);
 /* The block's function returns; rcx is spilled. */
 void hop_write_leaves(struct writer *w);
 void hop_write_landing(struct writer *w, uint64_t pc, bool dead);
-/* What that of an indirect branch needs is written: nothing falls to here. */
-void hop_prepare_landing(struct writer *w, uint64_t pc);
+/* What that of an indirect branch needs is written: nothing falls to here. dead:
+ * nobody wants the flags. */
+void hop_prepare_landing(struct writer *w, uint64_t pc, bool dead);
 /* Does nobody want the flags there, of who is to write a record? */
 bool hop_spends(struct compiler *c, uint64_t to);
 /* A call to there is one of a stub, which jumps on through a pointer that stays:

@@ -296,8 +296,8 @@ static void write_hop(struct writer *w, const struct flow_record *r)
 	w_spill(w, RAX, WIN_RAX);
 	if (r->enters)
 		write_enters(w, r);
-	w_mark(w, how | REWIND_RAX, r->undo);
-	w_fill(w, RAX, WIN_COUNT);
+	(w->spends ? hop_put_count : hop_put_count_quietly)(
+		w, how | REWIND_RAX, r->undo);
 	w_mark(w, how | REWIND_RAX, r->undo);
 	w_code(w, "\x48\x89\x01"); /* mov %rax, (%rcx) */
 	w_mark(w, how | REWIND_RAX, r->undo);

@@ -20,7 +20,7 @@
 
 #include "translate/flows.h"
 #include "translate/folds.h"
-#include "translate/x86_64/emit.h"
+#include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
 
 #define BEGINS (REWIND_RETURN | REWIND_RCX | REWIND_FLAGS)
@@ -200,7 +200,7 @@ static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call)
 	look_at(w, none);
 	*call = jcc(w, COND_JNE);
 	leave_tail(w, none);
-	fill(w, RAX, WIN_COUNT);
+	hop_put_count(w, SAVED, 0);
 	add_up(w, FOLD_TAIL_TOOK);
 	pop(w);
 	comes_to(w, FOLD_LOOKS);
@@ -214,9 +214,8 @@ static void fold_on(struct writer *w, uint32_t none, uint32_t again)
 	STEP(w, "\x8b\x41\xfc"); /* mov -4(%rcx), %eax */
 	look_up(w, none);
 	leave_tail(w, none);
-	STEP_ON(w, "\x65\x8b\x82", FIELD(instructions)); /* mov, %eax */
-	STEP(w, "\x48\xf7\xd8");			 /* neg %rax */
-	STEP_ON(w, "\x65\x48\x03\x04\x25", WIN_COUNT);	 /* add, %rax */
+	hop_put_count(w, SAVED, 0);
+	STEP_ON(w, "\x65\x48\x2b\x82", FIELD(instructions)); /* sub, %rax */
 	add_up(w, FOLD_ON_TOOK);
 	STEP(w, "\xc7\x41\xfc\0\0\0\0"); /* movl $0, -4(%rcx) */
 	comes_to(w, FOLD_LOOKS);
@@ -228,7 +227,7 @@ static void fold_call(struct writer *w, uint32_t none)
 	choose(w, FIELD(caller), 1, sizeof(struct fold_half), none);
 	choose(w, FIELD(called), 0, sizeof(struct fold_sums), none);
 	spill(w, RDX, WIN_FOLD);
-	fill(w, RAX, WIN_COUNT);
+	hop_put_count(w, SAVED, 0);
 	add_up(w, FOLD_CALL_TOOK);
 	pop(w);
 	comes_to(w, FOLD_DONE);

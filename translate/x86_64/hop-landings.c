@@ -23,12 +23,13 @@
 
 /* --- indirect branches ---------------------------------------------------- */
 
-void hop_prepare_landing(struct writer *w, uint64_t pc)
+void hop_prepare_landing(struct writer *w, uint64_t pc, bool dead)
 {
 	unsigned how = REWIND_RCX | REWIND_TARGET;
 
 	flow_prepare(w, pc);
 	w->lands_at = stream_at(w->s);
+	w->spends = dead;
 	flow_put_spilled(w, &(struct flow_record){
 				    .word = flow_word(HOP_PLAIN,
 						      flow_hop(w->sp, HOP_LANDS,
@@ -38,6 +39,7 @@ void hop_prepare_landing(struct writer *w, uint64_t pc)
 				    .low = WIN_FROM,
 				    .enters = hop_enters(w, pc),
 			    });
+	w->spends = false;
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\xe9\0\0\0\0");
 	w->lands_back = w->s->e.code + w->s->e.len;
@@ -105,9 +107,7 @@ static void leaf_write(struct writer *w, uint64_t pc)
 
 	w_mark(w, how, 0);
 	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:COUNT, %eax */
-	w_num(w, WIN_COUNT, 4);
+	hop_put_count(w, how | REWIND_RAX, 0);
 	w_mark(w, how | REWIND_RAX, 0);
 	w_code(w, "\x2b\x41\xf0"); /* sub -16(%rcx), %eax */
 	w_mark(w, how | REWIND_RAX, 0);
@@ -151,8 +151,7 @@ static void add_up(struct writer *w, uint64_t pc)
 
 	w_mark(w, how, 0);
 	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_fill(w, RAX, WIN_COUNT);
+	hop_put_count(w, how | REWIND_RAX, 0);
 	w_mark(w, how | REWIND_RAX, 0);
 	w_code(w, "\x48\x2b\x41\xf0"); /* sub -16(%rcx), %rax */
 	w_mark(w, how | REWIND_RAX, 0);
@@ -373,6 +372,7 @@ void hop_write_landing(struct writer *w, uint64_t pc, bool dead)
 {
 	bool is_return = w->rewind & REWIND_RETURN;
 
+	w->spends = dead;
 	if (!is_return)
 		land(w, pc);
 	else if (dead && w->call)
@@ -383,6 +383,7 @@ void hop_write_landing(struct writer *w, uint64_t pc, bool dead)
 		land_return(w, pc);
 	if (is_return)
 		w->turn_back = NULL;
+	w->spends = false;
 	w->call = 0;
 	w->rewind = REWIND_RCX;
 	w_at(w, pc);

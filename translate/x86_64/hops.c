@@ -2,7 +2,7 @@
  * Calls alone, as translated code tells of them (FLOW_CALLS). At the begin of a
  * block
  *
- *	addq	$instructions, %gs:COUNT
+ *	addq	$instructions, %gs:COUNTS	one of several
  *	incq	slot(%rip)
  *
  * or with flags that live the same through rcx; where several threads count it
@@ -10,7 +10,7 @@
  *
  *	mov	%rax, %gs:RAX
  *	incl	%gs:depth		of the function that it leads into
- *	mov	%gs:COUNT, %rax
+ *	their sum to rax
  *	mov	%rax, (%rcx)
  *	movq	$word, 8(%rcx)
  *	mov	%gs:RAX, %rax
@@ -87,13 +87,47 @@ void hop_put_on_slot(struct writer *w, const char *code, size_t n,
 
 #define ON_SLOT(w, code, slot) hop_put_on_slot(w, code, sizeof(code) - 1, slot)
 
+/* Which of the thread's counts the block adds to. */
+static uint32_t count_slot(const struct writer *w)
+{
+	return WIN_COUNTS + 8 * (w->flow % WIN_COUNTS_MAX);
+}
+
+void hop_put_count(struct writer *w, unsigned how, int undo)
+{
+	w_mark(w, how, undo);
+	w_fill(w, RAX, WIN_COUNTS);
+	for (unsigned n = 1; n < WIN_COUNTS_MAX; n++) {
+		w_mark(w, how, undo);
+		w_code(w, "\x65\x48\x03\x04\x25"); /* add %gs:, %rax */
+		w_num(w, WIN_COUNTS + 8 * n, 4);
+	}
+}
+
+void hop_put_count_quietly(struct writer *w, unsigned how, int undo)
+{
+	w_mark(w, how, undo);
+	w_spill(w, RDX, WIN_RDX);
+	how |= REWIND_RDX;
+	w_mark(w, how, undo);
+	w_fill(w, RAX, WIN_COUNTS);
+	for (unsigned n = 1; n < WIN_COUNTS_MAX; n++) {
+		w_mark(w, how, undo);
+		w_fill(w, RDX, WIN_COUNTS + 8 * n);
+		w_mark(w, how, undo);
+		w_code(w, "\x48\x8d\x04\x10"); /* lea (%rax,%rdx), %rax */
+	}
+	w_mark(w, how, undo);
+	w_fill(w, RDX, WIN_RDX);
+}
+
 static void count_plainly(struct writer *w, uint32_t slot, uint32_t n)
 {
 	bool small = n < 128;
 
 	w_mark(w, 0, 0);
 	w_bytes(w, small ? "\x65\x48\x83\x04\x25" : "\x65\x48\x81\x04\x25", 5);
-	w_num(w, WIN_COUNT, 4);
+	w_num(w, count_slot(w), 4);
 	w_num(w, n, small ? 1 : 4);
 	w->phase = FLOW_HALF;
 	w_mark(w, 0, 0);
@@ -109,12 +143,12 @@ static void count_instructions(struct writer *w, uint32_t n)
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
 	w_mark(w, REWIND_RCX, 0);
-	w_fill(w, RCX, WIN_COUNT);
+	w_fill(w, RCX, count_slot(w));
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x48\x8d\x89");
 	w_num(w, n, 4);
 	w_mark(w, REWIND_RCX, 0);
-	w_spill(w, RCX, WIN_COUNT);
+	w_spill(w, RCX, count_slot(w));
 	w->phase = FLOW_HALF;
 }
 

@@ -109,7 +109,7 @@ static uint64_t write_apart(struct space *sp, const struct block *b,
 		return 0;
 	w.s = &rg->cold;
 	if (sp->flow && sp->keep == FLOW_CALLS && !is_return)
-		hop_prepare_landing(&w, b->pc);
+		hop_prepare_landing(&w, b->pc, plain);
 	else
 		flow_prepare(&w, b->pc);
 	at = stream_at(w.s);

@@ -43,10 +43,9 @@ enum {
 	WIN_CHECK_BACK = 0xd0, /* of the routine: where it goes on ... */
 	WIN_CHECK_SIZE = 0xd8, /* ... and how long the access is, less 1 */
 	WIN_TID = 0xe0,	       /* the thread's id as we know it */
-	/* flows.h, FLOW_CALLS: instructions so far; the block, and that's
-	 * function, whose indirect branch is under way (0: it tells even
-	 * what is within its function). */
-	WIN_COUNT = 0xe8,
+	/* flows.h, FLOW_CALLS: the block, and that's function, whose indirect
+	 * branch is under way (0: it tells even what is within its function).
+	 */
 	WIN_FROM = 0xf0,	  /* 32 bits */
 	WIN_FROM_FUNCTION = 0xf4, /* the same */
 	WIN_CHECK_PUTS = 0xf8, /* of the checking routine: of what is put
@@ -59,6 +58,11 @@ enum {
 	WIN_FOLD_BACK = 0x600,
 	WIN_FOLD = 0x608,
 	WIN_UNSURE = 0x610, /* a byte */
+	/* FLOW_CALLS: instructions so far are the sum of these. A block adds to
+	 * one of them, and the next mostly to another: that need not wait for
+	 * what the one before has stored. */
+	WIN_COUNTS = 0x640,
+	WIN_COUNTS_MAX = 4, /* a power of 2 */
 	WIN_CHUNKS = 0x800, /* flows.h: where a log goes on at the end of a
 			     * chunk, by bits 16 to 23 of that's address */
 	WIN_PAGE = 0x1000,
