@@ -24,6 +24,18 @@ def tasks_status(pid):
             for f in FIELDS if f != "SigQ"}
 
 
+def begun(s):
+    """Its first second is over, with its mappings: arenas, stacks. Who makes a
+    thread blocks all signals meanwhile, and so does who is made."""
+    def is_making(blocked):
+        return int(blocked, 16) >> 40
+    time.sleep(0.2)
+    steady.wait_until(lambda: not any(
+        is_making(value) for (_, field), value in tasks_status(s.pid).items()
+        if field == "SigBlk"))
+    return stable_maps(s.pid), tasks_status(s.pid)
+
+
 def breakpoints(c, s, code=""):
     for f in s.functions:
         assert c.ask("Z0,%x,1%s" % (f, code)) == "OK"
@@ -146,9 +158,7 @@ def check_case(opt, name, leave):
     work, interval, n_threads, what = CASES[name]
     s = steady.Steady(opt.inferiors, interval, n_threads, what)
     try:
-        # mappings of its first second: arenas, stacks
-        time.sleep(0.2)
-        before = stable_maps(s.pid), tasks_status(s.pid)
+        before = begun(s)
         return session(opt, s, work, leave) or compare(s, before)
     except (AssertionError, steady.Late, steady.Gone) as e:
         return "session: %r" % e
