@@ -96,8 +96,8 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 # FOLLOW=1 of programs that run translated, as far as the test knows --follow.
 SERVER_TEST := $(filter-out rsp traced qtracing cores cli_client ide mi dap \
 	platform_client lldb_client lldbs \
-	extended_client moving steady stepping_client tracepoint_client wire \
-	kills_followed,\
+	extended_client moving steady stepping_client syscall_client \
+	history_client tracepoint_client wire kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
 FOLLOWED := $(if $(FOLLOW),$(filter-out followed lockstep qtrace_%,$(shell grep -l \
 	'raise SystemExit(main())' test/server/*.py | \
@@ -108,7 +108,7 @@ TESTS_server := $(foreach t,$(SERVER_TEST),'server/$(t)=python3 \
 
 # Followed each time: those that are quick.
 QUICK := hard_exec hard_flags hard_jobs hard_options hard_signal hard_step \
-	hard_syscall hard_thread hard_watch newer
+	hard_syscall hard_syscall_life hard_thread hard_watch newer
 TESTS_server += $(if $(FOLLOW),,$(foreach t,$(filter $(QUICK),$(SERVER_TEST)),\
 	'server/$(t)-followed=python3 test/server/$(t).py --server $(SERVER) \
 	--inferiors $(T)/inferiors --follow'))

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Instructions that are awkward to step, to step over, or that trap."""
-import os
 import re
-import signal
 import time
 
 from rsp import FALSE, OPTIONS, Session, case, check, equal, main
