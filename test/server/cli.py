@@ -3,143 +3,17 @@
 
 Prints "ok NAME", "skip NAME: why" or "FAIL NAME: why" for each test.
 """
-import argparse
-import ctypes
 import os
 import pty
-import re
 import shutil
 import signal
 import socket
 import subprocess
-import sys
-import tempfile
 import time
-import traceback
 
 import cli_client as rsp
-
-OURS = 125          # exit status of the server's own failures
-NOBODY = 65534
-ONCE = ["--once"]
-TESTS = []
-SERVER = None
-
-
-class Skip(Exception):
-    pass
-
-
-def test(fn):
-    TESTS.append((fn.__name__.replace("_", "-"), fn))
-    return fn
-
-
-def need(condition, why):
-    if not condition:
-        raise Skip(why)
-
-
-def same(got, wanted, what="got"):
-    assert got == wanted, "%s %r, not %r" % (what, got, wanted)
-
-
-def has(text, regex):
-    assert re.search(regex, text), "no /%s/ in: %s" % (regex, text)
-
-
-def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-
-
-def be_nobody():
-    die_with_parent()
-    os.setgroups([])
-    os.setresgid(NOBODY, NOBODY, NOBODY)
-    os.setresuid(NOBODY, NOBODY, NOBODY)
-
-
-class Place:
-    """A scratch directory, and what was started there; ended with it."""
-
-    def __init__(self):
-        self.tmp = tempfile.TemporaryDirectory(prefix="cli-")
-        self.dir = self.tmp.name
-        os.chmod(self.dir, 0o755)
-        self.started = []
-
-    def end(self):
-        # A traced program's end is its tracer's to see first.
-        for p in reversed(self.started):
-            if p.poll() is None:
-                p.kill()
-            p.wait(rsp.TIMEOUT)
-        self.tmp.cleanup()
-
-    def path(self, name, text=None, mode=0o644):
-        path = os.path.join(self.dir, name)
-        if text is not None:
-            with open(path, "w", encoding="ascii") as f:
-                f.write(text)
-            os.chmod(path, mode)
-        return path
-
-    def run(self, *args, env=None, **how):
-        """To its end: (status, stdout, stderr)."""
-        p = subprocess.run([SERVER, *args], cwd=self.dir, env=env, text=True,
-                           stdin=subprocess.DEVNULL, capture_output=True,
-                           timeout=rsp.TIMEOUT, check=False,
-                           **{"preexec_fn": die_with_parent, **how})
-        return p.returncode, p.stdout, p.stderr
-
-    def spawn(self, argv, **how):
-        how.setdefault("preexec_fn", die_with_parent)
-        p = subprocess.Popen(argv, cwd=self.dir, **how)
-        self.started.append(p)
-        return p
-
-    def serve(self, *rest, options=(), comm=":0", **how):
-        """Listening: the process has .port and .said() added."""
-        name = self.path("stderr-%d" % len(self.started))
-        with open(name, "wb") as err:
-            p = self.spawn([SERVER, *options, comm, *rest],
-                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                           stderr=err, **how)
-        p.said = lambda: open(name, encoding="utf-8").read()
-        until = time.monotonic() + rsp.TIMEOUT
-        while "Listening on" not in p.said():
-            assert p.poll() is None, "ended: " + p.said()
-            assert time.monotonic() < until, "silent: " + p.said()
-            time.sleep(0.01)
-        port = re.search(r"^Listening on port (\d+)$", p.said(), re.M)
-        p.port = int(port.group(1)) if port else 0
-        return p
-
-    def client(self, p, host="127.0.0.1"):
-        return rsp.dial((host, p.port))
-
-    def wait(self, p, status):
-        same(p.wait(rsp.TIMEOUT), status, "exit status")
-        return p.stdout.read().decode() if p.stdout else ""
-
-    def sleeper(self, **how):
-        return self.spawn(["sleep", "100"], **how)
-
-
-def until_said(p, regex):
-    end = time.monotonic() + rsp.TIMEOUT
-    while not re.search(regex, p.said()):
-        assert time.monotonic() < end, "no /%s/ in: %s" % (regex, p.said())
-        time.sleep(0.01)
-
-
-def one_line(place, regex, *args, **how):
-    """Our own failure: one line that says why, and status 125."""
-    status, out, err = place.run(*args, **how)
-    same(status, OURS, "status")
-    same(out, "", "on stdout")
-    same(len(err.splitlines()), 1, "lines of %r:" % err)
-    has(err, "^tracestub: .*" + regex)
+from cli_place import (NOBODY, ONCE, OURS, Skip, be_nobody, has, main, need,
+                       one_line, same, test, until_said)
 
 
 # --- without a connection ---------------------------------------------------
@@ -288,7 +162,7 @@ def attach_refused_to_fewer_capabilities(t):
     need(os.geteuid() == 0 and shutil.which("capsh"), "needs root and capsh")
     prog = t.sleeper()
     p = subprocess.run(["capsh", "--drop=cap_sys_ptrace,cap_sys_admin", "--",
-                        "-c", "exec %s --attach :0 %d" % (SERVER, prog.pid)],
+                        "-c", "exec %s --attach :0 %d" % (t.server, prog.pid)],
                        capture_output=True, text=True, check=False,
                        timeout=rsp.TIMEOUT)
     same(p.returncode, OURS, "status")
@@ -369,7 +243,7 @@ def unix_socket(t):
 @test
 def stdio(t):
     err = open(t.path("err"), "wb")
-    p = t.spawn([SERVER, "--once", "-", "sh", "-c", "echo text; exit 2"],
+    p = t.spawn([t.server, "--once", "-", "sh", "-c", "echo text; exit 2"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=err)
     c = rsp.Client(p.stdout.fileno(), p.stdin.fileno())
     has(c.ask("?"), "^T05")
@@ -393,273 +267,7 @@ def serial_device(t):
     t.wait(p, 7)
 
 
-# --- how it ends -------------------------------------------------------------
-
-def once(t, status, last, *prog, packet="vCont;c", reply=None):
-    p = t.serve(*prog, options=ONCE)
-    c = t.client(p)
-    c.ask("?")
-    if last is None:
-        c.send(packet)
-    else:
-        has(c.run(packet), last)
-    c.close()
-    t.wait(p, status)
-
-
-@test
-def once_exit_statuses(t):
-    once(t, 0, "W00", "true")
-    once(t, 3, "W03", "sh", "-c", "exit 3")
-    once(t, 255, "Wff", "sh", "-c", "exit 255")
-    once(t, 128 + signal.SIGKILL, "X09", "sh", "-c", "kill -9 $$")
-
-
-@test
-def once_killed_by_a_signal(t):
-    p = t.serve("sh", "-c", "kill -TERM $$", options=ONCE)
-    c = t.client(p)
-    has(c.run(), "^T0f")
-    same(c.run("vCont;C0f"), "X0f")
-    c.close()
-    t.wait(p, 128 + signal.SIGTERM)
-
-
-@test
-def once_then_detach_kill_or_exit(t):
-    once(t, 0, "^OK", "sh", "-c", "exit 9", packet="D")
-    once(t, 0, None, "sleep", "100", packet="k")
-    once(t, 0, "^OK", "sleep", "100", packet="qRcmd,65786974")
-
-
-@test
-def once_with_a_client_that_goes(t):
-    p = t.serve("sleep", "100", options=ONCE)
-    c = t.client(p)
-    c.ask("?")
-    c.close()
-    t.wait(p, 0)
-
-
-@test
-def a_probe_is_no_client(t):
-    """Whoever has gone before it could be looked at was not the one."""
-    p = t.serve("sh", "-c", "exit 5", options=ONCE)
-    p.send_signal(signal.SIGSTOP)       # it looks when the client has gone
-    os.waitid(os.P_PID, p.pid, os.WSTOPPED)
-    t.client(p).close()
-    p.send_signal(signal.SIGCONT)
-    until_said(p, "connection refused: .*it is closed")
-    c = t.client(p)
-    same(c.run(), "W05")
-    c.close()
-    t.wait(p, 5)
-
-
-@test
-def no_once_serves_the_next(t):
-    p = t.serve("sh", "-c", "exit 5")
-    c = t.client(p)
-    c.ask("?")
-    c.close()
-    until_said(p, "terminated connection.  tracestub waits for the next")
-    c = t.client(p)
-    same(c.run(), "W05")
-    c.close()
-    t.wait(p, 0)
-
-
-@test
-def ended_by_a_signal(t):
-    for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        p = t.serve("sleep", "100")
-        pid = int(re.search(r"pid = (\d+)", p.said()).group(1))
-        p.send_signal(signo)
-        t.wait(p, 0)
-        assert not os.path.exists("/proc/%d" % pid), "the program is left"
-
-
-@test
-def attached_program_survives(t):
-    prog = t.sleeper()
-    p = t.serve(str(prog.pid), options=["--attach"])
-    c = t.client(p)
-    c.ask("?")
-    p.terminate()
-    t.wait(p, 0)
-    status = open("/proc/%d/status" % prog.pid, encoding="ascii").read()
-    has(status, r"State:\tS")
-    has(status, r"TracerPid:\t0\n")
-
-
-@test
-def detached_program_is_waited_for(t):
-    p = t.serve("sleep", "100")
-    pid = int(re.search(r"pid = (\d+)", p.said()).group(1))
-    c = t.client(p)
-    same(c.ask("D"), "OK")
-    c.close()
-    time.sleep(0.2)
-    same(p.poll(), None, "ended")
-    os.kill(pid, signal.SIGTERM)
-    t.wait(p, 0)
-
-
-# --- options ----------------------------------------------------------------
-
-def printed(t, *prog, options=(), **how):
-    """What a program that ends with 0 prints when it is run here."""
-    p = t.serve(*prog, options=[*ONCE, *options], **how)
-    c = t.client(p)
-    same(c.run(), "W00")
-    c.close()
-    return t.wait(p, 0)
-
-
-@test
-def wrapper(t):
-    for more in ([], ["--no-startup-with-shell"]):
-        same(printed(t, "sh", "-c", 'echo "$WORD"', options=[
-            *more, "--wrapper", "env", "WORD=of the wrapper", "--"]),
-            "of the wrapper\n")
-
-
-@test
-def shell_and_what_it_starts(t):
-    """A shell's start-up file may start programs of its own."""
-    env = {**os.environ, "SHELL": "/bin/bash", "FROM": "outside",
-           "BASH_ENV": t.path("rc", "FROM=$(echo the shell)\n")}
-    show = ["sh", "-c", 'echo "$FROM"']
-    need(os.path.exists("/bin/bash"), "no bash")
-    same(printed(t, *show, env=env), "the shell\n")
-    same(printed(t, *show, env=env, options=["--no-startup-with-shell"]),
-         "outside\n")
-
-
-@test
-def words_reach_the_program(t):
-    words = ["a b", "", "it's", '"', "$HOME", "*", "-x", "--once", "\\", "\n"]
-    show = ["sh", "-c", 'for w; do printf "[%s]" "$w"; done', "sh"]
-    wanted = "".join("[%s]" % w for w in words)
-    same(printed(t, *show, *words), wanted)
-    same(printed(t, *show, *words, options=["--no-startup-with-shell"]),
-         wanted)
-
-
-@test
-def randomization(t):
-    show = ["sh", "-c", "exec grep stack /proc/self/maps"]
-    same(printed(t, *show), printed(t, *show), "addresses")
-    aslr = open("/proc/sys/kernel/randomize_va_space", encoding="ascii")
-    need(aslr.read().strip() != "0", "the kernel does not randomize")
-    on = ["--no-disable-randomization"]
-    assert printed(t, *show, options=on) != printed(t, *show, options=on)
-
-
-@test
-def environment_from_the_client(t):
-    def said(*packets):
-        p = t.serve(comm=":0", options=["--multi", "--once"], env={
-            **os.environ, "KEPT": "kept", "GONE": "gone"})
-        c = t.client(p)
-        for packet in packets:
-            same(c.ask(packet), "OK", packet)
-        words = ["sh", "-c", 'echo "$KEPT,$GONE,$NEW,$PWD"']
-        has(c.ask("vRun;" + ";".join(w.encode().hex() for w in words)), "^T05")
-        same(c.run(), "W00")
-        c.close()
-        return t.wait(p, 0)
-
-    new = "QEnvironmentHexEncoded:" + b"NEW=new".hex()
-    unset = "QEnvironmentUnset:" + b"GONE".hex()
-    same(said(), "kept,gone,,%s\n" % t.dir)
-    same(said(new, unset, "QSetWorkingDir:" + b"/".hex()), "kept,,new,/\n")
-    same(said(new, unset, "QEnvironmentReset"), "kept,gone,,%s\n" % t.dir)
-
-
-@test
-def multi_errors_reach_the_client(t):
-    p = t.serve(options=["--multi"])
-    c = t.client(p)
-
-    def run(*words):
-        return c.ask("vRun;" + ";".join(w.encode().hex() for w in words))
-
-    has(run("./none"), r"^E\.cannot start ./none: it does not exist$")
-    has(run("/tmp"), r"^E\.cannot start /tmp: it is a directory$")
-    same(c.ask("QSetWorkingDir:" + b"/no/such".hex()), "OK")
-    has(run("true"), r"^E\.cannot start true in the directory /no/such: No su")
-    same(c.ask("QSetWorkingDir:"), "OK")
-    has(c.ask("vAttach;400000"), r"^E\.cannot attach to process 4194304: ther")
-    has(p.said(), "(?m)^tracestub: cannot start ./none: it does not exist$")
-    has(p.said(), "(?m)^Cannot exec ./none: No such file or directory.$")
-    has(p.said(), "(?m)^tracestub: cannot attach to process 4194304: there ")
-    has(c.ask("g"), r"^E\.no program is running$")
-    has(run("true"), "^T05")
-    same(c.run(), "W00")
-    has(run("true"), "^T05")
-    c.close()
-    c = t.client(p)
-    has(c.ask("?"), "^T05")
-    c.close()
-    p.terminate()
-    t.wait(p, 0)
-
-
-@test
-def extended_remote_alone_starts_programs(t):
-    p = t.serve("true")
-    c = t.client(p)
-    has(c.ask("vRun;" + b"true".hex()), r"^E\.vRun needs extended-remote mode")
-    same(c.ask("!"), "OK")
-    has(c.ask("vRun;" + b"true".hex()), "^T05")
-    c.close()
-
-
-@test
-def disabled_packets(t):
-    p = t.serve("true", options=[
-        "--disable-packet=vCont,QPassSignals,qXfer:auxv"])
-    c = t.client(p)
-    features = c.ask("qSupported")
-    for name in ("QPassSignals", "qXfer:auxv", "vCont"):
-        assert name not in features, name
-    assert "qXfer:features:read+" in features
-    for packet in ("vCont?", "vCont;c", "QPassSignals:e"):
-        same(c.ask(packet), "", packet)
-    same(c.run("c"), "W00")
-    c.close()
-
-
-@test
-def debug_file(t):
-    name = t.path("log")
-    p = t.serve("true", options=["--debug=remote", "--debug-file=" + name,
-                                 "--debug-format=none"])
-    c = t.client(p)
-    same(c.ask("qC")[:2], "QC")
-    c.close()
-    until_said(p, "terminated")
-    log = open(name, encoding="ascii").read()
-    has(log, r"(?m)^remote: .*qC")
-    assert "remote:" not in p.said()
-
-
-@test
-def monitor_commands(t):
-    p = t.serve("true")
-    c = t.client(p)
-    text, last = c.monitor("help")
-    same(last, "OK")
-    for word in ("set debug", "exit", "version", "info"):
-        assert word in text, word
-    has(c.monitor("info")[0], r"process \d+ \(i386:x86-64|process \d+ \(")
-    has(c.monitor("version")[0], r"^tracestub \d")
-    has(c.monitor("nonsense")[0], "Unknown monitor command")
-    c.close()
-
-
-# --- who may connect ----------------------------------------------------------
+# --- who may connect --------------------------------------------------------
 
 def asked_by_nobody(where):
     """What another user's client is answered."""
@@ -735,34 +343,6 @@ def the_sudo_user_may(t):
     need(os.geteuid() == 0, "needs root")
     p = t.serve("true", env={**os.environ, "SUDO_UID": str(NOBODY)})
     has(asked_by_nobody(("127.0.0.1", p.port)), "^T05")
-
-
-def main():
-    global SERVER
-    p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("--server", default="build/rel/tracestub")
-    p.add_argument("--inferiors", help="not used here")
-    p.add_argument("names", nargs="*", help="default: all")
-    options = p.parse_args()
-    SERVER = os.path.abspath(options.server)
-    failed = 0
-    for name, fn in TESTS:
-        if options.names and name not in options.names:
-            continue
-        place = Place()
-        try:
-            fn(place)
-            print("ok", name)
-        except Skip as why:
-            print("skip %s: %s" % (name, why))
-        except Exception as e:  # whatever it is, the others go on
-            failed += 1
-            print("FAIL %s: %s: %s" % (name, type(e).__name__, e))
-            traceback.print_exc()
-        finally:
-            place.end()
-        sys.stdout.flush()
-    sys.exit(failed > 0)
 
 
 if __name__ == "__main__":
