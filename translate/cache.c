@@ -306,19 +306,50 @@ static void look_how_wide(struct space *sp)
 	sp->outdated = sp->by_pc.count;
 }
 
+void space_changed(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	if (lo >= hi)
+		return;
+	code_forget(sp, lo, hi);
+	if (sp->stale_lo >= sp->stale_hi) {
+		sp->stale_lo = lo;
+		sp->stale_hi = hi;
+		return;
+	}
+	sp->stale_lo = lo < sp->stale_lo ? lo : sp->stale_lo;
+	sp->stale_hi = hi > sp->stale_hi ? hi : sp->stale_hi;
+}
+
+/* Is what the map says there, in all of r if that is not NULL, as it was? */
+static bool is_as_read(const struct space *sp, uint64_t addr,
+		       const struct map_range *r)
+{
+	uint64_t lo = r ? r->lo : addr, hi = r ? r->hi : addr + 1;
+
+	return !sp->maps_stale && (hi <= sp->stale_lo || lo >= sp->stale_hi) &&
+	       (r || !sp->maps_grown);
+}
+
 const struct map_range *space_find(struct space *sp, uint64_t addr)
 {
 	const struct map_range *r = maps_find(&sp->maps, addr);
 
-	if (!sp->maps_stale && (r || !sp->maps_grown))
+	if (is_as_read(sp, addr, r))
 		return r;
 	if (sp->by && maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
 		sp->maps_stale = sp->maps_grown = false;
+		sp->stale_lo = sp->stale_hi = 0;
 		hide_regions(sp);
 		look_how_wide(sp);
 		sp->tr->stats.maps_read++;
 	}
 	return maps_find(&sp->maps, addr);
+}
+
+void space_look(struct space *sp)
+{
+	sp->maps_stale = true;
+	space_find(sp, 0);
 }
 
 struct space *space_new(struct translator *tr, struct thread *by, struct err *e)

@@ -354,7 +354,8 @@ struct space {
 	 * one that there is. NULL: all have ended. */
 	struct thread *by;
 	struct maps maps;
-	bool maps_stale;       /* set by space_remapped() */
+	bool maps_stale;       /* all of it */
+	uint64_t stale_lo, stale_hi; /* ... that; empty: nothing */
 	bool maps_grown;       /* there may be more than it has */
 	unsigned batch;	       /* of translations: code.h */
 	unsigned batch_mapped; /* the last before the map changed */
@@ -486,6 +487,12 @@ static inline void space_remapped(struct space *sp)
 	sp->maps_stale = true;
 	sp->batch_mapped = sp->batch;
 }
+
+/* The same there alone: what was read of other memory is good. */
+void space_changed(struct space *sp, uint64_t lo, uint64_t hi);
+
+/* The map is looked at anew; what was read of memory is good. */
+void space_look(struct space *sp);
 
 /* Only what is neither code nor a file's was mapped in other ways, or more was
  * mapped. */

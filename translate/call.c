@@ -32,10 +32,10 @@ struct watch call_look(struct translator *tr, struct thread *low,
 
 static void range_changed(struct space *sp, const struct watch *w)
 {
-	/* Another thread may have had it looked up before the call. */
-	space_remapped(sp);
 	if (w->lo >= w->hi)
 		return;
+	/* Another thread may have had it looked up before the call. */
+	space_changed(sp, w->lo, w->hi);
 	callees_forget(sp);
 	map_fini(&sp->trusted);
 	gates_open(sp, w->lo, w->hi);
@@ -56,7 +56,7 @@ static void map_changed(struct space *sp, struct thread *low, struct watch *w,
 	range_changed(sp, w);
 	range_changed(sp,
 		      &(struct watch){ .lo = w->also_lo, .hi = w->also_hi });
-	space_find(sp, 0);
+	space_look(sp);
 }
 
 void call_end(struct translator *tr, struct thread *th, struct space *sp,

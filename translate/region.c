@@ -195,8 +195,7 @@ unsigned space_cluster(const struct space *sp, uint64_t pc)
 static uint64_t cluster_place(struct space *sp, uint64_t pc)
 {
 	/* The heap grows unseen. */
-	space_remapped(sp);
-	space_find(sp, pc);
+	space_look(sp);
 	return maps_place(&sp->maps, pc & -(uint64_t)4096,
 			  (uint64_t)sp->layout.size * sp->max_regions);
 }
@@ -240,7 +239,7 @@ static struct region *region_new(struct space *sp, unsigned cluster,
 	rg->index = sp->n_regions;
 	trail_add(sp, rg);
 	sp->regions[sp->n_regions++] = rg;
-	space_remapped(sp);
+	space_grown(sp);
 	sp->tr->stats.regions++;
 	region_reset(sp, rg);
 	provide_calls(sp, rg);

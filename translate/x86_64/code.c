@@ -33,6 +33,22 @@ static struct code_page *slot_at(const struct space *sp, uint64_t addr)
 	return &sp->pages_read[addr / PAGE & (CODE_PAGES - 1)];
 }
 
+static void page_forget(struct code_page *p, uint64_t lo, uint64_t hi)
+{
+	if (p->addr + PAGE > lo && p->addr < hi)
+		p->addr = UINT64_MAX;
+}
+
+void code_forget(struct space *sp, uint64_t lo, uint64_t hi)
+{
+	uint64_t addr = lo & -(uint64_t)PAGE;
+
+	for (unsigned i = 0; i < CODE_PAGES && addr < hi; i++, addr += PAGE)
+		page_forget(slot_at(sp, addr), lo, hi);
+	for (unsigned i = 0; i < POINTER_PAGES; i++)
+		page_forget(&sp->pointers_read[i], lo, hi);
+}
+
 /* What is about to be read costs no more if it is one piece; but no page goes
  * for that, and each that can have a gate is to be asked for its own. */
 #define AHEAD 4u

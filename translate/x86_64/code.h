@@ -39,6 +39,9 @@ static inline uint64_t insn_next(const struct insn *i)
 	return i->pc + i->in.length;
 }
 
+/* What was read there is read again. */
+void code_forget(struct space *sp, uint64_t lo, uint64_t hi);
+
 /* A batch begins. */
 void code_init(struct code_reader *r, struct space *sp);
 

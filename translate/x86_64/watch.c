@@ -47,7 +47,7 @@ static struct watch over(const struct call *c, uint64_t lo, uint64_t len)
 /* An executable range comes to be: it may have been tried before. */
 static struct watch anew(struct watch w, const struct call *c, uint64_t len)
 {
-	space_remapped(c->sp);
+	c->sp->maps_stale = true;
 	w.way = WATCH_NATIVE;
 	w.by_result = true;
 	w.hi = len;
@@ -59,7 +59,7 @@ static struct watch anew(struct watch w, const struct call *c, uint64_t len)
 static void remapped(const struct call *c, uint64_t lo, uint64_t len)
 {
 	if (maps_have(&c->sp->maps, lo, lo + len, RANGE_X | RANGE_FILE))
-		space_remapped(c->sp);
+		space_changed(c->sp, lo, lo + len);
 	else
 		space_grown(c->sp);
 }
@@ -102,11 +102,9 @@ static struct watch on_mprotect(const struct call *c)
 	    constants_in(c->sp, w.lo, w.hi))
 		outdate(c, &w);
 	if (c->arg[2] & PROT_EXEC)
-		space_remapped(c->sp);
+		w.way = WATCH_NATIVE;
 	else
 		remapped(c, c->arg[0], c->arg[1]);
-	if (c->arg[2] & PROT_EXEC)
-		w.way = WATCH_NATIVE;
 	return w;
 }
 
