@@ -163,6 +163,7 @@ struct target_share_ops {
 	/*
 	 * Memory that the debuggee and we have in common: the stopped thread
 	 * makes a memfd of this name and size, which cannot change any more.
+	 * at: where it has room for the name for that long; 0: unknown.
 	 * /proc/PID/maps shows it as /memfd:NAME. Returns our descriptor of
 	 * it, the caller's to close. *remote is the debuggee's, which the
 	 * caller closes by a call of the thread's once it has mapped it
@@ -171,7 +172,7 @@ struct target_share_ops {
 	 * memfd_create(2) and open(2).
 	 */
 	int (*make)(struct target *t, struct thread *th, const char *name,
-		    uint64_t size, int *remote, struct err *e);
+		    uint64_t at, uint64_t size, int *remote, struct err *e);
 };
 
 struct target_protect_ops {

@@ -142,8 +142,7 @@ static struct lifeline *space_life(const struct space *sp)
 
 static bool tables_map(struct space *sp, struct err *e)
 {
-	const int prot = PROT_READ | PROT_WRITE;
-	int64_t tables, pool;
+	int64_t tables;
 	int remote;
 
 	sp->tables = inject_share(sp, "tracestub-data", TAB_SIZE + POOL_SIZE,
@@ -151,18 +150,14 @@ static bool tables_map(struct space *sp, struct err *e)
 	if (!sp->tables)
 		return false;
 	sp->pool = sp->tables + TAB_SIZE;
-	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE), TAB_SIZE, prot,
+	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE + POOL_SIZE),
+			     TAB_SIZE + POOL_SIZE, PROT_READ | PROT_WRITE,
 			     MAP_SHARED, remote, 0);
-	pool = inject_mmap(sp, out_of_the_way(sp, POOL_SIZE), POOL_SIZE, prot,
-			   MAP_SHARED, remote, TAB_SIZE);
 	inject_call(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
-	sp->tables_addr = inject_failed(tables) ? 0 : (uint64_t)tables;
-	sp->trails->tables_addr = sp->tables_addr;
 	lifeline_begin(space_life(sp), 0);
-	sp->pool_addr = inject_failed(pool) ? 0 : (uint64_t)pool;
-	if (sp->tables_addr && sp->pool_addr) {
-		inject_withhold(sp, sp->tables_addr, TAB_SIZE);
-		inject_withhold(sp, sp->pool_addr, POOL_SIZE);
+	if (!inject_failed(tables)) {
+		sp->tables_addr = sp->trails->tables_addr = (uint64_t)tables;
+		inject_withhold(sp, sp->tables_addr, TAB_SIZE + POOL_SIZE);
 		return true;
 	}
 	err_set(e, -ENOMEM, "the program cannot map the cache's tables");
@@ -193,7 +188,7 @@ static bool alias(struct space *sp, uint64_t from, uint64_t len, uint64_t to)
 static uint64_t window_map(struct space *sp, int n)
 {
 	const int reserve = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-	uint64_t page = sp->pool_addr + (uint64_t)n * WIN_PAGE;
+	uint64_t page = sp->tables_addr + TAB_SIZE + (uint64_t)n * WIN_PAGE;
 	int64_t at = inject_mmap(sp, out_of_the_way(sp, TAB_END), TAB_END,
 				 PROT_NONE, reserve, -1, 0);
 
@@ -395,9 +390,7 @@ void space_unmap(struct space *sp, struct thread *by)
 	for (unsigned i = 0; i < sp->trails->n_windows; i++)
 		inject_munmap(sp, window_addr(sp, (int)i), TAB_END);
 	if (sp->tables_addr)
-		inject_munmap(sp, sp->tables_addr, TAB_SIZE);
-	if (sp->pool_addr)
-		inject_munmap(sp, sp->pool_addr, POOL_SIZE);
+		inject_munmap(sp, sp->tables_addr, TAB_SIZE + POOL_SIZE);
 	if (sp->rings_addr)
 		inject_munmap(sp, sp->rings_addr,
 			      sp->flow ? WINDOWS_MAX * flow_ring_size(sp)

@@ -428,9 +428,9 @@ struct space {
 	struct map sums; /* page number + 1 -> of what the page held */
 	bool leaving;	  /* it is to be followed no more: callback.h */
 
-	/* The common tables, and the pool of threads' pages. */
+	/* The common tables, and behind them the pool of threads' pages. */
 	uint8_t *tables, *pool; /* here */
-	uint64_t tables_addr, pool_addr;
+	uint64_t tables_addr;
 	uint64_t low;			/* what else is mapped goes below it */
 	/* Of indirect branches, and of returns: pairs in use; a bit for each
 	 * slot, see block.c. */

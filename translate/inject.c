@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "translate/layer.h"
 
+#define NAME_ROOM 32 /* bytes, for the name of any */
+
 int64_t inject_call(struct space *sp, long nr, const uint64_t args[6])
 {
 	struct target *lower = sp->tr->lower;
@@ -36,11 +38,24 @@ void inject_withhold(struct space *sp, uint64_t addr, uint64_t len)
 	inject_call(sp, SYS_madvise, (uint64_t[6]){ addr, len, MADV_DONTDUMP });
 }
 
+/* In data of a region that is not used yet. */
+static uint64_t room_for_name(const struct space *sp)
+{
+	const struct region *rg = sp->n_regions ? sp->regions[0] : NULL;
+	uint32_t at;
+
+	if (!rg)
+		return 0;
+	at = rg->trail->layout.data + rg->data_used;
+	return at + NAME_ROOM <= rg->trail->layout.size ? rg->addr + at : 0;
+}
+
 uint8_t *inject_share(struct space *sp, const char *name, uint64_t size,
 		      int *remote, struct err *e)
 {
 	struct target *lower = sp->tr->lower;
-	int fd = lower->ops->share->make(lower, sp->by, name, size, remote, e);
+	int fd = lower->ops->share->make(lower, sp->by, name, room_for_name(sp),
+					 size, remote, e);
 	void *map;
 
 	if (fd < 0)

@@ -43,15 +43,26 @@ static int64_t page_map(struct target *t, struct thread *th, const char *name)
 	return at < 0 ? at : -EFAULT;
 }
 
-/* The debuggee's descriptor, or an error. */
-static int64_t make_there(struct target *t, struct thread *th, const char *name)
+static int64_t make_named(struct target *t, struct thread *th, uint64_t at)
 {
-	int64_t at = page_map(t, th, name), fd, r;
+	return call(t, th, SYS_memfd_create, at,
+		    MFD_CLOEXEC | MFD_ALLOW_SEALING);
+}
 
+/* The debuggee's descriptor, or an error. */
+static int64_t make_there(struct target *t, struct thread *th, const char *name,
+			  uint64_t room)
+{
+	size_t len = strlen(name) + 1;
+	int64_t at, fd, r;
+
+	if (room &&
+	    linux_write_mem(t, th->proc, room, name, len) == (ssize_t)len)
+		return make_named(t, th, room);
+	at = page_map(t, th, name);
 	if (at < 0)
 		return at;
-	fd = call(t, th, SYS_memfd_create, (uint64_t)at,
-		  MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	fd = make_named(t, th, (uint64_t)at);
 	r = fd == -ESRCH ? fd : call(t, th, SYS_munmap, (uint64_t)at, PAGE);
 	return r < 0 ? r : fd;
 }
@@ -76,10 +87,10 @@ static int open_here(pid_t tid, int remote, uint64_t size)
 }
 
 static int make(struct target *t, struct thread *th, const char *name,
-		uint64_t size, int *remote, struct err *e)
+		uint64_t at, uint64_t size, int *remote, struct err *e)
 {
 	pid_t tid = th->id.tid;
-	int64_t there = make_there(t, th, name);
+	int64_t there = make_there(t, th, name, at);
 	int fd;
 
 	if (there < 0)

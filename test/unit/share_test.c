@@ -9,10 +9,13 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/mem.h"
 #include "test/unit/traced.h"
 
 #define SIZE 0x10000u
@@ -39,7 +42,7 @@ static void common_make(struct traced *d, struct common *c)
 	struct err e;
 
 	c->here = d->t->ops->share->make(d->t, traced_thread(d), "in common",
-					 SIZE, &c->there, &e);
+					 0, SIZE, &c->there, &e);
 	if (c->here < 0)
 		fail_msg("%s", e.text);
 	c->mine = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, c->here,
@@ -201,14 +204,50 @@ static void test_fails(void **state)
 	memset(name, 'x', sizeof(name) - 1);
 	name[sizeof(name) - 1] = '\0';
 	assert_int_equal(d->t->ops->share->make(d->t, traced_thread(d), name,
-						SIZE, &there, &e),
+						0, SIZE, &there, &e),
 			 -EINVAL);
 	assert_true(e.text[0] != '\0');
-	assert_int_equal(d->t->ops->share->make(d->t, traced_thread(d), "x",
+	assert_int_equal(d->t->ops->share->make(d->t, traced_thread(d), "x", 0,
 						1ull << 63, &there, &e),
 			 -EINVAL);
 	assert_int_equal(count_maps(d->pid), maps);
 	traced_end(d);
+}
+
+static void has_name(struct traced *d, int there, const char *name)
+{
+	char path[64], is[64] = "", *link = xasprintf("/memfd:%s (deleted)", name);
+
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)d->pid, there);
+	assert_true(readlink(path, is, sizeof(is) - 1) > 0);
+	assert_string_equal(is, link);
+	free(link);
+}
+
+/* The name is put where there is room for it, or else in a page of its own. */
+static void test_names(void **state)
+{
+	struct traced *d = traced_start(answer);
+	uint64_t places[2];
+	struct common c;
+	struct err e;
+
+	(void)state;
+	common_make(d, &c);
+	has_name(d, c.there, "in common");
+	places[0] = c.theirs;
+	places[1] = UINT64_C(1) << 62;
+	for (unsigned i = 0; i < 2; i++) {
+		int there = -1, here = d->t->ops->share->make(
+					d->t, traced_thread(d), "more",
+					places[i], SIZE, &there, &e);
+
+		assert_true(here >= 0);
+		has_name(d, there, "more");
+		close(here);
+	}
+	assert_string_equal((const char *)c.mine, "more");
+	common_end(d, &c);
 }
 
 int main(void)
@@ -220,6 +259,7 @@ int main(void)
 		cmocka_unit_test(test_without_stack),
 		cmocka_unit_test(test_elsewhere),
 		cmocka_unit_test(test_fails),
+		cmocka_unit_test(test_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
