@@ -5,6 +5,8 @@
  */
 #include "base/map.h"
 
+#include <assert.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -29,11 +31,27 @@ static void grow(struct map *m)
 	free(old.slots);
 }
 
+static bool is_room(size_t slots, size_t n)
+{
+	return 4 * n <= 3 * slots;
+}
+
+void map_reserve(struct map *m, size_t n)
+{
+	size_t slots = 16;
+
+	assert(!m->slots);
+	while (!is_room(slots, n))
+		slots *= 2;
+	m->slots = xcalloc(slots, sizeof(*m->slots));
+	m->mask = slots - 1;
+}
+
 void map_set(struct map *m, uint64_t key, void *value)
 {
 	struct map_slot *s;
 
-	if (!m->slots || 4 * (m->count + 1) > 3 * (m->mask + 1))
+	if (!m->slots || !is_room(m->mask + 1, m->count + 1))
 		grow(m);
 	s = map_probe(m, key);
 	m->count += !s->key;

@@ -28,7 +28,7 @@ struct story *story_new(void)
 	r->functions[0] = (struct story_function){ .name = "???" };
 	GROW(r->images, r->n_images, r->cap_images);
 	r->images[0] = (struct story_image){ 0 };
-	r->cap_blocks = 4096;
+	r->cap_blocks = 64;
 	r->blocks = xcalloc(r->cap_blocks, sizeof(*r->blocks));
 	r->steps = xcalloc(r->cap_blocks, sizeof(*r->steps));
 	return r;

@@ -37,6 +37,8 @@
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
+/* Few programs have fewer blocks, once they have begun. */
+#define BLOCKS_SOON 6000
 #define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
 
 /* --- memory in common ---------------------------------------------------- */
@@ -369,6 +371,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->shared[0] = (void *)(sp->pointers_read + POINTER_PAGES);
 	sp->shared[1] = sp->shared[0] + TAB_DIRECT / 8;
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
+	map_reserve(&sp->by_pc, BLOCKS_SOON);
 	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||
 	    !space_region(sp, pc, e) || !tables_map(sp, e)) {
