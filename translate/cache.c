@@ -114,8 +114,8 @@ uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
 
 /* --- tables and windows -------------------------------------------------- */
 
-/* What is not known leads to the server. */
-void tables_reset(struct space *sp)
+/* What is not known leads to the server. They are zeros elsewhere. */
+static void tables_begin(struct space *sp)
 {
 	uint64_t *returns =
 		(uint64_t *)(void *)(sp->tables + TAB_RETURNS - WIN_PAGE);
@@ -130,11 +130,18 @@ void tables_reset(struct space *sp)
 		returns[i] = rg->addr + rg->return_fix;
 		indirect[i] = rg->addr + rg->indirect_fix;
 	}
+}
+
+void tables_reset(struct space *sp)
+{
 	if (sp->n_pairs[0] || sp->n_pairs[1])
 		memset(sp->tables + TAB_RETURNS_ALL - WIN_PAGE, 0,
 		       TAB_LIFE - TAB_RETURNS_ALL);
 	sp->n_pairs[0] = sp->n_pairs[1] = 0;
 	memset(sp->shared[0], 0, 2 * TAB_DIRECT / 8);
+	memset(sp->tables + TAB_SYSCALLS - WIN_PAGE, 0,
+	       TAB_RETURNS - TAB_SYSCALLS);
+	tables_begin(sp);
 }
 
 static struct lifeline *space_life(const struct space *sp)
@@ -380,8 +387,9 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 		return NULL;
 	}
 	/* All of the direct-mapped ones is written at once. */
-	madvise(sp->tables, TAB_RETURNS_ALL - WIN_PAGE, MADV_POPULATE_WRITE);
-	tables_reset(sp);
+	madvise(sp->tables + TAB_RETURNS - WIN_PAGE,
+		TAB_RETURNS_ALL - TAB_RETURNS, MADV_POPULATE_WRITE);
+	tables_begin(sp);
 	return sp;
 }
 

@@ -303,7 +303,6 @@ static const struct watched files[] = {
 
 void watch_table_fill(uint8_t *table)
 {
-	memset(table, 0, 0x10000);
 	for (unsigned i = 0; i < N_WATCHED; i++)
 		table[watched[i].nr] = 1;
 }
