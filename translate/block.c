@@ -268,25 +268,50 @@ static void exits_move(struct space *sp, const struct region *rg, uint64_t pc)
 		sites_move(sp, &all[n - 1].sites, pc);
 }
 
-static void publish(struct space *sp, uint64_t pc)
+/* Those of its exits for which there are blocks now. */
+static void exits_move_all(struct space *sp, const struct region *rg)
 {
+	for (size_t i = 0; rg->exits.slots && i <= rg->exits.mask; i++) {
+		uint64_t key = rg->exits.slots[i].key;
+
+		if (key && block_find(sp, key - 1))
+			exits_move(sp, rg, key - 1);
+	}
+}
+
+static void exits_move_for(struct space *sp, const struct region *rg,
+			   const struct region *of)
+{
+	for (uint32_t n = of->n_published; n < of->n_blocks; n++) {
+		const struct block *b = &of->blocks[n];
+
+		if (!(b->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
+			exits_move(sp, rg, b->pc);
+	}
+}
+
+/* What is fewer is gone over. */
+static void publish(struct space *sp, const struct region *rg, size_t n_new)
+{
+	if (rg->exits.mask < n_new) {
+		exits_move_all(sp, rg);
+		return;
+	}
 	for (unsigned i = 0; i < sp->n_regions; i++)
-		exits_move(sp, sp->regions[i], pc);
+		exits_move_for(sp, rg, sp->regions[i]);
 }
 
 void blocks_publish(struct space *sp)
 {
+	size_t n_new = 0;
+
 	aims_settle(sp);
-	for (unsigned i = 0; i < sp->n_regions; i++) {
-		struct region *rg = sp->regions[i];
-
-		for (; rg->n_published < rg->n_blocks; rg->n_published++) {
-			struct block *b = &rg->blocks[rg->n_published];
-
-			if (!(b->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
-				publish(sp, b->pc);
-		}
-	}
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		n_new += sp->regions[i]->n_blocks - sp->regions[i]->n_published;
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		publish(sp, sp->regions[i], n_new);
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		sp->regions[i]->n_published = sp->regions[i]->n_blocks;
 }
 
 void block_enter_at(struct space *sp, struct block *b, uint32_t entry)
