@@ -147,13 +147,24 @@ static void merge(struct writing *w)
 	w->n = n;
 }
 
+/* The second level's part of both. Where a signal has come between two blocks
+ * calls may have been told at the wrong level, and one of them be negative. */
+static uint64_t second_of(const uint64_t own[LEVELS])
+{
+	int64_t all = (int64_t)(own[0] + own[1]), second = (int64_t)own[1];
+
+	if (second <= 0 || all <= 0)
+		return 0;
+	return (uint64_t)(second < all ? second : all);
+}
+
 /* The first rows of a function, all of the first level, cost so much; part of
  * that is the second's. How much of each row is not known: it is divided as the
  * whole is. */
-static void share(struct writing *w, size_t from, size_t to,
-		  const uint64_t own[LEVELS])
+static void share(struct writing *w, size_t from, size_t to, uint64_t all,
+		  uint64_t second)
 {
-	uint64_t all = own[0] + own[1], sum = 0, before = 0, after;
+	uint64_t sum = 0, before = 0, after;
 
 	for (size_t i = from; i < to; i++) {
 		struct row *row = &w->rows[i], other = *row;
@@ -161,7 +172,7 @@ static void share(struct writing *w, size_t from, size_t to,
 		if (row->call)
 			continue;
 		sum += row->cost;
-		after = (uint64_t)((unsigned __int128)sum * own[1] / all);
+		after = (uint64_t)((unsigned __int128)sum * second / all);
 		other.cost = after - before;
 		before = after;
 		other.function++;
@@ -178,12 +189,15 @@ static void share_all(struct writing *w)
 
 	for (size_t i = 0; i < n; i = to) {
 		uint32_t at = w->rows[i].function, function = at / LEVELS;
+		uint64_t second = at % LEVELS || function >= w->p->cap_own
+					  ? 0
+					  : second_of(own[function]);
 
 		for (to = i; to < n && w->rows[to].function == at;)
 			to++;
-		if (at % LEVELS == 0 && function < w->p->cap_own &&
-		    own[function][1])
-			share(w, i, to, own[function]);
+		if (second)
+			share(w, i, to, own[function][0] + own[function][1],
+			      second);
 	}
 	free(own);
 }
