@@ -42,7 +42,7 @@ static void push(struct calls *c, enum call_kind kind, uint32_t site,
 	top->since = c->now;
 	top->site = site;
 	top->function = function;
-	top->edge = top->node = 0;
+	top->edge = top->node = top->hop = top->from = 0;
 	top->level = 0;
 	top->kind = (uint8_t)kind;
 	c->function = function;

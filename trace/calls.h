@@ -33,7 +33,8 @@ struct call {
 	uint64_t since;	     /* instructions of the thread when it began */
 	uint32_t site;	     /* block that called it; 0: none */
 	uint32_t function;   /* that was called */
-	uint32_t edge, node; /* the listener's, as is level */
+	uint32_t edge, node; /* the listener's, as are the next three */
+	uint32_t hop, from;
 	uint8_t level;
 	uint8_t kind; /* enum call_kind */
 };

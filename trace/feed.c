@@ -250,6 +250,14 @@ static void take_depths(void *user, const struct flow_who *who,
 	story_depths(f->run, thread_of(f, who), depths, n, known);
 }
 
+static size_t take_open(void *user, const struct flow_who *who,
+			struct flow_open *out, size_t n)
+{
+	struct feed *f = user;
+
+	return story_open(f->run, thread_of(f, who), out, n);
+}
+
 static void take_part(void *user, const struct flow_who *who, uint32_t block,
 		      uint32_t instructions)
 {
@@ -304,6 +312,7 @@ void feed_init(struct feed *f, struct story *r, struct flow_sink *sink)
 		.count = take_count,
 		.folded = take_folded,
 		.depths = take_depths,
+		.open = take_open,
 		.part = take_part,
 		.end = take_end,
 		.image_end = take_image_end,

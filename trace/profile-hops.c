@@ -263,8 +263,8 @@ static bool take_leaf(struct hot *hot, const struct profile_hop *h,
 
 /* As calls.c's push(), and who listens to that. False: it is another case. A
  * jump to a function that is being called may be one back. */
-static bool push(struct hot *hot, const struct profile_hop *h, uint32_t site,
-		 bool tail)
+static bool push(struct hot *hot, const struct profile_hop *h,
+		 const struct flow_event *e, uint32_t site, bool tail)
 {
 	const struct story_step *from = &hot->steps[site];
 	unsigned level = hot->depth[h->to.function] > 0;
@@ -282,6 +282,8 @@ static bool push(struct hot *hot, const struct profile_hop *h, uint32_t site,
 		.site = site,
 		.function = h->to.function,
 		.edge = edge,
+		.hop = e->hop,
+		.from = e->from,
 		.level = (uint8_t)level,
 		.kind = tail ? CALL_TAIL : CALL_REAL,
 	};
@@ -293,7 +295,7 @@ static bool push(struct hot *hot, const struct profile_hop *h, uint32_t site,
 
 /* By an indirect branch: mostly from where it was before. */
 static bool take_landing(struct hot *hot, const struct profile_hop *h,
-			 uint32_t site)
+			 const struct flow_event *e, uint32_t site)
 {
 	unsigned level = hot->depth[h->to.function] > 0;
 	uint32_t edge = h->edges[hot->level][level];
@@ -302,10 +304,10 @@ static bool take_landing(struct hot *hot, const struct profile_hop *h,
 	    h->to.begin == hot->steps[site].behind)
 		return false;
 	if (hot->steps[site].end == END_CALL_IND)
-		return push(hot, h, site, false);
+		return push(hot, h, e, site, false);
 	return hot->steps[site].end == END_JUMP_IND && h->begins &&
 	       !(hot->steps[site].flags & FUNCTION_LINK) &&
-	       push(hot, h, site, true);
+	       push(hot, h, e, site, true);
 }
 
 static void pop(struct hot *hot)
@@ -341,8 +343,8 @@ static bool take_quickly(struct hot *hot, const struct profile_hop *h,
 	if (h->kind == HOP_RETURNS)
 		return take_return(hot, h);
 	if (h->kind == HOP_LANDS)
-		return take_landing(hot, h, e->from ? blocks[e->from] : 0);
-	return h->quick && push(hot, h, h->site, h->kind == HOP_JUMPS);
+		return take_landing(hot, h, e, e->from ? blocks[e->from] : 0);
+	return h->quick && push(hot, h, e, h->site, h->kind == HOP_JUMPS);
 }
 
 /* A call of a stub is one of what that jumps to, too. */
@@ -379,16 +381,31 @@ static void keep_edge(const struct profile *p, struct profile_hop *h,
 		h->edges[from][to] = 0;
 }
 
+/* The event has led into the call on top, if one has begun: it can be told once
+ * more. */
+static void keep_event(struct thread_profile *t, const struct profile_hop *h,
+		       const struct flow_event *e, uint32_t site)
+{
+	struct call *top = calls_top(&t->calls);
+
+	if (h->kind == HOP_RETURNS || top->function != h->to.function ||
+	    top->site != site)
+		return;
+	top->hop = e->hop;
+	top->from = e->from;
+}
+
 static void take_slowly(struct thread_profile *t, struct profile_hop *h,
 			const struct flow_event *e, const uint32_t *blocks)
 {
-	uint32_t site = e->from ? blocks[e->from] : 0;
+	uint32_t site = e->from ? blocks[e->from] : 0, n;
 	unsigned from, to;
 
 	if (h->stays)
 		return;
 	t->edge = &h->edges[0][0];
 	be_at(t, h);
+	n = t->calls.n;
 	from = t->level;
 	to = *profile_depth(t, h->to.function) > 0;
 	t->edge = &h->edges[from][to];
@@ -396,8 +413,10 @@ static void take_slowly(struct thread_profile *t, struct profile_hop *h,
 		count_leaf(t, h, to, e->now);
 	else
 		take_rare(t, h, site);
-	t->stale |= h->kind != HOP_CALLS;
 	site = h->kind == HOP_LANDS ? site : h->site;
+	if (t->calls.n == n + 1)
+		keep_event(t, h, e, site);
+	t->stale |= h->kind != HOP_CALLS;
 	keep_edge(t->p, h, site, 0, 0);
 	keep_edge(t->p, h, site, from, to);
 }
@@ -421,6 +440,43 @@ void profile_take_events(void *user, struct story_thread *th,
 		hot_begin(&hot, t);
 	}
 	hot_end(&hot, t);
+}
+
+/* --- what is open --------------------------------------------------------- */
+
+/* As if the call on top had not begun. */
+static void take_back(struct thread_profile *t, const struct call *top)
+{
+	struct calls *c = &t->calls;
+
+	t->depth[top->function]--;
+	t->p->calls[top->edge].count--;
+	c->n--;
+	t->level = calls_top(c)->level;
+	c->function = t->p->run->steps[top->site].function;
+}
+
+size_t profile_take_open(void *user, struct story_thread *th,
+			 struct flow_open *out, size_t n)
+{
+	struct thread_profile *t = profile_of(user, th);
+	const struct call *first = t->calls.stack + t->calls.n;
+	size_t k = 0;
+
+	while (k < n && first > t->calls.stack + 1 && first[-1].hop &&
+	       first[-1].edge) {
+		first--;
+		k++;
+	}
+	for (size_t i = 0; i < k; i++)
+		out[i] = (struct flow_open){
+			.hop = first[i].hop,
+			.from = first[i].from,
+			.now = first[i].since,
+		};
+	for (size_t i = k; i > 0; i--)
+		take_back(t, &first[i - 1]);
+	return k;
 }
 
 /* --- arrivals ------------------------------------------------------------- */

@@ -397,6 +397,7 @@ struct profile *profile_new(struct story *r, unsigned wants)
 					    .count = profile_take_count,
 					    .folded = profile_take_folded,
 					    .depths = profile_take_depths,
+					    .open = profile_take_open,
 					    .part = profile_take_part,
 					    .end = take_end,
 					    .user = p,

@@ -37,6 +37,8 @@ void profile_take_count(void *user, uint32_t block, uint64_t times);
 void profile_take_folded(void *user, const struct flow_fold *f);
 void profile_take_depths(void *user, struct story_thread *th, uint32_t *depths,
 			 uint32_t n, bool known);
+size_t profile_take_open(void *user, struct story_thread *th,
+			 struct flow_open *out, size_t n);
 void profile_take_part(void *user, struct story_thread *th, uint32_t block,
 		       uint32_t instructions);
 void profile_take_whole(struct thread_profile *t, const struct call *call);

@@ -387,6 +387,20 @@ void story_depths(struct story *r, struct story_thread *th, uint32_t *depths,
 	TELL(r, depths, th, depths, n, known);
 }
 
+size_t story_open(struct story *r, struct story_thread *th,
+		  struct flow_open *out, size_t n)
+{
+	const struct story_sink *one = NULL;
+
+	for (unsigned i = 0; i < r->n_sinks; i++) {
+		if (r->sinks[i].open && one)
+			return 0;
+		if (r->sinks[i].open)
+			one = &r->sinks[i];
+	}
+	return one ? one->open(one->user, th, out, n) : 0;
+}
+
 void story_part(struct story *r, struct story_thread *th, uint32_t block,
 		uint32_t instructions)
 {

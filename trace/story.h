@@ -27,6 +27,7 @@
 
 struct flow_arrival;
 struct flow_fold;
+struct flow_open;
 struct flow_event;
 
 #define PLACE_SHIFT  48
@@ -194,6 +195,9 @@ struct story_sink {
 	void (*folded)(void *user, const struct flow_fold *f);
 	void (*depths)(void *user, struct story_thread *th, uint32_t *depths,
 		       uint32_t n, bool known);
+	/* Only if there is one sink that has this. */
+	size_t (*open)(void *user, struct story_thread *th,
+		       struct flow_open *out, size_t n);
 	void (*part)(void *user, struct story_thread *th, uint32_t block,
 		     uint32_t instructions);
 	/* No more comes of the thread. Its of[slot] is the sink's to free. */
@@ -313,6 +317,8 @@ void story_count(struct story *r, uint32_t block, uint64_t times);
 void story_folded(struct story *r, const struct flow_fold *f);
 void story_depths(struct story *r, struct story_thread *th, uint32_t *depths,
 		  uint32_t n, bool known);
+size_t story_open(struct story *r, struct story_thread *th,
+		  struct flow_open *out, size_t n);
 void story_part(struct story *r, struct story_thread *th, uint32_t block,
 		uint32_t instructions);
 /* It is freed. */

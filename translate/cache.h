@@ -265,7 +265,8 @@ struct region {
 	/* Shared routines: offsets. See x86_64/routine.c. */
 	uint32_t return_fix, indirect_fix, excluded_return;
 	uint32_t check, check_end; /* check_routine() */
-	uint32_t turn, turned; /* flow_turn_write(); where it ends */
+	uint32_t turn, turn_on, turned; /* turn_routine(): what it does with
+					 * another chunk, and where it ends */
 	uint32_t fold; /* fold_routine() */
 	/* ... from each of these on, ascending, what has been done. */
 	struct fold_step {

@@ -65,6 +65,17 @@ static uint32_t back_of(struct space *sp, const struct flow_block *b)
 	return flow_hop(sp, HOP_RETURNS, 0, behind(b), 0);
 }
 
+static void fold_jump(struct space *sp, const struct flow_block *b,
+		      unsigned flags, struct fold_hop *f)
+{
+	bool links = flow_function_flags(sp, b->begin) & FLOW_LINKS;
+
+	f->goes_on = flags & FLOW_BEGINS;
+	f->regular = f->goes_on && !links;
+	f->may_be = !f->goes_on && !links && b->end != FLOW_INDIRECT_JUMP &&
+		    can_count(f->called) && can_count(f->caller);
+}
+
 struct fold_hop fold_hop_of(struct space *sp, const struct flow_hop *hop,
 			    const struct flow_block *b)
 {
@@ -82,8 +93,7 @@ struct fold_hop fold_hop_of(struct space *sp, const struct flow_hop *hop,
 		f.back = back_of(sp, b);
 		break;
 	case HOP_JUMPS:
-		f.regular = flags & FLOW_BEGINS &&
-			    !(flow_function_flags(sp, b->begin) & FLOW_LINKS);
+		fold_jump(sp, b, flags, &f);
 		break;
 	case HOP_LANDS:
 		f.regular = flags & FLOW_BEGINS;
@@ -201,20 +211,25 @@ static void learn_landing(struct flow_code *fc, uint32_t word, uint32_t from,
 		  });
 }
 
-static void learn_hop(struct flow_code *fc, uint32_t word,
+/* stub: of a call, the one that has not noted its jump there; or 0. */
+static void learn_hop(struct flow_code *fc, uint32_t word, uint32_t stub,
 		      const struct flow_hop *hop, struct fold_hop *fold)
 {
 	const struct flow_block *b = flow_block(fc, hop->from);
+	struct folds *f = *flow_folds_of(fc);
 
-	if (fold->learned || !can_count(fold->caller))
+	if (!can_count(fold->caller) ||
+	    (stub ? is_known(f, word, stub) : fold->learned))
 		return;
-	fold->learned = true;
-	add_entry(*flow_folds_of(fc), word, 0,
+	fold->learned |= !stub;
+	add_entry(f, word, stub,
 		  &(struct fold_half){
 			  .called = depth_of(fold->called),
 			  .caller = depth_of(fold->caller),
 			  .kind = hop->kind == HOP_CALLS ? FOLD_CALL
-							 : FOLD_TAIL,
+				  : fold->goes_on && !fold->regular
+					  ? FOLD_ON
+					  : FOLD_TAIL,
 			  .back = fold->back,
 			  .instructions = b->instructions,
 		  });
@@ -229,12 +244,18 @@ void folds_learn(struct flow_code *fc, uint32_t word, uint32_t more)
 
 	if (!hop || hop->kind == HOP_RETURNS || !can_count(fold->called))
 		return;
+	if (word >> FLOW_KIND_SHIFT == HOP_LEAF)
+		more = 0;
+	if (more >> FLOW_KIND_SHIFT) {
+		folds_learn(fc, more, 0);
+		more = 0;
+	}
 	if (hop->kind == HOP_LANDS)
 		learn_landing(fc, plain, more, fold);
-	else if (fold->regular)
-		learn_hop(fc, plain, hop, fold);
-	if (word >> FLOW_KIND_SHIFT != HOP_LEAF && more >> FLOW_KIND_SHIFT)
-		folds_learn(fc, more, 0);
+	else if (hop->kind == HOP_CALLS && fold->regular)
+		learn_hop(fc, plain, more, hop, fold);
+	else if (!more && (fold->regular || fold->goes_on || fold->may_be))
+		learn_hop(fc, plain, 0, hop, fold);
 }
 
 /* --- what was added up ---------------------------------------------------- */

@@ -181,14 +181,27 @@ uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 	return id;
 }
 
+uint32_t hops_through(const struct flow_code *fc, uint32_t id)
+{
+	return hop_at(flow_hops_of(fc), id)->through;
+}
+
 uint64_t flow_hop_pc(struct space *sp, uint32_t id)
 {
 	return hop_at(flow_hops_of(sp->flow), id)->pc;
 }
 
-bool flow_hop_is_regular(struct space *sp, uint32_t id)
+bool flow_hop_is_regular(struct space *sp, uint32_t id, bool goes_on)
 {
-	return item_at(flow_hops_of(sp->flow), id)->fold.regular;
+	const struct fold_hop *fold =
+		&item_at(flow_hops_of(sp->flow), id)->fold;
+
+	return fold->regular || (goes_on && fold->goes_on);
+}
+
+bool flow_hop_may_be(struct space *sp, uint32_t id)
+{
+	return item_at(flow_hops_of(sp->flow), id)->fold.may_be;
 }
 
 const struct flow_hop *flow_hop_find(struct flow_code *fc, uint32_t id,

@@ -46,7 +46,7 @@ static uint32_t add_note(struct flow_log *log, const struct flow_note *note)
 static void turn(struct flow_log *log, uint32_t chunk)
 {
 	flow_read(log);
-	flow_set_next(log, (chunk + 1) % FLOW_CHUNKS, flow_first_word(log));
+	flow_set_next(log, flow_chunk_behind(log, chunk), flow_first_word(log));
 }
 
 /* What was counted of what it has not executed is no more. */

@@ -52,6 +52,8 @@ uint32_t flow_next_word(const struct flow_log *log, uint32_t *chunk);
 void flow_set_next(const struct flow_log *log, uint32_t chunk, uint32_t word);
 /* All of it is free but the chunk that is written to. */
 void flow_ring_anew(struct flow_log *log);
+/* The one that the thread goes on in. */
+uint32_t flow_chunk_behind(const struct flow_log *log, uint32_t chunk);
 bool flow_is_full(const struct flow_log *log, uint32_t chunk);
 /* What the thread has counted. */
 uint64_t flow_count(const struct flow_log *log);

@@ -75,6 +75,15 @@ static uint64_t chunk_begin(const struct flow_log *log, uint32_t chunk)
 	return chunk_addr(log, chunk) + 4 * flow_first_word(log);
 }
 
+/* So many records of returns take as long as it does to put depths right. */
+#define PATIENCE 256u
+
+static void be_patient(const struct flow_log *log)
+{
+	*(uint32_t *)(void *)(window_page(log->space, log->f->window) +
+			      WIN_PATIENCE) = PATIENCE;
+}
+
 /* All of it is free but the chunk that is written to. */
 void flow_ring_anew(struct flow_log *log)
 {
@@ -85,7 +94,11 @@ void flow_ring_anew(struct flow_log *log)
 	for (uint32_t i = 0; i < n; i++)
 		*last_of(log, i) = 0;
 	for (uint32_t i = 0; i < n; i++)
-		*next_of(log, i) = i + 1 < n ? chunk_begin(log, i + 1) : 0;
+		*next_of(log, i) = i + 1 < n && !flow_has_hops(log)
+					   ? chunk_begin(log, i + 1)
+					   : 0;
+	if (flow_has_hops(log))
+		be_patient(log);
 	flow_set_next(log, 0, flow_first_word(log));
 }
 
@@ -173,19 +186,24 @@ static void read_recent(struct flow_log *log)
 	}
 }
 
+uint32_t flow_chunk_behind(const struct flow_log *log, uint32_t chunk)
+{
+	return (chunk + 1) % (flow_has_hops(log) ? HOP_CHUNKS : FLOW_CHUNKS);
+}
+
 /* The thread has left the chunk, and may come to it again. With hops it stops
- * before it comes to the first one (flow_turn()). */
+ * at the end of each (flow_turn()). */
 static void chunk_free(struct flow_log *log)
 {
 	uint32_t before = (log->chunk + FLOW_CHUNKS - 1) % FLOW_CHUNKS;
-	uint64_t begin = chunk_begin(log, log->chunk);
 
 	*last_of(log, log->chunk) = 0;
 	*next_of(log, log->chunk) = 0;
-	if (flow_has_hops(log) && !log->chunk)
-		begin = 0;
-	__atomic_store_n(next_of(log, before), begin, __ATOMIC_RELEASE);
-	log->chunk = (log->chunk + 1) % FLOW_CHUNKS;
+	if (!flow_has_hops(log))
+		__atomic_store_n(next_of(log, before),
+				 chunk_begin(log, log->chunk),
+				 __ATOMIC_RELEASE);
+	log->chunk = flow_chunk_behind(log, log->chunk);
 	log->word = flow_first_word(log);
 }
 
@@ -305,8 +323,10 @@ static void take_stock(struct flow_log *log, bool known)
 	if (sink->depths && !log->space->shares_counts)
 		sink->depths(sink->user, &log->reader.who,
 			     (uint32_t *)(void *)depths, DEPTHS_MAX, known);
-	if (!known)
+	if (!known) {
 		*(uint8_t *)(void *)flow_window_slot(log, WIN_UNSURE) = 0;
+		be_patient(log);
+	}
 }
 
 void flow_know_depths(struct flow_log *log, bool others)
@@ -321,23 +341,54 @@ void flow_know_depths(struct flow_log *log, bool others)
 	log->is_unsure = false;
 }
 
+#define OPEN_MOST 1024u
+
+/* What is open is put at the begin of the chunk, to be folded there. Returns how
+ * many records that are. */
+static uint32_t put_open(struct flow_log *log, uint32_t chunk)
+{
+	const struct flow_sink *sink = log->reader.sink;
+	uint32_t *to = flow_chunk(log, chunk) + flow_first_word(log);
+	struct flow_open open[OPEN_MOST];
+	uint64_t now = flow_count(log);
+	size_t n = 0, k = 0;
+
+	if (sink->open && !log->space->shares_counts)
+		n = sink->open(sink->user, &log->reader.who, open, OPEN_MOST);
+	for (size_t i = 0; i < n; i++, k++, to += HOP_WORDS) {
+		bool is_long = now - open[i].now > LONG_COUNT;
+		uint32_t on = hops_through(log->reader.code, open[i].hop);
+
+		memcpy(to, &open[i].now, sizeof(open[i].now));
+		to[2] = flow_word(is_long ? HOP_LONG : HOP_PLAIN, open[i].hop);
+		to[3] = open[i].from;
+		if (on && i + 1 < n && open[i + 1].hop == on)
+			to[3] = flow_word(HOP_PLAIN, open[++i].hop);
+	}
+	return (uint32_t)k;
+}
+
 /* What it has done since its last record is nothing, so depths can be known as
  * well as they are read. */
 static void turn_with_hops(struct flow_log *log)
 {
 	struct translator *tr = log->space->tr;
+	uint32_t n;
 
 	consumer_lock(tr);
 	take_stock(log, false);
-	if (log->chunk == FLOW_CHUNKS - 1)
-		*next_of(log, log->chunk) = chunk_begin(log, 0);
+	/* No more comes in this chunk, full or not. */
+	chunk_free(log);
+	n = put_open(log, log->chunk);
+	flow_set_next(log, log->chunk, flow_first_word(log) + n * HOP_WORDS);
 	consumer_unlock(tr);
 }
 
-void flow_turn(struct follow *f)
+bool flow_turn(struct follow *f)
 {
 	if (f->log && flow_has_hops(f->log))
 		turn_with_hops(f->log);
 	else if (f->log)
 		flow_drain(f);
+	return f->log && flow_has_hops(f->log);
 }

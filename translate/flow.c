@@ -412,7 +412,7 @@ struct flow_ways **flow_ways_of(struct flow_code *fc)
 	return &fc->ways;
 }
 
-struct flow_hops *flow_hops_of(struct flow_code *fc)
+struct flow_hops *flow_hops_of(const struct flow_code *fc)
 {
 	return fc->hops;
 }

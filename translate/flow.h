@@ -119,6 +119,12 @@ struct flow_event {
 	uint64_t leaf : 1, now : 63;
 };
 
+/* A hop that has led into what has not been left yet. */
+struct flow_open {
+	uint32_t hop, from; /* as the event that told of it */
+	uint64_t now;
+};
+
 /* A thread begins a block by no hop: it comes into the cache, or executes one
  * instruction natively. What was it doing before? */
 enum flow_how {
@@ -175,7 +181,7 @@ struct flow_sink {
 	 * to the ring. The next path is what comes after that. */
 	void (*lost)(void *user, const struct flow_who *who);
 	/*
-	 * These eight with FLOW_CALLS alone, and none of those above but `block`,
+	 * These nine with FLOW_CALLS alone, and none of those above but `block`,
 	 * gap and lost. Which function has the code at pc, by any number but 0:
 	 * code of one number makes no hops within itself. flags: of enum
 	 * flow_function_flags. It is asked when code is translated.
@@ -201,6 +207,11 @@ struct flow_sink {
 	 * are as if events alone had told of calls. */
 	void (*depths)(void *user, const struct flow_who *who,
 		       uint32_t *depths, uint32_t n, bool known);
+	/* What the thread has come into last and has not left, n of these at
+	 * most, is told once more, if it is not folded; so it was not now.
+	 * Returns how many; out: the last one comes last. */
+	size_t (*open)(void *user, const struct flow_who *who,
+		       struct flow_open *out, size_t n);
 	/* Of one of those times, after so many instructions it was left. */
 	void (*part)(void *user, const struct flow_who *who, uint32_t block,
 		     uint32_t instructions);

@@ -35,6 +35,7 @@ struct translator;
 #define FLOW_CHUNK  0x10000u
 #define FLOW_WORDS  (FLOW_CHUNK / 4)
 #define FLOW_CHUNKS 16u
+#define HOP_CHUNKS  2u /* of these, with FLOW_CALLS */
 
 /* A word: what it is, and a number. 0 is none. */
 enum flow_kind {
@@ -55,10 +56,11 @@ static inline uint32_t flow_word(unsigned kind, uint32_t number)
 }
 
 /*
- * With FLOW_CALLS a record is four words: the thread's count of instructions, in
- * two; one of these with the number of a hop; what else there is to say, or 0. A
- * thread may change the last one in its chunk, and take it away: so a chunk is
- * read when the thread has left it, or stands. The first record of a chunk is
+ * With FLOW_CALLS a thread stops at the end of each chunk, and what is still open
+ * then comes first in the next. A record is four words: the thread's count of
+ * instructions, in two; one of these with the number of a hop; what else there is
+ * to say, or 0. A thread may change the last one in its chunk, and take it away:
+ * so a chunk is read when the thread has left it, or stands. The first record of a chunk is
  * none, and stays 0: whoever looks at the one before finds that.
  */
 enum hop_kind {
@@ -214,8 +216,9 @@ void flow_reaches(struct translator *tr, struct follow *f);
 bool flow_read(struct flow_log *log);
 /* ... and it is waited for. */
 void flow_drain(struct follow *f);
-/* The thread stands at the end of a chunk, and there is no other. */
-void flow_turn(struct follow *f);
+/* The thread stands at the end of a chunk, and there is no other; or (FLOW_CALLS)
+ * it has run out of patience. True: it has one now, else it may look again. */
+bool flow_turn(struct follow *f);
 
 /* --- consumer.c: who reads, while threads run ------------------------------
  */
@@ -322,6 +325,8 @@ unsigned flow_function_flags(struct space *sp, uint64_t pc);
 /* A number for the hop: the same for the same. through: as flow.h has it. */
 uint32_t flow_hop(struct space *sp, enum flow_hop_kind kind, uint32_t from,
 		  uint64_t pc, uint32_t through);
+/* Of a call of a stub: how that jumps on; or 0. */
+uint32_t hops_through(const struct flow_code *fc, uint32_t id);
 /* Where the hop goes. */
 uint64_t flow_hop_pc(struct space *sp, uint32_t id);
 /* As flow_read_records() and the like; words are records. */
@@ -337,17 +342,20 @@ uint32_t hops_fold(struct region *rg, uint32_t hop, bool through);
 /* How often blocks of the region were begun is told, and what was folded. */
 void hops_tell_counts(struct space *sp, const struct region *rg);
 /* Does the hop do to calls what its kind says, and nothing else? If not, or if
- * returns are told, depths may be too large from then on. */
-bool flow_hop_is_regular(struct space *sp, uint32_t id);
-/* The same, for the reading thread; NULL: there is none. Of LANDS, from is what
- * its block says. */
+ * returns are told, depths may be too large from then on. goes_on: it is noted in
+ * the record of a call, of a stub. */
+bool flow_hop_is_regular(struct space *sp, uint32_t id, bool goes_on);
+/* ... if the function that it leads to is not being called by then, and the last
+ * word of its record is 0? */
+bool flow_hop_may_be(struct space *sp, uint32_t id);
+/* For the reading thread; NULL: there is none. */
 struct fold_hop;
 const struct flow_hop *flow_hop_find(struct flow_code *fc, uint32_t id,
 				     struct fold_hop **fold);
 struct flow_hops;
 struct folds **flow_folds_of(struct flow_code *fc);
 struct flow_hops *flow_hops_new(void);
-struct flow_hops *flow_hops_of(struct flow_code *fc);
+struct flow_hops *flow_hops_of(const struct flow_code *fc);
 void flow_hops_free(struct flow_hops *h);
 
 /* --- x86_64/flow.c -------------------------------------------------------- */

@@ -29,6 +29,8 @@ enum fold_kind {
 	FOLD_NONE,
 	FOLD_CALL, /* it comes back behind itself */
 	FOLD_TAIL, /* it is over with its caller */
+	FOLD_ON,   /* the same, if it is a stub's that was called: the linker's
+		    * stubs are in no chain of tails */
 };
 
 /*
@@ -55,6 +57,9 @@ struct fold_hop {
 	uint32_t caller, called; /* functions */
 	uint32_t back;		 /* of a call: the hop that returns behind it */
 	bool regular; /* it does to calls what its kind says, and nothing else */
+	bool goes_on; /* ... as the jump of a stub that was called */
+	bool may_be;  /* ... if its function is not being called already: else
+		       * it may be a jump back into that */
 	bool learned;
 };
 

@@ -270,13 +270,15 @@ static bool trap_excluded(struct trap *t, struct stop *ev)
 static bool trap_drain(struct trap *t, struct stop *ev)
 {
 	struct region *rg = space_region_at(t->f->space, t->cpc);
+	uint32_t at = t->stub.arg;
 
 	(void)ev;
 	t->tr->stats.drains++;
 	ring_drain(t->tr, t->th, true);
-	flow_turn(t->f);
+	if (flow_turn(t->f))
+		at = rg->turn_on;
 	flow_stays(t->f);
-	follow_enter(t->tr, t->low, t->f, rg->addr + t->stub.arg);
+	follow_enter(t->tr, t->low, t->f, rg->addr + at);
 	follow_go(t->tr, t->low, RESUME_CONT, 0);
 	return false;
 }

@@ -2,12 +2,15 @@
  * themselves, through pointers and stubs, jumps to other functions, and frames
  * that are left by longjmp. Its output tells that it went right.
  *
- *	hops [regular]		nothing is left by longjmp
+ *	hops [regular|signals]		nothing is left by longjmp; and signals
+ *					come all the time
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 
 #define APART __attribute__((noinline, noclone))
 
@@ -163,10 +166,30 @@ static void regular(void)
 	printf("%u %lu\n", n, sum);
 }
 
+static void handler(int signo)
+{
+	(void)signo;
+}
+
+static void with_signals(void)
+{
+	const struct itimerval often = { { 0, 150 }, { 0, 150 } }, never = { 0 };
+	struct sigaction sa = { .sa_handler = handler };
+
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	regular();
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned n = 0;
 
+	if (argc > 1 && !strcmp(argv[1], "signals")) {
+		with_signals();
+		return 0;
+	}
 	if (argc > 1 && !strcmp(argv[1], "regular")) {
 		regular();
 		return 0;

@@ -95,6 +95,38 @@ def calls_alone_make_the_profile_that_all_blocks_make():
                   "%s %s: calls %s" % (program, mode, k))
 
 
+def both_levels(costs):
+    """{function or (caller, called): [own cost, or calls]}"""
+    out = {}
+    for k, v in costs.items():
+        names = k if isinstance(k, tuple) else (k,)
+        names = tuple(n.removesuffix("'2") for n in names)
+        out[names] = out.get(names, 0) + v[0]
+    return out
+
+
+@case(peer=OURS, seconds=120)
+def signals_lose_no_calls():
+    """Wherever in a call or return they come. What they interrupt between two
+    blocks may be told as called by something else: one call for each."""
+    with Files() as f:
+        f.trace({"callgrind": "regular"}, "hops", "regular", status=0)
+        f.trace({"callgrind": "signals"}, "hops", "signals", status=0)
+        regular, signals = (callgrind(f.read(n).decode())
+                            for n in ("regular", "signals"))
+    for (x, y) in zip(map(both_levels, regular[:2]),
+                      map(both_levels, signals[:2])):
+        handled = sum(n for k, n in y.items() if k[-1] == "handler")
+        for k in x:
+            if not set(PURE_REGULAR).issuperset(k):
+                continue
+            if len(k) == 1:
+                equal(y[k], x[k], "own cost of %s" % k)
+            else:
+                check(abs(y[k] - x[k]) <= handled, "calls", k, x[k], y[k],
+                      handled)
+
+
 def fib_calls(n):
     yield n
     if n >= 2:

@@ -199,6 +199,10 @@ void flow_put(struct writer *w, const struct flow_record *r);
 /* rcx is spilled. */
 void flow_put_spilled(struct writer *w, const struct flow_record *r);
 
+/* Behind a record, in the cold stream: one less of the window's patience. If that
+ * was the last the thread turns as if the chunk were full. */
+void flow_see_patience(struct writer *w);
+
 /*
  * x86_64/hops.c, with FLOW_CALLS: the block is counted, and what it executes.
  */
@@ -237,6 +241,9 @@ void hop_write_falls(struct writer *w, uint64_t to);
  * If what it tells is nothing regular, depths may be wrong from now on. */
 void hop_write_unsure(struct writer *w, uint32_t word, unsigned how, int undo);
 void hop_put_unsure(struct writer *w, unsigned how, int undo);
+/* That record is written, of a jump that may be one back: then the last word says
+ * so. */
+void hop_write_may_be(struct writer *w, uint32_t word, unsigned how, int undo);
 /* The block's indirect branch is under way; rcx is spilled. */
 void hop_write_from(struct writer *w, bool within);
 

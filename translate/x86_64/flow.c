@@ -265,6 +265,19 @@ static void see_end(struct writer *w)
 	w->turn_back = NULL;
 }
 
+void flow_see_patience(struct writer *w)
+{
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\x8b\x0c\x25"); /* mov %gs:PATIENCE, %ecx */
+	w_num(w, WIN_PATIENCE, 4);
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x8d\x49\xff"); /* lea -1(%rcx), %ecx */
+	w_mark(w, REWIND_RCX, 0);
+	w_code(w, "\x65\x89\x0c\x25"); /* mov %ecx, %gs:PATIENCE */
+	w_num(w, WIN_PATIENCE, 4);
+	see_end_here(w);
+}
+
 /* One call more of the function. rax is spilled. */
 static void write_enters(struct writer *w, const struct flow_record *r)
 {
@@ -294,8 +307,6 @@ static void write_hop(struct writer *w, const struct flow_record *r)
 	hop_write_unsure(w, r->word, how, r->undo);
 	w_mark(w, how, r->undo);
 	w_spill(w, RAX, WIN_RAX);
-	if (r->enters)
-		write_enters(w, r);
 	(w->spends ? hop_put_count : hop_put_count_quietly)(
 		w, how | REWIND_RAX, r->undo);
 	w_mark(w, how | REWIND_RAX, r->undo);
@@ -303,6 +314,9 @@ static void write_hop(struct writer *w, const struct flow_record *r)
 	w_mark(w, how | REWIND_RAX, r->undo);
 	w_code(w, "\x48\xc7\x41\x08"); /* movq $word, 8(%rcx) */
 	w_num(w, r->word, 4);
+	hop_write_may_be(w, r->word, how | REWIND_RAX, r->undo);
+	if (r->enters)
+		write_enters(w, r);
 	if (r->low) {
 		w_mark(w, how | REWIND_RAX, r->undo);
 		w_code(w, "\x65\x8b\x04\x25"); /* mov %gs:slot, %eax */

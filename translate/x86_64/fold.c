@@ -111,13 +111,16 @@ static void look_up(struct writer *w, uint32_t none)
 }
 
 /* That of the record below rcx. If the last word is a hop's, it is no part of
- * the key. */
+ * the key; and HOP_LONG is as good as HOP_PLAIN. The words were stored apart. */
 static void look_at(struct writer *w, uint32_t none)
 {
-	STEP(w, "\x48\x8b\x41\xf8");	      /* mov -8(%rcx), %rax */
-	STEP(w, "\x81\x79\xfc\xff\xff\xff\x0f"); /* cmpl $, -4(%rcx) */
-	STEP(w, "\x76\x02");		      /* jbe */
-	STEP(w, "\x89\xc0");		      /* mov %eax, %eax */
+	STEP(w, "\x8b\x41\xf8");	  /* mov -8(%rcx), %eax */
+	STEP(w, "\x0f\xba\xf0\x1d");	  /* btr $29, %eax */
+	STEP(w, "\x8b\x51\xfc");	  /* mov -4(%rcx), %edx */
+	STEP_ON(w, "\x81\xfa", FLOW_NUMBER); /* cmp $, %edx */
+	STEP(w, "\x77\x07");		  /* ja */
+	STEP(w, "\x48\xc1\xe2\x20");	  /* shl $32, %rdx */
+	STEP(w, "\x48\x09\xd0");	  /* or %rdx, %rax */
 	look_up(w, none);
 	STEP_ON(w, "\x65\x83\xba", FIELD(kind)); /* cmpl $, %gs:(%rdx) */
 	w_num(w, FOLD_TAIL, 1);

@@ -90,6 +90,8 @@ static void land_return(struct writer *w, uint64_t pc)
 				    .how = w->rewind,
 				    .pc = pc,
 			    });
+	if (!w->sp->shares_counts)
+		flow_see_patience(w);
 }
 
 /* Of a jump that is known later. */

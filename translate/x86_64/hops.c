@@ -9,10 +9,10 @@
  * is locked. A hop's record is as flow.c has it, but
  *
  *	mov	%rax, %gs:RAX
- *	incl	%gs:depth		of the function that it leads into
- *	their sum to rax
+ *	the sum of COUNTS to rax
  *	mov	%rax, (%rcx)
  *	movq	$word, 8(%rcx)
+ *	incl	%gs:depth		of the function that it leads into
  *	mov	%gs:RAX, %rax
  *	lea	16(%rcx), %cx
  *
@@ -24,14 +24,14 @@
  * of calls as long as nothing else happens.
  *
  *	mov	%gs:RING, %rcx
- *	cmpl	$word, -4(%rcx)
- *	jne	1f			in the cold stream: a record
- *	cmpl	$1, %gs:caller's depth
- *	jne	2f
+ *	cmpl	$word, -8(%rcx)
+ *	jne	1f			in the cold stream: fold.c's routine, or
+ *	cmpl	$1, %gs:caller's depth	a record of the return
+ *	jne	1f
  *	cmpl	$0, %gs:called one's
- *	jne	2f
+ *	jne	1f
  *	mov	%rax, %gs:RAX
- *	mov	%gs:COUNT, %rax
+ *	the sum of COUNTS to rax
  *	sub	-16(%rcx), %rax
  *	add	%rax, took(%rip)
  *	incq	times(%rip)
@@ -39,15 +39,14 @@
  *	lea	-16(%rcx), %rcx
  *	mov	%rcx, %gs:RING
  *
- * Depths tell how often functions are being called: it is only for those that
- *are not for a second time that costs need not be told apart. Calls, and other
- *hops that lead into a function, add to its depth; its return takes that back.
- *A function that is left otherwise, as by longjmp or a jump to another one, has
- *a depth that is too large, until the server puts that right: it is folded
- *less, and nothing is wrong. Else (2) the record becomes a leaf's, by one
- *store:
+ * Depths tell how often functions are being called: here it is only those that
+ * are not for a second time. Calls, and other hops that lead into a function,
+ * add to its depth; its return takes that back. A function that is left
+ * otherwise, as by longjmp, has a depth that is too large, until the server puts
+ * that right: it is folded less, and nothing is wrong. If the routine cannot do
+ * it the record becomes a leaf's, by one store:
  *
- *	mov	%gs:COUNT, %eax
+ *	the sum of COUNTS to eax
  *	sub	-16(%rcx), %eax
  *	shl	$32, %rax
  *	or	$word, %rax
@@ -255,8 +254,33 @@ void hop_put_unsure(struct writer *w, unsigned how, int undo)
 
 void hop_write_unsure(struct writer *w, uint32_t word, unsigned how, int undo)
 {
-	if (!flow_hop_is_regular(w->sp, word & FLOW_NUMBER))
+	uint32_t hop = word & FLOW_NUMBER;
+
+	if (!flow_hop_is_regular(w->sp, hop, false) &&
+	    !flow_hop_may_be(w->sp, hop))
 		hop_put_unsure(w, how, undo);
+}
+
+/* cmpl $0, %gs:depth; je 1f; movl $block, 12(%rcx); movb $1, %gs:UNSURE; 1: */
+void hop_write_may_be(struct writer *w, uint32_t word, unsigned how, int undo)
+{
+	uint64_t to = flow_hop_pc(w->sp, word & FLOW_NUMBER);
+
+	if (w->sp->shares_counts ||
+	    !flow_hop_may_be(w->sp, word & FLOW_NUMBER))
+		return;
+	w_mark(w, how, undo);
+	if (w->spends) {
+		w_code(w, "\x65\x83\x3c\x25");
+		w_num(w, TAB_DEPTHS + 4 * flow_function(w->sp, to), 4);
+		w_code(w, "\0");
+		w_mark(w, how, undo);
+		w_code(w, "\x74\x10");
+		w_mark(w, how, undo);
+	}
+	w_code(w, "\xc7\x41\x0c");
+	w_num(w, w->flow, 4);
+	hop_put_unsure(w, how, undo);
 }
 
 /* --- stubs ---------------------------------------------------------------- */
@@ -340,7 +364,8 @@ bool hop_write_through(struct writer *w, uint64_t target)
 	w_num(w, w->flow, 4);
 	w_mark(w, REWIND_RCX, 0);
 	w_jcc_at(w, COND_NE, at);
-	hop_write_unsure(w, word, REWIND_RCX, 0);
+	if (!flow_hop_is_regular(w->sp, word & FLOW_NUMBER, true))
+		hop_put_unsure(w, REWIND_RCX, 0);
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\xc7\x41\xfc"); /* movl $word, -4(%rcx) */
 	w_num(w, word, 4);

@@ -179,6 +179,7 @@ static void turn_routine(struct writer *w)
 	none = w->s->e.code + w->s->e.len;
 	w_mark(w, how, 0);
 	w_spill(w, RCX, WIN_RING);
+	w->rg->turn_on = stream_at(w->s);
 	w_mark(w, how, 0);
 	w_jmp_slot(w, WIN_LANDING);
 	lands_here(w, none);

@@ -58,6 +58,8 @@ enum {
 	WIN_FOLD_BACK = 0x600,
 	WIN_FOLD = 0x608,
 	WIN_UNSURE = 0x610, /* a byte */
+	WIN_PATIENCE = 0x614, /* 32 bits: so many returns more leave records,
+			       * then depths are put right */
 	/* FLOW_CALLS: instructions so far are the sum of these. A block adds to
 	 * one of them, and the next mostly to another: that need not wait for
 	 * what the one before has stored. */
