@@ -343,8 +343,8 @@ void flow_know_depths(struct flow_log *log, bool others)
 
 #define OPEN_MOST 1024u
 
-/* What is open is put at the begin of the chunk, to be folded there. Returns how
- * many records that are. */
+/* What is open is put at the begin of the chunk, to be folded there. Returns
+ * how many records that are. */
 static uint32_t put_open(struct flow_log *log, uint32_t chunk)
 {
 	const struct flow_sink *sink = log->reader.sink;

@@ -56,12 +56,13 @@ static inline uint32_t flow_word(unsigned kind, uint32_t number)
 }
 
 /*
- * With FLOW_CALLS a thread stops at the end of each chunk, and what is still open
- * then comes first in the next. A record is four words: the thread's count of
- * instructions, in two; one of these with the number of a hop; what else there is
- * to say, or 0. A thread may change the last one in its chunk, and take it away:
- * so a chunk is read when the thread has left it, or stands. The first record of a chunk is
- * none, and stays 0: whoever looks at the one before finds that.
+ * With FLOW_CALLS a thread stops at the end of each chunk, and what is still
+ * open then comes first in the next. A record is four words: the thread's count
+ * of instructions, in two; one of these with the number of a hop; what else
+ * there is to say, or 0. A thread may change the last one in its chunk, and take
+ * it away: so a chunk is read when the thread has left it, or stands. The first
+ * record of a chunk is none, and stays 0: whoever looks at the one before finds
+ * that.
  */
 enum hop_kind {
 	HOP_PLAIN = 1, /* the hop of that number has happened: of HOP_LANDS, by
@@ -216,8 +217,8 @@ void flow_reaches(struct translator *tr, struct follow *f);
 bool flow_read(struct flow_log *log);
 /* ... and it is waited for. */
 void flow_drain(struct follow *f);
-/* The thread stands at the end of a chunk, and there is no other; or (FLOW_CALLS)
- * it has run out of patience. True: it has one now, else it may look again. */
+/* The thread stands at the end of a chunk, and there is no other; or it has run
+ * out of patience (FLOW_CALLS). True: it has one now, else it may look again. */
 bool flow_turn(struct follow *f);
 
 /* --- consumer.c: who reads, while threads run ------------------------------
@@ -342,11 +343,11 @@ uint32_t hops_fold(struct region *rg, uint32_t hop, bool through);
 /* How often blocks of the region were begun is told, and what was folded. */
 void hops_tell_counts(struct space *sp, const struct region *rg);
 /* Does the hop do to calls what its kind says, and nothing else? If not, or if
- * returns are told, depths may be too large from then on. goes_on: it is noted in
- * the record of a call, of a stub. */
+ * returns are told, depths may be too large from then on. goes_on: it is noted
+ * in the record of a call, of a stub. */
 bool flow_hop_is_regular(struct space *sp, uint32_t id, bool goes_on);
-/* ... if the function that it leads to is not being called by then, and the last
- * word of its record is 0? */
+/* ... if the function that it leads to is not being called by then, and the
+ * last word of its record is 0? */
 bool flow_hop_may_be(struct space *sp, uint32_t id);
 /* For the reading thread; NULL: there is none. */
 struct fold_hop;

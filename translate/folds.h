@@ -4,12 +4,12 @@
  * gone on by jumps to other functions, what calls itself. Private to
  * translate/.
  *
- * A record of such a hop on top of the ring is looked up, by its last two words,
- * in a table that all code has in common; what it took is added there. What has
- * no entry stays a record, until whoever reads it has made one (folds_learn()):
- * so there are entries of what happens, and only of hops that are what their
- * kind says. The program may spoil the table: what entries stand for is
- * remembered here.
+ * A record of such a hop on top of the ring is looked up, by its last two
+ * words, in a table that all code has in common; what it took is added there.
+ * What has no entry stays a record, until whoever reads it has made one
+ * (folds_learn()): so there are entries of what happens, and only of hops that
+ * are what their kind says. The program may spoil the table: what entries stand
+ * for is remembered here.
  */
 #ifndef TRANSLATE_FOLDS_H
 #define TRANSLATE_FOLDS_H

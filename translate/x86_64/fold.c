@@ -1,19 +1,19 @@
 /*
  * What a return finds on top of the ring that its landing does not know
- * (folds.h): a call, and above it the jumps by which what was called has gone on
- * in other functions.
+ * (folds.h): a call, and above it the jumps by which what was called has gone
+ * on in other functions.
  *
  *	look down for the call; is it the one that comes back here?
  *	jumps:	what each took is added up, and it goes
  *	call:	the same
  *
- * A stub's jump that the record of its call notes (hops.c) is one, too. What was
- * added up of one record is told from the rest by where the thread is (struct
- * fold_step): so it may be stopped anywhere.
+ * A stub's jump that the record of its call notes (hops.c) is one, too. What
+ * was added up of one record is told from the rest by where the thread is
+ * (struct fold_step): so it may be stopped anywhere.
  *
  * rcx is in the window when it begins, and so are flags, or they are dead. It
- * goes back to where the window says, or five bytes behind that if it has folded
- * the call.
+ * goes back to where the window says, or five bytes behind that if it has
+ * folded the call.
  */
 #include <stddef.h>
 #include <string.h>
@@ -111,7 +111,8 @@ static void look_up(struct writer *w, uint32_t none)
 }
 
 /* That of the record below rcx. If the last word is a hop's, it is no part of
- * the key; and HOP_LONG is as good as HOP_PLAIN. The words were stored apart. */
+ * the key; and HOP_LONG is as good as HOP_PLAIN. The words were stored apart.
+ */
 static void look_at(struct writer *w, uint32_t none)
 {
 	STEP(w, "\x8b\x41\xf8");	  /* mov -8(%rcx), %eax */
