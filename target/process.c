@@ -337,13 +337,18 @@ void thread_keep_logged(struct thread *th, const struct point *pt)
 		set_logged(th, NULL);
 }
 
-void thread_note_logged(struct thread *th, struct point_code *now,
-			struct point_code *before)
+bool point_code_logs_as(struct point_code *now, struct point_code *before)
 {
 	struct point_code *log = logpoint_of(now);
 
-	if (log && log == logpoint_of(before))
-		set_logged(th, log);
+	return log && log == logpoint_of(before);
+}
+
+void thread_note_logged(struct thread *th, struct point_code *now,
+			struct point_code *before)
+{
+	if (point_code_logs_as(now, before))
+		set_logged(th, logpoint_of(now));
 }
 
 void thread_note_met(struct thread *th, struct point_code *now,

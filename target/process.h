@@ -249,6 +249,9 @@ struct point_code *point_code_new(void);
 /* Freed with its last reference; c may be NULL. */
 void point_code_unref(struct point_code *c);
 
+/* Have both the same logpoint? Either may be NULL. */
+bool point_code_logs_as(struct point_code *now, struct point_code *before);
+
 /* The thread is to meet a point again that has that code now, and before had
  * the other: what is still the same logpoint was met. Either may be NULL. */
 void thread_note_logged(struct thread *th, struct point_code *now,

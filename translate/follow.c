@@ -115,7 +115,10 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	exclude_settle(tr, low, f);
 	*follow_special(low, tr->gs_base) = f->gs_base;
 	flow_left(f, cpc, stub, *image_reg(image, IMAGE_RIP));
-	if (stub && stub->kind == STUB_POINT && !puts)
+	/* Before it has met the point there, be it at the entry of a block that
+	 * has gone since. */
+	if (!puts && (stub ? stub->kind == STUB_POINT
+			   : trapped || follow_meets_point(f, image)))
 		follow_keep_puts(f, image);
 	else
 		follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);

@@ -68,7 +68,7 @@ void follow_pass(struct follow *f, struct point_code *code)
 static bool is_alone(const struct space *sp, uint64_t pc)
 {
 	return !sp->tr->transform && !probe_is_at(sp, pc) &&
-	       !collector_is_at(sp, pc);
+	       (!collector_is_at(sp, pc) || prints_alone_at(sp, pc));
 }
 
 /* By the server, or by translated code, which that place has had before. */
@@ -85,17 +85,16 @@ void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
 
 /* Who has come by has met all that is still there: it has printed or counted,
  * or the server has looked. */
-static void note_met(struct translator *tr, struct follow *f,
-		     struct thread *low, uint8_t *image, const struct point *pt)
+static void note_met(struct follow *f, struct thread *low, uint8_t *image,
+		     const struct point *pt)
 {
 	const struct behind *b = find(f, image);
 	const struct space *sp = f->space;
-	bool prints = prints_alone_at(sp, pt->addr);
 
 	if (b && b->puts & PUTS_PASSED)
 		thread_note_met(low, pt->code, f->passed);
-	else if (b && !tr->transform && !probe_is_at(sp, pt->addr) &&
-		 (prints || conditions_at(sp, pt->addr)))
+	else if (b && is_alone(sp, pt->addr) &&
+		 (prints_at(sp, pt->addr) || conditions_at(sp, pt->addr)))
 		thread_note_met(low, pt->code, pt->code);
 	else if (b && is_alone(sp, pt->addr))
 		thread_note_logged(low, pt->code, pt->code);
@@ -112,7 +111,7 @@ void follow_goes_natively(struct translator *tr, struct thread *th)
 		   : NULL;
 	thread_hand_logged(low, th);
 	if (pt && pt->code)
-		note_met(tr, f, low, image, pt);
+		note_met(f, low, image, pt);
 	follow_forget_puts(f, true);
 }
 
@@ -135,15 +134,33 @@ struct block *follow_block_behind(struct translator *tr, struct space *sp,
 	return compile_behind(sp, start);
 }
 
+bool follow_meets_point(const struct follow *f, uint8_t *image)
+{
+	uint64_t pc = *image_reg(image, IMAGE_RIP);
+
+	return process_has_point(f->space, pc) &&
+	       !conditions_at(f->space, pc) && !prints_at(f->space, pc);
+}
+
+/* By the server, and now it is translated code that would. */
+static bool has_printed(const struct follow *f, const struct behind *b)
+{
+	const struct point *pt = process_point_of(f->space, b->pc);
+
+	return b->puts & PUTS_PASSED && pt && prints_alone_at(f->space, b->pc) &&
+	       point_code_logs_as(pt->code, f->passed);
+}
+
 struct block *follow_block_for(struct translator *tr, struct follow *f,
 			       uint8_t *image)
 {
 	struct compile_start start = { .pc = *image_reg(image, IMAGE_RIP) };
+	const struct behind *b = find(f, image);
+	bool printed;
 
-	if (!find(f, image) || (process_has_point(f->space, start.pc) &&
-				!conditions_at(f->space, start.pc) &&
-				!prints_at(f->space, start.pc)))
+	if (!b || follow_meets_point(f, image))
 		return follow_block(tr, f->space, start.pc);
-	start.puts = follow_puts(f, image);
+	printed = has_printed(f, b);
+	start.puts = follow_puts(f, image) | printed;
 	return follow_block_behind(tr, f->space, &start);
 }

@@ -143,6 +143,8 @@ void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
 /* It has been rewound, and goes on in its original code: what it has met does
  * not count twice there, and nothing that it has done does here. */
 void follow_goes_natively(struct translator *tr, struct thread *th);
+/* Is there a point where it is that the server sees to? */
+bool follow_meets_point(const struct follow *f, uint8_t *image);
 /* It has done so much of it; or what it had when it was there before. */
 void follow_note_puts(struct follow *f, uint8_t *image, unsigned puts);
 void follow_keep_puts(struct follow *f, uint8_t *image);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <sched.h>
 #include <string.h>
 
 #include "target/traced.h"
@@ -181,6 +182,62 @@ static void who_is_followed_there_has_met_it(void **state)
 	}
 }
 
+/* The other way than it has printed by. */
+static void it_is_met_once_in_two_ways(void **state)
+{
+	unsigned lines = 0;
+	struct traced *d = begin(BY_SERVER, &lines);
+
+	(void)state;
+	d->t->ops->point->conditions(d->t, CONDITIONS_COMPILED);
+	ends(d, &lines);
+	lines = 0;
+	d = begin(BY_CODE, &lines);
+	d->t->ops->point->conditions(d->t, CONDITIONS_SERVER);
+	ends(d, &lines);
+}
+
+/* A breakpoint that never stops. */
+static struct point_code *never(void)
+{
+	struct point_code *c = point_code_new();
+	struct err e;
+
+	c->cond = calloc(1, sizeof(*c->cond));
+	c->n_cond = 1;
+	assert_int_equal(ax_load_hex("2200 27", &c->cond[0], &e), 0);
+	return c;
+}
+
+/* As long as the thread has no time to come any further. */
+static void hardly_run(struct traced *d, bool look)
+{
+	traced_resume(d, (struct ptid){ -1, -1 }, 0);
+	d->t->ops->halt(d->t);
+	if (look)
+		pc_of(d);
+}
+
+static void beside_a_breakpoint_that_comes_and_goes(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 2 * (BY_CODE + 1); n++) {
+		unsigned lines = 0;
+		struct traced *d = begin(n / 2, &lines);
+		struct process *p = process_find(d->t, d->pid);
+
+		for (int i = 0; i < 20; i++) {
+			traced_point_ask(d->t, p, POINT_SW, (uintptr_t)place, 1,
+					 never());
+			hardly_run(d, n % 2);
+			traced_point_unask(d->t, p, POINT_SW, (uintptr_t)place,
+					   1);
+			hardly_run(d, n % 2);
+		}
+		ends(d, &lines);
+	}
+}
+
 static void who_is_stepped_there_has_met_it(void **state)
 {
 	const struct resume step = { { -1, -1 }, RESUME_STEP, 0, false, 0, 0 };
@@ -237,10 +294,22 @@ static void who_goes_elsewhere_meets_it_later(void **state)
 	ends(d, &lines);
 }
 
+/* Here, as are the children: who is set going does not run before we wait. */
+static void stay_on_one_processor(void)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET((unsigned)sched_getcpu(), &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_is_met_once),
+		cmocka_unit_test(it_is_met_once_in_two_ways),
+		cmocka_unit_test(beside_a_breakpoint_that_comes_and_goes),
 		cmocka_unit_test(who_is_let_go_of_there_has_met_it),
 		cmocka_unit_test(who_is_followed_there_has_met_it),
 		cmocka_unit_test(who_is_stepped_there_has_met_it),
@@ -248,5 +317,6 @@ int main(void)
 		cmocka_unit_test(who_goes_elsewhere_meets_it_later),
 	};
 
+	stay_on_one_processor();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
