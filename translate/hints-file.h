@@ -2,8 +2,8 @@
  * Hints in a directory, a file for each build ID: "tshints3", sets of programs
  * and of commands (varied, see struct hints), how many rows there are of each
  * kind (enum hints_kind), 8 bytes of a sum (plain), and the rows. All other
- * numbers are of 4 bytes, little-endian. Several servers may read and write them
- * at a time. Private to translate/.
+ * numbers are of 4 bytes, little-endian. Several servers may read and write
+ * them at a time. Private to translate/.
  */
 #ifndef TRANSLATE_HINTS_FILE_H
 #define TRANSLATE_HINTS_FILE_H
@@ -19,10 +19,9 @@ int hints_read(const char *dir, struct hints *h);
 
 /* Writes all of them, and what others have written since they were read: that
  * is among them then, but for `varied` and `plain`, which are as this one has
- * them. The
- * directory is made if need be. Where there are too many files, the one that was
- * not used for longest goes. 0, or a negative errno, and the file is as it
- * was. */
+ * them. The directory is made if need be. Where there are too many files, the
+ * one that was not used for longest goes. 0, or a negative errno, and the file
+ * is as it was. */
 int hints_write(const char *dir, struct hints *h);
 
 /* Adds n rows in any order, HINTS_MAX in all at most; how many were new, or

@@ -7,9 +7,10 @@
  *
  * A file is told by its build ID, places in it are counted from where it is
  * mapped. A hint is never trusted: a wrong one costs a translation, or a
- * comparison that fails; what was found in a file, only for the very file. What is not known yet, in files that have a build ID,
- * is given a store that tells that it was run, as for coverage, and learnt when
- * the cache or a part of it goes.
+ * comparison that fails; what was found in a file, only for the very file. What
+ * is not known yet, in files that have a build ID, is given a store that tells
+ * that it was run, as for coverage, and learnt when the cache or a part of it
+ * goes.
  */
 #ifndef TRANSLATE_HINTS_H
 #define TRANSLATE_HINTS_H

@@ -43,8 +43,8 @@ PIECE(add, "	xor %ebx,%ebx\n"
 	   "add_end:	dec %ecx\n	jnz 1b\n	movq $0,8(%rdi)\n	ret\n"
 	   "	.long 0x53053053\n"
 	   "add_abort:	inc %rbx\n	jmp 1b");
-/* As spin, with the abort handler on another page. Whoever searches for it looks
- * for a whole instruction, as rseq's own library has it. */
+/* As spin, with the abort handler on another page. Whoever searches for it
+ * looks for a whole instruction, as rseq's own library has it. */
 PIECE(away, "	xor %eax,%eax\n	xor %ebx,%ebx\n	jmp 1f\n"
 	    "	.balign 4096\n"
 	    "1:	mov %rsi,8(%rdi)\n"

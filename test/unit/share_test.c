@@ -216,7 +216,8 @@ static void test_fails(void **state)
 
 static void has_name(struct traced *d, int there, const char *name)
 {
-	char path[64], is[64] = "", *link = xasprintf("/memfd:%s (deleted)", name);
+	char *link = xasprintf("/memfd:%s (deleted)", name);
+	char path[64], is[64] = "";
 
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)d->pid, there);
 	assert_true(readlink(path, is, sizeof(is) - 1) > 0);

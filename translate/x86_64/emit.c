@@ -134,7 +134,8 @@ void w_jmp_pc(struct writer *w, uint64_t pc)
 	w_align(w, 1);
 	w_code(w, "\xe9");
 	w_num(w, 0, 4);
-	site_aim_new(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc, w->slow);
+	site_aim_new(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc,
+		     w->slow);
 }
 
 void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
@@ -154,7 +155,8 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc)
 	w_align(w, 2);
 	w_bytes(w, op, 2);
 	w_num(w, 0, 4);
-	site_aim_new(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc, w->slow);
+	site_aim_new(w->sp, w->rg, stream_at(w->s) - 4, SITE_REL32, pc,
+		     w->slow);
 }
 
 void w_jmp_at(struct writer *w, uint32_t at)

@@ -1,7 +1,7 @@
 /*
  * Where indirect branches find what a direct-mapped table did not have: a
- * routine for returns, and one for jumps and calls. And one where excluded calls
- * return to.
+ * routine for returns, and one for jumps and calls. And one where excluded
+ * calls return to.
  *
  *	return_fix:	mov	-8(%rsp), %rcx		the address taken
  *			mov	%rcx, %gs:TARGET

@@ -21,7 +21,7 @@
  * handlers. The number alone is also in the library's own code. */
 static const uint8_t signature[] = { 0x0f, 0xb9, 0x3d, 0x53, 0x30, 0x05, 0x53 };
 static const uint8_t number[] = { 0x53, 0x30, 0x05, 0x53 };
-/* mov $number, %r10d: as an argument of rseq(2), of who only registers an area. */
+/* mov $number, %r10d: an argument of rseq(2), of who only registers an area. */
 static const uint8_t argument[] = { 0x41, 0xba };
 
 /* --- which stores -------------------------------------------------------- */
@@ -65,8 +65,8 @@ static bool holds_number(const uint8_t *bytes, size_t n)
 	return false;
 }
 
-/* The file is read in a quarter of the time that the memory takes, most of which
- * the program has not touched. fd < 0: there is none. */
+/* The file is read in a quarter of the time that the memory takes, most of
+ * which the program has not touched. fd < 0: there is none. */
 static ssize_t read_piece(struct space *sp, const struct map_range *r, int fd,
 			  uint64_t at, uint8_t *bytes, size_t n)
 {
@@ -98,8 +98,8 @@ static bool search_in(struct space *sp, const struct map_range *r, int fd)
 	return found;
 }
 
-/* Of the file as it is, and what of it is mapped. 0: it has changed not long ago,
- * and could again be no other by its times. */
+/* Of the file as it is, and what of it is mapped. 0: it has changed not long
+ * ago, and could again be no other by its times. */
 static uint64_t sum_of(const struct map_range *r, int fd)
 {
 	uint64_t sum = UINT64_C(14695981039346656037); /* FNV-1a */
