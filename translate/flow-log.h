@@ -17,6 +17,8 @@ struct flow_log {
 	bool has_held;
 	bool is_unsure;	    /* it may have been between a call and its record */
 	uint64_t long_from; /* the count when keep_long() was last */
+	uint32_t patience; /* be_patient(): when it was last, and how much */
+	uint64_t patient_since;
 	bool stays; /* it goes on where it was, as if it had not stopped */
 	bool is_stepping;
 	uint64_t step_pc;

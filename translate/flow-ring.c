@@ -75,13 +75,27 @@ static uint64_t chunk_begin(const struct flow_log *log, uint32_t chunk)
 	return chunk_addr(log, chunk) + 4 * flow_first_word(log);
 }
 
-/* So many records of returns take as long as it does to put depths right. */
-#define PATIENCE 256u
+/*
+ * So many records of returns take as long as it does to put depths right. Where
+ * that has not helped for long, twice as many may come before it is done again:
+ * what is met there is not to be folded.
+ */
+#define PATIENCE_LEAST 256u
+#define PATIENCE_MOST  0x10000u
+#define HELPED	       (UINT64_C(1) << 20) /* instructions */
 
-static void be_patient(const struct flow_log *log)
+static void be_patient(struct flow_log *log)
 {
+	uint64_t now = flow_count(log);
+	bool helped = now - log->patient_since > HELPED;
+
+	if (helped || !log->patience)
+		log->patience = PATIENCE_LEAST;
+	else if (log->patience < PATIENCE_MOST)
+		log->patience *= 2;
+	log->patient_since = now;
 	*(uint32_t *)(void *)(window_page(log->space, log->f->window) +
-			      WIN_PATIENCE) = PATIENCE;
+			      WIN_PATIENCE) = log->patience;
 }
 
 /* All of it is free but the chunk that is written to. */
