@@ -321,8 +321,9 @@ class Session:
     def start(self, text="vCont;c"):
         self.send(text)
 
-    def wait(self, seconds=20):
-        """The stop reply; console output on the way is left out."""
+    def wait(self, seconds=20, select=True):
+        """The stop reply; console output on the way is left out. Its thread is
+        selected: not where it may be ended already."""
         end = time.monotonic() + seconds
         while True:
             reply = self.receive(end - time.monotonic())
@@ -330,7 +331,7 @@ class Session:
                 raise Late("nothing stopped in %g s" % seconds)
             if reply[:1] != b"O":
                 stop = Stop(reply.decode("latin-1"))
-                if stop.tid:
+                if stop.tid and select:
                     self.select(stop.tid)
                 return stop
 
