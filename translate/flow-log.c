@@ -66,7 +66,6 @@ static uint32_t finish_fold(const struct flow_log *log, uint32_t chunk,
 {
 	if (!note->folds || at < 2 * HOP_WORDS)
 		return at;
-	note->folds[1] += note->phase == FLOW_FOLDS;
 	if (!note->folds_on)
 		return at - HOP_WORDS;
 	flow_chunk(log, chunk)[at - 1] = 0;
@@ -201,21 +200,21 @@ static struct flow_note at_routine(const struct follow *f,
 		note = (struct flow_note){ .kind = NOTE_LEAVES_AT, .pc = pc };
 	if (phase == FOLD_LOOKS || phase == FOLD_DONE)
 		return note;
-	note.folds = (uint64_t *)(void *)folds_under_way(
-		f->space, window_page(f->space, f->window));
+	note.folds = true;
+	folds_under_way(f->space, window_page(f->space, f->window))->times +=
+		phase == FOLD_TAIL_TOOK || phase == FOLD_ON_TOOK ||
+		phase == FOLD_CALL_TOOK;
 	note.folds_on = phase == FOLD_ON_TOOK || phase == FOLD_ON_COUNTED;
-	note.phase = phase == FOLD_TAIL_TOOK || phase == FOLD_ON_TOOK ||
-				     phase == FOLD_CALL_TOOK
-			     ? FLOW_FOLDS
-			     : FLOW_FOLDED;
 	return note;
 }
 
 static void at_fold(const struct region *rg, const struct flow_owner *own,
 		    struct flow_note *note)
 {
-	note->folds = (uint64_t *)(void *)(rg->map + own->block);
-	note->phase = own->phase;
+	uint64_t *counters = (uint64_t *)(void *)(rg->map + own->block);
+
+	counters[1] += own->phase == FLOW_FOLDS;
+	note->folds = true;
 }
 
 static struct flow_note at_code(const struct follow *f, const struct region *rg,
@@ -226,7 +225,7 @@ static struct flow_note at_code(const struct follow *f, const struct region *rg,
 	const struct mark *m = trail_mark(rg->trail, at);
 	struct flow_note note = { .kind = NOTE_LEAVES_AT, .pc = pc };
 
-	if (m && is_folding(rg, at))
+	if (m && flow_has_hops(f->log) && is_folding(rg, at))
 		note = at_routine(f, rg, at, pc);
 	else if (m && !is_turning(rg, at) &&
 	    m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))

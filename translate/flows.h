@@ -181,9 +181,7 @@ struct flow_note {
 	/* ... the call on top of the ring is folded, but for what is left to
 	 * do: its two counters, and FLOW_FOLDS or FLOW_FOLDED. folds_on: it is
 	 * only the jump that the record notes. */
-	uint64_t *folds;
-	uint8_t phase;
-	bool folds_on;
+	bool folds, folds_on;
 };
 
 /* The upper thread's, when it begins to be followed with MODE_FLOW. */

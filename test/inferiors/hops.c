@@ -4,6 +4,7 @@
  *
  *	hops [regular|signals]		nothing is left by longjmp; and signals
  *					come all the time
+ *	hops children			some begin in the midst of calls
  */
 #include <setjmp.h>
 #include <signal.h>
@@ -11,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define APART __attribute__((noinline, noclone))
 
@@ -182,12 +185,49 @@ static void with_signals(void)
 	setitimer(ITIMER_REAL, &never, NULL);
 }
 
+/* Now and then there is a child that calls what is being called already, by
+ * calls that it has not made itself. */
+APART static void bears(void);
+
+APART static unsigned grows(unsigned n)
+{
+	bears();
+	return helper(n) + (n ? grows(n - 1) : 0);
+}
+
+APART static void bears(void)
+{
+	static unsigned calls;
+	pid_t child;
+
+	if (++calls % 97)
+		return;
+	child = vfork();
+	if (!child) {
+		for (unsigned i = 0; i < 30; i++)
+			sum += grows(i % 5);
+		_exit(0);
+	}
+	waitpid(child, NULL, 0);
+}
+
+static void with_children(void)
+{
+	for (unsigned i = 0; i < 1000; i++)
+		sum += grows(i % 7);
+	printf("%lu\n", sum);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned n = 0;
 
 	if (argc > 1 && !strcmp(argv[1], "signals")) {
 		with_signals();
+		return 0;
+	}
+	if (argc > 1 && !strcmp(argv[1], "children")) {
+		with_children();
 		return 0;
 	}
 	if (argc > 1 && !strcmp(argv[1], "regular")) {

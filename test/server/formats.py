@@ -21,6 +21,7 @@ PURE = ["fib", "is_even", "is_odd", "twice", "thrice", "pass_on", "classify",
 PURE_HOPS = ["leaf", "helper", "tree", "passes_on", "any"]
 PURE_REGULAR = ["leaf", "helper", "passes_on", "any", "regular", "deep", "ends",
                 "goes_on", "goes_by_name", "goes_again"]
+PURE_CHILDREN = ["leaf", "helper", "grows", "bears"]
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                       "../inferiors/profiled.c")
 
@@ -75,11 +76,14 @@ def calls_alone_make_the_profile_that_all_blocks_make():
             ("profiled", "plain", PURE, 3), ("profiled", "jumps", PURE, 3),
             ("profiled", "threads", PURE, 3), ("hops", "", PURE_HOPS, 0),
             ("hops-lazy", "", PURE_HOPS, 0),
-            ("hops", "regular", PURE_REGULAR, 0)]:
+            ("hops", "regular", PURE_REGULAR, 0),
+            ("hops", "children", PURE_CHILDREN, 0)]:
+        forks = {"follow-forks": None} if mode == "children" else {}
         with Files() as f:
-            f.trace({"callgrind": "alone"}, program, mode, status=status)
-            f.trace({"callgrind": "all", "counts": "counts"}, program, mode,
+            f.trace({"callgrind": "alone", **forks}, program, mode,
                     status=status)
+            f.trace({"callgrind": "all", "counts": "counts", **forks},
+                    program, mode, status=status)
             (a, x, _, mine), (b, y, _, _) = (
                 callgrind(f.read(n).decode()) for n in ("alone", "all"))
         mine = mine[inferior(program)]

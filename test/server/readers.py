@@ -47,8 +47,10 @@ class Files:
             return f.read()
 
     def trace(self, options, program, *args, status=3):
-        """Options NAME=FILE get the folder; the program's output and ours."""
-        mine = ["--%s=%s" % (k, self.path(v)) for k, v in options.items()]
+        """Options NAME=FILE get the folder, NAME=None are alone; the program's
+        output and ours."""
+        mine = ["--%s=%s" % (k, self.path(v)) if v else "--" + k
+                for k, v in options.items()]
         return run([OPTIONS.server, "trace", *mine, "--", inferior(program),
                     *args], status)
 

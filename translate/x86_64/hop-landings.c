@@ -81,9 +81,32 @@ static uint32_t return_word(struct writer *w, uint64_t pc)
 	return flow_word(HOP_PLAIN, flow_hop(w->sp, HOP_RETURNS, 0, pc, 0));
 }
 
+/* It may be in a function that nobody has seen called: mov %gs:depth, %ecx;
+ * jrcxz 1f; jmp 2f; 1: movl $1, %gs:depth; 2: */
+static void see_called(struct writer *w, uint64_t pc)
+{
+	uint32_t function = flow_function(w->sp, pc);
+	uint32_t slot = TAB_DEPTHS + 4 * function;
+
+	if (w->sp->shares_counts || !function || function >= DEPTHS_MAX)
+		return;
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\x65\x8b\x0c\x25");
+	w_num(w, slot, 4);
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\xe3\x02");
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\xeb\x0c");
+	w_mark(w, w->rewind, 0);
+	w_code(w, "\x65\xc7\x04\x25");
+	w_num(w, slot, 4);
+	w_num(w, 1, 4);
+}
+
 /* From now on depths may be too large: what has been left was not looked at. */
 static void land_return(struct writer *w, uint64_t pc)
 {
+	see_called(w, pc);
 	hop_put_unsure(w, w->rewind, 0);
 	flow_put_spilled(w, &(struct flow_record){
 				    .word = return_word(w, pc),

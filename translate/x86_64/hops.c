@@ -41,9 +41,10 @@
  *
  * Depths tell how often functions are being called: here it is only those that
  * are not for a second time. Calls, and other hops that lead into a function,
- * add to its depth; its return takes that back. A function that is left
- * otherwise, as by longjmp, has a depth that is too large, until the server
- * puts that right: it is folded less, and nothing is wrong. If the routine
+ * add to its depth; its return takes that back. One that was not seen called
+ * is so from a return into it on. A function that is left otherwise, as by
+ * longjmp, has a depth that is too large, until the server puts that right: it
+ * is folded less, and nothing is wrong. If the routine
  * cannot do it the record becomes a leaf's, by one store:
  *
  *	the sum of COUNTS to eax
