@@ -208,19 +208,7 @@ struct fold {
 	bool through; /* ... and of the jump of its stub */
 };
 
-/* Where a thread is in the routine that folds what is on top of the ring. */
-enum fold_phase {
-	FOLD_LOOKS,    /* it is returning, and what is on top stays so far */
-	FOLD_TAIL_TOOK, /* what a tail took was added up, it was not counted */
-	FOLD_TAIL_COUNTED, /* it was, and its record goes */
-	FOLD_ON_TOOK, /* the same of a stub's jump, which goes from the record */
-	FOLD_ON_COUNTED,
-	FOLD_CALL_TOOK, /* the same of a call */
-	FOLD_CALL_COUNTED,
-	FOLD_DONE, /* it has come back, and nothing is left to do */
-	FOLD_PHASES,
-};
-#define FOLD_STEPS 12u
+#define FOLD_STEPS 12u /* of a region's routine: folds.h */
 
 /* A load that may fault, and where its thread goes on then: offsets. */
 struct fault {

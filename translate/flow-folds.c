@@ -31,10 +31,11 @@ struct folds {
 	uint8_t used[FOLDS_MAX]; /* by index */
 };
 
-struct folds *folds_new(void)
+struct folds *folds_new(const struct space *sp)
 {
 	struct folds *f = xcalloc(1, sizeof(*f));
 
+	f->table = (void *)(sp->tables + TAB_FOLDS - WIN_PAGE);
 	f->sites = xcalloc(CHUNKS_MAX, sizeof(*f->sites));
 	return f;
 }
@@ -82,8 +83,6 @@ struct fold_hop fold_hop_of(struct space *sp, const struct flow_hop *hop,
 	unsigned flags = flow_function_flags(sp, hop->pc);
 	struct fold_hop f = { .called = flow_function(sp, hop->pc) };
 
-	(*flow_folds_of(sp->flow))->table =
-		(void *)(sp->tables + TAB_FOLDS - WIN_PAGE);
 	if (b)
 		f.caller = flow_function(sp, b->begin);
 	switch (hop->kind) {

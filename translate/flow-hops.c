@@ -33,13 +33,13 @@ struct flow_hops {
 	} recent[RECENT];
 };
 
-struct flow_hops *flow_hops_new(void)
+struct flow_hops *flow_hops_new(const struct space *sp)
 {
 	struct flow_hops *h = xcalloc(1, sizeof(*h));
 
 	h->chunks = xcalloc(CHUNKS_MAX, sizeof(*h->chunks));
 	h->n = h->n_told = 1;
-	h->folds = folds_new();
+	h->folds = folds_new(sp);
 	return h;
 }
 

@@ -357,7 +357,7 @@ int flow_begin(struct space *sp, struct err *e)
 	fc->places[0] = xcalloc(CHUNK, sizeof(**fc->places));
 	/* Before the reading thread knows of it. */
 	if (sp->keep == FLOW_CALLS)
-		fc->hops = flow_hops_new();
+		fc->hops = flow_hops_new(sp);
 	pthread_mutex_init(&fc->lock, NULL);
 	sp->flow = fc;
 	watch_ends(sp, true);

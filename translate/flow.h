@@ -148,9 +148,9 @@ struct flow_arrival {
  * pointers are borrowed until the call returns, those in a block until its
  * image ends. No call may call the target.
  *
- * With FLOW_ALL and FLOW_CALLS they come from a thread of the server's own, which
- * reads while threads run, or from the one that asks the target: one call at a
- * time. With FLOW_RECENT they come from the latter.
+ * With FLOW_ALL they come from a thread of the server's own, which reads while
+ * threads run, or from the one that asks the target: one call at a time. With
+ * FLOW_CALLS and FLOW_RECENT they come from the latter, mostly and always.
  */
 struct flow_sink {
 	/* One that some thread of the image is about to be told of. */

@@ -178,9 +178,8 @@ struct flow_note {
 	/* FLOW_CALLS: so many instructions were counted that it has not
 	 * executed; NOTE_ENDS: `block` says by which branch, 0: a return. */
 	int64_t excess;
-	/* ... the call on top of the ring is folded, but for what is left to
-	 * do: its two counters, and FLOW_FOLDS or FLOW_FOLDED. folds_on: it is
-	 * only the jump that the record notes. */
+	/* ... the call on top of the ring was added up, but its record is still
+	 * there. folds_on: only the jump that the record notes was. */
 	bool folds, folds_on;
 };
 
@@ -353,7 +352,7 @@ const struct flow_hop *flow_hop_find(struct flow_code *fc, uint32_t id,
 				     struct fold_hop **fold);
 struct flow_hops;
 struct folds **flow_folds_of(struct flow_code *fc);
-struct flow_hops *flow_hops_new(void);
+struct flow_hops *flow_hops_new(const struct space *sp);
 struct flow_hops *flow_hops_of(const struct flow_code *fc);
 void flow_hops_free(struct flow_hops *h);
 

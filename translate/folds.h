@@ -19,7 +19,6 @@
 
 struct flow_code;
 struct flow_hop;
-struct flow_note;
 struct space;
 
 #define FOLDS_MAX   0x8000u /* entries: a power of 2 */
@@ -63,7 +62,22 @@ struct fold_hop {
 	bool learned;
 };
 
-struct folds *folds_new(void);
+/* Where a thread is in the routine that folds what is on top of the ring. */
+enum fold_phase {
+	FOLD_LOOKS,	/* it is returning, and what is on top stays so far */
+	FOLD_TAIL_TOOK, /* what a tail took was added up, it was not counted */
+	FOLD_TAIL_COUNTED, /* it was, and its record goes */
+	FOLD_ON_TOOK, /* the same of a stub's jump, which goes from the record
+		       */
+	FOLD_ON_COUNTED,
+	FOLD_CALL_TOOK, /* the same of a call */
+	FOLD_CALL_COUNTED,
+	FOLD_DONE,   /* it has come back, and nothing is left to do */
+	FOLD_BEHIND, /* the routine ends */
+};
+
+/* Of a space that has its tables. */
+struct folds *folds_new(const struct space *sp);
 void folds_free(struct folds *folds);
 
 /* A hop is new; block: of those that leave one. */

@@ -15,6 +15,7 @@
  * goes back to where the window says, or five bytes behind that if it has
  * folded the call.
  */
+#include <assert.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -82,6 +83,7 @@ static void comes_to(struct writer *w, enum fold_phase phase)
 {
 	struct region *rg = w->rg;
 
+	assert(rg->n_fold_steps < FOLD_STEPS);
 	rg->fold_steps[rg->n_fold_steps++] =
 		(struct fold_step){ stream_at(w->s), (uint8_t)phase };
 }
@@ -269,5 +271,5 @@ void fold_routine(struct region *rg)
 	leads_here(&w, on);
 	comes_to(&w, FOLD_LOOKS);
 	fold_on(&w, none, tails);
-	comes_to(&w, FOLD_PHASES);
+	comes_to(&w, FOLD_BEHIND);
 }
