@@ -59,10 +59,10 @@ static inline uint32_t flow_word(unsigned kind, uint32_t number)
  * With FLOW_CALLS a thread stops at the end of each chunk, and what is still
  * open then comes first in the next. A record is four words: the thread's count
  * of instructions, in two; one of these with the number of a hop; what else
- * there is to say, or 0. A thread may change the last one in its chunk, and take
- * it away: so a chunk is read when the thread has left it, or stands. The first
- * record of a chunk is none, and stays 0: whoever looks at the one before finds
- * that.
+ * there is to say, or 0. A thread may change the last one in its chunk, and
+ * take it away: so a chunk is read when the thread has left it, or stands. The
+ * first record of a chunk is none, and stays 0: whoever looks at the one before
+ * finds that.
  */
 enum hop_kind {
 	HOP_PLAIN = 1, /* the hop of that number has happened: of HOP_LANDS, by
@@ -215,7 +215,8 @@ bool flow_read(struct flow_log *log);
 /* ... and it is waited for. */
 void flow_drain(struct follow *f);
 /* The thread stands at the end of a chunk, and there is no other; or it has run
- * out of patience (FLOW_CALLS). True: it has one now, else it may look again. */
+ * out of patience (FLOW_CALLS). True: it has one now, else it may look again.
+ */
 bool flow_turn(struct follow *f);
 
 /* --- consumer.c: who reads, while threads run ------------------------------

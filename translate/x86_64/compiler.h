@@ -199,8 +199,8 @@ void flow_put(struct writer *w, const struct flow_record *r);
 /* rcx is spilled. */
 void flow_put_spilled(struct writer *w, const struct flow_record *r);
 
-/* Behind a record, in the cold stream: one less of the window's patience. If that
- * was the last the thread turns as if the chunk were full. */
+/* Behind a record, in the cold stream: one less of the window's patience. If
+ * that was the last the thread turns as if the chunk were full. */
 void flow_see_patience(struct writer *w);
 
 /*
@@ -211,8 +211,8 @@ void hop_count_block(struct compiler *c, uint32_t slot);
  * not. how and undo: as w_mark() has it. */
 void hop_put_count(struct writer *w, unsigned how, int undo);
 void hop_put_count_quietly(struct writer *w, unsigned how, int undo);
-/* An instruction, n bytes of it before a displacement that ends it, on a counter
- * in the region's data. */
+/* An instruction, n bytes of it before a displacement that ends it, on a
+ * counter in the region's data. */
 void hop_put_on_slot(struct writer *w, const char *code, size_t n,
 		     uint32_t slot);
 /* Is it told that the block's branch goes there, or falls through to it? */
@@ -224,8 +224,8 @@ uint32_t hop_enters(struct writer *w, uint64_t to);
 /* The block's function returns; rcx is spilled. */
 void hop_write_leaves(struct writer *w);
 void hop_write_landing(struct writer *w, uint64_t pc, bool dead);
-/* What that of an indirect branch needs is written: nothing falls to here. dead:
- * nobody wants the flags. */
+/* What that of an indirect branch needs is written: nothing falls to here.
+ * dead: nobody wants the flags. */
 void hop_prepare_landing(struct writer *w, uint64_t pc, bool dead);
 /* Does nobody want the flags there, of who is to write a record? */
 bool hop_spends(struct compiler *c, uint64_t to);
@@ -241,8 +241,8 @@ void hop_write_falls(struct writer *w, uint64_t to);
  * If what it tells is nothing regular, depths may be wrong from now on. */
 void hop_write_unsure(struct writer *w, uint32_t word, unsigned how, int undo);
 void hop_put_unsure(struct writer *w, unsigned how, int undo);
-/* That record is written, of a jump that may be one back: then the last word says
- * so. */
+/* That record is written, of a jump that may be one back: then the last word
+ * says so. */
 void hop_write_may_be(struct writer *w, uint32_t word, unsigned how, int undo);
 /* The block's indirect branch is under way; rcx is spilled. */
 void hop_write_from(struct writer *w, bool within);

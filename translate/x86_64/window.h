@@ -78,9 +78,9 @@ enum {
  * of a return may spend flags. The last two hold pairs of an original address
  * and its landing, placed by table_home() and probed linearly; a first word of
  * 0 is a free one. Then there is a struct lifeline: stubs look whether the
- * server lives. What is watched is at last (check.c): a byte for each eight that
- * may be, by bits 3 to 18 of their address, if they are written to, or read; and
- * their ranges. Then what counts.h has.
+ * server lives. What is watched is at last (check.c): a byte for each eight
+ * that may be, by bits 3 to 18 of their address, if they are written to, or
+ * read; and their ranges. Then what counts.h has.
  */
 enum {
 	TAB_SYSCALLS = WIN_PAGE,
