@@ -63,8 +63,14 @@ static bool begin(struct compiler *c, uint64_t pc)
 static void publish(struct compiler *c)
 {
 	blocks_publish(c->sp);
-	for (size_t i = 0; i < c->n_landings; i++)
-		landing_set(c->sp, true, c->landings[i].pc, c->landings[i].cpc);
+	for (size_t i = 0; i < c->n_landings; i++) {
+		const struct landing *l = &c->landings[i];
+
+		if (l->cpc)
+			landing_set(c->sp, true, l->pc, l->cpc);
+		else
+			landing_forget(c->sp, l->pc);
+	}
 	c->n_landings = 0;
 }
 

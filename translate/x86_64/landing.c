@@ -126,8 +126,20 @@ static uint32_t *landing_of(struct block *b, bool is_return)
 	return is_return ? &b->return_landing : &b->indirect_landing;
 }
 
-/* The landing of a return to pc, which is plain, has to be a quiet one. */
-static void make_quiet(struct space *sp, uint64_t pc)
+static void note_landing(struct compiler *c, uint64_t pc, uint64_t cpc)
+{
+	if (c->n_landings == c->cap_landings) {
+		c->cap_landings = c->cap_landings ? 2 * c->cap_landings : 64;
+		c->landings = xrealloc(c->landings,
+				       c->cap_landings * sizeof(*c->landings));
+	}
+	c->landings[c->n_landings++] = (struct landing){ pc, cpc };
+}
+
+/* The landing of a return to pc, which is plain, has to be a quiet one. Within a
+ * batch (c, or NULL) the batch tells of it when it is published, and what it
+ * noted of pc before comes to nothing. */
+static void make_quiet(struct compiler *c, struct space *sp, uint64_t pc)
 {
 	struct block *b = block_find(sp, pc);
 	uint64_t cpc;
@@ -136,7 +148,9 @@ static void make_quiet(struct space *sp, uint64_t pc)
 		return;
 	cpc = write_apart(sp, b, true, false);
 	b->return_landing = cpc ? landing_at(sp, b, cpc) : 0;
-	if (cpc)
+	if (c)
+		note_landing(c, pc, cpc);
+	else if (cpc)
 		landing_set(sp, true, pc, cpc);
 	else
 		landing_forget(sp, pc);
@@ -152,7 +166,8 @@ static bool flags_dead(struct code_reader *r, uint64_t pc)
 
 /* May the landing of a return to pc be plain? The slot is its from now on, too.
  */
-static bool take_slot(struct space *sp, uint64_t pc, bool dead)
+static bool take_slot(struct compiler *c, struct space *sp, uint64_t pc,
+		      bool dead)
 {
 	uint32_t low = pc & (TAB_DIRECT - 1),
 		 high = (uint32_t)(pc / TAB_DIRECT);
@@ -162,24 +177,13 @@ static bool take_slot(struct space *sp, uint64_t pc, bool dead)
 		u->plain = high;
 	u->used = true;
 	if (!dead && u->plain && u->plain != high) {
-		make_quiet(sp, (uint64_t)u->plain * TAB_DIRECT + low);
+		make_quiet(c, sp, (uint64_t)u->plain * TAB_DIRECT + low);
 		u->plain = 0;
 	}
 	return dead && high && u->plain == high;
 }
 
 /* --- landings ------------------------------------------------------------ */
-
-static void note_landing(struct compiler *c, uint64_t pc, uint32_t at)
-{
-	if (c->n_landings == c->cap_landings) {
-		c->cap_landings = c->cap_landings ? 2 * c->cap_landings : 64;
-		c->landings = xrealloc(c->landings,
-				       c->cap_landings * sizeof(*c->landings));
-	}
-	c->landings[c->n_landings++] =
-		(struct landing){ pc, c->w.rg->addr + at };
-}
 
 bool landing_return(struct compiler *c, uint64_t pc)
 {
@@ -194,8 +198,8 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	kept = b || (c->budget && region_has_room(w->rg));
 	dead = (kept || c->sp->flow) && flags_dead(&c->reader, pc);
 	w_at(w, pc);
-	landing_write(w, pc, true, take_slot(c->sp, pc, dead && kept), dead);
-	note_landing(c, pc, at);
+	landing_write(w, pc, true, take_slot(c, c->sp, pc, dead && kept), dead);
+	note_landing(c, pc, w->rg->addr + at);
 	return true;
 }
 
@@ -204,7 +208,7 @@ static bool is_plain(struct space *sp, uint64_t pc)
 	struct code_reader reader;
 
 	code_init(&reader, sp);
-	return take_slot(sp, pc, flags_dead(&reader, pc));
+	return take_slot(NULL, sp, pc, flags_dead(&reader, pc));
 }
 
 /* False: there is no room. */
