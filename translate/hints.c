@@ -188,7 +188,7 @@ static void find_first(struct places *p)
 	const size_t width = PLACES_WIDTH;
 	uint32_t last = p->all[(p->n - 1) * width], pieces, at = 0;
 
-	while (last >> p->shift >= p->n)
+	while (p->shift < 31 && last >> p->shift >= p->n)
 		p->shift++;
 	pieces = (last >> p->shift) + 1;
 	p->first = xmalloc((pieces + 1) * sizeof(*p->first));

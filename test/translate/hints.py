@@ -194,6 +194,11 @@ def nonsense(opt, tmp):
     cold = followed(opt, tmp)
     warm = followed(opt, tmp)
     check(exits(warm) < 0.4 * exits(cold), exits(warm), exits(cold))
+    for name in files_in(tmp):
+        with open(os.path.join(tmp, name), "wb") as f:
+            f.write(MAGIC + struct.pack("<5IQ3I", 0, 0, 1, 0, 0, 0,
+                                        0x80000001, 1, 1))
+    followed(opt, tmp)
 
 
 def another_file(opt, tmp):
