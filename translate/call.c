@@ -50,6 +50,8 @@ static void map_changed(struct space *sp, struct thread *low, struct watch *w,
 {
 	sp->by = low;
 	if (w->by_result) {
+		if (!w->hi)
+			space_remapped(sp); /* of any length */
 		w->lo = result;
 		w->hi += w->lo;
 	}

@@ -342,7 +342,7 @@ bool region_has_stubs(const struct region *rg, uint32_t n)
 {
 	const struct trail *tl = rg->trail;
 
-	return layout_stubs_max(&tl->layout) - tl->n_stubs - rg->n_aims >= n;
+	return layout_stubs_max(&tl->layout) >= tl->n_stubs + rg->n_aims + n;
 }
 
 /* Code has a mark in every three bytes, or fewer. */

@@ -147,7 +147,8 @@ static int open_mapped(struct target *t, const char *name, uint64_t dev,
 	if (fstat(found, &st) == 0 && S_ISREG(st.st_mode) &&
 	    st.st_dev == dev && st.st_ino == inode) {
 		snprintf(path, sizeof(path), "/proc/self/fd/%d", found);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		/* Nor is whoever has a lease of it waited for. */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 		fd = fd < 0 ? -errno : fd;
 	}
 	close(found);

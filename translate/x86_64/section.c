@@ -87,8 +87,9 @@ static bool search_in(struct space *sp, const struct map_range *r, int fd)
 			size - at < sizeof(bytes) ? size - at : sizeof(bytes);
 		ssize_t n = read_piece(sp, r, fd, at, bytes, want);
 
+		/* What cannot be read of a file may have some. */
 		if (n <= 0)
-			break;
+			return n < 0 && fd >= 0;
 		found = holds_signature(bytes, (size_t)n);
 		/* The next piece begins with what may be cut. */
 		at += (uint64_t)n == want && at + want < size

@@ -33,13 +33,26 @@ struct call {
 
 typedef struct watch watch_fn(const struct call *c);
 
-/* What lies there goes or changes: of interest where we have code of it. */
+/* May others have the map read before the thread makes its call? */
+static bool has_others(const struct space *sp)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < sp->trails->n_windows; i++)
+		n += sp->windows_used[i];
+	return n > 1;
+}
+
+/* What lies there goes or changes: of interest where we have code of it, or
+ * know what it is. */
 static struct watch over(const struct call *c, uint64_t lo, uint64_t len)
 {
 	uint64_t end = lo + ((len + 4095) & ~UINT64_C(4095));
 	struct watch w = { .way = WATCH_NATIVE, .lo = lo, .hi = end };
 
-	if (!blocks_touch(c->sp, lo, end) && !gates_touch(c->sp, lo, end))
+	if (!blocks_touch(c->sp, lo, end) && !gates_touch(c->sp, lo, end) &&
+	    !(has_others(c->sp) &&
+	      maps_have(&c->sp->maps, lo, end, RANGE_X | RANGE_FILE)))
 		w.way = WATCH_PLAIN;
 	return w;
 }
