@@ -119,6 +119,22 @@ def a_program_is_installed_and_run():
                 equal(copy.read(), f.read(), "the copy")
 
 
+def launched(lldb, p, tries=10):
+    """lldb may take the stop of the launch, told of late, for that of `process
+    continue`: in 9 of 40 sessions with lldb-server beside a busy machine."""
+    late = r"Process (\d+) resuming\nProcess \1 stopped\n" \
+           r".*stop reason = signal SIGSTOP"
+    for _ in range(tries):
+        out = session(
+            lldb, p, "target create " + inferior("calls"),
+            "platform process launch -s " + inferior("calls"),
+            "breakpoint set -n done", "process continue",
+            "thread backtrace", "process kill")
+        if not re.search(late, out):
+            break
+    return out
+
+
 @case(peer=OURS, seconds=150)
 def platform_process_launch_and_attach():
     for lldb in lldbs():
@@ -134,11 +150,7 @@ def platform_process_launch_and_attach():
                    r"thread #3", r"stop reason = breakpoint",
                    r"Process %d detached" % program.pid)
             check(until(lambda: task_state(program.pid) == "S"), "it stands")
-            out = session(
-                lldb, p, "target create " + inferior("calls"),
-                "platform process launch -s " + inferior("calls"),
-                "breakpoint set -n done", "process continue",
-                "thread backtrace", "process kill")
+            out = launched(lldb, p)
             expect(out, r"stop reason = breakpoint", r"frame #0: .*done",
                    r"exited with status = 9 ")
 
