@@ -219,7 +219,7 @@ void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
 	rg->n_aims++;
 }
 
-static void aims_settle(struct space *sp)
+void blocks_settle(struct space *sp)
 {
 	for (uint32_t i = 0; i < sp->n_aims; i++) {
 		const struct aim *aim = &sp->aims[i];
@@ -305,7 +305,6 @@ void blocks_publish(struct space *sp)
 {
 	size_t n_new = 0;
 
-	aims_settle(sp);
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		n_new += sp->regions[i]->n_blocks - sp->regions[i]->n_published;
 	for (unsigned i = 0; i < sp->n_regions; i++)

@@ -44,7 +44,7 @@ void block_enter_at(struct space *sp, struct block *b, uint32_t entry);
  * comes so. */
 void site_aim(struct space *sp, struct region *rg, uint32_t at,
 	      enum site_kind kind, uint64_t pc, enum slow_kind slow);
-/* The same in code that nobody can reach before blocks_publish(), of a batch:
+/* The same in code that nobody can reach before blocks_settle(), of a batch:
  * most of what it leads to comes with the batch, and needs no exit. */
 void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
 		  enum site_kind kind, uint64_t pc, enum slow_kind slow);
@@ -56,7 +56,10 @@ void sites_move(struct space *sp, uint32_t *list, uint64_t pc);
 /* Sites of that region leave the list: they are no more. */
 void sites_forget(struct space *sp, uint32_t *list, const struct region *rg);
 
-/* Who waits for blocks that were added since the last time gets to them. */
+/* Code of a batch is complete: it may be reached. */
+void blocks_settle(struct space *sp);
+/* ... and who waits for blocks that were added since the last time gets to
+ * them. */
 void blocks_publish(struct space *sp);
 
 /* Nothing leads to the block any more, and a thread that gets to its entry all

@@ -60,9 +60,11 @@ static bool begin(struct compiler *c, uint64_t pc)
 	return true;
 }
 
+/* Returns have their landings before what is called can be reached: of two that
+ * share a slot the right one is there. */
 static void publish(struct compiler *c)
 {
-	blocks_publish(c->sp);
+	blocks_settle(c->sp);
 	for (size_t i = 0; i < c->n_landings; i++) {
 		const struct landing *l = &c->landings[i];
 
@@ -72,6 +74,7 @@ static void publish(struct compiler *c)
 			landing_forget(c->sp, l->pc);
 	}
 	c->n_landings = 0;
+	blocks_publish(c->sp);
 }
 
 static void finish(struct compiler *c)
