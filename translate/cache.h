@@ -344,7 +344,7 @@ struct space {
 	struct thread *by;
 	struct maps maps;
 	bool maps_stale;       /* all of it */
-	uint64_t stale_lo, stale_hi; /* ... that; empty: nothing */
+	uint64_t stale_lo, stale_hi; /* ... that, of which no code is kept */
 	bool maps_grown;       /* there may be more than it has */
 	unsigned batch;	       /* of translations: code.h */
 	unsigned batch_mapped; /* the last before the map changed */

@@ -11,7 +11,8 @@
 
 /*
  * A page as it was when it was read. What nobody may write stays good until
- * the map changes; the rest for the batch that read it.
+ * the map changes there, or nobody knows where; the rest for the batch that read
+ * it.
  */
 struct code_page {
 	uint64_t addr;
