@@ -244,6 +244,10 @@ void hop_put_unsure(struct writer *w, unsigned how, int undo);
 /* That record is written, of a jump that may be one back: then the last word
  * says so. */
 void hop_write_may_be(struct writer *w, uint32_t word, unsigned how, int undo);
+/* Flags to the window, and back; rax is borrowed for that. The writer's rewind
+ * says so. */
+void hop_save_flags(struct writer *w);
+void hop_restore_flags(struct writer *w);
 /* The block's indirect branch is under way; rcx is spilled. */
 void hop_write_from(struct writer *w, bool within);
 

@@ -289,8 +289,7 @@ static uint32_t routine_apart(const struct writer *w, uint64_t pc,
 	return at;
 }
 
-/* Flags to the window, and back; rax is borrowed for that. */
-static void save_flags(struct writer *w)
+void hop_save_flags(struct writer *w)
 {
 	const unsigned how = w->rewind;
 
@@ -307,7 +306,7 @@ static void save_flags(struct writer *w)
 	w->rewind = how | REWIND_FLAGS;
 }
 
-static void restore_flags(struct writer *w)
+void hop_restore_flags(struct writer *w)
 {
 	const unsigned how = w->rewind;
 
@@ -331,18 +330,18 @@ static void land_any(struct writer *w, uint64_t pc, bool keeps)
 	uint8_t *none, *over = NULL;
 
 	if (keeps)
-		save_flags(w);
+		hop_save_flags(w);
 	none = call_routine(w, pc);
 	record = w_cold(w);
 	w_at(w, pc);
 	w->rewind &= ~(unsigned)REWIND_RETURN;
 	if (keeps)
-		restore_flags(w);
+		hop_restore_flags(w);
 	if (w->s == record.s)
 		over = jump_on(w, w->rewind);
 	comes_here(&record, none);
 	if (keeps)
-		restore_flags(&record);
+		hop_restore_flags(&record);
 	land_return(&record, pc);
 	if (!over)
 		over = jump_on(&record, REWIND_RCX);

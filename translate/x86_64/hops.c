@@ -166,31 +166,16 @@ static void count_quietly(struct writer *w, uint32_t slot, uint32_t n)
 	w_fill(w, RCX, WIN_RCX);
 }
 
-/* Nothing that is locked leaves all flags alone: they go through rax, as in
- * routine.c. */
+/* Nothing that is locked leaves all flags alone. */
 static void count_locked(struct writer *w, uint32_t slot, uint32_t n)
 {
-	const unsigned saved = REWIND_RCX | REWIND_RAX | REWIND_FLAGS;
-
 	count_instructions(w, n);
-	w_mark(w, REWIND_RCX, 0);
-	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, REWIND_RCX, 0);
-	w_code(w, "\x9f"); /* lahf */
-	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
-	w_code(w, "\x0f\x90\xc0"); /* seto %al */
-	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
-	w_spill(w, RAX, WIN_FLAGS);
-	w_mark(w, saved, 0);
+	hop_save_flags(w);
+	w_mark(w, w->rewind, 0);
 	ON_SLOT(w, "\xf0\x48\xff\x05", slot);
 	w->phase = FLOW_WITHIN;
-	w_mark(w, saved, 0);
-	w_code(w, "\x04\x7f"); /* add $0x7f, %al */
-	w_mark(w, saved, 0);
-	w_code(w, "\x9e"); /* sahf */
-	w_mark(w, saved, 0);
-	w_fill(w, RAX, WIN_RAX);
-	w_mark(w, saved, 0);
+	hop_restore_flags(w);
+	w_mark(w, w->rewind, 0);
 	w_fill(w, RCX, WIN_RCX);
 }
 
