@@ -527,11 +527,11 @@ static bool is_shared(const struct space *sp, bool is_return, uint64_t pc)
 }
 
 /* Whose landing the slot has, as far as it is one. */
-static const struct mark *landing_mark(const struct space *sp, uint64_t cpc)
+static bool landing_mark(const struct space *sp, uint64_t cpc, struct mark *m)
 {
 	const struct trail *tl = trails_at(sp->trails, cpc);
 
-	return tl ? trail_mark(tl, (uint32_t)(cpc - tl->addr)) : NULL;
+	return tl && trail_mark(tl, (uint32_t)(cpc - tl->addr), m);
 }
 
 /*
@@ -546,17 +546,18 @@ static void pair_note(struct space *sp, bool is_return, uint64_t pc,
 	uint32_t *used = &sp->n_pairs[is_return];
 	uint64_t old = *slot_of(sp, is_return, pc);
 	uint32_t i = pc & (TAB_DIRECT - 1);
-	const struct mark *m;
+	struct mark m;
+	bool was_one;
 
 	if (!is_shared(sp, is_return, pc)) {
 		if (old == slot_free(sp, is_return))
 			return;
-		m = landing_mark(sp, old);
-		if (m && m->pc == pc)
+		was_one = landing_mark(sp, old, &m);
+		if (was_one && m.pc == pc)
 			return;
 		sp->shared[is_return][i / 8] |= (uint8_t)(1u << i % 8);
-		if (m && !((m->pc ^ pc) & (TAB_DIRECT - 1)))
-			pair_set(all, used, m->pc, old);
+		if (was_one && !((m.pc ^ pc) & (TAB_DIRECT - 1)))
+			pair_set(all, used, m.pc, old);
 	}
 	pair_set(all, used, pc, cpc);
 }

@@ -56,10 +56,13 @@ enum {
 	REWIND_SET = 1 << 8,
 };
 
-/* A boundary of translated code. */
+/* A boundary of translated code. Of a run of instructions that are copied as
+ * they are it is the first: the others are as far from it as in the original,
+ * and the next mark is where the run ends. */
 struct mark {
-	uint64_t pc;	/* that it stands for */
-	uint32_t at;	/* offset into the region */
+	uint64_t pc;	  /* that it stands for */
+	uint32_t at : 31; /* offset into the region */
+	uint32_t run : 1;
 	uint16_t rewind : 9; /* REWIND_* */
 	int16_t undo : 7;    /* added to the stack pointer */
 	uint16_t puts;	/* of those before the instruction, how many are done */
@@ -559,8 +562,13 @@ uint32_t region_fault_at(const struct region *rg, uint32_t at);
  * region. */
 uint32_t region_data(struct region *rg, unsigned size);
 
-/* The boundary at the offset, or NULL. */
-const struct mark *trail_mark(const struct trail *tl, uint32_t at);
+/* The boundary at the offset; false: there is none. */
+bool trail_mark(const struct trail *tl, uint32_t at, struct mark *m);
+/* Has it a mark of its own, as where a block begins? */
+bool trail_has_mark(const struct trail *tl, uint32_t at);
+/* What the boundary at the offset comes behind: a mark, of which a run may be up
+ * to there. NULL: it is none, or the first of its stream. */
+const struct mark *trail_before(const struct trail *tl, uint32_t at);
 /* Is that boundary within the copy of an instruction, whose effect is not whole
  * yet? */
 bool trail_is_within(const struct trail *tl, uint32_t at);
@@ -575,7 +583,7 @@ static inline uint32_t stream_at(const struct stream *s)
 static inline void stream_mark(struct stream *s, struct mark m)
 {
 	assert(*s->n_marks < s->max_marks);
-	m.at = stream_at(s);
+	m.at = stream_at(s) & 0x7fffffff;
 	s->marks[*s->n_marks] = m;
 	__atomic_store_n(s->n_marks, *s->n_marks + 1, __ATOMIC_RELEASE);
 }

@@ -222,14 +222,15 @@ static struct flow_note at_code(const struct follow *f, const struct region *rg,
 {
 	uint32_t at = (uint32_t)(cpc - rg->addr);
 	struct flow_owner own = flow_owner_at(rg, at);
-	const struct mark *m = trail_mark(rg->trail, at);
 	struct flow_note note = { .kind = NOTE_LEAVES_AT, .pc = pc };
+	struct mark m;
+	bool is_marked = trail_mark(rg->trail, at, &m);
 
-	if (m && flow_has_hops(f->log) && is_folding(rg, at))
+	if (is_marked && flow_has_hops(f->log) && is_folding(rg, at))
 		note = at_routine(f, rg, at, pc);
-	else if (m && !is_turning(rg, at) &&
-	    m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))
-		note = at_end(f, m->rewind & REWIND_RETURN);
+	else if (is_marked && !is_turning(rg, at) &&
+		 m.rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_EXCLUDED))
+		note = at_end(f, m.rewind & REWIND_RETURN);
 	else if (own.phase == FLOW_FOLDS || own.phase == FLOW_FOLDED)
 		at_fold(rg, &own, &note);
 	else if (own.phase == FLOW_HALF)
@@ -238,7 +239,8 @@ static struct flow_note at_code(const struct follow *f, const struct region *rg,
 	else if (own.phase != FLOW_BETWEEN)
 		note = within(f, own.block, pc,
 			      own.phase == FLOW_OVER ||
-				      (m && m->rewind & REWIND_CALLED));
+				      (is_marked &&
+				       m.rewind & REWIND_CALLED));
 	return note;
 }
 

@@ -197,9 +197,9 @@ static uint64_t behind_call(struct translator *tr, struct space *sp,
 	const struct trail *tl = b ? sp->regions[b->region]->trail : NULL;
 
 	for (uint32_t at = b ? b->entry : 0; b && at < b->entry + 256; at++) {
-		const struct mark *m = trail_mark(tl, at);
+		struct mark m;
 
-		if (m && m->rewind & REWIND_CALLED)
+		if (trail_mark(tl, at, &m) && m.rewind & REWIND_CALLED)
 			return tl->addr + at;
 	}
 	return 0;
@@ -364,14 +364,12 @@ static bool is_stubs_call(struct translator *tr, struct thread *low,
 }
 
 /* A string instruction is there, which may have made some of its turns: it is
- * within no copy, be there something put before it. NULL: none is. */
-static const struct mark *between_turns(struct space *sp,
-					const struct trail *tl, uint64_t cpc)
+ * within no copy, be there something put before it. */
+static bool between_turns(struct space *sp, const struct trail *tl,
+			  uint64_t cpc, struct mark *m)
 {
-	const struct mark *m = trail_mark(tl, (uint32_t)(cpc - tl->addr));
-
-	return m && !m->rewind && !m->undo && check_repeats(sp, m->pc) ? m
-								       : NULL;
+	return trail_mark(tl, (uint32_t)(cpc - tl->addr), m) && !m->rewind &&
+	       !m->undo && check_repeats(sp, m->pc);
 }
 
 /*
@@ -386,15 +384,15 @@ static bool watch_again(struct translator *tr, struct thread *low,
 	uint8_t *image = f->in_cache ? follow_image(tr, low, false) : NULL;
 	uint64_t cpc = image ? *image_reg(image, IMAGE_RIP) : 0, behind;
 	const struct trail *tl = trails_at(f->space->trails, cpc);
-	const struct mark *turns;
-	bool within, passed;
+	bool turns, within, passed;
+	struct mark m;
 
 	if (!tl)
 		return false;
 	f->space->by = low;
-	turns = between_turns(f->space, tl, cpc);
+	turns = between_turns(f->space, tl, cpc, &m);
 	/* Else the watchpoint is of the instruction before it. */
-	passed = turns && turns->puts & PUTS_PASSED;
+	passed = turns && m.puts & PUTS_PASSED;
 	within = !turns && trail_is_within(tl, (uint32_t)(cpc - tl->addr));
 	behind = rewind_behind(f->space, tl, cpc);
 	follow_leave(tr, low, f, false);

@@ -107,23 +107,52 @@ struct stub *trail_stub(const struct trail *tl, uint32_t at)
 	return at >= tl->layout.stubs && n < tl->n_stubs ? &tl->stubs[n] : NULL;
 }
 
-const struct mark *trail_mark(const struct trail *tl, uint32_t at)
+/* The last of its stream up to the offset, or NULL. */
+static const struct mark *mark_up_to(const struct trail *tl, uint32_t at)
 {
 	const struct mark *marks = at < tl->layout.cold ? tl->hot : tl->cold;
 	size_t all = at < tl->layout.cold ? tl->n_hot : tl->n_cold;
 	size_t n = SEARCH_FIRST(all, i, marks[i].at > at);
 
-	return n && marks[n - 1].at == at ? &marks[n - 1] : NULL;
+	return n ? &marks[n - 1] : NULL;
+}
+
+bool trail_mark(const struct trail *tl, uint32_t at, struct mark *m)
+{
+	const struct mark *last = mark_up_to(tl, at);
+
+	if (!last || (last->at != at && !last->run))
+		return false;
+	*m = *last;
+	m->pc += at - last->at;
+	m->at = at & 0x7fffffff;
+	return true;
+}
+
+bool trail_has_mark(const struct trail *tl, uint32_t at)
+{
+	const struct mark *last = mark_up_to(tl, at);
+
+	return last && last->at == at;
+}
+
+const struct mark *trail_before(const struct trail *tl, uint32_t at)
+{
+	struct mark m;
+
+	return at && trail_mark(tl, at, &m) ? mark_up_to(tl, at - 1) : NULL;
 }
 
 /* Where control has left the instruction a mark says where to in its own way.
  */
 bool trail_is_within(const struct trail *tl, uint32_t at)
 {
-	const struct mark *m = trail_mark(tl, at);
+	const struct mark *before = trail_before(tl, at);
+	struct mark m;
 
-	return m && m != tl->hot && m != tl->cold && m[-1].pc == m->pc &&
-	       !(m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_CALLED));
+	return before && trail_mark(tl, at, &m) && !before->run &&
+	       before->pc == m.pc &&
+	       !(m.rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_CALLED));
 }
 
 /* --- who looks after it -------------------------------------------------- */

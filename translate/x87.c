@@ -19,13 +19,12 @@ static bool place(const struct translator *tr, const struct space *sp,
 	uint32_t *lo = register_32(th, tr->fioff);
 	uint64_t cpc = (uint64_t)*hi << 32 | *lo;
 	const struct trail *tl = trails_at(sp->trails, cpc);
-	const struct mark *m =
-		tl ? trail_mark(tl, (uint32_t)(cpc - tl->addr)) : NULL;
+	struct mark m;
 
-	if (!m)
+	if (!tl || !trail_mark(tl, (uint32_t)(cpc - tl->addr), &m))
 		return false;
-	*hi = (uint32_t)(m->pc >> 32);
-	*lo = (uint32_t)m->pc;
+	*hi = (uint32_t)(m.pc >> 32);
+	*lo = (uint32_t)m.pc;
 	return true;
 }
 

@@ -136,6 +136,19 @@ static void test_mark(void **state)
 	expect(orphan_at(REGION + 8), PC + 4, 2, 8);
 }
 
+/* Within a run boundaries are as far apart as in the original; a trap's byte
+ * there is the end of an instruction, and no block that was dropped. */
+static void test_run(void **state)
+{
+	(void)state;
+	hot[0].run = true;
+	expect(orphan_at(REGION + 3), PC + 3, 1, 0);
+	code[3] = 0xcc;
+	expect(orphan_at(REGION + 4), PC + 4, 1, 0);
+	expect(orphan_at(REGION + 8), PC + 4, 2, 8);
+	hot[0].run = false;
+}
+
 /* At each end of it, and in the circle that all stubs have in common. */
 static void test_stub(void **state)
 {
@@ -233,10 +246,10 @@ static void test_others(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_mark),	  TEST(test_stub),
-		TEST(test_dropped_block), TEST(test_stopped),
-		TEST(test_no_such_stub),  TEST(test_frame),
-		TEST(test_others),
+		TEST(test_mark),	  TEST(test_run),
+		TEST(test_stub),	  TEST(test_dropped_block),
+		TEST(test_stopped),	  TEST(test_no_such_stub),
+		TEST(test_frame),	  TEST(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

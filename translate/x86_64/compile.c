@@ -57,7 +57,7 @@ static void write_plain(struct writer *w, const struct insn *i)
 	uint64_t from = w->rg->addr + stream_at(w->s) + i->in.length;
 	uint32_t disp;
 
-	w_mark(w, 0, 0);
+	w_mark_run(w, i->in.length);
 	w_bytes(w, i->bytes, i->in.length);
 	if (!i->in.rip_relative)
 		return;
@@ -324,6 +324,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	length = original_length(c, pc);
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;
+	w->run_to = 0;
 	w->slow = SLOW_CONTINUATION;
 	flow_begin_block(c, pc, own);
 	flow = w->flow;

@@ -5,6 +5,15 @@
 #include "translate/flows.h"
 #include "translate/x86_64/window.h"
 
+/* As if it had a mark: that is all, where it belongs to a run. */
+static void note_mark(struct writer *w, unsigned rewind, int undo)
+{
+	w->rewind = rewind;
+	w->undo = undo;
+	if (w->sp && w->sp->flow)
+		flow_own(w->rg, w->s, w->flow, w->phase);
+}
+
 void w_mark(struct writer *w, unsigned rewind, int undo)
 {
 	stream_mark(w->s, (struct mark){
@@ -13,10 +22,33 @@ void w_mark(struct writer *w, unsigned rewind, int undo)
 				  .undo = undo,
 				  .puts = w->puts,
 			  });
-	w->rewind = rewind;
-	w->undo = undo;
-	if (w->sp && w->sp->flow)
-		flow_own(w->rg, w->s, w->flow, w->phase);
+	note_mark(w, rewind, undo);
+}
+
+/* What was written last is a run, and this is of it. */
+static bool goes_on(const struct writer *w)
+{
+	uint32_t at = stream_at(w->s);
+	const struct mark *last;
+
+	if (!w->run_to || w->run_to != at)
+		return false;
+	last = &w->s->marks[*w->s->n_marks - 1];
+	return last->run && w->pc - last->pc == at - last->at;
+}
+
+void w_mark_run(struct writer *w, unsigned length)
+{
+	bool runs = !w->puts;
+
+	if (!runs || !goes_on(w))
+		stream_mark(w->s, (struct mark){
+					  .pc = w->pc,
+					  .run = runs,
+					  .puts = w->puts,
+				  });
+	w->run_to = runs ? stream_at(w->s) + length : 0;
+	note_mark(w, 0, 0);
 }
 
 void w_num(struct writer *w, uint64_t v, unsigned size)

@@ -19,6 +19,7 @@ struct writer {
 	uint32_t block;
 	uint64_t block_pc;
 	uint64_t pc;	 /* of the instruction that is being translated */
+	uint32_t run_to; /* where the last mark's run ends; 0: it is none */
 	unsigned rewind; /* of the last mark: padding repeats it */
 	int undo;
 	bool silent; /* of excluded code: nothing of it is recorded */
@@ -48,6 +49,8 @@ static inline void w_at(struct writer *w, uint64_t pc)
 	w->puts = 0;
 }
 
+/* The instruction comes next as it is, with the same length. */
+void w_mark_run(struct writer *w, unsigned length);
 /* The code that comes next is a boundary: see struct mark. */
 void w_mark(struct writer *w, unsigned rewind, int undo);
 static inline void w_bytes(struct writer *w, const void *bytes, size_t n)

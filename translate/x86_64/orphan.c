@@ -91,7 +91,7 @@ static bool is_behind_trap(const struct trail *tl, uint64_t pc,
 	uint32_t at = (uint32_t)(pc - tl->addr);
 	uint8_t byte;
 
-	return !trail_stub(tl, at) && trail_mark(tl, at - 1) &&
+	return !trail_stub(tl, at) && trail_has_mark(tl, at - 1) &&
 	       read_all(m, pc - 1, &byte, 1) && byte == 0xcc;
 }
 

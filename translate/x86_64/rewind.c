@@ -89,11 +89,12 @@ static int apply(const struct rule *r, const uint8_t *window, uint8_t *image,
 
 static bool rule_of_mark(const struct trail *tl, uint32_t at, struct rule *r)
 {
-	const struct mark *m = trail_mark(tl, at);
+	struct mark m;
 
-	if (m)
-		*r = (struct rule){ m->pc, m->rewind, m->undo };
-	return m;
+	if (!trail_mark(tl, at, &m))
+		return false;
+	*r = (struct rule){ m.pc, m.rewind, m.undo };
+	return true;
 }
 
 static bool is_at_stop(const struct trail *tl, uint32_t at)
@@ -118,7 +119,8 @@ bool trail_knows(const struct trail *tl, uint64_t cpc)
 {
 	uint32_t at = (uint32_t)(cpc - tl->addr);
 
-	return is_at_stop(tl, at) || trail_stub(tl, at) || trail_mark(tl, at);
+	return is_at_stop(tl, at) || trail_stub(tl, at) ||
+	       trail_has_mark(tl, at);
 }
 
 bool trail_is_stopped(const struct trail *tl, uint64_t pc)
@@ -179,22 +181,36 @@ bool insn_repeats(const struct x86_instr *in)
 		(in->opcode >= 0xaa && in->opcode <= 0xaf));
 }
 
+/* The instruction whose copy ends so far behind the mark. */
+static bool read_before(struct code_reader *r, const struct mark *before,
+			uint32_t length, struct insn *i)
+{
+	bool ok = code_read(r, before->pc, i);
+
+	while (ok && before->run && insn_next(i) < before->pc + length)
+		ok = code_read(r, insn_next(i), i);
+	return ok;
+}
+
 uint64_t rewind_behind(struct space *sp, const struct trail *tl, uint64_t cpc)
 {
-	const struct mark *m = trail_mark(tl, (uint32_t)(cpc - tl->addr));
+	uint32_t at = (uint32_t)(cpc - tl->addr);
+	const struct mark *before = trail_before(tl, at);
 	struct code_reader reader;
 	struct insn i;
+	struct mark m;
 
-	if (!m || m == tl->hot || m == tl->cold)
+	if (!before || !trail_mark(tl, at, &m))
 		return 0;
 	/* What comes behind a branch that has been taken is elsewhere. */
-	if (m->rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_CALLED))
+	if (m.rewind & (REWIND_TARGET | REWIND_RETURN | REWIND_CALLED))
 		return 0;
 	code_init(&reader, sp);
 	/* A string instruction stays where it is between its turns. */
-	if (code_read(&reader, m->pc, &i) && insn_repeats(&i.in))
+	if (code_read(&reader, m.pc, &i) && insn_repeats(&i.in))
 		return 0;
-	if (!code_read(&reader, m[-1].pc, &i) || i.in.kind != X86_PLAIN)
+	if (!read_before(&reader, before, at - before->at, &i) ||
+	    i.in.kind != X86_PLAIN)
 		return 0;
 	return insn_next(&i);
 }
@@ -216,13 +232,15 @@ unsigned rewind_puts(struct space *sp, uint64_t cpc, const uint8_t *window,
 	const struct region *rg = tl ? space_region_at(sp, cpc) : NULL;
 	uint32_t at = tl ? (uint32_t)(cpc - tl->addr) : 0;
 	const struct stub *stub = tl ? trail_stub(tl, at) : NULL;
-	const struct mark *m = tl && !stub ? trail_mark(tl, at) : NULL;
+	struct mark m;
 
 	if (rg && at >= rg->check && at < rg->check_end)
 		return (uint16_t)slot(window, WIN_CHECK_PUTS);
 	if (stub)
 		return stub->rewind & elsewhere ? 0 : stub->puts;
-	return m && !(m->rewind & elsewhere) ? mark_puts(m, image) : 0;
+	return tl && trail_mark(tl, at, &m) && !(m.rewind & elsewhere)
+		       ? mark_puts(&m, image)
+		       : 0;
 }
 
 /* --- operands ------------------------------------------------------------ */
