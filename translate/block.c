@@ -206,7 +206,7 @@ void site_aim(struct space *sp, struct region *rg, uint32_t at,
 void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
 		  enum site_kind kind, uint64_t pc, enum slow_kind slow)
 {
-	if (!sp->in_batch || block_find(sp, pc)) {
+	if (!sp->in_batch) {
 		site_aim(sp, rg, at, kind, pc, slow);
 		return;
 	}

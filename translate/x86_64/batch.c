@@ -16,15 +16,29 @@
 
 /* What only other commands have run is known where it is met, and not before.
  */
-enum hint compiler_ask(struct compiler *c, uint64_t pc)
+static struct asked *ask(struct compiler *c, uint64_t pc)
 {
 	struct asked *a = &c->asked[(pc ^ pc / ASKED) % ASKED];
 
 	if (!a->is_there || a->pc != pc)
-		*a = (struct asked){ pc, hints_ask(c->sp, pc), true };
+		*a = (struct asked){
+			.pc = pc,
+			.hint = (uint8_t)hints_ask(c->sp, pc),
+			.is_there = true,
+		};
+	return a;
+}
+
+static enum hint hint_of(const struct compiler *c, const struct asked *a)
+{
 	if (a->hint == HINT_APART)
 		return c->is_apart ? HINT_OTHERS : HINT_NEW;
 	return a->hint;
+}
+
+enum hint compiler_ask(struct compiler *c, uint64_t pc)
+{
+	return hint_of(c, ask(c, pc));
 }
 
 /* How many blocks like that may still be translated. */
@@ -36,11 +50,15 @@ unsigned *compiler_budget(struct compiler *c, enum hint hint)
 /* In the close batches, what there is no budget for comes later. */
 void compiler_queue(struct compiler *c, uint64_t pc)
 {
-	enum hint hint = compiler_ask(c, pc);
+	struct asked *a = ask(c, pc);
+	enum hint hint = hint_of(c, a);
 
-	if (c->n_todo >= TODO_MAX || block_find(c->sp, pc) ||
+	if (a->queued == c->queued || c->n_todo >= TODO_MAX ||
 	    (!*compiler_budget(c, hint) &&
 	     !(c->is_close && hint_is_known(hint))))
+		return;
+	a->queued = c->queued;
+	if (block_find(c->sp, pc))
 		return;
 	if (c->n_todo == c->cap_todo) {
 		c->cap_todo = c->cap_todo ? 2 * c->cap_todo : 64;
@@ -126,6 +144,7 @@ static void put_off(struct compiler *c, size_t first)
 		sp->later[sp->n_later++] = c->todo[i];
 	}
 	c->n_todo = 0;
+	c->queued++;
 }
 
 static void write_queue(struct compiler *c)
@@ -208,7 +227,7 @@ static void write_met(struct compiler *c, uint64_t pc)
 
 struct block *compile(struct space *sp, uint64_t pc)
 {
-	struct compiler c = { .sp = sp, .w.sp = sp };
+	struct compiler c = { .sp = sp, .w.sp = sp, .queued = 1 };
 	struct block *b = block_find(sp, pc);
 
 	if (b)
@@ -234,6 +253,7 @@ struct block *compile_behind(struct space *sp,
 		.sp = sp,
 		.w.sp = sp,
 		.budget = 1,
+		.queued = 1,
 		.at_point = start->at_point,
 		.watched = start->watched,
 		.done = start->puts,

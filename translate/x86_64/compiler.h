@@ -30,7 +30,8 @@ struct landing {
 #define ASKED 256
 struct asked {
 	uint64_t pc;
-	enum hint hint;
+	uint32_t queued; /* of struct compiler: it needs not be queued again */
+	uint8_t hint;	 /* enum hint */
 	bool is_there;
 };
 
@@ -58,6 +59,7 @@ struct compiler {
 	uint16_t seq, done;
 	uint64_t *todo;
 	size_t n_todo, cap_todo;
+	uint32_t queued; /* the number of this queue, from 1 on */
 	struct landing *landings;
 	size_t n_landings, cap_landings;
 };
