@@ -7,13 +7,24 @@
 #include "base/mem.h"
 #include "base/search.h"
 #include "trace/lazy.h"
+#include "trace/line-tables.h"
 #include "trace/names.h"
 #include "trace/symbols.h"
+
+/* Rows of a sequence; n: 0, it has not been looked at. */
+struct part {
+	size_t first, n;
+};
 
 struct lines {
 	const struct elfutils *u;
 	Dwfl_Module *module; /* borrowed of the symbols */
-	uint64_t bias;
+	uint64_t bias, vaddr;
+	/* Rows are read as they are asked for, if tables is not NULL; else all
+	 * are there, in order. */
+	struct line_tables *tables;
+	struct part *parts; /* by sequence */
+	const struct line_sequence *now;
 	struct line_row *all;
 	size_t n, cap;
 	struct names files;
@@ -94,6 +105,13 @@ static void drop_empty(struct lines *l)
 	l->n = n;
 }
 
+static void settle(struct lines *l)
+{
+	if (l->n)
+		qsort(l->all, l->n, sizeof(*l->all), by_begin);
+	drop_empty(l);
+}
+
 static void read_rows(struct lines *l)
 {
 	const struct elfutils *u = l->u;
@@ -108,10 +126,89 @@ static void read_rows(struct lines *l)
 		for (size_t i = 0; i < n; i++)
 			read_row(l, u->dwarf_onesrcline(rows, i), bias);
 	}
-	if (l->n)
-		qsort(l->all, l->n, sizeof(*l->all), by_begin);
-	drop_empty(l);
 }
+
+/* --- sequences ------------------------------------------------------------ */
+
+static void take_step(void *user, const struct line_step *s)
+{
+	struct lines *l = user;
+	struct line_row row = { .begin = s->address - l->vaddr };
+
+	if (!s->end) {
+		row.file = file_of(l, line_sequence_file(l->now, s->file));
+		row.line = s->line;
+		row.statement = s->statement;
+	}
+	add_row(l, &row);
+}
+
+static void read_sequence(struct lines *l, const struct line_sequence *s,
+			  struct part *part)
+{
+	l->now = s;
+	part->first = l->n;
+	line_sequence_each(s, take_step, l);
+	part->n = l->n - part->first;
+}
+
+/* The one that covers it, with its rows; NULL: none does. */
+static const struct part *part_of(struct lines *l, uint64_t offset)
+{
+	size_t n;
+	const struct line_sequence *all = line_tables_all(l->tables, &n);
+	uint64_t address = offset + l->vaddr;
+	size_t at = SEARCH_FIRST(n, i, all[i].begin > address);
+
+	if (!at || address >= all[at - 1].end)
+		return NULL;
+	if (!l->parts[at - 1].n)
+		read_sequence(l, &all[at - 1], &l->parts[at - 1]);
+	return &l->parts[at - 1];
+}
+
+static void open_tables(struct lines *l, const struct symbols *s)
+{
+	const char *main_file = NULL, *debug_file = NULL;
+	struct symbols_segment first;
+	size_t n;
+
+	if (!symbols_segments(s, &first, 1))
+		return;
+	l->u->dwfl_module_info(l->module, NULL, NULL, NULL, NULL, NULL,
+			       &main_file, &debug_file);
+	l->vaddr = symbols_vaddr(s, 0);
+	l->tables = line_tables_new(debug_file ? debug_file : main_file,
+				    l->vaddr + first.begin);
+	if (!l->tables)
+		return;
+	line_tables_all(l->tables, &n);
+	l->parts = xcalloc(n, sizeof(*l->parts));
+}
+
+static void close_tables(struct lines *l)
+{
+	line_tables_free(l->tables);
+	free(l->parts);
+	l->tables = NULL;
+	l->parts = NULL;
+	l->last_source = NULL;
+}
+
+/* From now on all rows are there. */
+static void read_all(struct lines *l)
+{
+	size_t n;
+	const struct line_sequence *all = line_tables_all(l->tables, &n);
+
+	l->n = 0;
+	for (size_t i = 0; i < n; i++)
+		read_sequence(l, &all[i], &l->parts[i]);
+	close_tables(l);
+	settle(l);
+}
+
+/* -------------------------------------------------------------------------- */
 
 struct lines *lines_new(const struct symbols *s)
 {
@@ -120,7 +217,11 @@ struct lines *lines_new(const struct symbols *s)
 	l->u = elfutils();
 	l->module = symbols_module(s, &l->bias);
 	if (l->module)
+		open_tables(l, s);
+	if (l->module && !l->tables) {
 		read_rows(l);
+		settle(l);
+	}
 	return l;
 }
 
@@ -128,6 +229,7 @@ void lines_free(struct lines *l)
 {
 	if (!l)
 		return;
+	close_tables(l);
 	names_fini(&l->files);
 	free(l->all);
 	free(l);
@@ -135,15 +237,28 @@ void lines_free(struct lines *l)
 
 /* --- what is asked -------------------------------------------------------- */
 
-const struct line_row *lines_find(const struct lines *l, uint64_t offset)
+static const struct line_row *find(const struct line_row *all, size_t n,
+				   uint64_t offset)
 {
-	size_t at = SEARCH_FIRST(l->n, i, l->all[i].begin > offset);
+	size_t at = SEARCH_FIRST(n, i, all[i].begin > offset);
 
-	return at && l->all[at - 1].file ? &l->all[at - 1] : NULL;
+	return at && all[at - 1].file ? &all[at - 1] : NULL;
 }
 
-const struct line_row *lines_all(const struct lines *l, size_t *n)
+const struct line_row *lines_find(struct lines *l, uint64_t offset)
 {
+	const struct part *part;
+
+	if (!l->tables)
+		return find(l->all, l->n, offset);
+	part = part_of(l, offset);
+	return part ? find(l->all + part->first, part->n, offset) : NULL;
+}
+
+const struct line_row *lines_all(struct lines *l, size_t *n)
+{
+	if (l->tables)
+		read_all(l);
 	*n = l->n;
 	return l->all;
 }

@@ -24,11 +24,11 @@ struct line_row {
 struct lines *lines_new(const struct symbols *s);
 void lines_free(struct lines *l);
 
-/* The row that covers it, or NULL. */
-const struct line_row *lines_find(const struct lines *l, uint64_t offset);
+/* The row that covers it, or NULL; until the next one is asked for. */
+const struct line_row *lines_find(struct lines *l, uint64_t offset);
 
 /* All of them, in order. */
-const struct line_row *lines_all(const struct lines *l, size_t *n);
+const struct line_row *lines_all(struct lines *l, size_t *n);
 
 /* Files have numbers from 1 to lines_files(). */
 const char *lines_file(const struct lines *l, uint32_t file);
