@@ -29,34 +29,69 @@ bool elf_section_next(const struct elf_file *f, struct elf_section *s)
 
 /* --- what the slots of the GOT are linked to ------------------------------ */
 
-static void add_link(struct map *got, const struct elf_file *f,
-		     const GElf_Rela *rela, Elf_Data *symbols, size_t strings)
-{
-	GElf_Sym sym;
-	const char *name;
+/* Symbols of the file itself are in the list already. */
+struct got {
+	const struct symbol_list *list;
+	struct map names; /* by address; "": nobody has named what is there */
+};
 
-	if (!f->u->gelf_getsym(symbols, (int)GELF_R_SYM(rela->r_info), &sym))
-		return;
-	name = f->u->elf_strptr(f->elf, strings, sym.st_name);
-	if (name && *name && rela->r_offset)
-		map_set(got, rela->r_offset, (void *)(uintptr_t)name);
+/* A function that is chosen when the program starts has the name of the one
+ * that chooses. */
+static const char *chosen(const struct symbol_list *l, uint64_t begin)
+{
+	const struct symbol *best = NULL;
+
+	for (size_t i = 0; i < l->n; i++) {
+		const struct symbol *s = &l->all[i];
+
+		if (s->begin == begin && (!best || s->rank > best->rank ||
+					  (s->rank == best->rank &&
+					   strcmp(s->name, best->name) < 0)))
+			best = s;
+	}
+	return best ? best->name : "";
 }
 
-static void add_links(struct map *got, const struct elf_file *f,
+/* symbols: NULL, in files that are linked to nothing else. */
+static const char *linked_to(const struct got *got, const struct elf_file *f,
+			     const GElf_Rela *rela, Elf_Data *symbols,
+			     size_t strings)
+{
+	const char *name;
+	GElf_Sym sym;
+
+	if (GELF_R_TYPE(rela->r_info) == R_X86_64_IRELATIVE)
+		return chosen(got->list, (uint64_t)rela->r_addend - f->vaddr);
+	if (!symbols ||
+	    !f->u->gelf_getsym(symbols, (int)GELF_R_SYM(rela->r_info), &sym))
+		return NULL;
+	name = f->u->elf_strptr(f->elf, strings, sym.st_name);
+	return name && *name ? name : NULL;
+}
+
+static void add_links(struct got *got, const struct elf_file *f,
 		      const struct elf_section *s)
 {
 	const struct elfutils *u = f->u;
 	Elf_Data *relas = u->elf_getdata(s->scn, NULL), *symbols;
 	Elf_Scn *linked = u->elf_getscn(f->elf, s->header.sh_link);
-	GElf_Shdr sh;
+	GElf_Shdr sh = { 0 };
 	GElf_Rela rela;
 
-	symbols = linked ? u->elf_getdata(linked, NULL) : NULL;
-	if (!relas || !symbols || !u->gelf_getshdr(linked, &sh) ||
-	    sh.sh_type != SHT_DYNSYM)
+	if (!relas)
 		return;
-	for (int i = 0; u->gelf_getrela(relas, i, &rela); i++)
-		add_link(got, f, &rela, symbols, sh.sh_link);
+	symbols = linked && u->gelf_getshdr(linked, &sh) &&
+				  sh.sh_type == SHT_DYNSYM
+			  ? u->elf_getdata(linked, NULL)
+			  : NULL;
+	for (int i = 0; u->gelf_getrela(relas, i, &rela); i++) {
+		const char *name =
+			linked_to(got, f, &rela, symbols, sh.sh_link);
+
+		if (name && rela.r_offset)
+			map_set(&got->names, rela.r_offset,
+				(void *)(uintptr_t)name);
+	}
 }
 
 /* --- stubs ---------------------------------------------------------------- */
@@ -75,25 +110,25 @@ static uint64_t slot_of(const uint8_t *code, size_t n, uint64_t vaddr)
 	return 0;
 }
 
-static void add_stub(struct symbol_list *l, const struct map *got,
+static void add_stub(struct symbol_list *l, const struct got *got,
 		     const uint8_t *code, size_t n, uint64_t vaddr,
 		     uint64_t bias)
 {
 	uint64_t slot = slot_of(code, n, vaddr);
-	const char *to = slot ? map_find(got, slot) : NULL;
+	const char *to = slot ? map_find(&got->names, slot) : NULL;
 
 	/* What is none jumps to the linker, or is what all of those go to. */
 	symbol_list_add(l, &(struct symbol){
 				   .begin = vaddr - bias,
 				   .end = vaddr - bias + n,
-				   .name = to ? xasprintf("%s@plt", to)
-					      : xstrdup(".plt"),
+				   .name = to && *to ? xasprintf("%s@plt", to)
+						     : xstrdup(".plt"),
 				   .flags = to ? FUNCTION_PLT : FUNCTION_LINK,
 				   .rank = SYMBOL_STUB,
 			   });
 }
 
-static void add_stubs(struct symbol_list *l, const struct map *got,
+static void add_stubs(struct symbol_list *l, const struct got *got,
 		      const Elf_Data *d, const GElf_Shdr *sh, uint64_t bias)
 {
 	size_t size = sh->sh_entsize == 8 ? 8 : 16;
@@ -105,7 +140,7 @@ static void add_stubs(struct symbol_list *l, const struct map *got,
 
 void plt_add(struct symbol_list *l, const struct elf_file *f)
 {
-	struct map got = { 0 };
+	struct got got = { .list = l };
 	struct elf_section s = { 0 };
 
 	while (elf_section_next(f, &s)) {
@@ -123,5 +158,5 @@ void plt_add(struct symbol_list *l, const struct elf_file *f)
 		if (d && d->d_buf)
 			add_stubs(l, &got, d, &s.header, f->vaddr);
 	}
-	map_fini(&got);
+	map_fini(&got.names);
 }

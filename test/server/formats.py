@@ -179,6 +179,18 @@ def what_has_no_symbols_has_functions_all_the_same():
     check(len(named) >= len(PURE), "functions out of .eh_frame", mine)
 
 
+@case(peer=OURS)
+def stubs_of_functions_that_are_chosen_at_the_start_have_names():
+    """Relocations of those have no symbol."""
+    with Files() as f:
+        f.trace({"callgrind": "cg"}, "calls-static", status=0)
+        costs, calls, _, _ = callgrind(f.read("cg").decode())
+    to = {(a, b) for a, b in calls if a in ("strlen@plt", "memcpy@plt")}
+    check(to and all(re.fullmatch("__(strlen|mem(cpy|move))_.*", b)
+                     for _, b in to), "what stubs lead to", to)
+    check(".plt" not in costs, "a stub without a name", costs.get(".plt"))
+
+
 @case(peer=OURS, seconds=60)
 def stacks_that_nobody_could_see_are_put_together():
     """No cost is lost, and what is shown is large enough."""
