@@ -34,8 +34,48 @@ static bool is_plain(const Dwarf_CIE *cie)
 	return false;
 }
 
-static void add_frame(struct symbol_list *l, const uint8_t *field, uint64_t at,
-		      uint64_t vaddr)
+static uint64_t read_uleb(const uint8_t **at, const uint8_t *end)
+{
+	uint64_t v = 0;
+
+	for (unsigned shift = 0; *at < end; shift += 7) {
+		uint8_t byte = *(*at)++;
+
+		if (shift < 64)
+			v |= (uint64_t)(byte & 0x7f) << shift;
+		if (!(byte & 0x80))
+			break;
+	}
+	return v;
+}
+
+/* What is called finds its return address on top of the stack. Does more lie
+ * there at its first instruction? */
+static bool is_part(const uint8_t *at, const uint8_t *end)
+{
+	uint64_t augmentation = read_uleb(&at, end);
+
+	if (augmentation > (uint64_t)(end - at))
+		return false;
+	at += augmentation;
+	while (at < end) {
+		uint8_t op = *at++;
+
+		if (op == DW_CFA_def_cfa_offset)
+			return read_uleb(&at, end) != 8;
+		if (op == DW_CFA_def_cfa || op == DW_CFA_def_cfa_register ||
+		    op == DW_CFA_def_cfa_expression)
+			return true;
+		if ((op & 0xc0) != DW_CFA_offset &&
+		    op != DW_CFA_GNU_args_size)
+			return false;
+		read_uleb(&at, end);
+	}
+	return false;
+}
+
+static void add_frame(struct symbol_list *l, const uint8_t *field,
+		      const uint8_t *end, uint64_t at, uint64_t vaddr)
 {
 	int32_t begin;
 	uint32_t size;
@@ -50,6 +90,7 @@ static void add_frame(struct symbol_list *l, const uint8_t *field, uint64_t at,
 				   .end = at - vaddr + size,
 				   .name = xasprintf("0x%lx", at),
 				   .rank = SYMBOL_FRAME,
+				   .part = is_part(field + 8, end),
 			   });
 }
 
@@ -83,7 +124,7 @@ static void add_frames(struct symbol_list *l, const struct elf_file *f,
 	       1) {
 		field = r ? NULL : begin_field(f, d, &entry);
 		if (field)
-			add_frame(l, field,
+			add_frame(l, field, entry.fde.end,
 				  sh->sh_addr + (uint64_t)(field -
 							   (uint8_t *)d->d_buf),
 				  f->vaddr);

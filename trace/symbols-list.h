@@ -24,6 +24,9 @@ struct symbol_list {
 void symbol_list_add(struct symbol_list *l, const struct symbol *s);
 /* All are added: it may be searched. */
 void symbol_list_close(struct symbol_list *l);
+/* cold-parts.c: parts without names become what they jump back into, by the
+ * code of s. It is closed. */
+void symbol_list_join(struct symbol_list *l, const struct symbols *s);
 const struct symbol *symbol_list_find(const struct symbol_list *l,
 				      uint64_t offset);
 void symbol_list_fini(struct symbol_list *l);

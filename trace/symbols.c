@@ -137,6 +137,7 @@ static void read_file(struct symbols *s, Elf *elf)
 	plt_add(&s->list, &f);
 	frames_add(&s->list, &f);
 	symbol_list_close(&s->list);
+	symbol_list_join(&s->list, s);
 }
 
 struct symbols *symbols_new(const char *path, uint64_t offset)

@@ -22,6 +22,7 @@ struct symbol {
 	char *plain;   /* symbols_name(): NULL, nobody has asked yet */
 	uint8_t flags; /* FUNCTION_* of trace/story.h */
 	bool open;     /* it has no size: it ends at the next one, at most */
+	bool part;     /* nobody calls it: it belongs to another function */
 	uint8_t rank;  /* which of two at one place is meant: the larger */
 };
 
@@ -35,7 +36,8 @@ size_t symbols_count(const struct symbols *s);
 const struct symbol *symbols_at(const struct symbols *s, size_t index);
 size_t symbols_index(const struct symbols *s, const struct symbol *of);
 /* The function that covers it, or NULL. The cold parts of a function that the
- * compiler has put elsewhere are that function. */
+ * compiler has put elsewhere are that function, if they are named after it or
+ * jump back into it. */
 const struct symbol *symbols_find(const struct symbols *s, uint64_t offset);
 
 /* Its name for who reads it, demangled. */

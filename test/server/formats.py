@@ -180,6 +180,27 @@ def what_has_no_symbols_has_functions_all_the_same():
 
 
 @case(peer=OURS)
+def parts_that_nobody_names_are_of_the_function_they_go_back_into():
+    places = {n: int(a, 16) for a, n in re.findall(
+        r"^(\w+) t (\S+)$", run(["nm", inferior("parts")])[0].decode(),
+        re.M)}
+    if "parted.cold" not in places:
+        raise Skip("the compiler leaves it in one piece")
+    seen = []
+    for program in "parts", "parts-stripped":
+        with Files() as f:
+            f.trace({"callgrind": "cg"}, program, status=0)
+            costs, calls, _, _ = callgrind(f.read("cg").decode())
+        name = {n: n if program == "parts" else "%#x" % places[n]
+                for n in ("parted", "often", "rare")}
+        seen.append([costs[name[n]] for n in name] +
+                    [calls.get((name["parted"], name[n])) for n in name])
+        check("%#x" % places["parted.cold"] not in costs, "the part", program)
+    equal(seen[1], seen[0], "without symbols")
+    equal([n and n[0] for n in seen[0][3:]], [None, 2000, 63], "calls")
+
+
+@case(peer=OURS)
 def stubs_of_functions_that_are_chosen_at_the_start_have_names():
     """Relocations of those have no symbol."""
     with Files() as f:
