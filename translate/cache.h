@@ -211,7 +211,7 @@ struct fold {
 	bool through; /* ... and of the jump of its stub */
 };
 
-#define FOLD_STEPS 12u /* of a region's routine: folds.h */
+#define FOLD_STEPS 17u /* of a region's routine: folds.h */
 
 /* A load that may fault, and where its thread goes on then: offsets. */
 struct fault {

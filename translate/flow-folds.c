@@ -133,11 +133,21 @@ static uint32_t depth_of(uint32_t function)
 	return TAB_DEPTHS + 4 * function;
 }
 
-/* Where an entry with that key is or would be; UINT32_MAX: no more have room.
- * As the routine looks for it. */
-static uint32_t place_of(struct folds *f, uint32_t word, uint32_t from)
+static uint64_t key_of(uint32_t word, uint32_t from)
 {
-	uint32_t at = (word + from * FOLDS_SPREAD) % FOLDS_MAX;
+	return (uint64_t)from << 32 | word;
+}
+
+/* As the routine looks for it. */
+static uint32_t first_place(uint64_t key)
+{
+	return (key * FOLDS_SPREAD >> FOLDS_SHIFT) % FOLDS_MAX;
+}
+
+/* Where an entry with that key would be; UINT32_MAX: no more have room. */
+static uint32_t place_of(struct folds *f, uint64_t key)
+{
+	uint32_t at = first_place(key);
 
 	if (f->n_known >= FOLDS_MAX / 2)
 		return UINT32_MAX;
@@ -149,7 +159,8 @@ static uint32_t place_of(struct folds *f, uint32_t word, uint32_t from)
 static void add_entry(struct folds *f, uint32_t word, uint32_t from,
 		      const struct fold_half *half)
 {
-	uint32_t at = place_of(f, word, from);
+	uint64_t key = key_of(word, from);
+	uint32_t at = place_of(f, key);
 	struct fold_entry *e;
 
 	if (at == UINT32_MAX)
@@ -163,8 +174,7 @@ static void add_entry(struct folds *f, uint32_t word, uint32_t from,
 	f->used[at] = 1;
 	e = &f->table[at];
 	e->halves[0] = e->halves[1] = *half;
-	__atomic_store_n(&e->halves[0].key, (uint64_t)from << 32 | word,
-			 __ATOMIC_RELEASE);
+	__atomic_store_n(&e->halves[0].key, key, __ATOMIC_RELEASE);
 }
 
 /* The block's site; NULL: it has none. */
@@ -181,11 +191,11 @@ static const struct fold_site *site_of(struct flow_code *fc, struct folds *f,
 
 static bool is_known(const struct folds *f, uint32_t word, uint32_t from)
 {
-	uint32_t at = (word + from * FOLDS_SPREAD) % FOLDS_MAX;
+	uint64_t key = key_of(word, from);
+	uint32_t at = first_place(key);
 
 	for (; f->used[at]; at = (at + 1) % FOLDS_MAX) {
-		if (f->table[at].halves[0].key ==
-		    ((uint64_t)from << 32 | word))
+		if (f->table[at].halves[0].key == key)
 			return true;
 	}
 	return false;

@@ -35,7 +35,8 @@ struct translator;
 #define FLOW_CHUNK  0x10000u
 #define FLOW_WORDS  (FLOW_CHUNK / 4)
 #define FLOW_CHUNKS 16u
-#define HOP_CHUNKS  2u /* of these, with FLOW_CALLS */
+#define HOP_CHUNKS  2u /* of these, with FLOW_CALLS; as many behind them are what
+			* x86_64/fold.c keeps of each record for a while */
 
 /* A word: what it is, and a number. 0 is none. */
 enum flow_kind {

@@ -22,7 +22,9 @@ struct flow_hop;
 struct space;
 
 #define FOLDS_MAX   0x8000u /* entries: a power of 2 */
-#define FOLDS_SPREAD 0x9e5u /* of the last word's number, for the place */
+/* The place of a key: bits of it by the first, from the second on. */
+#define FOLDS_SPREAD 0x61c88647u
+#define FOLDS_SHIFT  28
 
 enum fold_kind {
 	FOLD_NONE,

@@ -12,7 +12,7 @@
  * (struct fold_step): so it may be stopped anywhere.
  *
  * rcx is in the window when it begins, and so are flags, or they are dead. It
- * goes back to where the window says, or five bytes behind that if it has
+ * goes back to where the window says, or five bytes before that if it has not
  * folded the call.
  */
 #include <assert.h>
@@ -34,8 +34,15 @@
 #define KEY	TAB_FOLDS
 #define FIELD(name) (TAB_FOLDS + offsetof(struct fold_half, name))
 #define SIZE	sizeof(struct fold_entry)
+#define SIZE_SHIFT 7
 
-enum { COND_JE = 4, COND_JNE = 5, COND_JA = 7 };
+_Static_assert(SIZE == 1u << SIZE_SHIFT, "places are found by shifts");
+
+/* Behind the chunks there is as much room once more, for the entries of the
+ * records while they are looked at. From rcx behind a record. */
+#define ENTRIES (HOP_CHUNKS * FLOW_CHUNK - 4)
+
+enum { COND_JC = 2, COND_JE = 4, COND_JNE = 5, COND_JA = 7 };
 
 static uint8_t *jcc(struct writer *w, unsigned cond)
 {
@@ -88,45 +95,64 @@ static void comes_to(struct writer *w, enum fold_phase phase)
 		(struct fold_step){ stream_at(w->s), (uint8_t)phase };
 }
 
-/* The entry of the key in rax to rdx; none: it goes there. */
-static void look_up(struct writer *w, uint32_t none)
-{
-	uint32_t again;
-	uint8_t *hit;
+/* A look-up whose first place was another one's. */
+struct look {
+	uint8_t *other;
+	uint32_t begin, hit;
+};
 
-	STEP(w, "\x48\x89\xc2");     /* mov %rax, %rdx */
-	STEP(w, "\x48\xc1\xea\x20"); /* shr $32, %rdx */
-	STEP_ON(w, "\x69\xd2", FOLDS_SPREAD); /* imul $, %edx, %edx */
-	STEP(w, "\x01\xc2");		      /* add %eax, %edx */
-	STEP_ON(w, "\x81\xe2", FOLDS_MAX - 1); /* and $, %edx */
-	STEP(w, "\xc1\xe2\x07");	       /* shl $7, %edx */
-	again = stream_at(w->s);
+/* The entry of the key in rax to rdx. */
+static struct look look_up(struct writer *w)
+{
+	struct look l = { .begin = stream_at(w->s) };
+
+	STEP_ON(w, "\x48\x69\xd0", FOLDS_SPREAD); /* imul $, %rax, %rdx */
+	STEP(w, "\x48\xc1\xea");		  /* shr $, %rdx */
+	w_num(w, FOLDS_SHIFT - SIZE_SHIFT, 1);
+	STEP_ON(w, "\x81\xe2", (FOLDS_MAX - 1) * SIZE); /* and $, %edx */
 	STEP_ON(w, "\x65\x48\x39\x82", KEY); /* cmp %rax, %gs:(%rdx) */
-	hit = jcc(w, COND_JE);
-	STEP_ON(w, "\x65\x48\x83\xba", KEY); /* cmpq $0, %gs:(%rdx) */
-	w_code(w, "\0");
-	jcc_to(w, COND_JE, none);
-	STEP_ON(w, "\x81\xc2", SIZE);		      /* add $, %edx */
-	STEP_ON(w, "\x81\xe2", FOLDS_MAX * SIZE - 1); /* and $, %edx */
-	jmp_to(w, again);
-	leads_here(w, hit);
+	l.other = jcc(w, COND_JNE);
+	l.hit = stream_at(w->s);
+	return l;
 }
 
-/* That of the record below rcx. If the last word is a hop's, it is no part of
- * the key; and HOP_LONG is as good as HOP_PLAIN. The words were stored apart.
- */
-static void look_at(struct writer *w, uint32_t none)
+/* In the next places; there is none: HOP_LONG is as good as HOP_PLAIN. */
+static void look_on(struct writer *w, const struct look *l, uint32_t none)
 {
-	STEP(w, "\x8b\x41\xf8");	  /* mov -8(%rcx), %eax */
-	STEP(w, "\x0f\xba\xf0\x1d");	  /* btr $29, %eax */
+	uint32_t again = stream_at(w->s);
+	uint8_t *end;
+
+	leads_here(w, l->other);
+	STEP_ON(w, "\x65\x48\x83\xba", KEY); /* cmpq $0, %gs:(%rdx) */
+	w_code(w, "\0");
+	end = jcc(w, COND_JE);
+	STEP_ON(w, "\x81\xc2", SIZE);		      /* add $, %edx */
+	STEP_ON(w, "\x81\xe2", FOLDS_MAX * SIZE - 1); /* and $, %edx */
+	STEP_ON(w, "\x65\x48\x39\x82", KEY); /* cmp %rax, %gs:(%rdx) */
+	jcc_to(w, COND_JE, l->hit);
+	jmp_to(w, again);
+	leads_here(w, end);
+	STEP(w, "\x48\x0f\xba\xf0\x1d"); /* btr $29, %rax */
+	jcc_to(w, COND_JC, l->begin);
+	jmp_to(w, none);
+}
+
+/* That of the record below rcx: is it a tail? If the last word is a hop's, it is
+ * no part of the key. The words were stored apart. */
+static struct look look_at(struct writer *w)
+{
+	struct look l;
+
 	STEP(w, "\x8b\x51\xfc");	  /* mov -4(%rcx), %edx */
+	STEP(w, "\x8b\x41\xf8");	  /* mov -8(%rcx), %eax */
 	STEP_ON(w, "\x81\xfa", FLOW_NUMBER); /* cmp $, %edx */
 	STEP(w, "\x77\x07");		  /* ja */
 	STEP(w, "\x48\xc1\xe2\x20");	  /* shl $32, %rdx */
 	STEP(w, "\x48\x09\xd0");	  /* or %rdx, %rax */
-	look_up(w, none);
+	l = look_up(w);
 	STEP_ON(w, "\x65\x83\xba", FIELD(kind)); /* cmpl $, %gs:(%rdx) */
 	w_num(w, FOLD_TAIL, 1);
+	return l;
 }
 
 /* If the function of that field is called so often, rdx stays; else it moves on
@@ -176,37 +202,56 @@ static void pop(struct writer *w)
 	spill(w, RCX, WIN_RING);
 }
 
-/* Is there the call that comes back here, below some tails? */
-static uint8_t *find_call(struct writer *w, uint32_t none)
+/* The entry, a call's: does it come back here? */
+static void see_back(struct writer *w, uint32_t none)
 {
-	uint32_t again;
-	uint8_t *call, *top;
-
-	fill(w, RCX, WIN_RING);
-	again = stream_at(w->s);
-	look_at(w, none);
-	call = jcc(w, COND_JNE);
-	STEP(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
-	jmp_to(w, again);
-	leads_here(w, call);
 	STEP_ON(w, "\x65\x8b\x82", FIELD(back)); /* mov %gs:(%rdx), %eax */
 	STEP_ON(w, "\x65\x3b\x04\x25", WIN_FOLD_BACK); /* cmp %gs:, %eax */
 	jcc_to(w, COND_JNE, none);
-	STEP_ON(w, "\x65\x48\x3b\x0c\x25", WIN_RING); /* cmp %gs:, %rcx */
-	top = jcc(w, COND_JE);
-	fill(w, RCX, WIN_RING);
-	return top;
 }
 
-/* What is on top is over: tails. Goes to *call if it is none. */
+/* mov %edx, ENTRIES(%rcx): it is wanted once more. */
+static void keep_entry(struct writer *w)
+{
+	STEP_ON(w, "\x89\x91", ENTRIES);
+}
+
+static void keep_count(struct writer *w)
+{
+	hop_put_count(w, SAVED, 0);
+	spill(w, RAX, WIN_FOLD_NOW);
+}
+
+/* What is on top is a tail: is there the call that comes back here, below it and
+ * maybe others? rcx is back on top then. */
+static struct look find_call(struct writer *w, uint32_t none)
+{
+	uint32_t again = stream_at(w->s);
+	struct look l;
+
+	keep_entry(w);
+	STEP(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
+	l = look_at(w);
+	jcc_to(w, COND_JE, again);
+	see_back(w, none);
+	keep_entry(w);
+	fill(w, RCX, WIN_RING);
+	keep_count(w);
+	return l;
+}
+
+/* What is on top is over: tails. Returns where that begins, and in *call what
+ * goes to a call. */
 static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call)
 {
 	uint32_t at = stream_at(w->s);
 
-	look_at(w, none);
+	STEP_ON(w, "\x8b\x91", ENTRIES);	   /* mov ENTRIES(%rcx), %edx */
+	STEP_ON(w, "\x65\x83\xba", FIELD(kind)); /* cmpl $, %gs:(%rdx) */
+	w_num(w, FOLD_TAIL, 1);
 	*call = jcc(w, COND_JNE);
 	leave_tail(w, none);
-	hop_put_count(w, SAVED, 0);
+	fill(w, RAX, WIN_FOLD_NOW);
 	add_up(w, FOLD_TAIL_TOOK);
 	pop(w);
 	comes_to(w, FOLD_LOOKS);
@@ -215,61 +260,92 @@ static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call)
 }
 
 /* A stub's jump, noted in the record of its call. */
-static void fold_on(struct writer *w, uint32_t none, uint32_t again)
+static struct look fold_on(struct writer *w, uint32_t none, uint32_t tails)
 {
+	struct look l;
+
 	STEP(w, "\x8b\x41\xfc"); /* mov -4(%rcx), %eax */
-	look_up(w, none);
+	l = look_up(w);
 	leave_tail(w, none);
-	hop_put_count(w, SAVED, 0);
+	fill(w, RAX, WIN_FOLD_NOW);
 	STEP_ON(w, "\x65\x48\x2b\x82", FIELD(instructions)); /* sub, %rax */
 	add_up(w, FOLD_ON_TOOK);
 	STEP(w, "\xc7\x41\xfc\0\0\0\0"); /* movl $0, -4(%rcx) */
 	comes_to(w, FOLD_LOOKS);
-	jmp_to(w, again);
+	jmp_to(w, tails);
+	return l;
 }
 
-static void fold_call(struct writer *w, uint32_t none)
+/* A call, whose entry is in rdx. Returns what goes to where its record notes a
+ * stub's jump. kept: the count was. */
+static uint8_t *fold_call(struct writer *w, uint32_t none, bool kept)
 {
+	uint8_t *on;
+
+	STEP(w, "\x81\x79\xfc\xff\xff\xff\x0f"); /* cmpl $, -4(%rcx) */
+	on = jcc(w, COND_JA);
 	choose(w, FIELD(caller), 1, sizeof(struct fold_half), none);
 	choose(w, FIELD(called), 0, sizeof(struct fold_sums), none);
 	spill(w, RDX, WIN_FOLD);
-	hop_put_count(w, SAVED, 0);
+	if (kept)
+		fill(w, RAX, WIN_FOLD_NOW);
+	else
+		hop_put_count(w, SAVED, 0);
 	add_up(w, FOLD_CALL_TOOK);
 	pop(w);
 	comes_to(w, FOLD_DONE);
 	fill(w, RDX, WIN_RDX);
 	fill(w, RAX, WIN_RAX);
-	fill(w, RCX, WIN_LANDING);
-	STEP(w, "\x48\x8d\x49\x05"); /* lea 5(%rcx), %rcx */
-	STEP(w, "\xff\xe1");	     /* jmp *%rcx */
+	w_mark(w, SAVED, 0);
+	w_jmp_slot(w, WIN_LANDING);
+	comes_to(w, FOLD_LOOKS);
+	return on;
+}
+
+/* It cannot: back to a jump, which lies before where it goes if it has. */
+static void give_up(struct writer *w)
+{
+	comes_to(w, FOLD_LOOKS);
+	fill(w, RDX, WIN_RDX);
+	fill(w, RAX, WIN_RAX);
+	w_mark(w, BEGINS, 0);
+	w_fill(w, RCX, WIN_LANDING);
+	w_mark(w, BEGINS, 0);
+	w_code(w, "\x48\x8d\x49\xfb"); /* lea -5(%rcx), %rcx */
+	w_mark(w, BEGINS, 0);
+	w_code(w, "\xff\xe1"); /* jmp *%rcx */
 }
 
 void fold_routine(struct region *rg)
 {
 	struct writer w = { .rg = rg, .s = &rg->cold };
 	uint32_t none = stream_at(w.s), tails;
-	uint8_t *top, *call, *on;
+	uint8_t *tail, *call, *on[2];
+	struct look looks[3];
 
 	rg->n_fold_steps = 0;
-	comes_to(&w, FOLD_LOOKS);
-	fill(&w, RDX, WIN_RDX);
-	fill(&w, RAX, WIN_RAX);
-	w_mark(&w, BEGINS, 0);
-	w_jmp_slot(&w, WIN_LANDING);
+	give_up(&w);
 	rg->fold = stream_at(w.s);
 	w_mark(&w, BEGINS, 0);
 	w_spill(&w, RAX, WIN_RAX);
 	w_mark(&w, BEGINS | REWIND_RAX, 0);
 	w_spill(&w, RDX, WIN_RDX);
-	top = find_call(&w, none);
+	fill(&w, RCX, WIN_RING);
+	looks[0] = look_at(&w);
+	tail = jcc(&w, COND_JE);
+	see_back(&w, none);
+	on[0] = fold_call(&w, none, false);
+	leads_here(&w, tail);
+	looks[1] = find_call(&w, none);
 	tails = fold_tails(&w, none, &call);
 	leads_here(&w, call);
-	leads_here(&w, top);
-	STEP(&w, "\x81\x79\xfc\xff\xff\xff\x0f"); /* cmpl $, -4(%rcx) */
-	on = jcc(&w, COND_JA);
-	fold_call(&w, none);
-	leads_here(&w, on);
-	comes_to(&w, FOLD_LOOKS);
-	fold_on(&w, none, tails);
+	on[1] = fold_call(&w, none, true);
+	leads_here(&w, on[0]);
+	keep_entry(&w);
+	keep_count(&w);
+	leads_here(&w, on[1]);
+	looks[2] = fold_on(&w, none, tails);
+	for (unsigned i = 0; i < 3; i++)
+		look_on(&w, &looks[i], none);
 	comes_to(&w, FOLD_BEHIND);
 }

@@ -10,8 +10,8 @@
  *	lea	1f(%rip), %rcx
  *	mov	%rcx, %gs:LANDING
  *	jmp	fold_routine
- * 1:	jmp	a record			it cannot
- *	...					it has
+ *	jmp	a record			it cannot
+ * 1:	...					it has
  */
 #include <string.h>
 
@@ -231,7 +231,7 @@ static void test_top(struct writer *w, uint32_t elsewhere)
 }
 
 /* movl $hop, %gs:FOLD_BACK; lea 1f(%rip), %rcx; mov %rcx, %gs:LANDING; jmp the
- * routine; 1: jmp, of which it returns the end. */
+ * routine; jmp, of which it returns the end; 1: */
 static uint8_t *call_routine(struct writer *w, uint64_t pc)
 {
 	w_mark(w, w->rewind, 0);
@@ -240,7 +240,7 @@ static uint8_t *call_routine(struct writer *w, uint64_t pc)
 	w_num(w, return_word(w, pc) & FLOW_NUMBER, 4);
 	w_mark(w, w->rewind, 0);
 	w_code(w, "\x48\x8d\x0d");
-	w_num(w, 9 + 5, 4);
+	w_num(w, 9 + 5 + 5, 4);
 	w_mark(w, w->rewind, 0);
 	w_spill(w, RCX, WIN_LANDING);
 	w_mark(w, w->rewind, 0);
