@@ -114,6 +114,25 @@ uint8_t *space_map(struct space *sp, const char *name, uint64_t size,
 
 /* --- tables and windows -------------------------------------------------- */
 
+/* Calls there are looked at from now on: x86_64/pass.c. */
+static void tell_mapped(const struct space *sp)
+{
+	uint8_t *table = sp->tables + TAB_MAPPED - WIN_PAGE;
+	const uint64_t slots = TAB_GROWN - TAB_MAPPED;
+
+	for (size_t i = 0; i < sp->maps.n; i++) {
+		const struct map_range *r = &sp->maps.all[i];
+		uint64_t n = r->lo >> 21, end = (r->hi - 1) >> 21;
+
+		if (!(r->flags & (RANGE_X | RANGE_FILE)))
+			continue;
+		if (end - n >= slots)
+			end = n + slots - 1;
+		for (; n <= end; n++)
+			table[n & (slots - 1)] = 1;
+	}
+}
+
 /* What is not known leads to the server. They are zeros elsewhere. */
 static void tables_begin(struct space *sp)
 {
@@ -126,6 +145,7 @@ static void tables_begin(struct space *sp)
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
 	watch_files(sp, gates_watch_files(sp));
 	watch_ends(sp, sp->flow != NULL);
+	tell_mapped(sp);
 	for (unsigned i = 0; i < TAB_DIRECT; i++) {
 		returns[i] = rg->addr + rg->return_fix;
 		indirect[i] = rg->addr + rg->indirect_fix;
@@ -310,6 +330,37 @@ static void look_how_wide(struct space *sp)
 	sp->outdated = sp->by_pc.count;
 }
 
+/* Calls that nobody looked at may have mapped more. */
+static uint8_t *grown_unseen(const struct space *sp)
+{
+	return sp->tables ? sp->tables + TAB_GROWN - WIN_PAGE : NULL;
+}
+
+static bool has_grown(const struct space *sp)
+{
+	const uint8_t *unseen = grown_unseen(sp);
+
+	return sp->maps_grown ||
+	       (unseen && __atomic_load_n(unseen, __ATOMIC_ACQUIRE));
+}
+
+static void read_maps(struct space *sp)
+{
+	uint8_t *unseen = grown_unseen(sp);
+
+	if (unseen && __atomic_exchange_n(unseen, 0, __ATOMIC_SEQ_CST))
+		sp->maps_grown = true;
+	if (!sp->by || maps_read(&sp->maps, sp->tr->lower, sp->by) < 0)
+		return;
+	sp->maps_stale = sp->maps_grown = false;
+	sp->stale_lo = sp->stale_hi = 0;
+	hide_regions(sp);
+	look_how_wide(sp);
+	if (unseen)
+		tell_mapped(sp);
+	sp->tr->stats.maps_read++;
+}
+
 void space_changed(struct space *sp, uint64_t lo, uint64_t hi)
 {
 	if (lo >= hi)
@@ -331,7 +382,7 @@ static bool is_as_read(const struct space *sp, uint64_t addr,
 	uint64_t lo = r ? r->lo : addr, hi = r ? r->hi : addr + 1;
 
 	return !sp->maps_stale && (hi <= sp->stale_lo || lo >= sp->stale_hi) &&
-	       (r || !sp->maps_grown);
+	       (r || !has_grown(sp));
 }
 
 const struct map_range *space_find(struct space *sp, uint64_t addr)
@@ -340,13 +391,7 @@ const struct map_range *space_find(struct space *sp, uint64_t addr)
 
 	if (is_as_read(sp, addr, r))
 		return r;
-	if (sp->by && maps_read(&sp->maps, sp->tr->lower, sp->by) == 0) {
-		sp->maps_stale = sp->maps_grown = false;
-		sp->stale_lo = sp->stale_hi = 0;
-		hide_regions(sp);
-		look_how_wide(sp);
-		sp->tr->stats.maps_read++;
-	}
+	read_maps(sp);
 	return maps_find(&sp->maps, addr);
 }
 

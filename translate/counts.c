@@ -6,7 +6,7 @@
 #include "target/filter.h"
 #include "translate/x86_64/window.h"
 
-#define COUNTS_MOST ((TAB_END - TAB_COUNTS) / 8)
+#define COUNTS_MOST ((TAB_MAPPED - TAB_COUNTS) / 8)
 
 struct count {
 	struct list node; /* in struct space's counts */

@@ -23,7 +23,6 @@
  *
  * No flag is changed. Processors without rorx shift by flags that are saved.
  */
-#include <cpuid.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -42,13 +41,6 @@
 #define COUNT_AT	    TAB_RANGES
 #define HULL_LO_AT	    (TAB_RANGES + 8)
 #define HULL_HI_AT	    (TAB_RANGES + 16)
-
-static bool has_rorx(void)
-{
-	unsigned a, b, c, d;
-
-	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_BMI2;
-}
 
 static bool has_rdfsbase(void)
 {
@@ -122,16 +114,8 @@ static bool any_of(const struct space *sp, bool reads)
 
 static uint8_t *jump_short(struct writer *w, uint8_t opcode)
 {
-	uint8_t code[2] = { opcode, 0 };
-
 	w_mark(w, ROUTINE, 0);
-	w_bytes(w, code, 2);
-	return w->s->e.code + w->s->e.len;
-}
-
-static void jump_lands(struct writer *w, uint8_t *jump)
-{
-	jump[-1] = (uint8_t)(w->s->e.code + w->s->e.len - jump);
+	return w_short(w, opcode);
 }
 
 /* rdx and flags to the window; rcx and rax are there. */
@@ -184,8 +168,8 @@ void check_routine(struct region *rg)
 	back[-1] = (uint8_t)(again - back);
 	STEP(&w, ROUTINE, "\x31\xc9");
 	/* A hit at address 0 would be none; nothing is mapped there. */
-	jump_lands(&w, hit);
-	jump_lands(&w, also);
+	w_lands(&w, hit);
+	w_lands(&w, also);
 	w_mark(&w, ROUTINE, 0);
 	w_fill(&w, RDX, WIN_RDX);
 	w_mark(&w, ROUTINE, 0);
@@ -287,7 +271,7 @@ static void write_shift(struct writer *w)
 {
 	const unsigned how = REWIND_RCX | REWIND_RAX;
 
-	if (has_rorx()) {
+	if (emit_has_bmi2()) {
 		STEP(w, REWIND_RCX, "\xc4\xe3\xfb\xf0\xc9\x03");
 		return;
 	}

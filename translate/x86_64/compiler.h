@@ -85,6 +85,11 @@ uint64_t branch_write(struct compiler *c, const struct insn *i);
 uint64_t indirect_write(struct compiler *c, const struct insn *i);
 /* ... that of a system call. */
 uint64_t syscall_write(struct compiler *c, const struct insn *i);
+/* The server wants to see calls of that number, but not all: where those come to
+ * that it need not, and go on at `on`; the others go to stub. rcx is spilled. All
+ * are offsets; 0: there is no such place. */
+uint32_t pass_write(const struct writer *w, uint32_t nr, uint32_t stub,
+		    uint32_t on);
 
 /* What brings a thread to the server that comes by it. */
 enum slow_kind branch_slow(const struct insn *i);

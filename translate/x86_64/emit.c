@@ -1,5 +1,6 @@
 #include "translate/x86_64/emit.h"
 
+#include <cpuid.h>
 #include <string.h>
 
 #include "translate/flows.h"
@@ -206,6 +207,26 @@ void w_jcc_at(struct writer *w, unsigned condition, uint32_t at)
 
 	w_bytes(w, op, 2);
 	w_num(w, at - next, 4);
+}
+
+uint8_t *w_short(struct writer *w, uint8_t opcode)
+{
+	uint8_t code[2] = { opcode, 0 };
+
+	w_bytes(w, code, 2);
+	return w->s->e.code + w->s->e.len;
+}
+
+void w_lands(const struct writer *w, uint8_t *jump)
+{
+	jump[-1] = (uint8_t)(w->s->e.code + w->s->e.len - jump);
+}
+
+bool emit_has_bmi2(void)
+{
+	unsigned a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && b & bit_BMI2;
 }
 
 uint32_t w_stub(struct writer *w, const struct stub *stub)

@@ -91,6 +91,13 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc);
 void w_jmp_at(struct writer *w, uint32_t at);
 void w_jcc_at(struct writer *w, unsigned condition, uint32_t at);
 
+/* A jump of two bytes, with that opcode, to where w_lands() is called for it. */
+uint8_t *w_short(struct writer *w, uint8_t opcode);
+void w_lands(const struct writer *w, uint8_t *jump);
+
+/* Does the processor have rorx and shrx? */
+bool emit_has_bmi2(void);
+
 /* A stub of the instruction's, at the boundary that it says: an offset. */
 uint32_t w_stub(struct writer *w, const struct stub *stub);
 

@@ -1,4 +1,6 @@
 /* System calls in the cache. */
+#include <string.h>
+
 #include "translate/x86_64/compiler.h"
 #include "translate/x86_64/window.h"
 
@@ -28,6 +30,24 @@ static uint32_t write_orphanage(struct writer *w)
 	return at;
 }
 
+/* The number that the call seems to have, by what is put into eax last; 0:
+ * nobody knows. */
+static uint32_t number_of(const struct compiler *c)
+{
+	uint32_t nr = 0;
+
+	for (unsigned n = c->n_insns; n-- > 0;) {
+		const struct insn *i = &c->insns[n];
+
+		if (i->in.map != X86_MAP_MAIN || i->bytes[0] != 0xb8 ||
+		    i->in.length != 5)
+			continue;
+		memcpy(&nr, i->bytes + 1, sizeof(nr));
+		break;
+	}
+	return nr;
+}
+
 /*
  * rcx is lost to a system call anyway, so it can tell first whether the server
  * wants to see the call, and then whether there is one still.
@@ -40,6 +60,7 @@ uint64_t syscall_write(struct compiler *c, const struct insn *i)
 		.kind = STUB_SYSCALL,
 		.rewind = REWIND_RCX,
 	};
+	uint32_t at, pass;
 
 	w_mark(w, 0, 0);
 	w_spill(w, RCX, WIN_RCX);
@@ -52,7 +73,9 @@ uint64_t syscall_write(struct compiler *c, const struct insn *i)
 	w_code(w, "\xe3\x05"); /* jrcxz */
 	w_mark(w, REWIND_RCX, 0);
 	stub.arg = stream_at(w->s) + 5;
-	w_jmp_at(w, w_stub(w, &stub));
+	at = w_stub(w, &stub);
+	pass = pass_write(w, number_of(c), at, stub.arg);
+	w_jmp_at(w, pass ? pass : at);
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\x05");
 	w_at(w, insn_next(i));

@@ -81,7 +81,9 @@ enum {
  * 0 is a free one. Then there is a struct lifeline: stubs look whether the
  * server lives. What is watched is at last (check.c): a byte for each eight
  * that may be, by bits 3 to 18 of their address, if they are written to, or
- * read; and their ranges. Then what counts.h has.
+ * read; and their ranges. Then what counts.h has. Calls that pass without a look
+ * (pass.c) read a byte for each 2 MiB of memory, by bits 21 to 36 of the address:
+ * may code or a file be there? They set the byte at TAB_GROWN.
  */
 enum {
 	TAB_SYSCALLS = WIN_PAGE,
@@ -96,7 +98,9 @@ enum {
 	TAB_COUNTS = TAB_RANGES + 0x1000,
 	TAB_DEPTHS = TAB_COUNTS + 0x1000,
 	TAB_FOLDS = TAB_DEPTHS + 0x40000,
-	TAB_END = TAB_FOLDS + 0x400000,
+	TAB_MAPPED = TAB_FOLDS + 0x400000,
+	TAB_GROWN = TAB_MAPPED + 0x10000,
+	TAB_END = TAB_GROWN + 0x1000,
 };
 
 /* TAB_DEPTHS: how often a function is being called, 32 bits by its number: see
