@@ -89,10 +89,12 @@ static enum frame_event feed_sum(struct frame_rx *rx, uint8_t c)
 		return FRAME_MORE;
 	}
 	rx->state = FRAME_IDLE;
-	if (rx->mistaken || rx->overlong)
+	if (rx->mistaken)
 		return FRAME_BAD;
 	rx->data[rx->len] = '\0';
-	return rx->sum == rx->want ? FRAME_PACKET : FRAME_SUM;
+	if (rx->sum != rx->want)
+		return FRAME_SUM;
+	return rx->overlong ? FRAME_LONG : FRAME_PACKET;
 }
 
 static enum frame_event feed_byte(struct frame_rx *rx, uint8_t c)

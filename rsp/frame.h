@@ -48,7 +48,8 @@ enum frame_event {
 	FRAME_MORE,	 /* all was used, nothing is whole yet */
 	FRAME_PACKET,	 /* data[0..len) is an unescaped payload, data[len] 0 */
 	FRAME_SUM,	 /* the same, but its checksum is that of another */
-	FRAME_BAD,	 /* longer than the buffer, or no digits behind # */
+	FRAME_LONG,	 /* longer than the buffer, which holds its begin */
+	FRAME_BAD,	 /* no digits behind # */
 	FRAME_ACK,	 /* + */
 	FRAME_NAK,	 /* - */
 	FRAME_INTERRUPT, /* 0x03 outside of a packet */

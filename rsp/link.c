@@ -307,6 +307,22 @@ static int take_packet(struct link *l)
 }
 
 /*
+ * gdb (13) sends one QTro packet for all sections of all files, as long as its
+ * own buffer. Who has sent a packet that nobody can take waits for a reply.
+ */
+static int refuse_long(struct link *l)
+{
+	struct buf reply = { 0 };
+
+	fprintf(stderr, "tracestub: a packet is longer than PacketSize\n");
+	l->acks_due += !l->noack;
+	buf_printf(&reply, "E%02x", EMSGSIZE);
+	link_reply(l, &reply);
+	buf_fini(&reply);
+	return 0;
+}
+
+/*
  * Without acknowledgements nothing can be asked for again, and the client
  * waits for a reply. What carries the bytes is reliable then, and the sum may
  * be ignored (gdb manual, "Packet Acknowledgment"), as gdb and its servers do:
@@ -322,19 +338,18 @@ static int take_other_sum(struct link *l)
 		fprintf(stderr, "tracestub: the client's checksums are wrong, "
 				"and ignored\n");
 	l->sums_differ = true;
-	return take_packet(l);
+	return l->rx.overlong ? refuse_long(l) : take_packet(l);
 }
 
-/* Of what was damaged in another way nobody knows what it was to be. */
+/* Of what has no checksum nobody knows what it was to be. */
 static int take_bad(struct link *l)
 {
 	if (!l->noack) {
 		ask_again(l);
 		return 0;
 	}
-	fprintf(stderr, "tracestub: connection closed: a packet %s\n",
-		l->rx.overlong ? "is longer than PacketSize"
-			       : "has no checksum");
+	fprintf(stderr, "tracestub: connection closed: a packet has no "
+			"checksum\n");
 	l->gone = true;
 	return -EPIPE;
 }
@@ -347,6 +362,8 @@ static int take_event(struct link *l, enum frame_event event)
 		return take_packet(l);
 	case FRAME_SUM:
 		return take_other_sum(l);
+	case FRAME_LONG:
+		return refuse_long(l);
 	case FRAME_BAD:
 		return take_bad(l);
 	case FRAME_ACK:

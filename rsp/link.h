@@ -67,7 +67,8 @@ bool link_pending(const struct link *l);
  * while something is buffered; in the order in which things arrived.
  *
  * A damaged packet is asked for again. In no-ack mode it is taken when only
- * its checksum is wrong, and else the peer is given up; stderr says so.
+ * its checksum is wrong, and else the peer is given up; stderr says so. One that
+ * is longer than RSP_PACKET_MAX is answered by an error (EMSGSIZE) here.
  */
 int link_next(struct link *l, const char **pkt, size_t *len);
 

@@ -367,6 +367,7 @@ static void test_decode_random(void **state)
 static void check_stream(const char *wire, size_t max, const char *events)
 {
 	static const char letters[] = { [FRAME_SUM] = 'S',
+					[FRAME_LONG] = 'L',
 					[FRAME_BAD] = 'B',
 					[FRAME_ACK] = '+',
 					[FRAME_NAK] = '-',
@@ -403,7 +404,7 @@ static void test_streams(void **state)
 	check_stream("$g#6x$g#67", MAX, "B<g>");
 	check_stream("$o#6x$o#x6$o#6f", MAX, "BB<o>");
 	check_stream("$g#6#$g#67", MAX, "B<g>");
-	check_stream("$#01$abcde#00", 4, "SB");
+	check_stream("$#01$abcde#00", 4, "SS");
 	check_stream("$OK#9A", MAX, "<OK>");
 	/* a $ begins anew, in an escape too, and once it is too long */
 	check_stream("$abc$g#67", MAX, "<g>");
@@ -417,10 +418,11 @@ static void test_streams(void **state)
 	check_stream("$}\003}\004}\n#88", MAX, "<#$*>");
 	/* as long as the buffer, and longer */
 	check_stream("$abcd#8a$g#67", 4, "<abcd><g>");
-	check_stream("$abcde#ef$g#67", 4, "B<g>");
+	check_stream("$abcde#ef$g#67", 4, "L<g>");
+	check_stream("$abcde#ex$g#67", 4, "B<g>");
 	check_stream("$abc}]#00$g#67", 4, "<abc}><g>");
-	check_stream("$abcd}]#64$g#67", 4, "B<g>");
-	check_stream("$a#61$g#67", 0, "BB");
+	check_stream("$abcd}]#64$g#67", 4, "L<g>");
+	check_stream("$a#61$g#67", 0, "LL");
 }
 
 /* The documented promise that nothing past the slack is touched. */
