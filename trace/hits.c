@@ -173,15 +173,19 @@ void hits_fini(struct hits *h)
 
 /* --- counts -------------------------------------------------------------- */
 
-static int by_count(const void *a, const void *b)
+/* Which module was met first is chance. */
+static int by_count(const void *a, const void *b, void *user)
 {
 	const struct hits_block *x = a, *y = b;
+	const struct hits *h = user;
+	uint64_t x_pc = h->modules[x->module].base + x->offset;
+	uint64_t y_pc = h->modules[y->module].base + y->offset;
 
 	if (x->hits != y->hits)
 		return x->hits < y->hits ? 1 : -1;
-	if (x->module != y->module)
-		return x->module < y->module ? -1 : 1;
-	return x->offset < y->offset ? -1 : x->offset > y->offset;
+	if (x_pc != y_pc)
+		return x_pc < y_pc ? -1 : 1;
+	return x->length < y->length ? -1 : x->length > y->length;
 }
 
 static void print_totals(const struct hits *h, FILE *f)
@@ -199,7 +203,8 @@ static void print_totals(const struct hits *h, FILE *f)
 void hits_write_counts(struct hits *h, FILE *f)
 {
 	if (h->n_blocks)
-		qsort(h->blocks, h->n_blocks, sizeof(*h->blocks), by_count);
+		qsort_r(h->blocks, h->n_blocks, sizeof(*h->blocks), by_count,
+			h);
 	/* The indices in it are not those any more. */
 	map_fini(&h->known);
 	print_totals(h, f);
