@@ -139,7 +139,8 @@ bool filter_stops(struct target *t, struct thread *th, struct point_filter *f)
 	if (!holds(t, th, f))
 		return false;
 	drain(f);
-	if (!is_stop(f, ++f->hits))
+	th->counts = !is_stop(f, ++f->hits);
+	if (th->counts)
 		return false;
 	f->stops++;
 	return true;

@@ -195,6 +195,7 @@ void thread_free(struct target *t, struct thread *th)
 	list_drop(&th->node);
 	map_drop(&t->threads, (uint64_t)th->id.tid);
 	point_code_unref(th->logged);
+	filter_unref(th->counted);
 	free(th->regs);
 	free(th->traced);
 	free(th);
@@ -302,12 +303,26 @@ void point_code_unref(struct point_code *c)
 	free(c);
 }
 
-/* What is seen to first of all that the client has there. */
-static struct point_code *first_of(struct point_code *c)
+static struct point_code *untold(struct point_code *c)
 {
 	while (c && c->told)
 		c = c->asked_code;
+	return c;
+}
+
+/* What is seen to first of all that the client has there. */
+static struct point_code *first_of(struct point_code *c)
+{
+	c = untold(c);
 	return c && c->log ? c->log : c;
+}
+
+/* ... of what it has asked for beside a logpoint, or NULL. */
+static struct point_filter *filter_of(struct point_code *c)
+{
+	c = untold(c);
+	c = c && c->log ? c->asked_code : c;
+	return c ? c->filter : NULL;
 }
 
 static struct point_code *logpoint_of(struct point_code *c)
@@ -324,14 +339,28 @@ static void set_logged(struct thread *th, struct point_code *code)
 	th->logged = code;
 }
 
+static void set_counted(struct thread *th, struct point_filter *f, uint64_t at)
+{
+	if (f)
+		f->refs++;
+	filter_unref(th->counted);
+	th->counted = f;
+	th->counted_at = at;
+}
+
 void thread_hand_logged(struct thread *to, struct thread *from)
 {
 	set_logged(to, from->logged);
 	set_logged(from, NULL);
+	set_counted(to, from->counted, from->counted_at);
+	set_counted(from, NULL, 0);
+	to->counts = from->counts;
 }
 
 void thread_keep_logged(struct thread *th, const struct point *pt)
 {
+	if (th->counted && !(pt && pt->addr == th->counted_at))
+		set_counted(th, NULL, 0);
 	if (th->logged && !(pt && (pt->code == th->logged ||
 				   first_of(pt->code) == th->logged)))
 		set_logged(th, NULL);
@@ -344,18 +373,30 @@ bool point_code_logs_as(struct point_code *now, struct point_code *before)
 	return log && log == logpoint_of(before);
 }
 
-void thread_note_logged(struct thread *th, struct point_code *now,
-			struct point_code *before)
+bool thread_takes_counted(struct thread *th, const struct point_filter *f)
 {
-	if (point_code_logs_as(now, before))
-		set_logged(th, logpoint_of(now));
+	bool counted = th->counted && th->counted == f;
+
+	set_counted(th, NULL, 0);
+	return counted;
 }
 
-void thread_note_met(struct thread *th, struct point_code *now,
+void thread_note_logged(struct thread *th, const struct point *pt,
+			struct point_code *before)
+{
+	struct point_filter *f = filter_of(before);
+
+	if (point_code_logs_as(pt->code, before))
+		set_logged(th, logpoint_of(pt->code));
+	if (f && f == filter_of(pt->code) && th->counts)
+		set_counted(th, f, pt->addr);
+}
+
+void thread_note_met(struct thread *th, const struct point *pt,
 		     struct point_code *before)
 {
-	if (now == before)
-		set_logged(th, now);
+	if (pt->code == before)
+		set_logged(th, pt->code);
 	else
-		thread_note_logged(th, now, before);
+		thread_note_logged(th, pt, before);
 }

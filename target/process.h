@@ -108,6 +108,11 @@ struct thread {
 				    * does not meet again, be it the logpoint
 				    * alone, to which something has come since;
 				    * NULL: nothing */
+	struct point_filter *counted; /* counted: the filter of what it is to
+				       * meet at counted_at has it already;
+				       * NULL: none has */
+	uint64_t counted_at;
+	bool counts; /* the last filter that looked at it has counted it */
 	unsigned options;     /* THREAD_TELL_* bits; a new thread has none */
 	struct stop last;     /* why it stopped; kind NONE before that */
 	uint64_t handle; /* its pthread_t, which is the thread pointer, once
@@ -252,14 +257,18 @@ void point_code_unref(struct point_code *c);
 /* Have both the same logpoint? Either may be NULL. */
 bool point_code_logs_as(struct point_code *now, struct point_code *before);
 
-/* The thread is to meet a point again that has that code now, and before had
- * the other: what is still the same logpoint was met. Either may be NULL. */
-void thread_note_logged(struct thread *th, struct point_code *now,
+/* The thread is to meet a point again that before had that code, which may be
+ * NULL: what is still the same logpoint was met, and what is still the same
+ * filter has counted it. */
+void thread_note_logged(struct thread *th, const struct point *pt,
 			struct point_code *before);
 /* The same of one that goes on where points are met otherwise: all that is
  * still the same. */
-void thread_note_met(struct thread *th, struct point_code *now,
+void thread_note_met(struct thread *th, const struct point *pt,
 		     struct point_code *before);
+/* Has that filter, which may be NULL, counted that it is where it is? That is
+ * known once. */
+bool thread_takes_counted(struct thread *th, const struct point_filter *f);
 /* The other thread's record has that from now on, which is of the same. */
 void thread_hand_logged(struct thread *to, struct thread *from);
 /* It is to go on from where that point is, or none (NULL): what it has met

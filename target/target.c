@@ -489,6 +489,8 @@ static bool code_stops(struct target *t, struct thread *th,
 	};
 	int64_t v;
 
+	if (c->filter)
+		th->counts = false;
 	if (!conditions_hold(c, &env) || !filter_stops(t, th, c->filter)) {
 		t->n_false++;
 		c->n_false++;
@@ -506,22 +508,23 @@ static bool code_stops(struct target *t, struct thread *th,
 bool point_code_stops(struct target *t, struct thread *th,
 		      struct point_code *c)
 {
-	bool met, logged;
+	struct point_code *asked;
+	bool met, logged, counted;
 
 	if (!c)
 		return true;
+	asked = c->log ? c->asked_code : c;
 	met = th->logged == c;
 	logged = c->log && th->logged == c->log;
+	counted = thread_takes_counted(th, asked ? asked->filter : NULL);
 	/* Once: what comes next is another arrival. */
 	point_code_unref(th->logged);
 	th->logged = NULL;
 	if (met)
 		return false;
-	if (!c->log)
-		return code_stops(t, th, c);
-	if (!logged)
+	if (c->log && !logged)
 		code_stops(t, th, c->log);
-	return point_code_stops(t, th, c->asked_code);
+	return !asked || (!counted && code_stops(t, th, asked));
 }
 
 bool target_point_hit(struct target *t, struct thread *th,

@@ -71,6 +71,13 @@ static bool is_alone(const struct space *sp, uint64_t pc)
 	       (!collector_is_at(sp, pc) || prints_alone_at(sp, pc));
 }
 
+/* By translated code. It is not known whether the filter has counted. */
+static void note_printed(struct thread *th, const struct point *pt)
+{
+	th->counts = false;
+	thread_note_logged(th, pt, pt->code);
+}
+
 /* By the server, or by translated code, which that place has had before. */
 void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
 			const struct point *pt)
@@ -78,9 +85,9 @@ void follow_note_logged(struct thread *th, struct follow *f, uint8_t *image,
 	const struct behind *b = find(f, image);
 
 	if (b && b->puts & PUTS_PASSED)
-		thread_note_logged(th, pt->code, f->passed);
+		thread_note_logged(th, pt, f->passed);
 	else if (b && is_alone(f->space, pt->addr))
-		thread_note_logged(th, pt->code, pt->code);
+		note_printed(th, pt);
 }
 
 /* Who has come by has met all that is still there: it has printed or counted,
@@ -92,12 +99,12 @@ static void note_met(struct follow *f, struct thread *low, uint8_t *image,
 	const struct space *sp = f->space;
 
 	if (b && b->puts & PUTS_PASSED)
-		thread_note_met(low, pt->code, f->passed);
+		thread_note_met(low, pt, f->passed);
 	else if (b && is_alone(sp, pt->addr) &&
 		 (prints_at(sp, pt->addr) || conditions_at(sp, pt->addr)))
-		thread_note_met(low, pt->code, pt->code);
+		thread_note_met(low, pt, pt->code);
 	else if (b && is_alone(sp, pt->addr))
-		thread_note_logged(low, pt->code, pt->code);
+		note_printed(low, pt);
 }
 
 void follow_goes_natively(struct translator *tr, struct thread *th)

@@ -144,7 +144,7 @@ static const struct point *point_to_pass(struct linux_target *lt,
 	}
 	if (pt && !lwp->over && pt->code != lwp->seen) {
 		if (lwp->th)
-			thread_note_logged(lwp->th, pt->code, lwp->seen);
+			thread_note_logged(lwp->th, pt, lwp->seen);
 		pt = NULL;
 	}
 	lwp->over = false;

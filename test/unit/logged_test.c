@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <string.h>
 
+#include "target/filter.h"
 #include "target/traced.h"
 #include "test/unit/ax_hex.h"
 #include "test/unit/traced.h"
@@ -255,6 +256,63 @@ static void who_is_stepped_there_has_met_it(void **state)
 	}
 }
 
+static void ask(struct traced *d, struct point_filter *f)
+{
+	struct process *p = process_find(d->t, d->pid);
+	struct point_code *c = point_code_new();
+
+	c->filter = f;
+	f->refs++;
+	assert_int_equal(traced_point_ask(d->t, p, POINT_SW, (uintptr_t)place,
+					  1, c),
+			 0);
+}
+
+static void unask(struct traced *d)
+{
+	traced_point_unask(d->t, process_find(d->t, d->pid), POINT_SW,
+			   (uintptr_t)place, 1);
+}
+
+/* Set anew while it stands there, as gdb does at each stop, with and without a
+ * logpoint beside. */
+static void a_filter_counts_once(void **state)
+{
+	(void)state;
+	for (int n = 0; n < 2 * (BY_CODE + 1); n++) {
+		struct point_filter *f = filter_new();
+		struct traced *d = start(n / 2);
+		struct process *p = process_find(d->t, d->pid);
+		struct point_code *log = logpoint();
+		unsigned lines = 0;
+
+		d->t->print = print;
+		d->t->print_user = &lines;
+		f->ignore = 1000;
+		if (n % 2)
+			log_point_set(d->t, p, (uintptr_t)place, log);
+		point_code_unref(log);
+		ask(d, f);
+		d->shared->go = 1;
+		traced_resume(d, (struct ptid){ -1, -1 }, 0);
+		while (!filter_hits(f))
+			traced_goes_on(d);
+		traced_stop(d);
+		assert_int_equal(pc_of(d), (uintptr_t)place);
+		shorten(d);
+		for (int i = 0; i < 20; i++) {
+			unask(d);
+			ask(d, f);
+			hardly_run(d, false);
+		}
+		traced_ends(d);
+		assert_int_equal(filter_hits(f), 3);
+		assert_int_equal(lines, n % 2 ? 3 : 0);
+		traced_end(d);
+		filter_unref(f);
+	}
+}
+
 /* A breakpoint is set at the same place, which is yet to be met. */
 static void beside_a_breakpoint_too(void **state)
 {
@@ -310,6 +368,7 @@ int main(void)
 		cmocka_unit_test(it_is_met_once),
 		cmocka_unit_test(it_is_met_once_in_two_ways),
 		cmocka_unit_test(beside_a_breakpoint_that_comes_and_goes),
+		cmocka_unit_test(a_filter_counts_once),
 		cmocka_unit_test(who_is_let_go_of_there_has_met_it),
 		cmocka_unit_test(who_is_followed_there_has_met_it),
 		cmocka_unit_test(who_is_stepped_there_has_met_it),
