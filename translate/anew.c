@@ -55,6 +55,7 @@ static int anew(struct target *t, struct process *p, bool whole,
 		enum trace_mode mode, struct err *e)
 {
 	struct space *sp = space_of(p);
+	bool for_conditions = tr_process_of(p)->for_conditions && !whole;
 	struct followed *before;
 	struct list collectors;
 	size_t n;
@@ -73,6 +74,7 @@ static int anew(struct target *t, struct process *p, bool whole,
 	if (r < 0)
 		follow_those(t, p, before, n, MODE_NONE, NULL);
 	tr_process_of(p)->history_stays = false;
+	tr_process_of(p)->for_conditions = for_conditions && space_of(p);
 	collectors_put(space_of(p), &collectors);
 	free(before);
 	return r;

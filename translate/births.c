@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "translate/bystander.h"
 #include "translate/history.h"
+#include "translate/lend.h"
 #include "translate/trap.h"
 #include "translate/x87.h"
 
@@ -108,8 +109,8 @@ static void take_child(struct translator *tr, struct thread *th,
 	const struct manner as = { sp->mode, sp->inactive, f->alone };
 
 	follow_rewind_child(tr, f, low);
-	/* What is only lent would have made it natively. */
-	if (!tr->follow_forks || tr_thread_of(th)->lent)
+	/* What is followed for a while alone would have made it natively. */
+	if (!tr->follow_forks || tr_thread_of(th)->lent || lend_is_kept(th))
 		return;
 	if (!shares)
 		follow_so(tr, child, &as);
@@ -176,9 +177,10 @@ bool process_yield(struct translator *tr, const struct thread *by, pid_t tid)
 /* The process has a new memory, in which nothing of ours is. */
 void exec_settle(struct translator *tr, struct process *p)
 {
-	const struct tr_process *tp = tr_process_of(p);
+	struct tr_process *tp = tr_process_of(p);
 	struct thread *th = first_thread(p);
 	struct manner as = { .alone = tp->execer.alone };
+	bool for_conditions = tp->for_conditions;
 
 	if (!tp->has_execed)
 		return;
@@ -188,6 +190,7 @@ void exec_settle(struct translator *tr, struct process *p)
 	process_forget(tr, p);
 	if (tr->follow_execs && tp->execer.followed)
 		follow_so(tr, p, &as);
+	tp->for_conditions = for_conditions && space_of(p);
 	tr_thread_of(th)->lent = follow_of(th) && tp->execer.lent;
 	history_execed(th);
 }

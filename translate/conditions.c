@@ -153,7 +153,8 @@ void conditions_resume(struct translator *tr, const struct resume *acts,
 		    !process_is_still(p))
 			continue;
 		if (tr_process_of(p)->for_conditions && !has_any(tr, p) &&
-		    !watchpoints_any(p) && !lend_any(p))
+		    !watchpoints_any(p) && !lend_any(p) &&
+		    !tr_process_of(p)->history_max)
 			translate_unfollow(&tr->t, p);
 		else if (tr->conditions == CONDITIONS_COMPILED && may_move(p) &&
 			 has_any(tr, p))

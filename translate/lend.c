@@ -33,8 +33,7 @@ static void set_all(struct process *p, bool lent)
 		tr_thread_of(th)->lent = lent;
 }
 
-/* By what else there is, which ends by itself. */
-static bool is_kept(const struct thread *th)
+bool lend_is_kept(const struct thread *th)
 {
 	return tr_thread_of(th)->by_history ||
 	       tr_process_of(th->proc)->for_conditions;
@@ -47,7 +46,7 @@ int translate_lend(struct target *t, struct process *p, struct err *e)
 	int r;
 
 	list_each(th, &p->threads, node)
-		tr_thread_of(th)->lent = !follow_of(th) || is_kept(th);
+		tr_thread_of(th)->lent = !follow_of(th) || lend_is_kept(th);
 	r = process_follow(translator_of(t), p, NULL, sp ? sp->mode : MODE_NONE,
 			   false, e);
 	if (r < 0)
@@ -60,7 +59,7 @@ static void take_back(struct target *t, struct process *p)
 	struct thread *th;
 
 	list_each(th, &p->threads, node) {
-		if (tr_thread_of(th)->lent && !is_kept(th))
+		if (tr_thread_of(th)->lent && !lend_is_kept(th))
 			translate_unfollow_thread(t, th);
 		tr_thread_of(th)->lent = false;
 	}

@@ -182,6 +182,21 @@ def it_is_let_go_of_when_the_point_has_gone():
               "a cache is left")
 
 
+@case(peer="it knows no qTrace")
+def another_program_is_not_followed_for_it():
+    needs_to_move()
+    events = "multiprocess+;swbreak+;vContSupported+;exec-events+"
+    with Session("exec", "self", features=events) as s:
+        s.run_to("main")
+        choose(s, "compiled")
+        s.point(0, "main", 1, FALSE)
+        s.step()
+        check("tracestub" in maps(s.pid), "not followed")
+        check("exec" in s.cont(10).fields, "no exec")
+        s.step()
+        check("tracestub" not in maps(s.pid), "followed in another program")
+
+
 @case(seconds=60)
 def detached_while_it_is_moved():
     times = 500000000           # for a second or more, natively

@@ -3,7 +3,8 @@
 import re
 
 from history_client import NOT_THERE, Glued, History
-from rsp import OPTIONS, case, check, equal, main
+from moving import choose
+from rsp import FALSE, OPTIONS, Skip, case, check, equal, main
 
 
 def branching(*pieces, **kw):
@@ -269,6 +270,30 @@ def another_program():
         s.run_to("factorial")
         check(len(s.blocks("delta")) > 1000, "too few blocks")
         equal(s.finish().number, 0, "status")
+
+
+@case(peer=NOT_THERE)
+def beside_a_condition():
+    """Followed for a condition before, and let go of when that has gone."""
+    if OPTIONS.follow:
+        raise Skip("it is followed anyway")
+    with branching("calls") as s:
+        choose(s, "compiled")
+        s.point(0, "piece_done", 1, FALSE)
+        s.step()
+        check(is_followed(s), "not followed")
+        s.record()
+        s.run_to("factorial")
+        check(s.blocks(), "no blocks")
+        s.clear(0, "piece_done")
+        s.step()
+        check(s.blocks(), "no blocks")
+        s.point(0, "piece_done", 1, FALSE)
+        s.packet("Qbtrace:off")
+        check(is_followed(s), "not followed for the condition")
+        s.clear(0, "piece_done")
+        s.step()
+        check(not is_followed(s), "still followed")
 
 
 @case(peer=NOT_THERE)
