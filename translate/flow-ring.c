@@ -76,20 +76,21 @@ static uint64_t chunk_begin(const struct flow_log *log, uint32_t chunk)
 }
 
 /*
- * So many records of returns take as long as it does to put depths right. Where
- * that has not helped for long, twice as many may come before it is done again:
- * what is met there is not to be folded.
+ * So many returns may leave a record before the thread stops, and depths are put
+ * right: at first as many as take as long as that does, and twice as many each
+ * time when it was done so few instructions ago. What is met there may be what
+ * is never folded; whether it was is not looked at.
  */
 #define PATIENCE_LEAST 256u
 #define PATIENCE_MOST  0x10000u
-#define HELPED	       (UINT64_C(1) << 20) /* instructions */
+#define SOON	       (UINT64_C(1) << 20) /* instructions */
 
 static void be_patient(struct flow_log *log)
 {
 	uint64_t now = flow_count(log);
-	bool helped = now - log->patient_since > HELPED;
+	bool soon = now - log->patient_since <= SOON;
 
-	if (helped || !log->patience)
+	if (!soon || !log->patience)
 		log->patience = PATIENCE_LEAST;
 	else if (log->patience < PATIENCE_MOST)
 		log->patience *= 2;
@@ -226,7 +227,14 @@ bool flow_is_full(const struct flow_log *log, uint32_t chunk)
 	return __atomic_load_n(last_of(log, chunk), __ATOMIC_RELAXED);
 }
 
-#define LONG_COUNT (UINT64_C(1) << 31)
+/*
+ * A word holds what a call took that is folded. One that is as long as this when
+ * it is put at a chunk's begin is told to be long, and all others are each time
+ * that so much was executed and the log is read: they are twice as long by then,
+ * and by what is executed until it is read. That may be late, so it is far less
+ * than a word holds.
+ */
+#define LONG_COUNT (UINT64_C(1) << 28)
 
 /* Calls that have not returned yet are too long by now to be told as leaves;
  * the thread may do something else with one meanwhile. */
