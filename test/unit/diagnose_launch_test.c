@@ -18,50 +18,14 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "target/linux-ptrace/diagnose.h"
-
-#define NOBODY 65534
-
-static char tmp[64];
-
-static void expect(const struct err *e, const char *part)
-{
-	if (!strstr(e->text, part))
-		print_message("said: %s\n", e->text);
-	assert_non_null(strstr(e->text, part));
-	assert_null(strchr(e->text, '\n'));
-}
-
-static void need_root(void)
-{
-	if (!geteuid())
-		return;
-	print_message("needs root\n");
-	skip();
-}
-
-/* A child that could not become what the case is about. */
-static void skip_if_refused(int status)
-{
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 77)
-		return;
-	print_message("not permitted here\n");
-	skip();
-}
+#include "test/unit/diagnosed.h"
+#include "test/unit/folder.h"
 
 static void be_nobody(void)
 {
 	if (setresgid(NOBODY, NOBODY, NOBODY) ||
 	    setresuid(NOBODY, NOBODY, NOBODY))
 		_exit(77);
-}
-
-static const char *at(const char *name)
-{
-	static char path[128];
-
-	snprintf(path, sizeof(path), "%s/%s", tmp, name);
-	return path;
 }
 
 static const char *put(const char *name, const void *data, size_t n,
@@ -252,24 +216,6 @@ static void open_for_writing(void **state)
 	close(fd);
 }
 
-static int tmp_make(void **state)
-{
-	(void)state;
-	snprintf(tmp, sizeof(tmp), "/tmp/diagnose_test.XXXXXX");
-	if (!mkdtemp(tmp))
-		return -1;
-	return chmod(tmp, 0755);
-}
-
-static int tmp_drop(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", tmp);
-	return system(cmd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,5 +229,5 @@ int main(void)
 		cmocka_unit_test(open_for_writing),
 	};
 
-	return cmocka_run_group_tests(tests, tmp_make, tmp_drop);
+	return cmocka_run_group_tests(tests, folder_make, folder_drop);
 }

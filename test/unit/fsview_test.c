@@ -25,10 +25,9 @@
 #include "base/mem.h"
 #include "server/fsview.h"
 #include "server/hostio.h"
+#include "test/unit/folder.h"
 
 #define NOBODY 65534
-
-static char tmp[64]; /* of this run */
 
 static void file_put(const char *path, const char *text)
 {
@@ -37,17 +36,6 @@ static void file_put(const char *path, const char *text)
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
-}
-
-/* In tmp, of which a few are remembered at once. */
-static const char *at(const char *name)
-{
-	static char paths[4][128];
-	static unsigned next;
-	char *p = paths[next++ % ARRAY_SIZE(paths)];
-
-	snprintf(p, sizeof(paths[0]), "%s/%s", tmp, name);
-	return p;
 }
 
 static int lowest_free_fd(void)
@@ -347,24 +335,6 @@ static void view_like_ours(void **state)
 	try_view(enter_nothing, prefix, 0);
 }
 
-static int tmp_make(void **state)
-{
-	(void)state;
-	snprintf(tmp, sizeof(tmp), "/tmp/fsview_test.XXXXXX");
-	if (!mkdtemp(tmp))
-		return -1;
-	return chmod(tmp, 0755);
-}
-
-static int tmp_drop(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", tmp);
-	return system(cmd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -374,5 +344,5 @@ int main(void)
 		cmocka_unit_test(view_like_ours),
 	};
 
-	return cmocka_run_group_tests(tests, tmp_make, tmp_drop);
+	return cmocka_run_group_tests(tests, folder_make, folder_drop);
 }

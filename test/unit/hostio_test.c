@@ -16,8 +16,7 @@
 #include "base/mem.h"
 #include "server/fileio.h"
 #include "server/hostio.h"
-
-static char tmp[64]; /* of this run */
+#include "test/unit/folder.h"
 
 static void file_put(const char *path, const char *text)
 {
@@ -26,17 +25,6 @@ static void file_put(const char *path, const char *text)
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
-}
-
-/* In tmp, of which a few are remembered at once. */
-static const char *at(const char *name)
-{
-	static char paths[4][128];
-	static unsigned next;
-	char *p = paths[next++ % ARRAY_SIZE(paths)];
-
-	snprintf(p, sizeof(paths[0]), "%s/%s", tmp, name);
-	return p;
 }
 
 /* The numbers are the manual's, chapter "Errno Values". */
@@ -270,24 +258,6 @@ static void names(void **state)
 	hostio_fini(&h);
 }
 
-static int tmp_make(void **state)
-{
-	(void)state;
-	snprintf(tmp, sizeof(tmp), "/tmp/hostio_test.XXXXXX");
-	if (!mkdtemp(tmp))
-		return -1;
-	return chmod(tmp, 0755);
-}
-
-static int tmp_drop(void **state)
-{
-	char cmd[128];
-
-	(void)state;
-	snprintf(cmd, sizeof(cmd), "rm -rf '%s'", tmp);
-	return system(cmd);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,5 +273,5 @@ int main(void)
 		cmocka_unit_test(names),
 	};
 
-	return cmocka_run_group_tests(tests, tmp_make, tmp_drop);
+	return cmocka_run_group_tests(tests, folder_make, folder_drop);
 }
