@@ -4,6 +4,7 @@
  *
  *	call T:		push	$low(R)
  *			movl	$high(R), 4(%rsp)	if R is not an imm32
+ *			prefetcht0 %gs:RETURNS + 8 * (R & 0xffff)
  *			jmp	T'
  *	landing of R:	cmpl	$low(R), -8(%rsp)
  *			jne	return_fix
@@ -136,7 +137,7 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 	uint64_t to = x86_target(&i->in, i->pc);
 
 	event_write(&c->w, EVENT_CALL, to);
-	w_push(&c->w, insn_next(i), 0, 0);
+	w_push_return(&c->w, insn_next(i), 0);
 	callee_note(c->sp, to);
 	c->w.spends = hop_spends(c, to);
 	hop_see_stub(c, to);

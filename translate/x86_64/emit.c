@@ -128,6 +128,14 @@ void w_push(struct writer *w, uint64_t value, unsigned rewind, int undo)
 	w_num(w, value >> 32, 4);
 }
 
+void w_push_return(struct writer *w, uint64_t pc, unsigned rewind)
+{
+	w_push(w, pc, rewind, 0);
+	w_mark(w, rewind, 8);
+	w_code(w, "\x65\x0f\x18\x0c\x25"); /* prefetcht0 %gs:slot */
+	w_num(w, TAB_RETURNS + 8 * (pc & (TAB_DIRECT - 1)), 4);
+}
+
 void w_jmp_slot(struct writer *w, uint32_t slot)
 {
 	w_code(w, "\x65\xff");

@@ -76,6 +76,9 @@ void w_fill(struct writer *w, unsigned reg, uint32_t slot);
 void w_pop(struct writer *w, uint32_t slot);
 /* A number onto the stack. rewind and undo: how a thread before that is. */
 void w_push(struct writer *w, uint64_t value, unsigned rewind, int undo);
+/* A return address onto the stack, which a call has next; and the slot of the
+ * table that its return jumps through comes to the cache meanwhile. */
+void w_push_return(struct writer *w, uint64_t pc, unsigned rewind);
 /* jmp *%gs:slot and jmp *%gs:table(,%rcx,8) */
 void w_jmp_slot(struct writer *w, uint32_t slot);
 void w_jmp_table(struct writer *w, uint32_t table);

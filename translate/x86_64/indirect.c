@@ -114,7 +114,7 @@ static bool generic_write(struct writer *w, const struct insn *i)
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x0f\xb7\xc9"); /* movzwl %cx, %ecx */
 	if (i->in.kind == X86_CALL_IND)
-		w_push(w, insn_next(i), REWIND_RCX, 0);
+		w_push_return(w, insn_next(i), REWIND_RCX);
 	w_mark(w, REWIND_RCX | REWIND_TARGET, 0);
 	w_jmp_table(w, TAB_INDIRECT);
 	return true;
@@ -221,7 +221,7 @@ static void then_write(struct compiler *c, const struct insn *i,
 	struct writer *w = &c->w;
 
 	if (is_call)
-		w_push(w, insn_next(i), 0, 0);
+		w_push_return(w, insn_next(i), 0);
 	w->spends = known && !is_call && hop_spends(c, target);
 	told = known && flow_write_target(w, target, is_call ? 8 : 0);
 	w->spends = false;
