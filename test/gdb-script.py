@@ -34,8 +34,8 @@ output in this order; "out: RE" the same for what server and program print;
 NAME.differs: regular expressions for the lines of a diff between the two
 outputs, each after a comment that says why.
 
-Commands made for the scripts: try CMD (prints an error and goes on), after
-SECS CMD (while the program runs), silently CMD.
+Commands made for the scripts: try CMD (prints an error and goes on), asleep
+CMD (once the program that runs is blocked), silently CMD.
 exit status: 0 good, 77 skipped (the last line says why), else failed.
 """
 import argparse

@@ -1,6 +1,7 @@
 """Sourced before every script: settings, and commands made for tests."""
 import os
 import threading
+import time
 
 import gdb
 
@@ -25,21 +26,39 @@ class Try(gdb.Command):
             print("error: %s" % e)
 
 
-class After(gdb.Command):
-    """after SECONDS COMMAND: runs it while the program runs."""
+def is_asleep(pid):
+    """Is it blocked in a call, and was a moment ago? No stop is like that."""
+    def state():
+        with open("/proc/%d/stat" % pid, encoding="latin-1") as f:
+            return f.read().rpartition(")")[2].split()[0]
+
+    def asleep():
+        try:
+            return state() == "S"
+        except OSError:
+            return False
+
+    if not asleep():
+        return False
+    time.sleep(0.02)
+    return asleep()
+
+
+class Asleep(gdb.Command):
+    """asleep COMMAND: runs it once the program that runs then is blocked."""
 
     def __init__(self):
-        super().__init__("after", gdb.COMMAND_USER)
+        super().__init__("asleep", gdb.COMMAND_USER)
 
     def invoke(self, arg, from_tty):
-        seconds, command = arg.split(None, 1)
+        pid = gdb.selected_inferior().pid
 
         def run():
-            gdb.post_event(lambda: gdb.execute(command))
+            while not is_asleep(pid):
+                time.sleep(0.01)
+            gdb.post_event(lambda: gdb.execute(arg))
 
-        timer = threading.Timer(float(seconds), run)
-        timer.daemon = True
-        timer.start()
+        threading.Thread(target=run, daemon=True).start()
 
 
 class Silently(gdb.Command):
@@ -66,5 +85,5 @@ class NeedFeature(gdb.Command):
             gdb.execute("quit")
 
 
-for command in (Try, After, Silently, NeedFeature):
+for command in (Try, Asleep, Silently, NeedFeature):
     command()
