@@ -87,6 +87,7 @@ def calls_alone_make_the_profile_that_all_blocks_make():
             (a, x, _, mine), (b, y, _, _) = (
                 callgrind(f.read(n).decode()) for n in ("alone", "all"))
         mine = mine[inferior(program)]
+        check_sums(a, x, mine if mode not in ("children", "threads") else ())
         check(len(mine) > 10, "functions", mine)
         # What the C library costs may differ from run to run.
         for name in mine:
@@ -97,6 +98,20 @@ def calls_alone_make_the_profile_that_all_blocks_make():
                 n.removesuffix("'2") for n in k) else 1)
             equal(x[k][known], y[k][known],
                   "%s %s: calls %s" % (program, mode, k))
+
+
+def check_sums(costs, calls, names):
+    """What is called costs what it executes and calls."""
+    rest = {}
+    for name, (own, _) in costs.items():
+        name = name.removesuffix("'2")
+        rest[name] = rest.get(name, 0) - own
+    for (caller, called), (_, cost) in calls.items():
+        for name, part in (caller, -cost), (called, cost):
+            name = name.removesuffix("'2")
+            rest[name] = rest.get(name, 0) + part
+    equal({k for k in rest if rest[k] and k in names} - {"_start"}, set(),
+          "sums")
 
 
 def both_levels(costs):

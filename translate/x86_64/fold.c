@@ -95,41 +95,42 @@ static void comes_to(struct writer *w, enum fold_phase phase)
 		(struct fold_step){ stream_at(w->s), (uint8_t)phase };
 }
 
-/* A look-up whose first place was another one's. */
-struct look {
-	uint8_t *other;
-	uint32_t begin, hit;
+/* What is not the usual case goes elsewhere, and may come back. begin: of a
+ * look-up, which does so if its first place was another one's. */
+struct elsewhere {
+	uint8_t *jump;
+	uint32_t begin, back;
 };
 
 /* The entry of the key in rax to rdx. */
-static struct look look_up(struct writer *w)
+static struct elsewhere look_up(struct writer *w)
 {
-	struct look l = { .begin = stream_at(w->s) };
+	struct elsewhere l = { .begin = stream_at(w->s) };
 
 	STEP_ON(w, "\x48\x69\xd0", FOLDS_SPREAD); /* imul $, %rax, %rdx */
 	STEP(w, "\x48\xc1\xea");		  /* shr $, %rdx */
 	w_num(w, FOLDS_SHIFT - SIZE_SHIFT, 1);
 	STEP_ON(w, "\x81\xe2", (FOLDS_MAX - 1) * SIZE); /* and $, %edx */
 	STEP_ON(w, "\x65\x48\x39\x82", KEY); /* cmp %rax, %gs:(%rdx) */
-	l.other = jcc(w, COND_JNE);
-	l.hit = stream_at(w->s);
+	l.jump = jcc(w, COND_JNE);
+	l.back = stream_at(w->s);
 	return l;
 }
 
-/* In the next places; there is none: HOP_LONG is as good as HOP_PLAIN. */
-static void look_on(struct writer *w, const struct look *l, uint32_t none)
+/* In the next places. HOP_LONG is as good as HOP_PLAIN. */
+static void look_on(struct writer *w, const struct elsewhere *l, uint32_t none)
 {
 	uint32_t again = stream_at(w->s);
 	uint8_t *end;
 
-	leads_here(w, l->other);
+	leads_here(w, l->jump);
 	STEP_ON(w, "\x65\x48\x83\xba", KEY); /* cmpq $0, %gs:(%rdx) */
 	w_code(w, "\0");
 	end = jcc(w, COND_JE);
 	STEP_ON(w, "\x81\xc2", SIZE);		      /* add $, %edx */
 	STEP_ON(w, "\x81\xe2", FOLDS_MAX * SIZE - 1); /* and $, %edx */
 	STEP_ON(w, "\x65\x48\x39\x82", KEY); /* cmp %rax, %gs:(%rdx) */
-	jcc_to(w, COND_JE, l->hit);
+	jcc_to(w, COND_JE, l->back);
 	jmp_to(w, again);
 	leads_here(w, end);
 	STEP(w, "\x48\x0f\xba\xf0\x1d"); /* btr $29, %rax */
@@ -139,9 +140,9 @@ static void look_on(struct writer *w, const struct look *l, uint32_t none)
 
 /* That of the record below rcx: is it a tail? If the last word is a hop's, it is
  * no part of the key. The words were stored apart. */
-static struct look look_at(struct writer *w)
+static struct elsewhere look_at(struct writer *w)
 {
-	struct look l;
+	struct elsewhere l;
 
 	STEP(w, "\x8b\x51\xfc");	  /* mov -4(%rcx), %edx */
 	STEP(w, "\x8b\x41\xf8");	  /* mov -8(%rcx), %eax */
@@ -184,16 +185,42 @@ static void add_up(struct writer *w, enum fold_phase took)
 	comes_to(w, took + 1);
 }
 
-/* A tail, whose entry is in rdx: its caller is over, too. What is being called
- * twice by tails is left to whoever reads. */
-static void leave_tail(struct writer *w, uint32_t none)
+/* A tail's caller is over, too. */
+static void leave_caller(struct writer *w, uint32_t none)
 {
-	STEP_ON(w, "\x65\x8b\x82", FIELD(called)); /* mov %gs:(%rdx), %eax */
-	STEP(w, "\x65\x83\x38\x00");		   /* cmpl $0, %gs:(%rax) */
-	jcc_to(w, COND_JNE, none);
 	choose(w, FIELD(caller), 1, sizeof(struct fold_half), none);
 	STEP(w, "\x65\xff\x08"); /* decl %gs:(%rax) */
+}
+
+/* A tail, whose entry is in rdx. Elsewhere: it was being called already. */
+static struct elsewhere leave_tail(struct writer *w, uint32_t none)
+{
+	struct elsewhere e;
+
+	STEP_ON(w, "\x65\x8b\x82", FIELD(called)); /* mov %gs:(%rdx), %eax */
+	STEP(w, "\x65\x83\x38\x00");		   /* cmpl $0, %gs:(%rax) */
+	e.jump = jcc(w, COND_JNE);
+	leave_caller(w, none);
+	e.back = stream_at(w->s);
 	spill(w, RDX, WIN_FOLD);
+	return e;
+}
+
+/* That for a second time. What is so more often may be where tails go round, of
+ * which who reads keeps two: it is left to that. */
+static void leave_again(struct writer *w, const struct elsewhere *e,
+			uint32_t none)
+{
+	leads_here(w, e->jump);
+	STEP(w, "\x65\x83\x38\x01"); /* cmpl $1, %gs:(%rax) */
+	jcc_to(w, COND_JNE, none);
+	STEP_ON(w, "\x65\x80\x3c\x25", WIN_UNSURE); /* cmpb $0, %gs: */
+	w_code(w, "\0");
+	jcc_to(w, COND_JNE, none);
+	leave_caller(w, none);
+	STEP(w, "\x83\xc2"); /* add $, %edx */
+	w_num(w, sizeof(struct fold_sums), 1);
+	jmp_to(w, e->back);
 }
 
 static void pop(struct writer *w)
@@ -224,10 +251,10 @@ static void keep_count(struct writer *w)
 
 /* What is on top is a tail: is there the call that comes back here, below it and
  * maybe others? rcx is back on top then. */
-static struct look find_call(struct writer *w, uint32_t none)
+static struct elsewhere find_call(struct writer *w, uint32_t none)
 {
 	uint32_t again = stream_at(w->s);
-	struct look l;
+	struct elsewhere l;
 
 	keep_entry(w);
 	STEP(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
@@ -242,7 +269,8 @@ static struct look find_call(struct writer *w, uint32_t none)
 
 /* What is on top is over: tails. Returns where that begins, and in *call what
  * goes to a call. */
-static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call)
+static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call,
+			   struct elsewhere *again)
 {
 	uint32_t at = stream_at(w->s);
 
@@ -250,7 +278,7 @@ static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call)
 	STEP_ON(w, "\x65\x83\xba", FIELD(kind)); /* cmpl $, %gs:(%rdx) */
 	w_num(w, FOLD_TAIL, 1);
 	*call = jcc(w, COND_JNE);
-	leave_tail(w, none);
+	*again = leave_tail(w, none);
 	fill(w, RAX, WIN_FOLD_NOW);
 	add_up(w, FOLD_TAIL_TOOK);
 	pop(w);
@@ -260,15 +288,18 @@ static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call)
 }
 
 /* A stub's jump, noted in the record of its call. */
-static struct look fold_on(struct writer *w, uint32_t none, uint32_t tails)
+static struct elsewhere fold_on(struct writer *w, uint32_t none,
+				uint32_t tails, struct elsewhere *again)
 {
-	struct look l;
+	struct elsewhere l;
 
 	STEP(w, "\x8b\x41\xfc"); /* mov -4(%rcx), %eax */
 	l = look_up(w);
-	leave_tail(w, none);
 	fill(w, RAX, WIN_FOLD_NOW);
 	STEP_ON(w, "\x65\x48\x2b\x82", FIELD(instructions)); /* sub, %rax */
+	spill(w, RAX, WIN_FOLD_ON);
+	*again = leave_tail(w, none);
+	fill(w, RAX, WIN_FOLD_ON);
 	add_up(w, FOLD_ON_TOOK);
 	STEP(w, "\xc7\x41\xfc\0\0\0\0"); /* movl $0, -4(%rcx) */
 	comes_to(w, FOLD_LOOKS);
@@ -321,7 +352,7 @@ void fold_routine(struct region *rg)
 	struct writer w = { .rg = rg, .s = &rg->cold };
 	uint32_t none = stream_at(w.s), tails;
 	uint8_t *tail, *call, *on[2];
-	struct look looks[3];
+	struct elsewhere looks[3], again[2];
 
 	rg->n_fold_steps = 0;
 	give_up(&w);
@@ -337,15 +368,17 @@ void fold_routine(struct region *rg)
 	on[0] = fold_call(&w, none, false);
 	leads_here(&w, tail);
 	looks[1] = find_call(&w, none);
-	tails = fold_tails(&w, none, &call);
+	tails = fold_tails(&w, none, &call, &again[0]);
 	leads_here(&w, call);
 	on[1] = fold_call(&w, none, true);
 	leads_here(&w, on[0]);
 	keep_entry(&w);
 	keep_count(&w);
 	leads_here(&w, on[1]);
-	looks[2] = fold_on(&w, none, tails);
+	looks[2] = fold_on(&w, none, tails, &again[1]);
 	for (unsigned i = 0; i < 3; i++)
 		look_on(&w, &looks[i], none);
+	for (unsigned i = 0; i < 2; i++)
+		leave_again(&w, &again[i], none);
 	comes_to(&w, FOLD_BEHIND);
 }

@@ -60,7 +60,8 @@ enum {
 	WIN_UNSURE = 0x610, /* a byte */
 	WIN_PATIENCE = 0x614, /* 32 bits: so many returns more leave records,
 			       * then depths are put right */
-	WIN_FOLD_NOW = 0x618, /* of the routine: the thread's count */
+	WIN_FOLD_NOW = 0x618, /* of the routine: the thread's count ... */
+	WIN_FOLD_ON = 0x620,  /* ... less what a stub has executed */
 	/* FLOW_CALLS: instructions so far are the sum of these. A block adds to
 	 * one of them, and the next mostly to another: that need not wait for
 	 * what the one before has stored. */
