@@ -114,6 +114,16 @@ def check_sums(costs, calls, names):
           "sums")
 
 
+@case(peer=OURS)
+def regular_calls_are_added_up_by_the_program():
+    """Nobody reads them: so it hardly ever stops for that."""
+    with Files() as f:
+        f.trace({"callgrind": "cg", "stats": "stats"}, "hops", "regular",
+                status=0)
+        drains, = re.findall(r"^drains (\d+)$", f.read("stats").decode(), re.M)
+    check(int(drains) < 60, "stops because a ring was full", drains)
+
+
 def both_levels(costs):
     """{function or (caller, called): [own cost, or calls]}"""
     out = {}
