@@ -131,6 +131,25 @@ APART static unsigned goes_again(const struct step *s, unsigned n)
 	return s->fn(s, n + 2);
 }
 
+/* On into the midst of another function, which reads flags there. */
+unsigned sets_flags(unsigned n), reads_flags(unsigned n);
+
+__asm__(".text\n"
+	".type sets_flags, @function\n"
+	"sets_flags:\n"
+	"	cmpl $5, %edi\n"
+	"	jmp 1f\n"
+	".size sets_flags, . - sets_flags\n"
+	".type reads_flags, @function\n"
+	"reads_flags:\n"
+	"	cmpl $7, %edi\n"
+	"1:	jb 2f\n"
+	"	leal 1(%rdi), %eax\n"
+	"	ret\n"
+	"2:	leal 2(%rdi), %eax\n"
+	"	ret\n"
+	".size reads_flags, . - reads_flags\n");
+
 static const struct step *make_steps(void)
 {
 	static struct step steps[5];
@@ -163,6 +182,7 @@ static void regular(void)
 		for (unsigned k = 0; k < 4; k++)
 			n += s[k].fn(&s[k], i + k);
 		n += any(i) + passes_on(i);
+		n += sets_flags(i % 16) + reads_flags(i % 16);
 	}
 	for (unsigned i = 0; i < 4; i++) {
 		n += deep(&s[i], 12);

@@ -20,7 +20,8 @@ PURE = ["fib", "is_even", "is_odd", "twice", "thrice", "pass_on", "classify",
 # The same of hops.c.
 PURE_HOPS = ["leaf", "helper", "tree", "passes_on", "any"]
 PURE_REGULAR = ["leaf", "helper", "passes_on", "any", "regular", "deep", "ends",
-                "goes_on", "goes_by_name", "goes_again"]
+                "goes_on", "goes_by_name", "goes_again", "sets_flags",
+                "reads_flags"]
 PURE_CHILDREN = ["leaf", "helper", "grows", "bears"]
 SOURCE = os.path.join(os.path.dirname(os.path.abspath(__file__)),
                       "../inferiors/profiled.c")

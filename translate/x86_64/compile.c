@@ -333,7 +333,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	start = stream_at(w->s);
 	next = write_insns(c);
 	if (next && falls_through(c))
-		hop_write_falls(w, next);
+		hop_write_falls(c, next);
 	c->done = 0;
 	if (stream_at(w->s) == start) {
 		w_at(w, pc);

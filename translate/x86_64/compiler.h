@@ -243,7 +243,7 @@ void hop_see_stub(struct compiler *c, uint64_t to);
  * if that is the last one. False: it is none. Nobody wants the flags there. */
 bool hop_write_through(struct writer *w, uint64_t target);
 /* The block falls through to there. */
-void hop_write_falls(struct writer *w, uint64_t to);
+void hop_write_falls(struct compiler *c, uint64_t to);
 /* A record with that word is about to be written; the rest as w_mark() has it.
  * If what it tells is nothing regular, depths may be wrong from now on. */
 void hop_write_unsure(struct writer *w, uint32_t word, unsigned how, int undo);

@@ -247,7 +247,50 @@ void hop_write_unsure(struct writer *w, uint32_t word, unsigned how, int undo)
 		hop_put_unsure(w, how, undo);
 }
 
+/* movl $block, 12(of the pointer); movb $1, %gs:UNSURE: MAY_BE_BYTES */
+#define MAY_BE_BYTES 16
+
+static void put_may_be(struct writer *w, const char *code, unsigned how,
+		       int undo)
+{
+	w_mark(w, how, undo);
+	w_bytes(w, code, 3);
+	w_num(w, w->flow, 4);
+	hop_put_unsure(w, how, undo);
+}
+
 /* cmpl $0, %gs:depth; je 1f; movl $block, 12(%rcx); movb $1, %gs:UNSURE; 1: */
+static void may_be_plainly(struct writer *w, uint32_t depth, unsigned how,
+			   int undo)
+{
+	w_mark(w, how, undo);
+	w_code(w, "\x65\x83\x3c\x25");
+	w_num(w, depth, 4);
+	w_code(w, "\0");
+	w_mark(w, how, undo);
+	w_code(w, "\x74");
+	w_num(w, MAY_BE_BYTES, 1);
+	put_may_be(w, "\xc7\x41\x0c", how, undo);
+}
+
+/* mov %rcx, %rax; mov %gs:depth, %ecx; jrcxz 1f; movl $block, 12(%rax); movb $1,
+ * %gs:UNSURE; 1: mov %rax, %rcx */
+static void may_be_quietly(struct writer *w, uint32_t depth, unsigned how,
+			   int undo)
+{
+	w_mark(w, how, undo);
+	w_code(w, "\x48\x89\xc8");
+	w_mark(w, how, undo);
+	w_code(w, "\x65\x8b\x0c\x25");
+	w_num(w, depth, 4);
+	w_mark(w, how, undo);
+	w_code(w, "\xe3");
+	w_num(w, MAY_BE_BYTES, 1);
+	put_may_be(w, "\xc7\x40\x0c", how, undo);
+	w_mark(w, how, undo);
+	w_code(w, "\x48\x89\xc1");
+}
+
 void hop_write_may_be(struct writer *w, uint32_t word, unsigned how, int undo)
 {
 	uint64_t to = flow_hop_pc(w->sp, word & FLOW_NUMBER);
@@ -255,18 +298,8 @@ void hop_write_may_be(struct writer *w, uint32_t word, unsigned how, int undo)
 	if (w->sp->shares_counts ||
 	    !flow_hop_may_be(w->sp, word & FLOW_NUMBER))
 		return;
-	w_mark(w, how, undo);
-	if (w->spends) {
-		w_code(w, "\x65\x83\x3c\x25");
-		w_num(w, TAB_DEPTHS + 4 * flow_function(w->sp, to), 4);
-		w_code(w, "\0");
-		w_mark(w, how, undo);
-		w_code(w, "\x74\x10");
-		w_mark(w, how, undo);
-	}
-	w_code(w, "\xc7\x41\x0c");
-	w_num(w, w->flow, 4);
-	hop_put_unsure(w, how, undo);
+	(w->spends ? may_be_plainly : may_be_quietly)(
+		w, TAB_DEPTHS + 4 * flow_function(w->sp, to), how, undo);
 }
 
 /* --- stubs ---------------------------------------------------------------- */
@@ -382,8 +415,9 @@ void hop_write_leaves(struct writer *w)
 	w_num(w, slot, 4);
 }
 
-void hop_write_falls(struct writer *w, uint64_t to)
+void hop_write_falls(struct compiler *c, uint64_t to)
 {
+	struct writer *w = &c->w;
 	uint32_t word;
 
 	if (!w->flow || w->sp->keep != FLOW_CALLS || !hop_is_told(w, to))
@@ -391,9 +425,11 @@ void hop_write_falls(struct writer *w, uint64_t to)
 	word = hop_word_to(w, to);
 	w_at(w, to);
 	flow_is_over(w);
+	w->spends = hop_spends(c, to);
 	flow_put(w, &(struct flow_record){ .word = word,
 					   .enters = hop_enters(w, to),
 					   .pc = to });
+	w->spends = false;
 }
 
 /* movl $value, %gs:slot */
