@@ -40,7 +40,7 @@ static inline void *map_find(const struct map *m, uint64_t key)
 	return m->slots ? map_probe(m, key)->value : NULL;
 }
 
-/* An empty one gets room for n, so that it does not grow before. */
+/* It gets room for n in all, so that it does not grow before. */
 void map_reserve(struct map *m, size_t n);
 
 /* Adds or replaces. key is not 0. */

@@ -45,36 +45,51 @@ static void places_free(struct places *p)
 	*p = (struct places){ 0 };
 }
 
-struct merge {
-	uint32_t *out;
-	size_t n, changed;
-};
-
-/* What is known comes first among equals. */
-static void merge_rows(struct merge *m, const struct places *known,
-		       const uint32_t *more, size_t n, enum hints_kind kind)
+/* Of n rows, ascending, those whose places are not known come to the front, once
+ * each. *changed: how many tell more. How many are left. */
+static size_t sort_out(const struct places *known, uint32_t *more, size_t n,
+		       enum hints_kind kind, size_t *changed)
 {
 	const size_t width = PLACES_WIDTH;
-	size_t at = 0, i = 0;
+	size_t at = 0, new = 0;
 
-	while (at < known->n || i < n) {
-		const uint32_t *a = known->all + at * width;
-		const uint32_t *b = more + i * width;
-		bool mine = i == n || (at < known->n && *a <= *b);
-		const uint32_t *row = mine ? a : b;
-		uint32_t *out = m->out + m->n * width;
+	for (size_t i = 0; i < n; i++) {
+		const uint32_t *row = more + i * width;
+		uint32_t *same = new ? more + (new - 1) * width : NULL;
 
-		at += mine;
-		i += !mine;
-		if (m->n && out[-(ptrdiff_t)width] == *row) {
-			m->changed += kind != HINTS_GOES &&
-				      merge_row(out - width, row);
+		while (at < known->n && known->all[at * width] < *row)
+			at++;
+		if (at < known->n && known->all[at * width] == *row)
+			same = known->all + at * width;
+		if (same && *same == *row) {
+			*changed += kind != HINTS_GOES && merge_row(same, row);
 			continue;
 		}
-		memcpy(out, row, width * sizeof(*row));
-		m->n++;
-		m->changed += !mine;
+		memmove(more + new++ * width, row, width * sizeof(*row));
+		++*changed;
 	}
+	return new;
+}
+
+/* From the end on, in their place: others than these n are in the array. */
+static void merge_rows(struct places *to, const uint32_t *more, size_t n)
+{
+	const size_t width = PLACES_WIDTH, size = width * sizeof(*more);
+	size_t at = to->n, all = to->n + n;
+
+	to->all = xrealloc(to->all, all * size);
+	for (size_t out = all; n; out--) {
+		bool is_new = !at || to->all[(at - 1) * width] <
+					     more[(n - 1) * width];
+		const uint32_t *row =
+			is_new ? more + --n * width : to->all + --at * width;
+
+		memmove(to->all + (out - 1) * width, row, size);
+	}
+	to->n = all;
+	free(to->first);
+	to->first = NULL;
+	to->shift = 0;
 }
 
 static void note_who(struct hints *h, const uint32_t *rows, size_t n)
@@ -90,7 +105,7 @@ size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 {
 	struct places *to = &h->known[kind];
 	const size_t size = PLACES_WIDTH * sizeof(*rows);
-	struct merge m = { 0 };
+	size_t changed = 0, new;
 	uint32_t *more;
 
 	if (n > HINTS_MAX - to->n)
@@ -100,14 +115,13 @@ size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 	more = xmalloc(n * size);
 	memcpy(more, rows, n * size);
 	qsort(more, n, size, by_place);
-	m.out = xmalloc((to->n + n) * size);
-	merge_rows(&m, to, more, n, kind);
+	new = sort_out(to, more, n, kind, &changed);
+	if (new)
+		merge_rows(to, more, new);
 	free(more);
-	places_free(to);
-	*to = (struct places){ .all = m.out, .n = m.n };
 	if (kind == HINTS_RUN)
 		note_who(h, rows, n);
-	return m.changed;
+	return changed;
 }
 
 /* --- reading ------------------------------------------------------------- */
@@ -130,34 +144,29 @@ static void touch(int fd, const struct stat *st)
 
 #define HEAD_WORDS (MAGIC_LEN / 4 + N_HINTS_BY + N_HINTS_KINDS + 2)
 
-/* The file's text, of that many words, makes sense. */
-static bool take(struct hints *h, const uint32_t *text, size_t words)
+/* The rows behind the head make sense; each kind is read to where it stays. */
+static bool take_rows(int fd, size_t words, const uint32_t *counts,
+		      struct hints *h)
 {
-	const uint32_t *varied = text + MAGIC_LEN / 4;
-	const uint32_t *counts = varied + N_HINTS_BY;
-	const uint32_t *at = text + HEAD_WORDS;
+	off_t at = HEAD_WORDS * 4;
 	size_t left = words - HEAD_WORDS;
-	bool good = !memcmp(text, MAGIC, MAGIC_LEN);
 
-	for (unsigned kind = 0; good && kind < N_HINTS_KINDS; kind++) {
+	for (unsigned kind = 0; kind < N_HINTS_KINDS; kind++) {
 		struct places *p = &h->known[kind];
-		size_t width = PLACES_WIDTH, n = counts[kind];
+		size_t n = counts[kind] * (size_t)PLACES_WIDTH;
 
-		good = n <= HINTS_MAX && n * width <= left;
-		if (!good)
-			break;
-		p->n = n;
-		p->all = xmalloc(n * width * sizeof(*at) + 1);
-		memcpy(p->all, at, n * width * sizeof(*at));
-		at += n * width;
-		left -= n * width;
-		good = is_ascending(p);
+		if (counts[kind] > HINTS_MAX || n > left)
+			return false;
+		p->n = counts[kind];
+		p->all = xmalloc(n * 4);
+		if (pread(fd, p->all, n * 4, at) != (ssize_t)(n * 4) ||
+		    !is_ascending(p))
+			return false;
+		at += (off_t)n * 4;
+		left -= n;
 	}
-	memcpy(h->varied, varied, sizeof(h->varied));
-	memcpy(&h->plain, counts + N_HINTS_KINDS, sizeof(h->plain));
-	if (good)
-		note_who(h, h->known[HINTS_RUN].all, h->known[HINTS_RUN].n);
-	return good && !left;
+	note_who(h, h->known[HINTS_RUN].all, h->known[HINTS_RUN].n);
+	return !left;
 }
 
 void hints_clear(struct hints *h)
@@ -171,16 +180,21 @@ void hints_clear(struct hints *h)
 	h->plain = 0;
 }
 
-static int read_text(int fd, size_t size, struct hints *h)
+/* All of it, of that many words. */
+static int read_text(int fd, size_t words, struct hints *h)
 {
-	uint32_t *text = xmalloc(size);
-	bool good = pread(fd, text, size, 0) == (ssize_t)size &&
-		    take(h, text, size / sizeof(*text));
+	uint32_t head[HEAD_WORDS];
+	const uint32_t *varied = head + MAGIC_LEN / 4;
+	const uint32_t *counts = varied + N_HINTS_BY;
 
-	free(text);
-	if (!good)
+	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
+	    memcmp(head, MAGIC, MAGIC_LEN) || !take_rows(fd, words, counts, h)) {
 		hints_clear(h);
-	return good ? 0 : -EINVAL;
+		return -EINVAL;
+	}
+	memcpy(h->varied, varied, sizeof(h->varied));
+	memcpy(&h->plain, counts + N_HINTS_KINDS, sizeof(h->plain));
+	return 0;
 }
 
 /* All that it may have: less than 2^26 bytes. */
@@ -197,7 +211,7 @@ static int read_file(int fd, struct hints *h)
 	    st.st_size % 4 || (size_t)st.st_size > FILE_MAX)
 		return -EINVAL;
 	touch(fd, &st);
-	return read_text(fd, (size_t)st.st_size, h);
+	return read_text(fd, (size_t)st.st_size / 4, h);
 }
 
 int hints_read(const char *dir, struct hints *h)

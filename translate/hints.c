@@ -144,6 +144,19 @@ static struct hints *add(struct translator *tr, const char *id)
 	return h;
 }
 
+/* As many blocks as the command, or the program, has run of the file: there is
+ * room for them at once. */
+static void expect_blocks(struct space *sp, const struct module_hints *m)
+{
+	const struct places *p = &m->of->known[HINTS_RUN];
+	uint32_t bit = who(sp)[m->by];
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		n += (p->all[i * PLACES_WIDTH + 1 + m->by] & bit) != 0;
+	map_reserve(&sp->by_pc, sp->by_pc.count + n);
+}
+
 struct module_hints hints_open(struct space *sp, uint64_t base)
 {
 	struct translator *tr = sp->tr;
@@ -157,6 +170,7 @@ struct module_hints hints_open(struct space *sp, uint64_t base)
 		m.of = add(tr, id);
 	m.by = m.of->ran[BY_COMMAND] & who(sp)[BY_COMMAND] ? BY_COMMAND
 							   : BY_PROGRAM;
+	expect_blocks(sp, &m);
 	return m;
 }
 

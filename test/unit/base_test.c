@@ -132,9 +132,16 @@ static void map_reserves(void **state)
 			map_set(&m, k, &m);
 		assert_int_equal(m.count, counts[i]);
 		assert_int_equal(m.mask, mask);
+		map_reserve(&m, 2 * counts[i]);
+		mask = m.mask;
+		map_reserve(&m, counts[i]);
 		for (uint64_t k = 1; k <= 2 * counts[i]; k++)
 			map_set(&m, k, &m);
 		assert_int_equal(m.count, 2 * counts[i]);
+		assert_int_equal(m.mask, mask);
+		for (uint64_t k = 1; k <= 2 * counts[i] + 20; k++)
+			map_set(&m, k, &m);
+		assert_int_equal(m.count, 2 * counts[i] + 20);
 		map_fini(&m);
 	}
 }
