@@ -15,9 +15,9 @@
 
 struct block *block_find(const struct space *sp, uint64_t pc)
 {
-	uintptr_t ref = (uintptr_t)map_find(&sp->by_pc, pc + 1);
+	uint32_t ref = index_find(sp, pc);
 
-	return ref ? block_at(sp, (uint32_t)ref) : NULL;
+	return ref ? block_at(sp, ref) : NULL;
 }
 
 uint32_t block_add(struct space *sp, struct region *rg, uint64_t pc, bool shown)
@@ -37,7 +37,7 @@ uint32_t block_add(struct space *sp, struct region *rg, uint64_t pc, bool shown)
 		.flags = shown ? 0 : BLOCK_STEPPED,
 	};
 	if (shown)
-		map_set(&sp->by_pc, pc + 1, (void *)(uintptr_t)ref);
+		index_add(&sp->index, pc, ref);
 	return ref;
 }
 
@@ -340,7 +340,7 @@ void block_drop(struct space *sp, struct block *b)
 
 	b->flags |= BLOCK_DEAD;
 	if (!(b->flags & BLOCK_STEPPED))
-		map_drop(&sp->by_pc, b->pc + 1);
+		index_drop(&sp->index, b->pc, block_ref(sp, b));
 	if (b->flag_at && region_has_stubs(rg, 1))
 		lead_on(sp, rg, b);
 	else
@@ -369,7 +369,7 @@ void block_replace(struct space *sp, struct block *b, uint32_t at)
 		return;
 	}
 	b->flags |= BLOCK_DEAD;
-	map_drop(&sp->by_pc, b->pc + 1);
+	index_drop(&sp->index, b->pc, block_ref(sp, b));
 	sites_move(sp, &b->sites, b->pc);
 	site_aim(sp, rg, at, SITE_REL32, b->pc, SLOW_CONTINUATION);
 }

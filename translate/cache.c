@@ -327,7 +327,7 @@ static void look_how_wide(struct space *sp)
 	if (sp->wide || !maps_share_low_bits(&sp->maps))
 		return;
 	sp->wide = true;
-	sp->outdated = sp->by_pc.count;
+	sp->outdated = sp->index.count;
 }
 
 /* Calls that nobody looked at may have mapped more. */
@@ -423,7 +423,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->shared[0] = (void *)(sp->pointers_read + POINTER_PAGES);
 	sp->shared[1] = sp->shared[0] + TAB_DIRECT / 8;
 	sp->windows_used = xcalloc(WINDOWS_MAX, sizeof(*sp->windows_used));
-	map_reserve(&sp->by_pc, BLOCKS_SOON);
+	index_reserve(&sp->index, BLOCKS_SOON);
 	trails_init(sp);
 	if (target_reg_u64(tr->lower, by, by->proc->arch->pc, &pc) < 0 ||
 	    !space_region(sp, pc, e) || !tables_map(sp, e)) {
@@ -473,7 +473,7 @@ void space_free(struct space *sp)
 	collectors_free(sp);
 	free(sp->watched);
 	maps_fini(&sp->maps);
-	map_fini(&sp->by_pc);
+	index_fini(&sp->index);
 	map_fini(&sp->pages);
 	free(sp->aims);
 	free(sp->later);
@@ -501,7 +501,7 @@ void space_flush(struct space *sp)
 	gates_flush(sp);
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		region_reset(sp, sp->regions[i]);
-	map_fini(&sp->by_pc);
+	index_fini(&sp->index);
 	map_fini(&sp->pages);
 	constants_fini(sp);
 	map_fini(&sp->trusted);

@@ -27,6 +27,7 @@
 #include "base/map.h"
 #include "translate/flow.h"
 #include "translate/hints.h"
+#include "translate/index.h"
 #include "translate/maps.h"
 #include "translate/record.h"
 #include "translate/transform.h"
@@ -371,7 +372,7 @@ struct space {
 	bool worn;		     /* a region of it is */
 	bool sealed;		     /* the program can map no more */
 	const struct region *ending; /* whose records go; NULL: all */
-	struct map by_pc;	     /* pc + 1 -> reference to its block */
+	struct block_index index;    /* by pc */
 	struct map pages; /* page number + 1 -> ... to its first block */
 	bool in_batch; /* code is being written that nobody can reach yet */
 	struct aim *aims; /* ... in it */

@@ -44,7 +44,7 @@ static void forget_places(struct space *sp, struct block *b,
 static void forget_block(struct space *sp, struct block *b)
 {
 	if (!(b->flags & (BLOCK_DEAD | BLOCK_STEPPED)))
-		map_drop(&sp->by_pc, b->pc + 1);
+		index_drop(&sp->index, b->pc, block_ref(sp, b));
 	sp->tr->stats.blocks_evicted += !(b->flags & BLOCK_DEAD);
 	b->flags |= BLOCK_DEAD;
 	sites_move(sp, &b->sites, b->pc);
@@ -234,7 +234,7 @@ static uint64_t region_own_bytes(const struct region *rg)
 void space_measure(const struct space *sp)
 {
 	struct translate_stats *stats = &sp->tr->stats;
-	uint64_t sum = map_bytes(&sp->by_pc) + map_bytes(&sp->pages) +
+	uint64_t sum = index_bytes(&sp->index) + map_bytes(&sp->pages) +
 		       TAB_DIRECT * sizeof(*sp->slots);
 
 	for (unsigned i = 0; i < sp->n_regions; i++)

@@ -393,7 +393,7 @@ void flow_log_begin(struct follow *f, const struct thread *th)
 	if (f->space->keep == FLOW_RECENT)
 		memset(flow_chunk(log, 0), 0, FLOW_CHUNK);
 	flow_ring_anew(log);
-	if (!f->space->by_pc.count && has_others(f))
+	if (!f->space->index.count && has_others(f))
 		f->space->shares_counts = true;
 	if (flow_is_whole(log))
 		consumer_add(f->space->tr, log);

@@ -154,7 +154,7 @@ static void expect_blocks(struct space *sp, const struct module_hints *m)
 
 	for (size_t i = 0; i < p->n; i++)
 		n += (p->all[i * PLACES_WIDTH + 1 + m->by] & bit) != 0;
-	map_reserve(&sp->by_pc, sp->by_pc.count + n);
+	index_reserve(&sp->index, sp->index.count + n);
 }
 
 struct module_hints hints_open(struct space *sp, uint64_t base)

@@ -48,7 +48,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	map_fini(&rg.exits);
-	map_fini(&sp.by_pc);
+	index_fini(&sp.index);
 	map_fini(&sp.pages);
 	free(rg.blocks);
 	free(rg.sites);
