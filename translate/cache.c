@@ -39,7 +39,10 @@
 #endif
 /* Few programs have fewer blocks, once they have begun. */
 #define BLOCKS_SOON 6000
-#define POOL_SIZE ((uint64_t)WINDOWS_MAX * WIN_PAGE)
+/* The first window's page, the tables, and those of the others: its own is not
+ * used. So that is a window, mapped once. */
+#define POOL_SIZE   ((uint64_t)WINDOWS_MAX * WIN_PAGE)
+#define COMMON_SIZE (WIN_PAGE + TAB_SIZE + POOL_SIZE)
 
 /* --- memory in common ---------------------------------------------------- */
 
@@ -169,24 +172,38 @@ static struct lifeline *space_life(const struct space *sp)
 	return (void *)(sp->tables + TAB_LIFE - WIN_PAGE);
 }
 
+/* They and the first region, which mostly lies right behind. */
+static void withhold_first(struct space *sp, uint64_t at)
+{
+	uint64_t region = sp->regions[0]->addr, len = COMMON_SIZE;
+
+	if (region == at + len)
+		len += sp->layout.size;
+	else
+		inject_withhold(sp, region, sp->layout.size);
+	inject_withhold(sp, at, len);
+}
+
 static bool tables_map(struct space *sp, struct err *e)
 {
-	int64_t tables;
+	uint8_t *map;
+	int64_t at;
 	int remote;
 
-	sp->tables = inject_share(sp, "tracestub-data", TAB_SIZE + POOL_SIZE,
-				  &remote, e);
-	if (!sp->tables)
+	map = inject_share(sp, "tracestub-data", COMMON_SIZE, &remote, e);
+	if (!map)
 		return false;
+	sp->tables = map + WIN_PAGE;
 	sp->pool = sp->tables + TAB_SIZE;
-	tables = inject_mmap(sp, out_of_the_way(sp, TAB_SIZE + POOL_SIZE),
-			     TAB_SIZE + POOL_SIZE, PROT_READ | PROT_WRITE,
-			     MAP_SHARED, remote, 0);
+	at = inject_mmap(sp, out_of_the_way(sp, COMMON_SIZE), COMMON_SIZE,
+			 PROT_READ | PROT_WRITE, MAP_SHARED, remote, 0);
 	inject_call(sp, SYS_close, (uint64_t[6]){ (uint64_t)remote });
 	lifeline_begin(space_life(sp), 0);
-	if (!inject_failed(tables)) {
-		sp->tables_addr = sp->trails->tables_addr = (uint64_t)tables;
-		inject_withhold(sp, sp->tables_addr, TAB_SIZE + POOL_SIZE);
+	if (!inject_failed(at)) {
+		sp->trails->windows[0] = (uint64_t)at;
+		sp->tables_addr = sp->trails->tables_addr =
+			(uint64_t)at + WIN_PAGE;
+		withhold_first(sp, (uint64_t)at);
 		return true;
 	}
 	err_set(e, -ENOMEM, "the program cannot map the cache's tables");
@@ -251,7 +268,7 @@ int window_new(struct space *sp, struct err *e)
 
 void windows_collect(struct space *sp)
 {
-	for (unsigned n = 0; n < sp->trails->n_windows; n++) {
+	for (unsigned n = 1; n < sp->trails->n_windows; n++) {
 		uint64_t at = window_addr(sp, (int)n);
 
 		if (sp->windows_used[n] || !at)
@@ -443,10 +460,10 @@ void space_unmap(struct space *sp, struct thread *by)
 	sp->by = by;
 	for (unsigned i = 0; i < sp->n_regions; i++)
 		inject_munmap(sp, sp->regions[i]->addr, sp->layout.size);
-	for (unsigned i = 0; i < sp->trails->n_windows; i++)
+	for (unsigned i = 1; i < sp->trails->n_windows; i++)
 		inject_munmap(sp, window_addr(sp, (int)i), TAB_END);
 	if (sp->tables_addr)
-		inject_munmap(sp, sp->tables_addr, TAB_SIZE + POOL_SIZE);
+		inject_munmap(sp, window_addr(sp, 0), COMMON_SIZE);
 	if (sp->rings_addr)
 		inject_munmap(sp, sp->rings_addr,
 			      sp->flow ? WINDOWS_MAX * flow_ring_size(sp)
@@ -464,7 +481,7 @@ void space_free(struct space *sp)
 	counts_free(sp);
 	if (sp->tables) {
 		lifeline_end(space_life(sp));
-		munmap(sp->tables, TAB_SIZE + POOL_SIZE);
+		munmap(window_page(sp, 0), COMMON_SIZE);
 	}
 	flow_free(sp);
 	if (sp->rings)

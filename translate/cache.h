@@ -522,7 +522,8 @@ static inline uint64_t window_addr(const struct space *sp, int number)
 }
 static inline uint8_t *window_page(const struct space *sp, int number)
 {
-	return sp->pool + (size_t)number * 0x1000;
+	return number ? sp->pool + (size_t)number * 0x1000
+		      : sp->tables - 0x1000;
 }
 
 /* Threads can no longer be stopped but by traps. */

@@ -132,7 +132,9 @@ static int map_there(struct space *sp, struct region *rg, int remote,
 	data = inject_mmap(sp, rg->addr + l->data, l->size - l->data,
 			   PROT_READ | PROT_WRITE, fixed, remote, l->data);
 	if (!inject_failed(data)) {
-		inject_withhold(sp, rg->addr, l->size);
+		/* The first is so with the tables. */
+		if (sp->tables)
+			inject_withhold(sp, rg->addr, l->size);
 		return 0;
 	}
 	inject_munmap(sp, rg->addr, l->data);
