@@ -50,8 +50,8 @@ static uint64_t room_for_name(const struct space *sp)
 	return at + NAME_ROOM <= rg->trail->layout.size ? rg->addr + at : 0;
 }
 
-uint8_t *inject_share(struct space *sp, const char *name, uint64_t size,
-		      int *remote, struct err *e)
+uint8_t *inject_share_file(struct space *sp, const char *name, uint64_t size,
+			   int *remote, int *here, struct err *e)
 {
 	struct target *lower = sp->tr->lower;
 	int fd = lower->ops->share->make(lower, sp->by, name, room_for_name(sp),
@@ -61,12 +61,24 @@ uint8_t *inject_share(struct space *sp, const char *name, uint64_t size,
 	if (fd < 0)
 		return NULL;
 	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	close(fd);
+	*here = fd;
 	if (map != MAP_FAILED)
 		return map;
+	close(fd);
 	err_set(e, -errno, "cannot map %lu bytes of cache", size);
 	inject_call(sp, SYS_close, (uint64_t[6]){ (uint64_t)*remote });
 	return NULL;
+}
+
+uint8_t *inject_share(struct space *sp, const char *name, uint64_t size,
+		      int *remote, struct err *e)
+{
+	int here;
+	uint8_t *map = inject_share_file(sp, name, size, remote, &here, e);
+
+	if (map)
+		close(here);
+	return map;
 }
 
 bool inject_failed(int64_t r)

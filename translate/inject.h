@@ -23,5 +23,8 @@ void inject_withhold(struct space *sp, uint64_t addr, uint64_t len);
  * there, to be closed. NULL: an error with a reason. */
 uint8_t *inject_share(struct space *sp, const char *name, uint64_t size,
 		      int *remote, struct err *e);
+/* ... and *here is ours, to be closed too. */
+uint8_t *inject_share_file(struct space *sp, const char *name, uint64_t size,
+			   int *remote, int *here, struct err *e);
 
 #endif
