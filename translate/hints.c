@@ -277,9 +277,10 @@ static bool is_code(struct space *sp, uint64_t pc)
 }
 
 /* Of two files with one mark, or of two places of a file, any. */
-static bool base_of(const struct space *sp, uint32_t mark, uint64_t *base)
+static bool base_among(const struct space *sp, uint32_t mark, uint32_t first,
+		       uint64_t *base)
 {
-	for (uint32_t i = 0; i < sp->n_modules; i++) {
+	for (uint32_t i = first; i < sp->n_modules; i++) {
 		*base = sp->modules[i].base;
 		if (sp->hints[i].of && sp->hints[i].of->mark == mark)
 			return true;
@@ -287,13 +288,30 @@ static bool base_of(const struct space *sp, uint32_t mark, uint64_t *base)
 	return false;
 }
 
+/* ... or of a file that is mapped, but of which nothing was run yet. */
+static bool base_of(struct space *sp, uint32_t mark, uint64_t *base)
+{
+	uint32_t known = sp->n_modules;
+
+	if (base_among(sp, mark, 0, base))
+		return true;
+	for (size_t i = 0; i < sp->maps.n; i++) {
+		const struct map_range *r = &sp->maps.all[i];
+
+		if (r->flags & RANGE_X && r->flags & RANGE_FILE && !r->module)
+			module_at(sp, r->lo);
+	}
+	return base_among(sp, mark, known, base);
+}
+
 bool hints_goes(struct space *sp, uint64_t site, uint64_t *target)
 {
 	uint64_t base;
 	const struct module_hints *m = module_hints(sp, site, &base);
-	const uint32_t *row = m ? row_of(m->of, HINTS_GOES, site - base) : NULL;
+	struct hints *of = m ? m->of : NULL;
+	const uint32_t *row = of ? row_of(of, HINTS_GOES, site - base) : NULL;
 
-	if (!row || (row[1] != m->of->mark && !base_of(sp, row[1], &base)))
+	if (!row || (row[1] != of->mark && !base_of(sp, row[1], &base)))
 		return false;
 	*target = base + row[2];
 	return is_code(sp, *target);

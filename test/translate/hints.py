@@ -9,6 +9,7 @@ native one. What it is for is seen by the counters.
 import os
 import random
 import struct
+import subprocess
 import sys
 import time
 
@@ -68,6 +69,31 @@ def branches_are_known(opt, tmp):
     followed(opt, tmp)
     warm = followed(opt, tmp)
     check(missed(warm) < 0.2 * missed(cold), missed(warm), missed(cold))
+
+
+def into_files_that_did_not_run_yet(opt, tmp):
+    """Calls through pointers into a library which has no code but theirs."""
+    n = 60
+    lib, prog = os.path.join(tmp, "lib.so"), os.path.join(tmp, "prog")
+    made = os.path.join(tmp, "hints")
+    source = os.path.join(tmp, "x.c")
+    with open(source, "w", encoding="ascii") as f:
+        for i in range(n):
+            f.write("int f%d(int x) { return x + %d; }\n" % (i, i))
+    flags = ["-O1", "-Wl,--build-id", source, "-o"]
+    subprocess.run(["cc", "-shared", "-fPIC", "-nostartfiles"] + flags + [lib],
+                   check=True)
+    with open(source, "w", encoding="ascii") as f:
+        f.write("int main(void) { int n = 0;\n")
+        for i in range(n):
+            f.write("{ extern int f%d(int); int (*volatile p)(int) = f%d; "
+                    "n = p(n); }\n" % (i, i))
+        f.write("return n != %d; }\n" % sum(range(n)))
+    subprocess.run(["cc"] + flags + [prog, lib], check=True)
+    cold = followed(opt, made, [prog])
+    warm = followed(opt, made, [prog])
+    check(cold["learned"] >= n, cold["learned"])
+    check(warm["learned"] < n / 2, warm["learned"])
 
 
 def runs_that_vary(opt, tmp):
@@ -253,7 +279,8 @@ def none_at_all(opt, tmp):
         check(got == there, got, there)
 
 
-CASES = (less_the_second_time, branches_are_known, runs_that_vary, of_other_commands,
+CASES = (less_the_second_time, branches_are_known,
+         into_files_that_did_not_run_yet, runs_that_vary, of_other_commands,
          of_other_programs, by_coverage, by_counting,
          counts_are_the_same, in_a_small_cache, within_a_session, lies, nonsense, another_file,
          none_at_all)
