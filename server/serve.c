@@ -100,6 +100,13 @@ what_to_wait_for(struct session *s, struct listener *l,
  * wait in the kernel. */
 #define STEP_MS 20
 
+static int await(struct session *s, struct pollfd *fds, size_t n, int ms)
+{
+	struct target *t = s->target;
+
+	return t->ops->await ? t->ops->await(t, fds, n, ms) : poll(fds, n, ms);
+}
+
 /* 0: nothing happened for a while, or the client has not been quiet for so long
  * that the target has to be looked at all the same: a child of vfork() that the
  * client does not want runs while all is stopped. */
@@ -133,8 +140,8 @@ static int wait_for_events(struct session *s, struct pollfd *fds, size_t n)
 			return r;
 	}
 	if (!session_interrupt_waits(s))
-		return poll(fds, n, -1);
-	r = poll(fds, n, STEP_MS);
+		return await(s, fds, n, -1);
+	r = await(s, fds, n, STEP_MS);
 	if (!r)
 		session_interrupt_late(s);
 	return r;

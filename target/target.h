@@ -9,6 +9,7 @@
 #ifndef TARGET_TARGET_H
 #define TARGET_TARGET_H
 
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -356,6 +357,11 @@ struct target_ops {
 	 * server be killed. It shows in nothing.
 	 */
 	void (*idle)(struct target *t);
+
+	/* Optional. As poll(2), for whoever waits for event_fd() among others:
+	 * stops that this tells of are harmless from then on, as far as they
+	 * can be, should the server be killed. */
+	int (*await)(struct target *t, struct pollfd *fds, size_t n, int ms);
 
 	/* The thread is stopped. Moves a register set between it and
 	 * th->regs; fresh and dirty are kept by target_regs_*(). */

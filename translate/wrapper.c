@@ -446,6 +446,13 @@ static int next_event(struct target *t, struct stop *out, bool patient)
 	return r == PUMP_TOLD;
 }
 
+static int await(struct target *t, struct pollfd *fds, size_t n, int ms)
+{
+	struct target *lower = translator_of(t)->lower;
+
+	return lower->ops->await(lower, fds, n, ms);
+}
+
 /* The lower target sees to it that threads have the registers that the layer
  * above gave them, and may find that they are others. */
 static void idle(struct target *t)
@@ -504,6 +511,7 @@ static const struct target_ops translate_ops = {
 	.event_fd = event_fd,
 	.next_event = next_event,
 	.idle = idle,
+	.await = await,
 	.fetch_regs = wrap_fetch_regs,
 	.store_regs = wrap_store_regs,
 	.read_mem = wrap_read_mem,
@@ -520,6 +528,8 @@ static void choose_groups(struct target_ops *ops,
 	*ops = translate_ops;
 	if (!lower->idle)
 		ops->idle = NULL;
+	if (!lower->await)
+		ops->await = NULL;
 	if (!lower->only_steps)
 		ops->only_steps = NULL;
 	ops->point = lower->point ? &wrap_point_ops : NULL;

@@ -29,10 +29,17 @@ struct attributes {
 
 #define RESET_ON_FORK 1 /* one of its flags */
 
+/* Nobody has said how it is to be scheduled. */
+static bool is_usual(void)
+{
+	return (sched_getscheduler(0) & ~SCHED_RESET_ON_FORK) == SCHED_OTHER &&
+	       getpriority(PRIO_PROCESS, 0) >= 0;
+}
+
 /* A short slice gets it on a CPU sooner (from Linux 6.12 on), with no more of
  * the CPU than it has a right to. What is reset in children would be a nice
  * value below 0, too. */
-void guard_be_brief(void)
+void guard_be_usual(void)
 {
 	const struct attributes brief = {
 		.size = sizeof(brief),
@@ -42,21 +49,22 @@ void guard_be_brief(void)
 		.runtime = 100000,
 	};
 
-	if (sched_getscheduler(0) == SCHED_OTHER && brief.nice >= 0)
-		syscall(SYS_sched_setattr, 0, &brief, 0);
+	syscall(SYS_sched_setattr, 0, &brief, 0);
 }
 
-/*
- * It sleeps until it has some tens of microseconds to do at once, and on a
- * busy machine too it has to come before the server's exit has ended. That
- * takes real-time scheduling, where it is allowed.
- */
-static void be_urgent(void)
+void guard_be_brief(void)
 {
-	const struct sched_param first = { .sched_priority = 1 };
+	if (is_usual())
+		guard_be_usual();
+}
 
-	if (sched_setscheduler(0, SCHED_FIFO, &first) < 0)
-		guard_be_brief();
+bool guard_be_urgent(enum guard_urgency how)
+{
+	const struct sched_param first = { .sched_priority = how };
+
+	return is_usual() &&
+	       sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) ==
+		       0;
 }
 
 /* Nothing of the server's is kept: no port, no terminal, no directory; and
@@ -73,5 +81,9 @@ void guard_go_private(void)
 	if (chdir("/") < 0)
 		_exit(1);
 	prctl(PR_SET_NAME, "tracestub-guard");
-	be_urgent();
+	/* It sleeps until it has some tens of microseconds to do at once, and on
+	 * a busy machine too it has to come before the server's exit has ended.
+	 */
+	if (!guard_be_urgent(GUARD_GUARDIAN))
+		guard_be_brief();
 }

@@ -30,7 +30,8 @@
  * What cannot be helped: a thread that executes a breakpoint just before the
  * server dies, so that the server has not waited for its stop yet, or before
  * the guardian has run, is given the SIGTRAP, and the program dies of it. So
- * does one in the middle of a step.
+ * does one in the middle of a step. Where real-time scheduling is allowed that
+ * instant is short (await.c).
  *
  * All functions accept a NULL guardian, and then do nothing.
  */
@@ -215,6 +216,15 @@ void guard_go_private(void);
 /* The caller is soon on a CPU when it wakes up, and so waits for stops, and
  * dies, in time; what it forks is not. */
 void guard_be_brief(void);
+/*
+ * By real-time scheduling the caller is on a CPU at once. False: that is not
+ * allowed, or it is scheduled in another way than most. guard_be_usual() is for
+ * who was, later; whoever sleeps in it is to do little then. The guardian comes
+ * before a server that dies.
+ */
+enum guard_urgency { GUARD_SERVER = 1, GUARD_GUARDIAN };
+bool guard_be_urgent(enum guard_urgency how);
+void guard_be_usual(void);
 
 /* The process's memory: a descriptor, or -1. */
 int guard_mem_open(pid_t pid);

@@ -62,6 +62,7 @@ static const struct target_ops linux_ops = {
 	.event_fd = linux_event_fd,
 	.next_event = linux_next_event,
 	.idle = linux_idle,
+	.await = linux_await,
 	.fetch_regs = linux_fetch_regs,
 	.store_regs = linux_store_regs,
 	.read_mem = linux_read_mem,

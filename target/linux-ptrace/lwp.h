@@ -390,6 +390,10 @@ void linux_idle(struct target *t);
 /* A thread of the process is about to run. */
 void points_put_back(struct target *t, struct process *p);
 
+/* --- await.c: struct target_ops's ---------------------------------------- */
+
+int linux_await(struct target *t, struct pollfd *fds, size_t n, int ms);
+
 /* --- core.c, crash.c ----------------------------------------------------- */
 
 extern const struct target_core_ops linux_core_ops;

@@ -9,7 +9,9 @@ about once a second:
   report     each hit is told to a client, which looks at it and continues
   stopped    told to a client that does no more
   watch      a watchpoint that is hit ten times a second beside them
-  hot        only measured: hit without a pause (--hot)
+  moved      hit without a pause: the conditions have moved into the program,
+             where what they are evaluated by stays (an attach takes it away)
+  hot        only measured: the same, but the server evaluates them (--hot)
 
 At least 99 of 100 must survive (--least). What cannot be helped is in
 target/linux-ptrace/guardian.h.
@@ -74,7 +76,8 @@ KINDS = {"condition": (client_condition, 100000),
          "report": (client_report, 100000),
          "stopped": (client_stopped, 100000),
          "watch": (client_watch, 100000),
-         "hot": (client_condition, 0)}
+         "moved": (client_condition, 0),
+         "hot": (client_condition, 0, "--conditions=server")}
 
 
 def converse(c, s, client, errors):
@@ -122,9 +125,55 @@ def check_guardian(opt):
     return why
 
 
-def one_kill(opt, s, client, after):
-    """What is wrong afterwards, or None."""
+def may_be_urgent():
+    """Real-time scheduling is allowed here."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+            os._exit(0)
+        except OSError:
+            os._exit(1)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+def is_urgent(server):
+    return os.sched_getscheduler(server.pid) & 0xff == os.SCHED_FIFO
+
+
+def check_urgent(opt):
+    """A server that a breakpoint's stop may wake has a CPU first, if that is
+    allowed; any other, and one that is awake, has not."""
+    if not may_be_urgent():
+        return ""
+    s = steady.Steady(opt.inferiors, 10 ** 7)
     server = steady.Server(opt.server, "--attach", "COMM", str(s.pid))
+    why = ""
+    with contextlib.closing(server.connect()) as c:
+        c.begin()
+        c.send("vCont;c")
+        time.sleep(0.1)
+        if is_urgent(server):
+            why = "it is urgent with no breakpoint"
+        c.raw(b"\x03")
+        c.receive()
+        set_breakpoints(c, s, steady.FALSE)
+        c.send("vCont;c")
+        if not steady.wait_until(lambda: is_urgent(server)):
+            why = "it is as any while it waits"
+        c.raw(b"\x03")
+        c.receive()
+        if not steady.wait_until(lambda: not is_urgent(server)):
+            why = "it is urgent with all stopped"
+    server.close()
+    s.close()
+    return why
+
+
+def one_kill(opt, s, kind, after):
+    """What is wrong afterwards, or None."""
+    client, _, *options = KINDS[kind]
+    server = steady.Server(opt.server, *options, "--attach", "COMM", str(s.pid))
     errors = []
     with contextlib.closing(server.connect()) as c:
         t = threading.Thread(target=converse, args=(c, s, client, errors))
@@ -137,21 +186,21 @@ def one_kill(opt, s, client, after):
         server.process.wait()
         t.join()
     server.close()
-    trouble = s.trouble()
+    trouble = s.trouble(may_have_cache=kind == "moved")
     if not steady.wait_until(lambda: not any(map(steady.alive, guardian)), 5):
         errors.append("the guardian stays")
     return trouble, errors
 
 
 def kill_often(opt, kind, count):
-    client, interval = KINDS[kind]
+    interval = KINDS[kind][1]
     rng = random.Random(opt.seed)
     lost, errors, s = [], [], None
     for _ in range(count):
         if s is None:
             s = steady.Steady(opt.inferiors, interval)
         # long enough to be attached and set up; then any moment
-        why, bad = one_kill(opt, s, client, 0.12 + rng.random() * 0.3)
+        why, bad = one_kill(opt, s, kind, 0.12 + rng.random() * 0.3)
         errors += bad
         if why:
             lost.append(why)
@@ -178,6 +227,7 @@ def main():
     steady.prepare(opt)
     cases = steady.Cases()
     cases.check("guardian", check_guardian(opt))
+    cases.check("urgent", check_urgent(opt))
     for kind in opt.kind or [k for k in KINDS if k != "hot"]:
         share, errors = kill_often(opt, kind, opt.count)
         # of few kills one may go wrong

@@ -96,7 +96,7 @@ def maps(pid):
     return read("/proc/%d/maps" % pid).decode()
 
 
-def changed_text(pid):
+def changed_text(pid, may_have_cache=False):
     """Addresses of code that differs from the file it was mapped from, or is
     from none that there is: a cache of ours."""
     bad = []
@@ -108,7 +108,7 @@ def changed_text(pid):
                 continue
             lo, hi = (int(x, 16) for x in f[0].split("-"))
             if not os.path.exists(f[5]):
-                bad.append(lo)
+                bad += [] if may_have_cache else [lo]
                 continue
             mem.seek(lo)
             have = mem.read(hi - lo)
@@ -259,7 +259,7 @@ class Steady:
         return wait_until(lambda: self.ended() or self.count > was + 1,
                           seconds) and not self.ended()
 
-    def trouble(self):
+    def trouble(self, may_have_cache=False):
         """What is wrong with it, or None: it runs, nobody traces it, and
         nothing is in its text."""
         if self.ended():
@@ -268,7 +268,8 @@ class Steady:
             return "still traced"
         if not self.runs() and not self.ended():
             return "stands still: " + str(status(self.pid, "State"))
-        bad = [] if self.ended() else changed_text(self.pid)
+        bad = [] if self.ended() else \
+            changed_text(self.pid, may_have_cache)
         if bad:
             return "changed text at " + " ".join(map(hex, bad[:10]))
         was = self.sums
