@@ -123,12 +123,8 @@ static void routine_save(struct writer *w)
 {
 	const unsigned how = REWIND_TARGET | REWIND_RCX | REWIND_RAX;
 
-	STEP(w, how, "\x9f");	      /* lahf */
-	STEP(w, how, "\x0f\x90\xc0"); /* seto %al */
-	w_mark(w, how, 0);
-	w_spill(w, RAX, WIN_FLAGS);
-	w_mark(w, how | REWIND_FLAGS, 0);
-	w_spill(w, RDX, WIN_RDX);
+	w_spill_flags(w, how);
+	w_spill_as(w, how | REWIND_FLAGS, RDX, WIN_RDX);
 	STEP(w, ROUTINE, "\x31\xd2"); /* xor %edx, %edx */
 }
 
@@ -170,14 +166,9 @@ void check_routine(struct region *rg)
 	/* A hit at address 0 would be none; nothing is mapped there. */
 	w_lands(&w, hit);
 	w_lands(&w, also);
-	w_mark(&w, ROUTINE, 0);
-	w_fill(&w, RDX, WIN_RDX);
-	w_mark(&w, ROUTINE, 0);
-	w_fill(&w, RAX, WIN_FLAGS);
-	STEP(&w, ROUTINE, "\x04\x7f"); /* add $0x7f, %al */
-	STEP(&w, ROUTINE, "\x9e");     /* sahf */
-	w_mark(&w, ROUTINE, 0);
-	w_fill(&w, RAX, WIN_RAX);
+	w_fill_as(&w, ROUTINE, RDX, WIN_RDX);
+	w_fill_flags(&w, ROUTINE);
+	w_fill_as(&w, ROUTINE, RAX, WIN_RAX);
 	w_mark(&w, ROUTINE, 0);
 	w_jmp_slot(&w, WIN_CHECK_BACK);
 	rg->check_end = stream_at(w.s);
@@ -275,17 +266,11 @@ static void write_shift(struct writer *w)
 		STEP(w, REWIND_RCX, "\xc4\xe3\xfb\xf0\xc9\x03");
 		return;
 	}
-	w_mark(w, REWIND_RCX, 0);
-	w_spill(w, RAX, WIN_RAX);
-	STEP(w, how, "\x9f");
-	STEP(w, how, "\x0f\x90\xc0");
-	w_mark(w, how, 0);
-	w_spill(w, RAX, WIN_FLAGS);
+	w_spill_as(w, REWIND_RCX, RAX, WIN_RAX);
+	w_spill_flags(w, how);
 	STEP(w, how | REWIND_FLAGS, "\x48\xc1\xe9\x03"); /* shr $3, %rcx */
-	STEP(w, how | REWIND_FLAGS, "\x04\x7f");
-	STEP(w, how | REWIND_FLAGS, "\x9e");
-	w_mark(w, how | REWIND_FLAGS, 0);
-	w_fill(w, RAX, WIN_RAX);
+	w_set_flags(w, how | REWIND_FLAGS);
+	w_fill_as(w, how | REWIND_FLAGS, RAX, WIN_RAX);
 }
 
 static void write_cold(struct writer *w, const struct insn *i,

@@ -55,18 +55,6 @@ static void w_num_at(struct writer *w, uint32_t disp)
  * before that. */
 #define OP_SLOT(w, text, slot) (OP(w, text), w_num(w, slot, 4))
 
-static void fill(struct writer *w, unsigned reg, uint32_t slot)
-{
-	w_mark(w, SAVED, 0);
-	w_fill(w, reg, slot);
-}
-
-static void spill(struct writer *w, unsigned reg, uint32_t slot)
-{
-	w_mark(w, SAVED, 0);
-	w_spill(w, reg, slot);
-}
-
 /* mov %rax, at(%rcx) */
 static void store(struct writer *w, uint32_t at)
 {
@@ -105,7 +93,7 @@ static void end_part(struct collecting *g, unsigned part, unsigned bytes)
 
 static void fail_part(struct collecting *g, unsigned part)
 {
-	fill(g->w, RCX, WIN_COLLECT_RECORD);
+	w_fill_as(g->w, SAVED, RCX, WIN_COLLECT_RECORD);
 	set_bit(g->w, offsetof(struct collect_record, failed), part);
 }
 
@@ -114,7 +102,7 @@ static void fail_part(struct collecting *g, unsigned part)
 /* The window has them as lahf and seto left them. */
 static void load_flags(struct writer *w)
 {
-	fill(w, RAX, WIN_FLAGS);
+	w_fill_as(w, SAVED, RAX, WIN_FLAGS);
 	OP(w, "\x0f\xb6\xd4");	       /* movzbl %ah, %edx */
 	OP(w, "\x0f\xb6\xc0");	       /* movzbl %al, %eax */
 	OP(w, "\xc1\xe0\x0b");	       /* shl $11, %eax */
@@ -214,7 +202,7 @@ static void move_many(struct collecting *g, uint32_t length, uint32_t at,
 
 	OP(w, "\x48\x8d\x82");
 	w_num(w, length, 4);
-	spill(w, RAX, WIN_COLLECT_END);
+	w_spill_as(w, SAVED, RAX, WIN_COLLECT_END);
 	OP(w, "\x48\x81\xc1");
 	w_num_at(w, at);
 	may_fault(g, first);
@@ -241,7 +229,7 @@ static void look_where(struct collecting *g, const struct collect_place *p)
 {
 	struct writer *w = g->w;
 
-	fill(w, RCX, WIN_COLLECT_RECORD);
+	w_fill_as(w, SAVED, RCX, WIN_COLLECT_RECORD);
 	OP(w, "\x48\x8b\x81"); /* mov at(%rcx), %rax */
 	w_num_at(w, p->at);
 	OP(w, "\x25\xff\x0f\x00\x00"); /* and $4095, %eax */
@@ -259,14 +247,14 @@ static void copy(struct collecting *g, unsigned part)
 	const struct collect_place *p = &g->what->places[part];
 	uint32_t whole = p->length > UNROLLED ? p->length & ~7u : 0, first = 0;
 
-	fill(g->w, RCX, WIN_COLLECT_RECORD);
+	w_fill_as(g->w, SAVED, RCX, WIN_COLLECT_RECORD);
 	store(g->w, p->at);
 	OP(g->w, "\x48\x89\xc2"); /* mov %rax, %rdx */
 	if (whole)
 		move_many(g, whole, p->at + 8, &first);
 	move_all(g, p->length - whole, whole ? 0 : p->at + 8, &first);
 	if (whole)
-		fill(g->w, RCX, WIN_COLLECT_RECORD);
+		w_fill_as(g->w, SAVED, RCX, WIN_COLLECT_RECORD);
 	end_part(g, part, FAIL_BYTES + WHERE_BYTES);
 	faults_here(g, first);
 	look_where(g, p);
@@ -299,7 +287,7 @@ static void write_value(struct collecting *g, const struct collect_item *i)
 	expression_begin(&e, g->w, i->code);
 	expression_code(&e);
 	expression_ends_here(&e);
-	fill(g->w, RCX, WIN_COLLECT_RECORD);
+	w_fill_as(g->w, SAVED, RCX, WIN_COLLECT_RECORD);
 	store(g->w, g->what->places[part].at);
 	end_part(g, part, FAIL_BYTES);
 	expression_fails_here(&e);
@@ -329,10 +317,10 @@ static void copy_string(struct collecting *g, uint32_t value, uint32_t at)
 {
 	struct writer *w = g->w;
 
-	fill(w, RDX, value);
+	w_fill_as(w, SAVED, RDX, value);
 	OP(w, "\x48\x8d\x82");
 	w_num(w, COLLECT_STRING, 4);
-	spill(w, RAX, WIN_COLLECT_END);
+	w_spill_as(w, SAVED, RAX, WIN_COLLECT_END);
 	OP(w, "\x48\x81\xc1");
 	w_num_at(w, at);
 	region_fault(w->rg, stream_at(w->s), g->slow);
@@ -346,7 +334,7 @@ static void copy_string(struct collecting *g, uint32_t value, uint32_t at)
 	OP(w, "\x75\xe4");
 	w_mark(w, SAVED, 0);
 	w_jmp_at(w, g->slow);
-	fill(w, RCX, WIN_COLLECT_RECORD);
+	w_fill_as(w, SAVED, RCX, WIN_COLLECT_RECORD);
 }
 
 /* The last one first, as they lie there, and the strings. */
@@ -358,9 +346,9 @@ static void arguments(struct collecting *g, unsigned part, size_t n)
 	uint32_t args = format_args(f), at = p->at + 8 * args;
 	uint32_t first = code->insns[n].depth - 2u - args;
 
-	fill(g->w, RCX, WIN_COLLECT_RECORD);
+	w_fill_as(g->w, SAVED, RCX, WIN_COLLECT_RECORD);
 	for (uint32_t i = 0; i < args; i++) {
-		fill(g->w, RAX, WIN_VALUES + 8 * (first + i));
+		w_fill_as(g->w, SAVED, RAX, WIN_VALUES + 8 * (first + i));
 		store(g->w, p->at + 8 * i);
 	}
 	for (uint32_t i = 0; i < args; i++) {
@@ -399,7 +387,7 @@ static void write_traces(struct collecting *g, const struct collect_item *i)
 	OP(g->w, "\xeb\x10");
 	expression_fails_here(&e);
 	fail_part(g, g->part++);
-	fill(g->w, RCX, WIN_COLLECT_RECORD);
+	w_fill_as(g->w, SAVED, RCX, WIN_COLLECT_RECORD);
 }
 
 static void write_item(struct collecting *g, const struct collect_item *i)
@@ -431,7 +419,7 @@ static struct callout *write_slow(struct collecting *g)
 
 	g->slow = stream_at(cold.s);
 	expression_restore(&cold);
-	fill(&cold, RCX, WIN_RCX);
+	w_fill_as(&cold, SAVED, RCX, WIN_RCX);
 	w_mark(&cold, 0, 0);
 	stub.arg = callout_new(cold.rg, &k);
 	w_jmp_at(&cold, w_stub(&cold, &stub));
@@ -469,7 +457,7 @@ static uint32_t write_room(struct collecting *g)
 	struct writer *w = g->w;
 	uint32_t full;
 
-	fill(w, RCX, WIN_COLLECT_HEAD);
+	w_fill_as(w, SAVED, RCX, WIN_COLLECT_HEAD);
 	OP(w, "\x48\x8d\x81"); /* lea size(%rcx), %rax */
 	w_num(w, g->what->size, 4);
 	OP_SLOT(w, "\x65\x48\x3b\x04\x25", WIN_COLLECT_LIMIT);
@@ -479,7 +467,7 @@ static uint32_t write_room(struct collecting *g)
 	OP(w, "\x81\xe1"); /* and $, %ecx */
 	w_num(w, COLLECT_RING - 1, 4);
 	OP_SLOT(w, "\x65\x48\x03\x0c\x25", WIN_COLLECT_RING);
-	spill(w, RCX, WIN_COLLECT_RECORD);
+	w_spill_as(w, SAVED, RCX, WIN_COLLECT_RECORD);
 	return full;
 }
 
@@ -568,7 +556,7 @@ void collector_write(struct compiler *c, struct collector *what)
 	if (skipped)
 		w_patch(w, skipped, stream_at(w->s));
 	expression_restore(w);
-	fill(w, RCX, WIN_RCX);
+	w_fill_as(w, SAVED, RCX, WIN_RCX);
 	slow->at = stream_at(w->s);
 }
 

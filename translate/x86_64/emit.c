@@ -110,6 +110,41 @@ void w_fill(struct writer *w, unsigned reg, uint32_t slot)
 	gs_move(w, 0x8b, reg, slot);
 }
 
+void w_spill_as(struct writer *w, unsigned rewind, unsigned reg, uint32_t slot)
+{
+	w_mark(w, rewind, 0);
+	w_spill(w, reg, slot);
+}
+
+void w_fill_as(struct writer *w, unsigned rewind, unsigned reg, uint32_t slot)
+{
+	w_mark(w, rewind, 0);
+	w_fill(w, reg, slot);
+}
+
+void w_spill_flags(struct writer *w, unsigned rewind)
+{
+	w_mark(w, rewind, 0);
+	w_code(w, "\x9f"); /* lahf */
+	w_mark(w, rewind | REWIND_RAX, 0);
+	w_code(w, "\x0f\x90\xc0"); /* seto %al */
+	w_spill_as(w, rewind | REWIND_RAX, RAX, WIN_FLAGS);
+}
+
+void w_fill_flags(struct writer *w, unsigned rewind)
+{
+	w_fill_as(w, rewind, RAX, WIN_FLAGS);
+	w_set_flags(w, rewind | REWIND_RAX);
+}
+
+void w_set_flags(struct writer *w, unsigned rewind)
+{
+	w_mark(w, rewind, 0);
+	w_code(w, "\x04\x7f"); /* add $0x7f, %al: overflow, if it was */
+	w_mark(w, rewind, 0);
+	w_code(w, "\x9e"); /* sahf */
+}
+
 void w_pop(struct writer *w, uint32_t slot)
 {
 	w_code(w, "\x65\x8f");

@@ -72,6 +72,14 @@ void w_nop(struct writer *w);
 /* A 64-bit register (0 to 15) to the window's slot, and back. */
 void w_spill(struct writer *w, unsigned reg, uint32_t slot);
 void w_fill(struct writer *w, unsigned reg, uint32_t slot);
+/* ... behind a boundary, of a thread that is rewound so. */
+void w_spill_as(struct writer *w, unsigned rewind, unsigned reg, uint32_t slot);
+void w_fill_as(struct writer *w, unsigned rewind, unsigned reg, uint32_t slot);
+/* Flags to the window by rax, which is there already, and back; and back from
+ * rax, as the first has left them there. Boundaries are as for rewind. */
+void w_spill_flags(struct writer *w, unsigned rewind);
+void w_fill_flags(struct writer *w, unsigned rewind);
+void w_set_flags(struct writer *w, unsigned rewind);
 /* popq %gs:slot */
 void w_pop(struct writer *w, uint32_t slot);
 /* A number onto the stack. rewind and undo: how a thread before that is. */

@@ -16,14 +16,12 @@
 
 static void spill(struct expression *e, unsigned reg, unsigned n)
 {
-	w_mark(e->w, SAVED, 0);
-	w_spill(e->w, reg, WIN_VALUES + 8 * n);
+	w_spill_as(e->w, SAVED, reg, WIN_VALUES + 8 * n);
 }
 
 static void fill(struct expression *e, unsigned reg, unsigned n)
 {
-	w_mark(e->w, SAVED, 0);
-	w_fill(e->w, reg, WIN_VALUES + 8 * n);
+	w_fill_as(e->w, SAVED, reg, WIN_VALUES + 8 * n);
 }
 
 /* Makes room on top of that many values. */
@@ -434,29 +432,17 @@ static void write_one(struct expression *e, size_t n)
 
 void expression_save(struct writer *w)
 {
-	w_mark(w, 0, 0);
-	w_spill(w, RCX, WIN_RCX);
-	w_mark(w, REWIND_RCX, 0);
-	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, REWIND_RCX | REWIND_RAX, 0);
-	w_spill(w, RDX, WIN_RDX);
-	STEP(w, REWIND_RCX | REWIND_RAX | REWIND_RDX, "\x9f"); /* lahf */
-	STEP(w, REWIND_RCX | REWIND_RAX | REWIND_RDX,
-	     "\x0f\x90\xc0"); /* seto %al */
-	w_mark(w, REWIND_RCX | REWIND_RAX | REWIND_RDX, 0);
-	w_spill(w, RAX, WIN_FLAGS);
+	w_spill_as(w, 0, RCX, WIN_RCX);
+	w_spill_as(w, REWIND_RCX, RAX, WIN_RAX);
+	w_spill_as(w, REWIND_RCX | REWIND_RAX, RDX, WIN_RDX);
+	w_spill_flags(w, REWIND_RCX | REWIND_RAX | REWIND_RDX);
 }
 
 void expression_restore(struct writer *w)
 {
-	w_mark(w, SAVED, 0);
-	w_fill(w, RAX, WIN_FLAGS);
-	OP(w, "\x04\x7f"); /* add $0x7f, %al: overflow, if it was */
-	OP(w, "\x9e");	   /* sahf */
-	w_mark(w, SAVED, 0);
-	w_fill(w, RDX, WIN_RDX);
-	w_mark(w, SAVED, 0);
-	w_fill(w, RAX, WIN_RAX);
+	w_fill_flags(w, SAVED);
+	w_fill_as(w, SAVED, RDX, WIN_RDX);
+	w_fill_as(w, SAVED, RAX, WIN_RAX);
 }
 
 void w_patch(struct writer *w, uint32_t end_of, uint32_t to)

@@ -73,18 +73,6 @@ static void jmp_to(struct writer *w, uint32_t at)
 	w_jmp_at(w, at);
 }
 
-static void fill(struct writer *w, unsigned reg, uint32_t slot)
-{
-	w_mark(w, SAVED, 0);
-	w_fill(w, reg, slot);
-}
-
-static void spill(struct writer *w, unsigned reg, uint32_t slot)
-{
-	w_mark(w, SAVED, 0);
-	w_spill(w, reg, slot);
-}
-
 /* From here on that has been done. */
 static void comes_to(struct writer *w, enum fold_phase phase)
 {
@@ -202,7 +190,7 @@ static struct elsewhere leave_tail(struct writer *w, uint32_t none)
 	e.jump = jcc(w, COND_JNE);
 	leave_caller(w, none);
 	e.back = stream_at(w->s);
-	spill(w, RDX, WIN_FOLD);
+	w_spill_as(w, SAVED, RDX, WIN_FOLD);
 	return e;
 }
 
@@ -226,7 +214,7 @@ static void leave_again(struct writer *w, const struct elsewhere *e,
 static void pop(struct writer *w)
 {
 	STEP(w, "\x48\x8d\x49\xf0"); /* lea -16(%rcx), %rcx */
-	spill(w, RCX, WIN_RING);
+	w_spill_as(w, SAVED, RCX, WIN_RING);
 }
 
 /* The entry, a call's: does it come back here? */
@@ -246,7 +234,7 @@ static void keep_entry(struct writer *w)
 static void keep_count(struct writer *w)
 {
 	hop_put_count(w, SAVED, 0);
-	spill(w, RAX, WIN_FOLD_NOW);
+	w_spill_as(w, SAVED, RAX, WIN_FOLD_NOW);
 }
 
 /* What is on top is a tail: is there the call that comes back here, below it and
@@ -262,7 +250,7 @@ static struct elsewhere find_call(struct writer *w, uint32_t none)
 	jcc_to(w, COND_JE, again);
 	see_back(w, none);
 	keep_entry(w);
-	fill(w, RCX, WIN_RING);
+	w_fill_as(w, SAVED, RCX, WIN_RING);
 	keep_count(w);
 	return l;
 }
@@ -279,7 +267,7 @@ static uint32_t fold_tails(struct writer *w, uint32_t none, uint8_t **call,
 	w_num(w, FOLD_TAIL, 1);
 	*call = jcc(w, COND_JNE);
 	*again = leave_tail(w, none);
-	fill(w, RAX, WIN_FOLD_NOW);
+	w_fill_as(w, SAVED, RAX, WIN_FOLD_NOW);
 	add_up(w, FOLD_TAIL_TOOK);
 	pop(w);
 	comes_to(w, FOLD_LOOKS);
@@ -295,11 +283,11 @@ static struct elsewhere fold_on(struct writer *w, uint32_t none,
 
 	STEP(w, "\x8b\x41\xfc"); /* mov -4(%rcx), %eax */
 	l = look_up(w);
-	fill(w, RAX, WIN_FOLD_NOW);
+	w_fill_as(w, SAVED, RAX, WIN_FOLD_NOW);
 	STEP_ON(w, "\x65\x48\x2b\x82", FIELD(instructions)); /* sub, %rax */
-	spill(w, RAX, WIN_FOLD_ON);
+	w_spill_as(w, SAVED, RAX, WIN_FOLD_ON);
 	*again = leave_tail(w, none);
-	fill(w, RAX, WIN_FOLD_ON);
+	w_fill_as(w, SAVED, RAX, WIN_FOLD_ON);
 	add_up(w, FOLD_ON_TOOK);
 	STEP(w, "\xc7\x41\xfc\0\0\0\0"); /* movl $0, -4(%rcx) */
 	comes_to(w, FOLD_LOOKS);
@@ -317,16 +305,16 @@ static uint8_t *fold_call(struct writer *w, uint32_t none, bool kept)
 	on = jcc(w, COND_JA);
 	choose(w, FIELD(caller), 1, sizeof(struct fold_half), none);
 	choose(w, FIELD(called), 0, sizeof(struct fold_sums), none);
-	spill(w, RDX, WIN_FOLD);
+	w_spill_as(w, SAVED, RDX, WIN_FOLD);
 	if (kept)
-		fill(w, RAX, WIN_FOLD_NOW);
+		w_fill_as(w, SAVED, RAX, WIN_FOLD_NOW);
 	else
 		hop_put_count(w, SAVED, 0);
 	add_up(w, FOLD_CALL_TOOK);
 	pop(w);
 	comes_to(w, FOLD_DONE);
-	fill(w, RDX, WIN_RDX);
-	fill(w, RAX, WIN_RAX);
+	w_fill_as(w, SAVED, RDX, WIN_RDX);
+	w_fill_as(w, SAVED, RAX, WIN_RAX);
 	w_mark(w, SAVED, 0);
 	w_jmp_slot(w, WIN_LANDING);
 	comes_to(w, FOLD_LOOKS);
@@ -337,8 +325,8 @@ static uint8_t *fold_call(struct writer *w, uint32_t none, bool kept)
 static void give_up(struct writer *w)
 {
 	comes_to(w, FOLD_LOOKS);
-	fill(w, RDX, WIN_RDX);
-	fill(w, RAX, WIN_RAX);
+	w_fill_as(w, SAVED, RDX, WIN_RDX);
+	w_fill_as(w, SAVED, RAX, WIN_RAX);
 	w_mark(w, BEGINS, 0);
 	w_fill(w, RCX, WIN_LANDING);
 	w_mark(w, BEGINS, 0);
@@ -361,7 +349,7 @@ void fold_routine(struct region *rg)
 	w_spill(&w, RAX, WIN_RAX);
 	w_mark(&w, BEGINS | REWIND_RAX, 0);
 	w_spill(&w, RDX, WIN_RDX);
-	fill(&w, RCX, WIN_RING);
+	w_fill_as(&w, SAVED, RCX, WIN_RING);
 	looks[0] = look_at(&w);
 	tail = jcc(&w, COND_JE);
 	see_back(&w, none);

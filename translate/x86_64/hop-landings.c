@@ -293,16 +293,9 @@ void hop_save_flags(struct writer *w)
 {
 	const unsigned how = w->rewind;
 
-	w_mark(w, how, 0);
-	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how, 0);
-	w_code(w, "\x9f"); /* lahf */
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x0f\x90\xc0"); /* seto %al */
-	w_mark(w, how | REWIND_RAX, 0);
-	w_spill(w, RAX, WIN_FLAGS);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_fill(w, RAX, WIN_RAX);
+	w_spill_as(w, how, RAX, WIN_RAX);
+	w_spill_flags(w, how);
+	w_fill_as(w, how | REWIND_RAX, RAX, WIN_RAX);
 	w->rewind = how | REWIND_FLAGS;
 }
 
@@ -310,16 +303,9 @@ void hop_restore_flags(struct writer *w)
 {
 	const unsigned how = w->rewind;
 
-	w_mark(w, how, 0);
-	w_spill(w, RAX, WIN_RAX);
-	w_mark(w, how, 0);
-	w_fill(w, RAX, WIN_FLAGS);
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x04\x7f"); /* add $0x7f, %al: overflow, if it was */
-	w_mark(w, how | REWIND_RAX, 0);
-	w_code(w, "\x9e"); /* sahf */
-	w_mark(w, how | REWIND_RAX, 0);
-	w_fill(w, RAX, WIN_RAX);
+	w_spill_as(w, how, RAX, WIN_RAX);
+	w_fill_flags(w, how);
+	w_fill_as(w, how | REWIND_RAX, RAX, WIN_RAX);
 	w->rewind = how & ~REWIND_FLAGS;
 }
 

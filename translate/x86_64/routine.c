@@ -28,15 +28,11 @@
 
 static void save(struct writer *w)
 {
-	w_mark(w, REWIND_TARGET | REWIND_RCX, 0);
-	w_spill(w, RAX, WIN_RAX);
-	STEP(w, REWIND_TARGET | REWIND_RCX, "\x9f"); /* lahf */
-	STEP(w, REWIND_TARGET | REWIND_RCX | REWIND_RAX,
-	     "\x0f\x90\xc0"); /* seto %al */
-	w_mark(w, REWIND_TARGET | REWIND_RCX | REWIND_RAX, 0);
-	w_spill(w, RAX, WIN_FLAGS);
-	w_mark(w, REWIND_TARGET | REWIND_RCX | REWIND_RAX, 0);
-	w_spill(w, RDX, WIN_RDX);
+	const unsigned how = REWIND_TARGET | REWIND_RCX;
+
+	w_spill_as(w, how, RAX, WIN_RAX);
+	w_spill_flags(w, how);
+	w_spill_as(w, how | REWIND_RAX, RDX, WIN_RDX);
 }
 
 /* All but rcx. */
@@ -44,14 +40,9 @@ static void restore(struct writer *w)
 {
 	const unsigned how = REWIND_TARGET | SAVED;
 
-	w_mark(w, how, 0);
-	w_fill(w, RDX, WIN_RDX);
-	w_mark(w, how, 0);
-	w_fill(w, RAX, WIN_FLAGS);
-	STEP(w, how, "\x04\x7f"); /* add $0x7f, %al: overflow, if it was */
-	STEP(w, how, "\x9e");	  /* sahf */
-	w_mark(w, how, 0);
-	w_fill(w, RAX, WIN_RAX);
+	w_fill_as(w, how, RDX, WIN_RDX);
+	w_fill_flags(w, how);
+	w_fill_as(w, how, RAX, WIN_RAX);
 }
 
 /* mov %gs:table(%rax), %rdx */
