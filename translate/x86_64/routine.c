@@ -54,16 +54,8 @@ static void load_pair(struct writer *w, uint32_t table)
 
 static uint8_t *short_jump(struct writer *w, uint8_t opcode)
 {
-	uint8_t code[2] = { opcode, 0 };
-
 	w_mark(w, REWIND_TARGET | SAVED, 0);
-	w_bytes(w, code, 2);
-	return w->s->e.code + w->s->e.len;
-}
-
-static void lands_here(struct writer *w, uint8_t *jump)
-{
-	jump[-1] = (uint8_t)(w->s->e.code + w->s->e.len - jump);
+	return w_short(w, opcode);
 }
 
 /* mov %rdx, %gs:table(,%rcx,8) */
@@ -113,11 +105,11 @@ static void look_up(struct writer *w, uint32_t direct, uint32_t all,
 	w_num(w, TAB_ALL * 16 - 1, 4);
 	again = short_jump(w, 0xeb);
 	again[-1] = (uint8_t)(loop - again);
-	lands_here(w, free_pair);
+	w_lands(w, free_pair);
 	restore(w);
 	w_mark(w, how, 0);
 	w_jmp_at(w, w_stub(w, &stub));
-	lands_here(w, hit);
+	w_lands(w, hit);
 	found(w, direct, all);
 }
 
@@ -173,7 +165,7 @@ static void turn_routine(struct writer *w)
 	w->rg->turn_on = stream_at(w->s);
 	w_mark(w, how, 0);
 	w_jmp_slot(w, WIN_LANDING);
-	lands_here(w, none);
+	w_lands(w, none);
 	w_mark(w, how, 0);
 	w_jmp_at(w, w_stub(w, &stub));
 	w->rg->turned = stream_at(w->s);
