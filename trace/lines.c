@@ -208,7 +208,7 @@ static void read_all(struct lines *l)
 	settle(l);
 }
 
-/* -------------------------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------- */
 
 struct lines *lines_new(const struct symbols *s)
 {
