@@ -202,7 +202,8 @@ uint64_t flow_next(const struct flow_block *b)
  * close one writes a record: unless it leads to a record for certain, whatever
  * else is translated later.
  */
-static bool leads_back(struct flow_code *fc, uint32_t id)
+static bool leads_back(struct flow_code *fc, uint32_t id,
+		       flow_foresee_fn *foresee, void *user)
 {
 	const struct item *it = item_at(fc, id);
 	uint64_t pc = it->b.target;
@@ -212,6 +213,8 @@ static bool leads_back(struct flow_code *fc, uint32_t id)
 	for (unsigned n = 0; n < WALK_MAX; n++) {
 		uint32_t to = flow_static(fc, pc);
 
+		if (!to)
+			to = foresee(user, pc);
 		if (!to || to == id)
 			return true;
 		it = item_at(fc, to);
@@ -222,12 +225,13 @@ static bool leads_back(struct flow_code *fc, uint32_t id)
 	return true;
 }
 
-bool flow_has_edge(struct space *sp, uint32_t id)
+bool flow_has_edge(struct space *sp, uint32_t id, flow_foresee_fn *foresee,
+		   void *user)
 {
 	struct item *it = item_at(sp->flow, id);
 
 	if (!it->edge)
-		it->edge = leads_back(sp->flow, id) ? 2 : 1;
+		it->edge = leads_back(sp->flow, id, foresee, user) ? 2 : 1;
 	return it->edge == 2;
 }
 

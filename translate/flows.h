@@ -140,8 +140,11 @@ bool flow_make_static(struct space *sp, uint32_t id);
  */
 uint64_t flow_next(const struct flow_block *b);
 /* Its jump or call to a fixed address writes a record: else threads could go
- * round without any. The same whenever it is asked. */
-bool flow_has_edge(struct space *sp, uint32_t id);
+ * round without any. The same whenever it is asked. foresee: makes the block at
+ * pc static, which is not yet, and returns its number; or 0. */
+typedef uint32_t flow_foresee_fn(void *user, uint64_t pc);
+bool flow_has_edge(struct space *sp, uint32_t id, flow_foresee_fn *foresee,
+		   void *user);
 /* A number for the address, and back (0: there is none). */
 uint32_t flow_place(struct space *sp, uint64_t pc);
 uint64_t flow_address(const struct flow_code *fc, uint32_t number);

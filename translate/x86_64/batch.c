@@ -101,6 +101,7 @@ static void finish(struct compiler *c)
 	c->sp->in_batch = false;
 	free(c->todo);
 	free(c->landings);
+	free(c->ahead);
 }
 
 static bool is_full(const struct space *sp)

@@ -77,7 +77,7 @@ static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 	uint64_t to = x86_target(&i->in, i->pc);
 
 	c->w.spends = flow_tells_branch(&c->w, to) && hop_spends(c, to);
-	flow_write_jump(&c->w, 0);
+	flow_write_jump(c, 0);
 	c->w.spends = false;
 	return to;
 }
@@ -141,7 +141,7 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 	callee_note(c->sp, to);
 	c->w.spends = hop_spends(c, to);
 	hop_see_stub(c, to);
-	w_mark(&c->w, 0, flow_write_jump(&c->w, 8) ? 0 : 8);
+	w_mark(&c->w, 0, flow_write_jump(c, 8) ? 0 : 8);
 	c->w.spends = false;
 	w_jmp_pc(&c->w, to);
 	c->w.slow = SLOW_CONTINUATION;

@@ -139,8 +139,7 @@ static bool is_marked(const struct space *sp, uint64_t pc)
 		collector_is_at(sp, pc));
 }
 
-/* Reads up to the instruction that ends the block. */
-static void read_block(struct compiler *c, uint64_t pc, bool skip_point)
+void block_read(struct compiler *c, uint64_t pc, bool skip_point)
 {
 	struct insn *i = c->insns;
 
@@ -320,7 +319,7 @@ static uint64_t write_block(struct compiler *c, uint64_t pc, bool own)
 	uint32_t start, length, flow;
 	uint64_t next;
 
-	read_block(c, pc, own && c->at_point);
+	block_read(c, pc, own && c->at_point);
 	length = original_length(c, pc);
 	w->block = block_add(c->sp, w->rg, pc, !own);
 	w->block_pc = pc;

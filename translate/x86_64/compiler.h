@@ -57,12 +57,16 @@ struct compiler {
 	/* Of what is put before the instruction: how many there were, and how
 	 * many have been executed by whom the block is for. */
 	uint16_t seq, done;
+	struct compiler *ahead; /* what is read for a log, and not written */
 	uint64_t *todo;
 	size_t n_todo, cap_todo;
 	uint32_t queued; /* the number of this queue, from 1 on */
 	struct landing *landings;
 	size_t n_landings, cap_landings;
 };
+
+/* The block at pc to insns, up to the instruction that ends it. */
+void block_read(struct compiler *c, uint64_t pc, bool skip_point);
 
 /* As hints_ask(). */
 enum hint compiler_ask(struct compiler *c, uint64_t pc);
@@ -177,7 +181,7 @@ void flow_is_over(struct writer *w);
 void flow_write_entry(struct writer *w);
 void flow_write_skips(struct writer *w);
 void flow_write_edge(struct writer *w);
-bool flow_write_jump(struct writer *w, int undo);
+bool flow_write_jump(struct compiler *c, int undo);
 bool flow_write_target(struct writer *w, uint64_t target, int undo);
 /* The way to where a branch leads that is taken, in the cold stream, with a
  * record: its offset. */

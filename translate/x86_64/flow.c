@@ -25,6 +25,7 @@
  */
 #include <string.h>
 
+#include "base/mem.h"
 #include "translate/callback.h"
 #include "translate/flows.h"
 #include "translate/layer.h"
@@ -374,13 +375,19 @@ void flow_put(struct writer *w, const struct flow_record *r)
 	w_fill(w, RCX, WIN_RCX);
 }
 
+/* ... whoever comes there, as often as that may be? */
+static bool is_same_for_all(const struct space *sp)
+{
+	return !transforms(sp) && !redirects(sp) && !sp->n_probes &&
+	       !sp->n_excluded && !sp->tr->n_rules;
+}
+
 /* Is the code there what it was, whenever it is executed? */
 static bool is_fixed(struct compiler *c, uint64_t pc)
 {
 	const struct insn *last = &c->insns[c->n_insns - 1];
 
-	return !transforms(c->sp) && !redirects(c->sp) && !c->sp->n_probes &&
-	       !c->sp->n_excluded && !c->sp->tr->n_rules &&
+	return is_same_for_all(c->sp) &&
 	       !code_changes(&c->reader, pc) &&
 	       !code_changes(&c->reader, insn_next(last) - 1);
 }
@@ -465,14 +472,39 @@ void flow_write_edge(struct writer *w)
 		write_edge(w, 0);
 }
 
-bool flow_write_jump(struct writer *w, int undo)
+/* Of a block that is not translated yet: what it will be, if its code stays as
+ * it is. If it does not, its entry writes a record. */
+static uint32_t foresee(void *user, uint64_t pc)
 {
+	struct compiler *c = user, *ahead = c->ahead;
+	uint32_t id;
+
+	if (!is_same_for_all(c->sp))
+		return 0;
+	if (!ahead) {
+		ahead = c->ahead = xcalloc(1, sizeof(*ahead));
+		ahead->sp = ahead->w.sp = c->sp;
+		ahead->reader = c->reader;
+		ahead->has_points = c->has_points;
+	}
+	block_read(ahead, pc, false);
+	if (!ahead->n_insns || !ahead->insns[ahead->n_insns - 1].ok ||
+	    !is_fixed(ahead, pc))
+		return 0;
+	id = number_block(ahead, pc);
+	return flow_make_static(c->sp, id) ? id : 0;
+}
+
+bool flow_write_jump(struct compiler *c, int undo)
+{
+	struct writer *w = &c->w;
 	uint64_t to;
 
 	if (!w->flow)
 		return false;
 	to = flow_block(w->sp->flow, w->flow)->target;
-	if (hops(w) ? !hop_is_told(w, to) : !flow_has_edge(w->sp, w->flow))
+	if (hops(w) ? !hop_is_told(w, to)
+		    : !flow_has_edge(w->sp, w->flow, foresee, c))
 		return false;
 	write_edge(w, undo);
 	return true;
