@@ -564,6 +564,8 @@ static void pair_note(struct space *sp, bool is_return, uint64_t pc,
 
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc)
 {
+	/* Other threads come there at once. */
+	assert(!sp->n_aims);
 	pair_note(sp, is_return, pc, cpc);
 	slot_set(sp, is_return, pc, cpc);
 }

@@ -96,6 +96,81 @@ def into_files_that_did_not_run_yet(opt, tmp):
     check(warm["learned"] < n / 2, warm["learned"])
 
 
+MEETS = r"""
+#include <dlfcn.h>
+#include <pthread.h>
+#include <time.h>
+typedef unsigned fn(unsigned);
+static unsigned own(unsigned x) { return x; }
+static fn *volatile table[N];
+static volatile int begun, go;
+static long now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000 + t.tv_nsec;
+}
+static __attribute__((noinline)) unsigned walk(int i, int by)
+{
+	unsigned n = 0;
+	for (; i < N; i += by)
+		n += table[i](i);
+	return n;
+}
+static void *other(void *sum)
+{
+	begun = walk(0, 1) > 0;
+	while (!go)
+		;
+	for (long end = now() + now() % 2000000; now() < end;)
+		;
+	*(unsigned *)sum = walk(255, 256) + walk(N - 1, N);
+	return sum;
+}
+int main(int argc, char **argv)
+{
+	unsigned sum = 0, all;
+	pthread_t t;
+	for (int i = 0; i < N; i++)
+		table[i] = own;
+	pthread_create(&t, 0, other, &sum);
+	while (!begun)
+		;
+	void *lib = dlopen(argv[argc - 1], RTLD_NOW);
+	fn *const *fns = lib ? dlsym(lib, "table") : 0;
+	for (int i = 0; i < N && fns; i++)
+		table[i] = fns[i];
+	go = 1;
+	all = walk(0, 1);
+	pthread_join(t, 0);
+	return !fns || all != WALK || sum != OTHER;
+}
+"""
+
+
+def while_others_run(opt, tmp):
+    """A thread calls what another's batch brings with its landings."""
+    n = 2000
+    lib, prog = os.path.join(tmp, "lib.so"), os.path.join(tmp, "prog")
+    source = os.path.join(tmp, "x.c")
+    with open(source, "w", encoding="ascii") as f:
+        for i in range(n):
+            f.write("static unsigned f%d(unsigned x) { return x + %d; }\n"
+                    % (i, i))
+        f.write("unsigned (*const table[])(unsigned) = { %s };\n"
+                % ", ".join("f%d" % i for i in range(n)))
+    flags = ["-O1", "-Wl,--build-id", source, "-o"]
+    subprocess.run(["cc", "-shared", "-fPIC", "-nostdlib"] + flags + [lib],
+                   check=True)
+    with open(source, "w", encoding="ascii") as f:
+        f.write("#define N %d\n#define WALK %du\n#define OTHER %du\n%s"
+                % (n, n * (n - 1), 2 * (sum(range(255, n, 256)) + n - 1),
+                   MEETS))
+    subprocess.run(["cc", "-pthread"] + flags + [prog, "-ldl"], check=True)
+    for _ in range(20):
+        followed(opt, os.path.join(tmp, "hints"), [prog, lib])
+
+
 def runs_that_vary(opt, tmp):
     """What else the same program has run is not translated each time."""
     calls = ["sort { $a <=> $b } 9, 1", "sprintf('%.3f', 1 / 3)",
@@ -280,7 +355,8 @@ def none_at_all(opt, tmp):
 
 
 CASES = (less_the_second_time, branches_are_known,
-         into_files_that_did_not_run_yet, runs_that_vary, of_other_commands,
+         into_files_that_did_not_run_yet, while_others_run, runs_that_vary,
+         of_other_commands,
          of_other_programs, by_coverage, by_counting,
          counts_are_the_same, in_a_small_cache, within_a_session, lies, nonsense, another_file,
          none_at_all)

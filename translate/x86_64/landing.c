@@ -226,6 +226,8 @@ bool compile_landing(struct space *sp, struct block *b, bool is_return)
 {
 	if (!*landing_of(b, is_return) && !landing_apart(sp, b, is_return))
 		return false;
+	/* Within a batch its jump leads nowhere yet. */
+	blocks_settle(sp);
 	landing_set(sp, is_return, b->pc,
 		    landing_cpc(sp, b, *landing_of(b, is_return)));
 	return true;
