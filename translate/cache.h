@@ -536,7 +536,7 @@ void space_provide(struct space *sp);
 /* Is there room for a block in all streams, and for all that belongs to it? */
 bool region_has_room(const struct region *rg);
 /* ... for a little cold code with an exit, where no block is begun? */
-#define COLD_LEAST 256u
+#define COLD_LEAST 1024u
 bool region_has_cold(const struct region *rg);
 
 /* Room for so many stubs? Blocks are begun only where there is room for all
