@@ -143,13 +143,26 @@ static void take_step(void *user, const struct line_step *s)
 	add_row(l, &row);
 }
 
+/* The rows where a sequence ends cover nothing. It has others: its end, which
+ * is the last row, is behind its begin. */
+static size_t drop_at_end(struct line_row *all, size_t n)
+{
+	size_t end = n - 1;
+
+	while (end && all[end - 1].begin == all[n - 1].begin)
+		end--;
+	all[end] = all[n - 1];
+	return end + 1;
+}
+
 static void read_sequence(struct lines *l, const struct line_sequence *s,
 			  struct part *part)
 {
 	l->now = s;
 	part->first = l->n;
 	line_sequence_each(s, take_step, l);
-	part->n = l->n - part->first;
+	part->n = drop_at_end(l->all + part->first, l->n - part->first);
+	l->n = part->first + part->n;
 }
 
 /* The one that covers it, with its rows; NULL: none does. */
