@@ -147,7 +147,8 @@ static void drop_repeated(struct calls *c, uint32_t function)
 static uint32_t jump(struct calls *c, uint32_t prev, unsigned end,
 		     const struct calls_place *to)
 {
-	bool computed = end == END_JUMP_IND || end == END_RET;
+	bool computed = end == END_JUMP_IND || end == END_RET ||
+			end == END_SYSCALL;
 
 	if (to->function == c->function)
 		return prev;
@@ -195,6 +196,31 @@ static bool is_within(const struct story_block *b, uint64_t place)
 	return place - b->begin <= b->bytes;
 }
 
+/* What a return has led to, and no call, and what goes on elsewhere behind a
+ * system call, is where handlers return to. */
+static bool is_behind_handler(const struct calls *c)
+{
+	const struct call *top = &c->stack[c->n - 1];
+
+	return c->n > 2 && top->kind == CALL_TAIL &&
+	       step_at(c, top->site)->end == END_RET &&
+	       top[-1].kind != CALL_SIGNAL && top[-1].site;
+}
+
+/* A signal that came between two blocks: its handler was taken for what the
+ * first of them leads to, and now it is known what does. That block goes on if
+ * another handler was over just before. */
+static uint32_t go_anew(struct calls *c, const struct calls_place *to)
+{
+	uint32_t handler = c->n - 2;
+	uint32_t site = leave_for(c, handler, caller(c, &c->stack[handler]));
+	const struct story_block *b = block_at(c, site);
+
+	if (to->begin != b->begin && is_within(b, to->begin))
+		return site;
+	return calls_go(c, site, step_at(c, site)->end, to);
+}
+
 /* A handler that goes elsewhere than to what was interrupted has changed its
  * frame. */
 static uint32_t sigreturn(struct calls *c, uint32_t prev,
@@ -202,6 +228,8 @@ static uint32_t sigreturn(struct calls *c, uint32_t prev,
 {
 	uint32_t latest = 0;
 
+	if (is_behind_handler(c))
+		return go_anew(c, to);
 	for (uint32_t i = c->n; i-- > 1;) {
 		if (c->stack[i].kind != CALL_SIGNAL)
 			continue;

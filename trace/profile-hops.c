@@ -481,6 +481,16 @@ size_t profile_take_open(void *user, struct story_thread *th,
 
 /* --- arrivals ------------------------------------------------------------- */
 
+/* Hops have records: who is at the begin of another function without one was
+ * interrupted, by a signal, where a block begins. */
+static bool is_between(const struct thread_profile *t,
+		       const struct flow_arrival *a,
+		       const struct calls_place *to)
+{
+	return a->how == FLOW_GOES_ON && to->function != t->calls.function &&
+	       to->begin == t->p->run->functions[to->function].begin;
+}
+
 static void arrive(struct thread_profile *t, const struct flow_arrival *a,
 		   const struct calls_place *to)
 {
@@ -492,6 +502,8 @@ static void arrive(struct thread_profile *t, const struct flow_arrival *a,
 		calls_interrupt(c, a->from, to);
 	else if (a->how == FLOW_RETURNED)
 		calls_go(c, returning(t), END_RET, to);
+	else if (is_between(t, a, to))
+		calls_interrupt(c, a->from ? a->from : returning(t), to);
 	else
 		calls_go(c, a->from, t->p->run->steps[a->from].end, to);
 }
@@ -505,7 +517,8 @@ void profile_take_arrival(void *user, struct story_thread *th,
 	uint32_t edge = 0;
 
 	t->calls.now = a->now;
-	t->stale |= a->how != FLOW_GOES_ON;
+	t->stale |= a->how != FLOW_GOES_ON ||
+		    s->function != t->calls.function;
 	make_room(p, s->function);
 	t->edge = &edge;
 	if (a->block)

@@ -138,7 +138,8 @@ def both_levels(costs):
 @case(peer=OURS, seconds=120)
 def signals_lose_no_calls():
     """Wherever in a call or return they come. What they interrupt between two
-    blocks may be told as called by something else: one call for each."""
+    blocks may be told as called by something else: one call for each. But what
+    ends handlers goes back, and calls nothing."""
     with Files() as f:
         f.trace({"callgrind": "regular"}, "hops", "regular", status=0)
         f.trace({"callgrind": "signals"}, "hops", "signals", status=0)
@@ -155,6 +156,8 @@ def signals_lose_no_calls():
             else:
                 check(abs(y[k] - x[k]) <= handled, "calls", k, x[k], y[k],
                       handled)
+    equal({k for k in signals[1] if k[0].startswith("__restore_rt")}, set(),
+          "calls by __restore_rt")
 
 
 def fib_calls(n):
