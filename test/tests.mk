@@ -155,6 +155,9 @@ TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),\
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-ring),\
 	'translate/$(t)=env TR_REPEAT=30 $(T)/translate/flow-check --recent \
 	$(T)/inferiors/tr_flow-static branches')
+TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-turned),\
+	'translate/$(t)=env TR_REPEAT=30 $(T)/translate/flow-check --turned \
+	$(T)/inferiors/tr_flow-static branches')
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-late),\
 	'translate/$(t)=env TR_REPEAT=30 $(T)/translate/flow-check --alone \
 	$(T)/inferiors/tr_flow-static branches')

@@ -64,7 +64,7 @@ static uint64_t led_to(const struct flow_reader *r, uint32_t word)
 	if (word >> FLOW_KIND_SHIFT == FLOW_LANDS)
 		return flow_address(r->code, number);
 	b = flow_block(r->code, number);
-	return b ? b->target : 0;
+	return b ? flow_edge(b) : 0;
 }
 
 /* --- where it is ---------------------------------------------------------- */

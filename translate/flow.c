@@ -183,8 +183,9 @@ bool flow_make_static(struct space *sp, uint32_t id)
 uint64_t flow_next(const struct flow_block *b)
 {
 	switch ((enum flow_end)b->end) {
-	case FLOW_FALLS:
 	case FLOW_CONDITIONAL:
+		return b->turned ? b->target : b->begin + b->bytes;
+	case FLOW_FALLS:
 	case FLOW_SYSCALL:
 		return b->begin + b->bytes;
 	case FLOW_JUMP:
@@ -193,6 +194,11 @@ uint64_t flow_next(const struct flow_block *b)
 	default:
 		return 0;
 	}
+}
+
+uint64_t flow_edge(const struct flow_block *b)
+{
+	return b->turned ? b->begin + b->bytes : b->target;
 }
 
 #define WALK_MAX 64

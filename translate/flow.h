@@ -57,6 +57,7 @@ struct flow_block {
 	uint32_t bytes, instructions;
 	uint8_t end; /* enum flow_end */
 	bool native; /* one instruction, executed by the original code */
+	bool turned; /* CONDITIONAL: it is logged where it does not branch */
 	const uint8_t *code;		       /* its bytes, as they ran */
 	const struct translate_module *module; /* NULL: of no file */
 };

@@ -139,6 +139,8 @@ bool flow_make_static(struct space *sp, uint32_t id);
  * knows.
  */
 uint64_t flow_next(const struct flow_block *b);
+/* ... and if the record of its branch does. */
+uint64_t flow_edge(const struct flow_block *b);
 /* Its jump or call to a fixed address writes a record: else threads could go
  * round without any. The same whenever it is asked. foresee: makes the block at
  * pc static, which is not yet, and returns its number; or 0. */

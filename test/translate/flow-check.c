@@ -5,14 +5,17 @@
  * MODE_COUNT. The first two are to be the same, and the blocks as many as the
  * third has counted.
  *
- *	flow-check [--recent] [--alone] [--cache BYTES] PROGRAM [ARG...]
+ *	flow-check [--recent] [--alone] [--turned] [--cache BYTES] PROGRAM [ARG...]
  *
  * --recent: with a ring, of which the end is compared. --alone: no thread of
- * the server's own can be made, so that logs are read late. The program has one
+ * the server's own can be made, so that logs are read late. --turned: hints are of
+ * a run without TR_REPEAT, so that what always branched then does not. The program
+ * has one
  * thread, and does the same each time. Steps of one instruction that stays
  * where it is are one (rep); one that a signal kept from being executed is
  * none. Exits 0 when all is the same.
  */
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <poll.h>
@@ -138,7 +141,7 @@ struct told {
 	struct list_of_pcs pcs;
 	const struct flow_block **blocks; /* copies */
 	uint64_t *begun;
-	uint32_t n_blocks;
+	uint32_t n_blocks, n_turned;
 	struct told_way {
 		uint32_t *ids;
 		size_t n;
@@ -164,6 +167,7 @@ static void on_block(void *user, const struct flow_who *who, uint32_t id,
 	t->blocks = xrealloc(t->blocks, (id + 1) * sizeof(*t->blocks));
 	t->begun = xrealloc(t->begun, (id + 1) * sizeof(*t->begun));
 	t->blocks[id] = copy;
+	t->n_turned += b->turned;
 	t->begun[id] = 0;
 	t->n_blocks = id;
 }
@@ -294,6 +298,8 @@ static int finish(struct target *t, pid_t pid)
 	}
 }
 
+static const char *hints; /* NULL: none */
+
 static int follow_all(char **argv, enum trace_mode mode, uint64_t cache,
 		      struct told *told, enum flow_keep keep,
 		      translate_end_fn *hits, void *user)
@@ -321,6 +327,8 @@ static int follow_all(char **argv, enum trace_mode mode, uint64_t cache,
 	translate_on_end(t, hits, user);
 	if (cache)
 		translate_cache_size(t, cache);
+	if (hints)
+		translate_hints(t, hints);
 	pid = t->ops->launch(t, &spec, &e);
 	if (pid < 0 ||
 	    translate_follow(t, process_find(t, pid), mode, &e) < 0) {
@@ -405,12 +413,39 @@ static bool same_counts(const struct told *t, const struct map *hits)
 	return good;
 }
 
+/* Of a run that does everything once. */
+static void learn(char **argv, char *folder)
+{
+	char *repeat = xstrdup(getenv("TR_REPEAT") ? getenv("TR_REPEAT") : "1");
+	struct told told = { 0 };
+
+	hints = mkdtemp(folder);
+	if (!hints)
+		exit(2);
+	unsetenv("TR_REPEAT");
+	follow_all(argv, MODE_NONE, 0, &told, FLOW_ALL, NULL, NULL);
+	setenv("TR_REPEAT", repeat, 1);
+	free(repeat);
+}
+
+static void forget(void)
+{
+	DIR *d = opendir(hints);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		unlinkat(dirfd(d), e->d_name, 0);
+	closedir(d);
+	rmdir(hints);
+}
+
 int main(int argc, char **argv)
 {
+	char folder[] = "/tmp/tracestub-test.XXXXXX";
 	struct list_of_pcs stepped = { 0 };
 	struct told told = { 0 };
 	struct map hits = { NULL, 0, 0 };
-	bool recent = false, counts = true, good;
+	bool recent = false, counts = true, turned = false, good;
 	uint64_t cache = 0;
 	int a, b;
 
@@ -419,6 +454,8 @@ int main(int argc, char **argv)
 			recent = true;
 		else if (!strcmp(argv[0], "--alone"))
 			is_alone = true;
+		else if (!strcmp(argv[0], "--turned"))
+			turned = true;
 		else if (!strcmp(argv[0], "--uncounted"))
 			counts = false;
 		else if (argc > 1 && !strcmp(argv[0], "--cache"))
@@ -426,6 +463,8 @@ int main(int argc, char **argv)
 	}
 	if (!argc)
 		return 2;
+	if (turned)
+		learn(argv, folder);
 	a = step_all(argv, &stepped);
 	b = follow_all(argv, MODE_FLOW, cache, &told,
 		       recent ? FLOW_RECENT : FLOW_ALL, NULL, NULL);
@@ -442,6 +481,10 @@ int main(int argc, char **argv)
 		good = printf("bad %d, ends %u, exact %d, gaps %u, lost %u\n",
 			      told.bad, told.ends, told.exact, told.gaps,
 			      told.lost) < 0;
+	if (turned)
+		forget();
+	if (turned && !told.n_turned)
+		good = printf("no branch is turned round\n") < 0;
 	fprintf(stderr, "%zu instructions, %zu blocks, %u cuts: %s\n",
 		told.pcs.n, told.n_told, told.cuts, good ? "same" : "DIFFERS");
 	return !good;

@@ -82,12 +82,19 @@ static uint64_t write_jmp(struct compiler *c, const struct insn *i)
 	return to;
 }
 
-/* As far as is known it always jumps: then what it jumps to comes next, and the
- * opposite condition leads to what is behind it. */
-static bool always_jumps(struct compiler *c, uint64_t to, uint64_t next)
+bool always_branches(struct compiler *c, uint64_t to, uint64_t next)
 {
-	return !flow_is_on(&c->w) && compiler_ask(c, next) == HINT_NEW &&
-	       hint_is_known(compiler_ask(c, to)) && !block_find(c->sp, to);
+	return compiler_ask(c, next) == HINT_NEW &&
+	       hint_is_known(compiler_ask(c, to));
+}
+
+/* What it jumps to comes next, and the opposite condition leads to what is
+ * behind it. */
+static bool is_turned(struct compiler *c, uint64_t to, uint64_t next)
+{
+	if (flow_is_on(&c->w))
+		return flow_block(c->sp->flow, c->w.flow)->turned;
+	return always_branches(c, to, next) && !block_find(c->sp, to);
 }
 
 static uint64_t write_jcc(struct compiler *c, const struct insn *i)
@@ -95,7 +102,7 @@ static uint64_t write_jcc(struct compiler *c, const struct insn *i)
 	uint64_t to = x86_target(&i->in, i->pc), next = insn_next(i), other;
 	unsigned cond = i->in.opcode & 15;
 
-	if (always_jumps(c, to, next)) {
+	if (is_turned(c, to, next)) {
 		cond ^= 1;
 		other = to;
 		to = next;

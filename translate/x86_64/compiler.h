@@ -71,6 +71,10 @@ void block_read(struct compiler *c, uint64_t pc, bool skip_point);
 /* As hints_ask(). */
 enum hint compiler_ask(struct compiler *c, uint64_t pc);
 
+/* A conditional branch to there, or to what comes next: as far as is known the
+ * former, always. */
+bool always_branches(struct compiler *c, uint64_t to, uint64_t next);
+
 /* How many blocks like that may still be translated. */
 unsigned *compiler_budget(struct compiler *c, enum hint hint);
 

@@ -77,6 +77,15 @@ static void describe_end(struct flow_block *b, const struct insn *i)
 		b->target = x86_target(&i->in, i->pc);
 }
 
+/* As far as is known it always branches, and not back: falling through takes the
+ * record. That holds for good, like all that tells where control goes. */
+static bool is_turned(struct compiler *c, const struct flow_block *b)
+{
+	return !hops(&c->w) && c->insns[c->n_insns - 1].in.kind == X86_JCC &&
+	       b->target > b->last &&
+	       always_branches(c, b->target, b->begin + b->bytes);
+}
+
 static uint32_t number_block(struct compiler *c, uint64_t pc)
 {
 	uint8_t code[BLOCK_INSNS * X86_INSN_MAX];
@@ -92,6 +101,7 @@ static uint32_t number_block(struct compiler *c, uint64_t pc)
 	}
 	describe_end(&b, &c->insns[c->n_insns - 1]);
 	b.code = code;
+	b.turned = is_turned(c, &b);
 	return flow_number(c->sp, &b);
 }
 
@@ -450,25 +460,25 @@ void flow_write_skips(struct writer *w)
 			    });
 }
 
-/* The block's branch goes to its target. */
+/* The block's branch goes where a record says. */
 static void write_edge(struct writer *w, int undo)
 {
-	const struct flow_block *b = flow_block(w->sp->flow, w->flow);
+	uint64_t to = flow_edge(flow_block(w->sp->flow, w->flow));
 
 	flow_put(w, &(struct flow_record){
-			       .word = hops(w) ? hop_word_to(w, b->target)
+			       .word = hops(w) ? hop_word_to(w, to)
 					       : flow_word(FLOW_EDGE, w->flow),
-			       .enters = hops(w) ? hop_enters(w, b->target) : 0,
+			       .enters = hops(w) ? hop_enters(w, to) : 0,
 			       .stub = w->stub,
 			       .undo = undo,
-			       .pc = b->target,
+			       .pc = to,
 		       });
 }
 
 void flow_write_edge(struct writer *w)
 {
-	if (w->flow && flow_tells_branch(
-			       w, flow_block(w->sp->flow, w->flow)->target))
+	if (w->flow &&
+	    flow_tells_branch(w, flow_edge(flow_block(w->sp->flow, w->flow))))
 		write_edge(w, 0);
 }
 
