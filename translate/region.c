@@ -268,7 +268,7 @@ static struct region *cluster_fill(struct space *sp, unsigned cluster,
 
 	if (!rg && !sp->sealed && sp->n_regions < sp->max_regions)
 		rg = region_new(sp, cluster, e);
-	if (!rg && !c->filling)
+	else if (!rg && !c->filling)
 		err_set(e, -ENOMEM, "the code cache is full");
 	if (rg) {
 		rg->born = ++sp->last_born;

@@ -73,6 +73,7 @@ static void child_signals(void)
 
 	/* Ours, that exec would hand on. */
 	sigaction(SIGPIPE, &dfl, NULL);
+	sigaction(SIGXFSZ, &dfl, NULL);
 	sigaction(SIGTTOU, &dfl, NULL);
 	sigaction(SIGTTIN, &dfl, NULL);
 	sigemptyset(&none);

@@ -285,6 +285,21 @@ def mistakes_are_told_before_the_program_runs():
     check("writing /dev/full failed: No space left on device" in err, err)
 
 
+@case(peer=OURS)
+def a_limit_to_the_size_of_files_is_an_error():
+    """Of the memory that is shared; the program has its own signals."""
+    limited = ["sh", "-c", "ulimit -f 10; exec \"$@\"", "sh"]
+    done = subprocess.run(limited + [OPTIONS.server, "trace", "--", "true"],
+                          check=False, capture_output=True, timeout=60)
+    equal(done.returncode, 125, done.stderr)
+    check(b"File too large" in done.stderr, done.stderr)
+    ignored = ["grep", "SigIgn", "/proc/self/status"]
+    done = subprocess.run([OPTIONS.server, "trace", "--"] + ignored,
+                          check=True, capture_output=True, timeout=60)
+    equal(done.stdout, subprocess.run(ignored, check=True,
+                                      capture_output=True).stdout, "ignored")
+
+
 def on_a_terminal(own_output):
     """What is on it in the end, of a program that sleeps for a while."""
     ours, its = pty.openpty()
