@@ -65,9 +65,12 @@ def branches_are_known(opt, tmp):
     """Where indirect branches went, which looking ahead does not tell."""
     def missed(stats):
         return stats["indirect_misses"] + stats["learned"]
-    cold = followed(opt, tmp)
-    followed(opt, tmp)
-    warm = followed(opt, tmp)
+    # Where a program and a library happen to share low halves of addresses,
+    # as one run in 300, branches are not compared with what they are known for.
+    fixed = ["--disable-randomization"]
+    cold = followed(opt, tmp, options=fixed)
+    followed(opt, tmp, options=fixed)
+    warm = followed(opt, tmp, options=fixed)
     check(missed(warm) < 0.2 * missed(cold), missed(warm), missed(cold))
 
 
