@@ -16,10 +16,10 @@ void map_fini(struct map *m)
 	*m = (struct map){ 0 };
 }
 
-/* To n slots, a power of two and more than there are. */
-static void grow(struct map *m, size_t n)
+static void grow(struct map *m)
 {
 	struct map old = *m;
+	size_t n = old.slots ? 2 * (old.mask + 1) : 16;
 
 	m->slots = xcalloc(n, sizeof(*m->slots));
 	m->mask = n - 1;
@@ -35,22 +35,12 @@ static bool is_room(size_t slots, size_t n)
 	return 4 * n <= 3 * slots;
 }
 
-void map_reserve(struct map *m, size_t n)
-{
-	size_t slots = m->slots ? m->mask + 1 : 0, wanted = 16;
-
-	while (!is_room(wanted, n))
-		wanted *= 2;
-	if (wanted > slots)
-		grow(m, wanted);
-}
-
 void map_set(struct map *m, uint64_t key, void *value)
 {
 	struct map_slot *s;
 
 	if (!m->slots || !is_room(m->mask + 1, m->count + 1))
-		grow(m, m->slots ? 2 * (m->mask + 1) : 16);
+		grow(m);
 	s = map_probe(m, key);
 	m->count += !s->key;
 	*s = (struct map_slot){ key, value };

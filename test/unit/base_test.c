@@ -116,36 +116,6 @@ static void map_against_array(void **state)
 	map_fini(&m);
 }
 
-static void map_reserves(void **state)
-{
-	static const size_t counts[] = { 0, 1, 12, 13, 3000 };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(counts); i++) {
-		struct map m = { 0 };
-		size_t mask;
-
-		map_reserve(&m, counts[i]);
-		mask = m.mask;
-		assert_null(map_find(&m, 1));
-		for (uint64_t k = 1; k <= counts[i]; k++)
-			map_set(&m, k, &m);
-		assert_int_equal(m.count, counts[i]);
-		assert_int_equal(m.mask, mask);
-		map_reserve(&m, 2 * counts[i]);
-		mask = m.mask;
-		map_reserve(&m, counts[i]);
-		for (uint64_t k = 1; k <= 2 * counts[i]; k++)
-			map_set(&m, k, &m);
-		assert_int_equal(m.count, 2 * counts[i]);
-		assert_int_equal(m.mask, mask);
-		for (uint64_t k = 1; k <= 2 * counts[i] + 20; k++)
-			map_set(&m, k, &m);
-		assert_int_equal(m.count, 2 * counts[i] + 20);
-		map_fini(&m);
-	}
-}
-
 struct item {
 	int v;
 	struct list node;
@@ -267,7 +237,6 @@ int main(void)
 		cmocka_unit_test(numbers_as_printf),
 		cmocka_unit_test(hex_round_trip),
 		cmocka_unit_test(map_against_array),
-		cmocka_unit_test(map_reserves),
 		cmocka_unit_test(lists_keep_order),
 		cmocka_unit_test(errors_keep_the_code),
 		cmocka_unit_test(files_whole_and_in_part),
