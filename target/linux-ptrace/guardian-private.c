@@ -48,8 +48,12 @@ void guard_be_usual(void)
 		.nice = getpriority(PRIO_PROCESS, 0),
 		.runtime = 100000,
 	};
+	const struct sched_param none = { 0 };
 
-	syscall(SYS_sched_setattr, 0, &brief, 0);
+	/* Without slices, where the kernel or a filter has no such call: whoever
+	 * is urgent may not stay so. */
+	if (syscall(SYS_sched_setattr, 0, &brief, 0) < 0)
+		sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &none);
 }
 
 void guard_be_brief(void)
