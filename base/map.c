@@ -16,12 +16,16 @@ void map_fini(struct map *m)
 	*m = (struct map){ 0 };
 }
 
+#define MANY 2048 /* slots, of which all pages will be written */
+
 static void grow(struct map *m)
 {
 	struct map old = *m;
 	size_t n = old.slots ? 2 * (old.mask + 1) : 16;
 
 	m->slots = xcalloc(n, sizeof(*m->slots));
+	if (n >= MANY)
+		pages_touch(m->slots, n * sizeof(*m->slots));
 	m->mask = n - 1;
 	for (size_t i = 0; old.slots && i <= old.mask; i++) {
 		if (old.slots[i].key)

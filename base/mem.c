@@ -65,6 +65,36 @@ void *grow_zeroed(void *p, uint32_t *cap, uint32_t at, size_t size)
 	return p;
 }
 
+#define PAGE ((uintptr_t)4096)
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
+void pages_touch(void *p, size_t n)
+{
+	uintptr_t lo = (uintptr_t)p & -PAGE;
+	uintptr_t hi = ((uintptr_t)p + n + PAGE - 1) & -PAGE;
+
+	madvise((void *)lo, hi - lo, MADV_POPULATE_WRITE);
+}
+
+#define PIECE_LEAST ((size_t)32 << 10)
+#define PIECE_MOST  ((size_t)512 << 10)
+
+void pages_bring(void *p, size_t size, size_t used, size_t *ready)
+{
+	size_t from = used > *ready ? used : *ready, piece = used / 2;
+
+	if (piece < PIECE_LEAST)
+		piece = PIECE_LEAST;
+	if (piece > PIECE_MOST)
+		piece = PIECE_MOST;
+	if (piece > size - from)
+		piece = size - from;
+	pages_touch((uint8_t *)p + from, piece);
+	*ready = from + piece;
+}
+
 #define HUGE_PAGE ((size_t)2 << 20)
 
 static size_t huge_size(size_t n)

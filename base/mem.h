@@ -22,6 +22,23 @@ void *grow_zeroed(void *p, uint32_t *cap, uint32_t at, size_t size);
 void *huge_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void huge_free(void *p, size_t n);
 
+/* All pages of that memory are about to be written: those that are not there
+ * yet come at once, where the kernel can do so (Linux 5.14). A fault for each
+ * takes three times as long, and twenty times where a hypervisor keeps the
+ * tables. */
+void pages_touch(void *p, size_t n);
+
+/* Memory of `size` bytes that is written from its beginning on, of which `used`
+ * are: pages come ahead of that, in pieces that grow with it. *ready is the
+ * caller's, of this memory alone, 0 at first. */
+void pages_bring(void *p, size_t size, size_t used, size_t *ready);
+#define PAGES_AHEAD ((size_t)8 << 10)
+static inline void pages_ahead(void *p, size_t size, size_t used, size_t *ready)
+{
+	if (used + PAGES_AHEAD > *ready && *ready < size)
+		pages_bring(p, size, used, ready);
+}
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #endif

@@ -145,8 +145,7 @@ static void site_write(struct region *rg, const struct site *s, uint64_t cpc)
 /* Where sites of that region that aim at pc go: a list to be in. NULL: there is
  * no room for an exit. */
 static uint32_t *site_goal(struct space *sp, struct region *rg,
-			   enum slow_kind slow, uint64_t pc,
-			   uint64_t *cpc)
+			   enum slow_kind slow, uint64_t pc, uint64_t *cpc)
 {
 	struct block *b = block_find(sp, pc);
 	uint32_t at;
@@ -469,26 +468,49 @@ static uint64_t pair_gone(uint32_t i)
 	return UINT64_C(1) << 63 | (uint64_t)((i + 1) & (TAB_ALL - 1)) << 3;
 }
 
-/* Others may look while we write: a pair's pc comes last. */
-static void pair_set(struct table_pair *all, uint32_t *used, uint64_t pc,
-		     uint64_t cpc)
-{
-	uint32_t i = table_home(pc), tries = TAB_ALL;
-
-	/* The debuggee may have filled it up. */
-	while (all[i].pc && all[i].pc != pc && --tries)
-		i = (i + 1) & (TAB_ALL - 1);
-	*used += !all[i].pc;
-	__atomic_store_n(&all[i].landing, cpc, __ATOMIC_RELEASE);
-	__atomic_store_n(&all[i].pc, pc, __ATOMIC_RELEASE);
-}
-
 static const struct {
 	uint32_t direct, all;
 } tables[2] = {
 	{ TAB_INDIRECT, TAB_INDIRECT_ALL },
 	{ TAB_RETURNS, TAB_RETURNS_ALL },
 };
+
+static struct table_pair *pairs(const struct space *sp, bool is_return)
+{
+	uint32_t table = tables[is_return].all;
+
+	return (struct table_pair *)(void *)(sp->tables + table - WIN_PAGE);
+}
+
+/* Code that is near has pairs that are: pages for them come together. */
+#define PAIRS_PIECE (TAB_ALL / 64)
+
+static void pairs_bring(struct space *sp, bool is_return, uint32_t i)
+{
+	uint64_t bit = UINT64_C(1) << i / PAIRS_PIECE;
+
+	if (sp->pairs_ready[is_return] & bit)
+		return;
+	sp->pairs_ready[is_return] |= bit;
+	pages_touch(&pairs(sp, is_return)[i & -PAIRS_PIECE],
+		    PAIRS_PIECE * sizeof(struct table_pair));
+}
+
+/* Others may look while we write: a pair's pc comes last. */
+static void pair_set(struct space *sp, bool is_return, uint64_t pc,
+		     uint64_t cpc)
+{
+	struct table_pair *all = pairs(sp, is_return);
+	uint32_t i = table_home(pc), tries = TAB_ALL;
+
+	pairs_bring(sp, is_return, i);
+	/* The debuggee may have filled it up. */
+	while (all[i].pc && all[i].pc != pc && --tries)
+		i = (i + 1) & (TAB_ALL - 1);
+	sp->n_pairs[is_return] += !all[i].pc;
+	__atomic_store_n(&all[i].landing, cpc, __ATOMIC_RELEASE);
+	__atomic_store_n(&all[i].pc, pc, __ATOMIC_RELEASE);
+}
 
 static uint64_t *slot_of(const struct space *sp, bool is_return, uint64_t pc)
 {
@@ -510,13 +532,6 @@ static uint64_t slot_free(const struct space *sp, bool is_return)
 	const struct region *rg = sp->regions[0];
 
 	return rg->addr + (is_return ? rg->return_fix : rg->indirect_fix);
-}
-
-static struct table_pair *pairs(const struct space *sp, bool is_return)
-{
-	uint32_t table = tables[is_return].all;
-
-	return (struct table_pair *)(void *)(sp->tables + table - WIN_PAGE);
 }
 
 static bool is_shared(const struct space *sp, bool is_return, uint64_t pc)
@@ -542,8 +557,6 @@ static bool landing_mark(const struct space *sp, uint64_t cpc, struct mark *m)
 static void pair_note(struct space *sp, bool is_return, uint64_t pc,
 		      uint64_t cpc)
 {
-	struct table_pair *all = pairs(sp, is_return);
-	uint32_t *used = &sp->n_pairs[is_return];
 	uint64_t old = *slot_of(sp, is_return, pc);
 	uint32_t i = pc & (TAB_DIRECT - 1);
 	struct mark m;
@@ -557,9 +570,9 @@ static void pair_note(struct space *sp, bool is_return, uint64_t pc,
 			return;
 		sp->shared[is_return][i / 8] |= (uint8_t)(1u << i % 8);
 		if (was_one && !((m.pc ^ pc) & (TAB_DIRECT - 1)))
-			pair_set(all, used, m.pc, old);
+			pair_set(sp, is_return, m.pc, old);
 	}
-	pair_set(all, used, pc, cpc);
+	pair_set(sp, is_return, pc, cpc);
 }
 
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc)

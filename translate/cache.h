@@ -79,6 +79,7 @@ struct stream {
 	uint32_t start;	    /* offset of its first byte in the region */
 	struct mark *marks; /* ascending; the trail's, as is their number */
 	uint32_t *n_marks, max_marks;
+	size_t code_ready, marks_ready; /* pages_ahead() */
 };
 
 enum stub_kind {
@@ -232,6 +233,8 @@ struct region {
 	bool worn; /* it has no stubs left for what is dropped */
 	struct block *blocks;
 	uint32_t n_blocks, cap_blocks, n_published;
+	/* pages_ahead() */
+	size_t blocks_ready, sites_ready, stubs_ready, stub_code_ready;
 	struct site *sites;
 	uint32_t n_sites, cap_sites;
 	uint32_t n_aims; /* of the space's, whose sites are in it */
@@ -428,6 +431,7 @@ struct space {
 	/* Of indirect branches, and of returns: pairs in use; a bit for each
 	 * slot, see block.c. */
 	uint32_t n_pairs[2];
+	uint64_t pairs_ready[2]; /* ... pieces of them that have memory */
 	uint8_t *shared[2];
 	struct slot_use *slots;
 	bool *windows_used;
@@ -538,6 +542,9 @@ bool region_has_room(const struct region *rg);
 /* ... for a little cold code with an exit, where no block is begun? */
 #define COLD_LEAST 1024u
 bool region_has_cold(const struct region *rg);
+
+/* A block is about to be written: pages for it come together. */
+void region_prepare(struct region *rg);
 
 /* Room for so many stubs? Blocks are begun only where there is room for all
  * that belongs to them (region_has_room()); who writes anything else asks. */

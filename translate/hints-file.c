@@ -113,6 +113,7 @@ size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 	if (!n)
 		return 0;
 	more = xmalloc(n * size);
+	pages_touch(more, n * size);
 	memcpy(more, rows, n * size);
 	qsort(more, n, size, by_place);
 	new = sort_out(to, more, n, kind, &changed);
@@ -159,6 +160,7 @@ static bool take_rows(int fd, size_t words, const uint32_t *counts,
 			return false;
 		p->n = counts[kind];
 		p->all = xmalloc(n * 4);
+		pages_touch(p->all, n * 4);
 		if (pread(fd, p->all, n * 4, at) != (ssize_t)(n * 4) ||
 		    !is_ascending(p))
 			return false;

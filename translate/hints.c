@@ -206,6 +206,7 @@ static void find_first(struct places *p)
 		p->shift++;
 	pieces = (last >> p->shift) + 1;
 	p->first = xmalloc((pieces + 1) * sizeof(*p->first));
+	pages_touch(p->first, (pieces + 1) * sizeof(*p->first));
 	for (uint32_t i = 0; i < pieces; i++) {
 		while (p->all[at * width] >> p->shift < i)
 			at++;

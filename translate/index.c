@@ -65,6 +65,7 @@ void index_reserve(struct block_index *x, size_t n)
 	if (wanted <= slots)
 		return;
 	x->slots = xcalloc(wanted, sizeof(*x->slots));
+	pages_touch(x->slots, wanted * sizeof(*x->slots));
 	x->mask = wanted - 1;
 	for (size_t i = 0; i < slots; i++) {
 		if (old.slots[i].ref)

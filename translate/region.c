@@ -94,6 +94,7 @@ void region_reset(struct space *sp, struct region *rg)
 	if (sp->flow && sp->keep == FLOW_CALLS)
 		hops_tell_counts(sp, rg);
 	rg->trail->n_stubs = 0;
+	rg->stub_code_ready = 0;
 	stream_init(&rg->hot, rg, false);
 	stream_init(&rg->cold, rg, true);
 	map_fini(&rg->exits);
@@ -345,6 +346,30 @@ bool region_has_stubs(const struct region *rg, uint32_t n)
 	const struct trail *tl = rg->trail;
 
 	return layout_stubs_max(&tl->layout) >= tl->n_stubs + rg->n_aims + n;
+}
+
+static void stream_prepare(struct stream *s)
+{
+	pages_ahead(s->e.code, s->e.max, s->e.len, &s->code_ready);
+	pages_ahead(s->marks, s->max_marks * sizeof(*s->marks),
+		    *s->n_marks * sizeof(*s->marks), &s->marks_ready);
+}
+
+void region_prepare(struct region *rg)
+{
+	const struct trail *tl = rg->trail;
+	const struct layout *l = &tl->layout;
+
+	stream_prepare(&rg->hot);
+	stream_prepare(&rg->cold);
+	pages_ahead(tl->stubs, layout_stubs_max(l) * sizeof(*tl->stubs),
+		    tl->n_stubs * sizeof(*tl->stubs), &rg->stubs_ready);
+	pages_ahead(rg->map + l->stubs, l->data - l->stubs,
+		    tl->n_stubs * STUB_BYTES, &rg->stub_code_ready);
+	pages_ahead(rg->blocks, rg->cap_blocks * sizeof(*rg->blocks),
+		    rg->n_blocks * sizeof(*rg->blocks), &rg->blocks_ready);
+	pages_ahead(rg->sites, rg->cap_sites * sizeof(*rg->sites),
+		    rg->n_sites * sizeof(*rg->sites), &rg->sites_ready);
 }
 
 /* Code has a mark in every three bytes, or fewer. */

@@ -415,6 +415,7 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 
 	unsigned *budget;
 
+	region_prepare(c->w.rg);
 	c->hint = compiler_ask(c, pc);
 	budget = compiler_budget(c, c->hint);
 	*budget -= *budget > 0;
