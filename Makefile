@@ -48,7 +48,7 @@ OBJ      = $(addprefix $(BUILD)/,$(patsubst %.c,%.o,$(1)))
 all: $(BUILD)/tracestub
 
 $(BUILD)/tracestub: $(call OBJ,main.c options.c) $(BUILD)/core.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LIBS) $(LDFLAGS)
+	$(CC) $(CFLAGS) -Wl,--build-id -o $@ $^ $(LIBS) $(LDFLAGS)
 
 $(BUILD)/core.a: $(call OBJ,$(CORE))
 	@rm -f $@

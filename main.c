@@ -193,12 +193,14 @@ static struct target *new_target(void)
 {
 	struct target *t = translate_new(linux_target_new());
 	const char *asked = getenv("TRACESTUB_HINTS");
+	const char *code = getenv("TRACESTUB_CODE");
 	char *dir;
 
 	if (asked && !strcmp(asked, "off"))
 		return t;
 	dir = hints_directory(asked);
 	translate_hints(t, dir);
+	translate_save_code(t, !code || strcmp(code, "off"));
 	free(dir);
 	return t;
 }

@@ -58,6 +58,7 @@ enum object {
 	OBJ_SIGINFO, /* of the thread's last stop; writable */
 	OBJ_MAPS,    /* what is mapped, as in /proc/PID/maps */
 	OBJ_CMDLINE, /* arguments, as in /proc/PID/cmdline */
+	OBJ_PAGEMAP, /* of memory, as in /proc/PID/pagemap: proc_pid_pagemap(5) */
 };
 
 /* Where the conditions of points are evaluated. */

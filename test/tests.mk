@@ -162,7 +162,7 @@ TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),flow-steps-late),\
 	'translate/$(t)=env TR_REPEAT=30 $(T)/translate/flow-check --alone \
 	$(T)/inferiors/tr_flow-static branches')
 # What is remembered of earlier runs.
-TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),hints),\
+TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),hints saved),\
 	'translate/$(t)=python3 test/translate/$(t).py \
 	--server $(BUILD)/tracestub --inferiors $(T)/inferiors')
 # Far from server/kills: who survives a kill depends on who gets a processor.

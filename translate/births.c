@@ -112,9 +112,11 @@ static void take_child(struct translator *tr, struct thread *th,
 	/* What is followed for a while alone would have made it natively. */
 	if (!tr->follow_forks || tr_thread_of(th)->lent || lend_is_kept(th))
 		return;
-	if (!shares)
+	if (!shares) {
 		follow_so(tr, child, &as);
-	else if (process_follow_in(tr, child, NULL, sp, low, NULL) == 0)
+		if (space_of(child))
+			space_of(child)->is_forked = true;
+	} else if (process_follow_in(tr, child, NULL, sp, low, NULL) == 0)
 		sp->refs++;
 }
 

@@ -201,6 +201,17 @@ void site_aim(struct space *sp, struct region *rg, uint32_t at,
 	assert(linked);
 }
 
+void site_aim_at(struct region *rg, uint32_t at, enum slow_kind slow,
+		 uint64_t cpc, uint32_t *list)
+{
+	uint32_t ref = site_add(rg, at, SITE_REL32, slow);
+	struct site *s = &rg->sites[ref & (REF_MAX - 1)];
+
+	s->next = *list;
+	*list = ref;
+	site_write(rg, s, cpc);
+}
+
 void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
 		  enum site_kind kind, uint64_t pc, enum slow_kind slow)
 {
@@ -384,6 +395,7 @@ unsigned blocks_drop(struct space *sp, uint64_t lo, uint64_t hi)
 {
 	uint64_t before = sp->tr->stats.invalidated;
 
+	saved_changed(sp, lo, hi);
 	range_each(sp, lo, hi, drop_one);
 	return (unsigned)(sp->tr->stats.invalidated - before);
 }
@@ -399,6 +411,7 @@ static bool drop_fixed(struct space *sp, struct block *b, uint64_t lo,
 
 void blocks_drop_fixed(struct space *sp, uint64_t lo, uint64_t hi)
 {
+	saved_changed(sp, lo, hi);
 	range_each(sp, lo, hi, drop_fixed);
 }
 

@@ -49,6 +49,11 @@ void site_aim(struct space *sp, struct region *rg, uint32_t at,
 void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
 		  enum site_kind kind, uint64_t pc, enum slow_kind slow);
 
+/* A new one, a displacement in the region, to code that is there and has such a
+ * list. */
+void site_aim_at(struct region *rg, uint32_t at, enum slow_kind slow,
+		 uint64_t cpc, uint32_t *list);
+
 /* The sites of the list lead to the code for pc from now on, as far as there is
  * room for exits; the others stay in the list. */
 void sites_move(struct space *sp, uint32_t *list, uint64_t pc);
@@ -95,6 +100,8 @@ static inline uint32_t landing_at(const struct space *sp, const struct block *b,
 	return (uint32_t)(cpc - sp->regions[b->region]->addr);
 }
 
+/* A landing of pc is about to be set. */
+void landing_fetch(const struct space *sp, bool is_return, uint64_t pc);
 /* A landing of pc, at cpc, is found by returns (or indirect branches). */
 void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc);
 /* Returns find none there any more. */

@@ -28,6 +28,7 @@
 #include "translate/flow.h"
 #include "translate/hints.h"
 #include "translate/index.h"
+#include "translate/saved.h"
 #include "translate/maps.h"
 #include "translate/record.h"
 #include "translate/transform.h"
@@ -238,6 +239,10 @@ struct region {
 	struct site *sites;
 	uint32_t n_sites, cap_sites;
 	uint32_t n_aims; /* of the space's, whose sites are in it */
+	struct chain *chains; /* saved.h */
+	uint32_t n_chains, cap_chains;
+	uint32_t *relocs; /* ... of them: enum reloc_kind << RELOC_SHIFT | at */
+	uint32_t n_relocs, cap_relocs;
 	struct branch_cache *caches;
 	uint32_t n_caches, cap_caches;
 	struct event_site *events;
@@ -295,6 +300,8 @@ enum {
 	BLOCK_CHECKED = 1 << 1, /* compares its bytes at each entry */
 	BLOCK_STEPPED = 1 << 2, /* begins behind a breakpoint: no entry */
 	BLOCK_KNOWN = 1 << 3,	/* hints said that it would run */
+	BLOCK_HINTED = 1 << 4,	/* ... or that it had, somewhere */
+	BLOCK_SAVED = 1 << 5,	/* it was translated in an earlier run */
 };
 
 struct block {
@@ -377,6 +384,10 @@ struct space {
 	const struct region *ending; /* whose records go; NULL: all */
 	struct block_index index;    /* by pc */
 	struct map pages; /* page number + 1 -> ... to its first block */
+	bool is_forked; /* a child that has executed nothing: it runs little */
+	/* The chain that is being written, if it may be saved. */
+	bool saving;
+	struct chain chain;
 	bool in_batch; /* code is being written that nobody can reach yet */
 	struct aim *aims; /* ... in it */
 	uint32_t n_aims, cap_aims;
@@ -393,6 +404,7 @@ struct space {
 	struct translate_module *modules;
 	struct module_hints *hints; /* of those */
 	uint32_t ran_as[N_HINTS_BY]; /* ... a bit each; 0: not known */
+	uint32_t program; /* a sum of its path; with ran_as */
 	uint32_t n_modules, cap_modules;
 	struct flow_code *flow; /* flows.h; NULL: no log */
 	enum flow_keep keep;	/* ... of it */

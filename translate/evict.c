@@ -227,6 +227,8 @@ static uint64_t region_own_bytes(const struct region *rg)
 	return rg->cap_blocks * sizeof(*rg->blocks) +
 	       rg->cap_sites * sizeof(*rg->sites) +
 	       rg->cap_caches * sizeof(*rg->caches) + map_bytes(&rg->exits) +
+	       rg->cap_chains * sizeof(*rg->chains) +
+	       rg->cap_relocs * sizeof(*rg->relocs) +
 	       (tl->n_hot + tl->n_cold) * sizeof(*tl->hot) +
 	       tl->n_stubs * sizeof(*tl->stubs);
 }

@@ -231,8 +231,7 @@ int hints_read(const char *dir, struct hints *h)
 
 /* --- writing ------------------------------------------------------------- */
 
-/* Where sudo leaves a user's home, nothing of root's is made there. */
-static bool may_make_in(const char *dir)
+bool hints_may_make_in(const char *dir)
 {
 	struct stat st;
 
@@ -251,7 +250,7 @@ static int make_directory(const char *dir, unsigned n_above)
 	above = dirname(copy);
 	if (n_above)
 		make_directory(above, n_above - 1);
-	if (!may_make_in(above))
+	if (!hints_may_make_in(above))
 		r = -EPERM;
 	else if (mkdir(dir, 0700) < 0 && errno != EEXIST)
 		r = -errno;

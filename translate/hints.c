@@ -65,6 +65,8 @@ static bool read_id(struct space *sp, uint64_t base, char *hex)
 
 #define ARGUMENTS_MAX 4096 /* bytes of them that are looked at */
 
+#define SUM_BEGIN     2166136261u
+
 static uint32_t sum_text(uint32_t sum, const char *text)
 {
 	/* FNV-1a */
@@ -111,6 +113,7 @@ static const uint32_t *who(struct space *sp)
 		if (!(r->flags & RANGE_FILE) || r->flags & RANGE_SHARE)
 			continue;
 		sum = sum_text(sum, r->name);
+		sp->program = sum;
 		sp->ran_as[BY_PROGRAM] = 1u << (sum >> 27);
 		sum = sum_arguments(sp, sum);
 		sp->ran_as[BY_COMMAND] = 1u << (sum >> 27);
@@ -194,6 +197,11 @@ void translate_hints(struct target *t, const char *dir)
 	tr->hints_dir = dir ? xstrdup(dir) : NULL;
 }
 
+void translate_save_code(struct target *t, bool save)
+{
+	translator_of(t)->saves = save;
+}
+
 /* --- asking -------------------------------------------------------------- */
 
 /* So that there are some rows to look at, and no more. There are rows. */
@@ -258,6 +266,23 @@ enum hint hints_ask(struct space *sp, uint64_t pc)
 	if (row[1 + BY_PROGRAM] & who(sp)[BY_PROGRAM])
 		return m->by == BY_COMMAND ? HINT_APART : HINT_PROGRAM;
 	return m->of->ran[m->by] & who(sp)[m->by] ? HINT_NEW : HINT_OTHERS;
+}
+
+static bool is_common(const struct hints *h, const uint32_t *row)
+{
+	return 2 * __builtin_popcount(row[1 + BY_COMMAND]) >
+	       __builtin_popcount(h->ran[BY_COMMAND]);
+}
+
+bool hints_want(struct space *sp, uint64_t pc)
+{
+	uint64_t base;
+	const struct module_hints *m = module_hints(sp, pc, &base);
+	const uint32_t *row = m ? row_of(m->of, HINTS_RUN, pc - base) : NULL;
+
+	if (!row || !(row[1 + m->by] & who(sp)[m->by]))
+		return false;
+	return m->by == BY_COMMAND || is_common(m->of, row);
 }
 
 bool hints_are_close(struct space *sp, uint64_t pc)
@@ -382,6 +407,14 @@ static void learn(struct space *sp, uint32_t module, enum hints_kind kind,
 	buf_put(&h->fresh[kind], more, (PLACES_WIDTH - 1) * sizeof(*more));
 }
 
+/* Saved code does not tell whether it ran. What was put there for a command of
+ * which nothing was known is taken for it. */
+static bool is_taken(const struct space *sp, const struct block *b)
+{
+	return b->flags & BLOCK_SAVED &&
+	       sp->hints[b->module - 1].by != BY_COMMAND;
+}
+
 static void learn_block(struct space *sp, const struct block *b)
 {
 	struct translate_block out;
@@ -391,7 +424,7 @@ static void learn_block(struct space *sp, const struct block *b)
 		sp->hints[b->module - 1].n_asked++;
 		sp->hints[b->module - 1].n_ran += out.hits > 0;
 	}
-	if (b->slot && out.hits)
+	if ((b->slot && out.hits) || is_taken(sp, b))
 		learn(sp, b->module, HINTS_RUN, b->pc, who(sp));
 	if (b->indirect_landing)
 		learn(sp, b->module, HINTS_MET, b->pc, who(sp));
@@ -470,5 +503,6 @@ void hints_learn(struct space *sp)
 	for (uint32_t i = 0; i < sp->n_modules; i++, m++) {
 		if (m->of)
 			keep(sp->tr, m->of, learn_how_close(sp, m));
+		saved_save(sp, i + 1);
 	}
 }

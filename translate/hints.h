@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/note.h"
+#include "translate/saved.h"
 
 struct space;
 struct translator;
@@ -58,7 +59,7 @@ struct places {
 struct hints {
 	struct list node; /* in translator.hints */
 	char id[2 * BUILD_ID_MAX + 1];
-	uint32_t mark;	   /* of the id: what rows know the file by */
+	uint32_t mark;		  /* of the id: what rows know the file by */
 	uint32_t ran[N_HINTS_BY]; /* who has run some of it */
 	/* ... and each time something else: much of what is known of them was
 	 * not run the last time. */
@@ -76,6 +77,7 @@ struct module_hints {
 	struct hints *of; /* NULL: nothing is learnt of it */
 	enum hints_by by; /* what is known of whom is gone by */
 	size_t n_begun;	  /* of HINTS_MET, that hints_next_met() has told */
+	struct saved_module saved;
 	/* Blocks that were known, as far as they tell whether they ran. */
 	uint32_t n_asked, n_ran;
 };
@@ -98,6 +100,11 @@ static inline bool hint_is_own(enum hint hint)
 {
 	return hint >= HINT_PROGRAM;
 }
+
+/* Is code that was saved, and begins there, likely to run now? This command has
+ * run it; or nothing is known of that, and the program has, and more than half of
+ * the commands that have run any of the file. */
+bool hints_want(struct space *sp, uint64_t pc);
 
 /* Of a block at pc, whose code may be read. */
 enum hint hints_ask(struct space *sp, uint64_t pc);

@@ -41,6 +41,12 @@ uint32_t index_find(const struct space *sp, uint64_t pc)
 	}
 }
 
+void index_fetch(const struct block_index *x, uint64_t pc)
+{
+	if (x->slots)
+		__builtin_prefetch(&x->slots[home(x, (uint32_t)pc)]);
+}
+
 static void put(struct block_index *x, struct index_slot slot)
 {
 	size_t i = home(x, slot.low);

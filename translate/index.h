@@ -3,8 +3,8 @@
  *
  * A hash table, of which most that is asked for in a batch lies near what was
  * asked for before, as code does: 128 bytes of code share 128 bytes of it, and
- * others of the same hash are behind them. It has the low halves of addresses, so
- * that a slot is 8 bytes; who finds one looks whether the block is the one.
+ * others of the same hash are behind them. It has the low halves of addresses,
+ * so that a slot is 8 bytes; who finds one looks whether the block is the one.
  * Zero-initialised is empty.
  */
 #ifndef TRANSLATE_INDEX_H
@@ -19,12 +19,15 @@ struct block_index {
 	struct index_slot {
 		uint32_t low; /* of the pc */
 		uint32_t ref; /* 0: free */
-	} *slots;
+	} * slots;
 	size_t count, mask; /* mask + 1 slots; none when slots is NULL */
 };
 
 /* Of the space's block at pc: its reference, or 0. */
 uint32_t index_find(const struct space *sp, uint64_t pc);
+
+/* pc is about to be asked for, or added. */
+void index_fetch(const struct block_index *x, uint64_t pc);
 
 /* The space has none at pc yet. */
 void index_add(struct block_index *x, uint64_t pc, uint32_t ref);

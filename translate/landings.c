@@ -1,6 +1,6 @@
 /*
- * Where returns and indirect branches find landings: tables that all threads read
- * while we write. See x86_64/landing.c for what is there.
+ * Where returns and indirect branches find landings: tables that all threads
+ * read while we write. See x86_64/landing.c for what is there.
  */
 #include <assert.h>
 
@@ -65,6 +65,11 @@ static uint64_t *slot_of(const struct space *sp, bool is_return, uint64_t pc)
 	uint64_t *slots = (uint64_t *)(void *)(sp->tables + table - WIN_PAGE);
 
 	return &slots[pc & (TAB_DIRECT - 1)];
+}
+
+void landing_fetch(const struct space *sp, bool is_return, uint64_t pc)
+{
+	__builtin_prefetch(slot_of(sp, is_return, pc), 1);
 }
 
 static void slot_set(struct space *sp, bool is_return, uint64_t pc,

@@ -68,6 +68,7 @@ struct translator {
 	bool has_hints;
 	char *hints_dir;   /* NULL: they are kept here alone */
 	struct list hints; /* struct hints */
+	bool saves;	   /* code, where hints_dir is: saved.h */
 	struct module_rule *rules; /* exclude.c */
 	unsigned n_rules;
 	transform_fn *transform; /* or NULL */

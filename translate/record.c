@@ -90,8 +90,10 @@ uint32_t module_at(struct space *sp, uint64_t pc)
 
 void modules_free(struct space *sp)
 {
-	for (uint32_t i = 0; i < sp->n_modules; i++)
+	for (uint32_t i = 0; i < sp->n_modules; i++) {
 		free((char *)sp->modules[i].path);
+		saved_free(&sp->hints[i].saved);
+	}
 	free(sp->modules);
 	free(sp->hints);
 }

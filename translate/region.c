@@ -102,6 +102,7 @@ void region_reset(struct space *sp, struct region *rg)
 	rg->n_caches = rg->n_events = 1;
 	if (rg->n_counters)
 		region_tell_counters(sp->tr, rg);
+	chains_reset(rg);
 	rg->n_callouts = rg->n_faults = rg->n_counters = rg->n_folds = 0;
 	flow_disown(rg, false);
 	rg->worn = false;
@@ -321,6 +322,8 @@ void region_free(struct region *rg)
 	free(rg->blocks);
 	free(rg->sites);
 	free(rg->caches);
+	free(rg->chains);
+	free(rg->relocs);
 	free(rg->events);
 	free(rg->callouts);
 	flow_disown(rg, true);

@@ -144,6 +144,9 @@ uint64_t translate_get_cache_size(const struct target *t);
  */
 void translate_hints(struct target *t, const char *dir);
 
+/* Is translated code saved in a directory of that one? Not at first. */
+void translate_save_code(struct target *t, bool save);
+
 /*
  * After how many times that code which may change was run, and was what it had
  * been when it was translated, is it looked at no more? What the program makes

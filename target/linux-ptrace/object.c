@@ -100,6 +100,8 @@ static ssize_t object_read(struct target *t, struct thread *th,
 		return proc_read(th->proc, "maps", off, buf, len);
 	if (what == OBJ_CMDLINE)
 		return proc_read(th->proc, "cmdline", off, buf, len);
+	if (what == OBJ_PAGEMAP)
+		return proc_read(th->proc, "pagemap", off, buf, len);
 	if (what != OBJ_SIGINFO)
 		return -ENOTSUP;
 	r = siginfo_fetch(t, th, image);

@@ -46,7 +46,9 @@ def exits(stats):
 
 
 def files_in(folder):
-    return sorted(f for f in os.listdir(folder) if not f.startswith("."))
+    """... of hints; what is saved of code is in a directory of its own."""
+    return sorted(f for f in os.listdir(folder)
+                  if not f.startswith(".") and f != "code")
 
 
 def less_the_second_time(opt, tmp, options=()):

@@ -67,6 +67,7 @@ void compiler_queue(struct compiler *c, uint64_t pc)
 	c->todo[c->n_todo++] = pc;
 }
 
+/* Code for pc may be there then. */
 static bool begin(struct compiler *c, uint64_t pc)
 {
 	struct region *rg = space_region(c->sp, pc, NULL);
@@ -75,17 +76,20 @@ static bool begin(struct compiler *c, uint64_t pc)
 		return false;
 	c->w.rg = rg;
 	c->w.s = &rg->hot;
+	saved_come(c, pc);
 	return true;
 }
 
 /* Returns have their landings before what is called can be reached: of two that
  * share a slot the right one is there. */
-static void publish(struct compiler *c)
+void compiler_publish(struct compiler *c)
 {
 	blocks_settle(c->sp);
 	for (size_t i = 0; i < c->n_landings; i++) {
 		const struct landing *l = &c->landings[i];
 
+		if (i + FETCH_AHEAD < c->n_landings)
+			landing_fetch(c->sp, true, l[FETCH_AHEAD].pc);
 		if (l->cpc)
 			landing_set(c->sp, true, l->pc, l->cpc);
 		else
@@ -97,7 +101,7 @@ static void publish(struct compiler *c)
 
 static void finish(struct compiler *c)
 {
-	publish(c);
+	compiler_publish(c);
 	c->sp->in_batch = false;
 	free(c->todo);
 	free(c->landings);
@@ -156,7 +160,8 @@ static void write_queue(struct compiler *c)
 		uint64_t pc = c->todo[i];
 
 		if (*compiler_budget(c, compiler_ask(c, pc)) &&
-		    !block_find(c->sp, pc) && begin(c, pc))
+		    !block_find(c->sp, pc) && begin(c, pc) &&
+		    !block_find(c->sp, pc))
 			chain_write(c, pc, false);
 	}
 	put_off(c, i);
@@ -186,7 +191,8 @@ static size_t write_some_met(struct compiler *c, uint64_t pc, uint64_t *met)
 		    !hint_is_own(compiler_ask(c, met[n])))
 			continue;
 		c->known_budget += !c->known_budget;
-		if (!block_find(c->sp, met[n]) && begin(c, met[n]))
+		if (!block_find(c->sp, met[n]) && begin(c, met[n]) &&
+		    !block_find(c->sp, met[n]))
 			chain_write(c, met[n], false);
 		n++;
 	}
@@ -201,10 +207,10 @@ static bool land_some_met(struct compiler *c, uint64_t pc)
 	struct block *b;
 
 	write_queue(c);
-	publish(c);
+	compiler_publish(c);
 	for (size_t i = 0; i < n; i++) {
 		b = block_find(c->sp, met[i]);
-		if (b)
+		if (b && !b->indirect_landing)
 			compile_landing(c->sp, b, false);
 	}
 	return n == BATCH_MET;
@@ -235,14 +241,17 @@ struct block *compile(struct space *sp, uint64_t pc)
 		return b;
 	code_init(&c.reader, sp);
 	c.has_points = process_has_points(sp);
-	if (is_full(sp) || !begin(&c, pc))
+	if (is_full(sp))
 		return NULL;
 	sp->in_batch = true;
 	set_budgets(&c, pc);
-	chain_write(&c, pc, false);
-	write_queue(&c);
-	write_met(&c, pc);
-	write_later(&c);
+	if (begin(&c, pc)) {
+		if (!block_find(sp, pc))
+			chain_write(&c, pc, false);
+		write_queue(&c);
+		write_met(&c, pc);
+		write_later(&c);
+	}
 	finish(&c);
 	return block_find(sp, pc);
 }
@@ -263,9 +272,11 @@ struct block *compile_behind(struct space *sp,
 
 	code_init(&c.reader, sp);
 	c.has_points = process_has_points(sp);
-	if (!begin(&c, start->pc))
-		return NULL;
 	sp->in_batch = true;
+	if (!begin(&c, start->pc)) {
+		finish(&c);
+		return NULL;
+	}
 	first = c.w.rg->index << REF_SHIFT | c.w.rg->n_blocks;
 	chain_write(&c, start->pc, true);
 	finish(&c);

@@ -222,6 +222,7 @@ static uint64_t write_xbegin(struct compiler *c, const struct insn *i)
 	w_mark(w, 0, 0);
 	w_code(w, "\xc7\xf8");
 	w_num(w, next - (stream_at(w->s) + 4), 4);
+	chain_reloc(w, RELOC_JUMP, stream_at(w->s) - 4);
 	return insn_next(i);
 }
 

@@ -63,6 +63,8 @@ static void write_plain(struct writer *w, const struct insn *i)
 		return;
 	disp = (uint32_t)(x86_rip_operand(&i->in, i->bytes, i->pc) - from);
 	memcpy(at + i->in.disp_at, &disp, 4);
+	chain_reloc(w, RELOC_OPERAND,
+		   stream_at(w->s) - i->in.length + i->in.disp_at);
 }
 
 static bool write_somehow(struct writer *w, const struct insn *i)
@@ -362,6 +364,8 @@ static void leave_chain(struct compiler *c, uint64_t pc, uint32_t landing)
 {
 	struct block *b = block_find(c->sp, pc);
 
+	if (landing)
+		chain_tail(&c->w, landing, pc);
 	if (b && landing && is_near(c, b))
 		b->return_landing =
 			landing_at(c->sp, b, c->w.rg->addr + landing);
@@ -426,6 +430,8 @@ static uint64_t chain_block(struct compiler *c, uint64_t pc, uint32_t landing,
 	block_at(c->sp, c->w.block)->return_landing = landing;
 	if (hint_is_own(c->hint))
 		block_at(c->sp, c->w.block)->flags |= BLOCK_KNOWN;
+	if (hint_is_known(c->hint))
+		block_at(c->sp, c->w.block)->flags |= BLOCK_HINTED;
 	c->at_point = false;
 	return next;
 }
@@ -483,6 +489,8 @@ void chain_write(struct compiler *c, uint64_t pc, bool own)
 
 	while (stream_at(c->w.s) % CHAIN_ALIGNMENT)
 		w_code(&c->w, "\xcc");
+	chain_begin(&c->w, own);
 	follow_chain(c, pc, own);
+	chain_end(&c->w);
 	c->sp->tr->stats.cache_bytes += bytes_written(c->w.rg) - before;
 }

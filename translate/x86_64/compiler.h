@@ -19,6 +19,7 @@
 #define BATCH_MET	256  /* ... that were met by indirect branches */
 #define BATCH_PRESSED	8 /* ... when it was too small for the program so far */
 #define TODO_MAX	16384
+#define FETCH_AHEAD	8 /* of many that are looked up, one after the other */
 #define LATER_MAX	65536 /* of a space, of close batches */
 
 /* A landing to be made known when its block is. */
@@ -81,6 +82,9 @@ unsigned *compiler_budget(struct compiler *c, enum hint hint);
 /* The block at pc, and what it falls through to. own: for those alone who come
  * to it now. */
 void chain_write(struct compiler *c, uint64_t pc, bool own);
+
+/* All that was written so far may be reached. */
+void compiler_publish(struct compiler *c);
 
 /* It is translated in this batch if there is room. */
 void compiler_queue(struct compiler *c, uint64_t pc);
@@ -155,6 +159,16 @@ void instrument_entry(struct compiler *c);
 /* What comes next in the stream is where a return to pc lands. False: there
  * is such a place elsewhere, and nothing comes to here. */
 bool landing_return(struct compiler *c, uint64_t pc);
+
+/* A landing of returns to pc that was saved, at that offset. NULL: it is at the
+ * end of a chain, and its block is not there. */
+void landing_place(struct compiler *c, struct region *rg, struct block *b,
+		   uint64_t pc, uint32_t at, bool plain);
+
+/* What is kept of an indirect branch: it goes there (a target), never goes a way
+ * of its own (it has learned), or is to learn. */
+void indirect_place(struct space *sp, struct region *rg,
+		    struct branch_cache *k, bool is_call);
 
 /* An event of the writer's pc, before what it tells of, if the space's threads
  * tell of that kind. */

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "translate/saved.h"
 
 #define PAGE 4096u
 
@@ -15,6 +16,7 @@ void constant_use(struct space *sp, uint64_t at, uint64_t pc)
 {
 	struct constant *k = map_find(&sp->constants, at / PAGE + 1);
 
+	chain_spoil(sp);
 	if (!k) {
 		k = xcalloc(1, sizeof(*k));
 		*k = (struct constant){ pc, pc + 1 };

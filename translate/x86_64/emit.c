@@ -165,6 +165,10 @@ void w_push(struct writer *w, uint64_t value, unsigned rewind, int undo)
 
 void w_push_return(struct writer *w, uint64_t pc, unsigned rewind)
 {
+	bool wide = (uint64_t)(int32_t)pc != pc;
+
+	chain_reloc(w, wide ? RELOC_RETURN_WIDE : RELOC_RETURN,
+		   stream_at(w->s) + 1);
 	w_push(w, pc, rewind, 0);
 	w_mark(w, rewind, 8);
 	w_code(w, "\x65\x0f\x18\x0c\x25"); /* prefetcht0 %gs:slot */
@@ -196,6 +200,7 @@ static void jmp_literal(struct writer *w, uint64_t pc)
 	uint32_t literal = region_data(w->rg, 8);
 	uint32_t next = stream_at(w->s) + 6;
 
+	chain_spoil(w->sp);
 	w_code(w, "\xff\x25");
 	w_num(w, literal - next, 4);
 	site_aim_new(w->sp, w->rg, literal, SITE_LITERAL, pc, w->slow);
@@ -241,6 +246,7 @@ void w_jmp_at(struct writer *w, uint32_t at)
 
 	w_code(w, "\xe9");
 	w_num(w, at - next, 4);
+	chain_reloc(w, RELOC_JUMP, next - 4);
 }
 
 void w_jcc_at(struct writer *w, unsigned condition, uint32_t at)
@@ -250,6 +256,7 @@ void w_jcc_at(struct writer *w, unsigned condition, uint32_t at)
 
 	w_bytes(w, op, 2);
 	w_num(w, at - next, 4);
+	chain_reloc(w, RELOC_JUMP, next - 4);
 }
 
 uint8_t *w_short(struct writer *w, uint8_t opcode)
@@ -276,6 +283,8 @@ uint32_t w_stub(struct writer *w, const struct stub *stub)
 {
 	struct stub own = *stub;
 
+	if (w->sp && stub->kind != STUB_LEARN)
+		chain_spoil(w->sp);
 	own.puts = w->puts;
 	if (w->flow && (w->sp->keep != FLOW_CALLS || w->phase != FLOW_BETWEEN))
 		flow_own_stub(w->rg, w->rg->trail->n_stubs, w->flow);

@@ -8,6 +8,7 @@
 
 #include "arch/x86_64/decode.h"
 #include "translate/block.h"
+#include "translate/saved.h"
 
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI };
 
@@ -22,20 +23,20 @@ struct writer {
 	uint32_t run_to; /* where the last mark's run ends; 0: it is none */
 	unsigned rewind; /* of the last mark: padding repeats it */
 	int undo;
-	bool silent; /* of excluded code: nothing of it is recorded */
+	bool silent;   /* of excluded code: nothing of it is recorded */
 	uint16_t puts; /* before the instruction: of which code was written */
 	uint8_t slow;  /* enum slow_kind, of jumps to code that is not there */
 	uint8_t phase; /* enum flow_phase: what the code is to the block */
 	uint32_t flow; /* ... which has that number in the log; 0: none */
-	bool tells_entry; /* ... and writes a record when it is begun */
-	uint32_t function; /* FLOW_CALLS: flow_function() */
-	uint32_t lands_at; /* ... of a landing: its records */
-	uint8_t *lands_back; /* ... and what they come back by */
+	bool tells_entry;	/* ... and writes a record when it is begun */
+	uint32_t function;	/* FLOW_CALLS: flow_function() */
+	uint32_t lands_at;	/* ... of a landing: its records */
+	uint8_t *lands_back;	/* ... and what they come back by */
 	uint32_t stub, through; /* ... of a call: the stub's block, and how it
 				 * jumps on; or 0 */
-	bool spends; /* ... nobody wants the flags where the call goes */
+	bool spends;	 /* ... nobody wants the flags where the call goes */
 	uint32_t called; /* ... whose function that is */
-	uint32_t call; /* ...: the hop whose return comes next; or 0 */
+	uint32_t call;	 /* ...: the hop whose return comes next; or 0 */
 	/* Of the next record: where a thread goes when the chunk is full, and
 	 * what that comes back by. NULL: nowhere yet. */
 	uint32_t turn_at;
@@ -102,7 +103,8 @@ void w_jcc_pc(struct writer *w, unsigned condition, uint64_t pc);
 void w_jmp_at(struct writer *w, uint32_t at);
 void w_jcc_at(struct writer *w, unsigned condition, uint32_t at);
 
-/* A jump of two bytes, with that opcode, to where w_lands() is called for it. */
+/* A jump of two bytes, with that opcode, to where w_lands() is called for it.
+ */
 uint8_t *w_short(struct writer *w, uint8_t opcode);
 void w_lands(const struct writer *w, uint8_t *jump);
 

@@ -290,6 +290,7 @@ static void write_coverage(struct writer *w, uint32_t slot)
 			block_at(w->sp, w->block)->entry = stream_at(w->s);
 	}
 	waiting.at = stream_at(w->s);
+	chain_reloc(w, RELOC_STORE, waiting.at);
 	coverage_wait(w->sp, &waiting);
 	w_mark(w, 0, 0);
 	w_code(w, "\xc6\x05");

@@ -76,6 +76,13 @@ static unsigned operand(const struct writer *w, const struct insn *i,
 	return n;
 }
 
+/* It was written, with its displacement at last. */
+static void operand_reloc(struct writer *w, const struct insn *i)
+{
+	if (i->in.rip_relative)
+		chain_reloc(w, RELOC_OPERAND, stream_at(w->s) - 4);
+}
+
 /* mov op, %rcx, which is in the window itself. */
 static bool operand_load(struct writer *w, const struct insn *i)
 {
@@ -89,6 +96,7 @@ static bool operand_load(struct writer *w, const struct insn *i)
 		return false;
 	w_mark(w, REWIND_RCX, 0);
 	w_bytes(w, code, n);
+	operand_reloc(w, i);
 	w_mark(w, REWIND_RCX, 0);
 	return true;
 }
@@ -169,6 +177,7 @@ static bool compare_plainly(struct writer *w, const struct insn *i,
 	if (!n)
 		return false;
 	w_bytes(w, code, n);
+	operand_reloc(w, i);
 	k->value_at = stream_at(w->s);
 	w_num(w, value, 4);
 	w_mark(w, 0, 0);
@@ -230,9 +239,10 @@ static void then_write(struct compiler *c, const struct insn *i,
 		/* To be remembered. */
 		k->target = target;
 		k->learned = true;
+		w_jmp_pc(w, target);
+		k->then_at = stream_at(w->s) - 4;
 		if (w->sp->tr->has_hints && k->generic)
 			cache_new(w->rg, k);
-		w_jmp_pc(w, target);
 		w->slow = SLOW_CONTINUATION;
 		compiler_queue(c, target);
 		return;
@@ -277,6 +287,24 @@ static bool cached_write(struct compiler *c, const struct insn *i, bool quiet)
 		return false;
 	then_write(c, i, &k, known, target);
 	return true;
+}
+
+void indirect_place(struct space *sp, struct region *rg, struct branch_cache *k,
+		    bool is_call)
+{
+	struct writer w = { .sp = sp, .rg = rg, .s = &rg->hot, .pc = k->pc };
+	uint32_t value = k->target ? (uint32_t)k->target : 1;
+	uint64_t target;
+
+	put32(rg, k->value_at, k->quiet ? -value : value);
+	if (k->target)
+		cache_new(rg, k);
+	else
+		aim_to_learn(&w, k, is_call);
+	if (k->learned)
+		put32(rg, k->else_at, k->miss - (k->else_at + 4));
+	else if (hints_goes(sp, k->pc, &target))
+		compile_learn(sp, rg, rg->n_caches - 1, target);
 }
 
 /* Can the cache take that target? */

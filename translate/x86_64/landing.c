@@ -48,6 +48,7 @@ static void check_plainly(struct writer *w, const struct check *k, uint32_t v,
 {
 	w_mark(w, w->rewind, 0);
 	w_bytes(w, k->cmp, k->n_cmp);
+	chain_reloc(w, RELOC_LOW, stream_at(w->s));
 	w_num(w, v, 4);
 	w_mark(w, w->rewind, 0);
 	w_jcc_at(w, COND_NE, fix);
@@ -60,6 +61,7 @@ static void check_quietly(struct writer *w, const struct check *k, uint32_t v,
 	w_bytes(w, k->mov, k->n_mov);
 	w_mark(w, w->rewind, 0);
 	w_code(w, "\x8d\x89");
+	chain_reloc(w, RELOC_NEGATED, stream_at(w->s));
 	w_num(w, -v, 4);
 	w_mark(w, w->rewind, 0);
 	w_code(w, "\xe3\x05");
@@ -104,6 +106,7 @@ static uint64_t write_apart(struct space *sp, const struct block *b,
 	};
 	uint32_t at;
 
+	chain_spoil(sp);
 	if (!rg || !region_has_cold(rg) ||
 	    rg->cluster != sp->regions[b->region]->cluster)
 		return 0;
@@ -136,8 +139,8 @@ static void note_landing(struct compiler *c, uint64_t pc, uint64_t cpc)
 	c->landings[c->n_landings++] = (struct landing){ pc, cpc };
 }
 
-/* The landing of a return to pc, which is plain, has to be a quiet one. Within a
- * batch (c, or NULL) the batch tells of it when it is published, and what it
+/* The landing of a return to pc, which is plain, has to be a quiet one. Within
+ * a batch (c, or NULL) the batch tells of it when it is published, and what it
  * noted of pc before comes to nothing. */
 static void make_quiet(struct compiler *c, struct space *sp, uint64_t pc)
 {
@@ -148,6 +151,9 @@ static void make_quiet(struct compiler *c, struct space *sp, uint64_t pc)
 		return;
 	cpc = write_apart(sp, b, true, false);
 	b->return_landing = cpc ? landing_at(sp, b, cpc) : 0;
+	/* Its jump leads somewhere before it can be reached. */
+	if (!c)
+		blocks_settle(sp);
 	if (c)
 		note_landing(c, pc, cpc);
 	else if (cpc)
@@ -201,6 +207,21 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	landing_write(w, pc, true, take_slot(c, c->sp, pc, dead && kept), dead);
 	note_landing(c, pc, w->rg->addr + at);
 	return true;
+}
+
+void landing_place(struct compiler *c, struct region *rg, struct block *b,
+		   uint64_t pc, uint32_t at, bool plain)
+{
+	/* As in landing_return(). */
+	if (plain && !b)
+		return;
+	if (!take_slot(c, c->sp, pc, plain) && plain) {
+		make_quiet(c, c->sp, pc);
+		return;
+	}
+	if (b && !b->return_landing)
+		b->return_landing = landing_at(c->sp, b, rg->addr + at);
+	note_landing(c, pc, rg->addr + at);
 }
 
 static bool is_plain(struct space *sp, uint64_t pc)

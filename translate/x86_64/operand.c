@@ -120,6 +120,7 @@ static void rip_address(struct writer *w, const struct insn *i, unsigned reg,
 {
 	uint8_t code[2] = { 0x48, (uint8_t)(0xb8 | reg) };
 
+	chain_spoil(w->sp);
 	w_mark(w, rewind, 0);
 	w_bytes(w, code, sizeof(code));
 	w_num(w, x86_rip_operand(&i->in, i->bytes, i->pc), 8);

@@ -109,9 +109,9 @@ static uint64_t sum_of(const struct map_range *r, int fd)
 	if (fd < 0 || fstat(fd, &st) < 0 || time(NULL) - st.st_ctime < A_WHILE)
 		return 0;
 	const uint64_t all[] = {
-		st.st_dev,	    st.st_ino,	       (uint64_t)st.st_size,
+		st.st_dev,	    st.st_ino,		(uint64_t)st.st_size,
 		st.st_mtim.tv_sec,  st.st_mtim.tv_nsec, st.st_ctim.tv_sec,
-		st.st_ctim.tv_nsec, r->offset,	       r->hi - r->lo,
+		st.st_ctim.tv_nsec, r->offset,		r->hi - r->lo,
 	};
 	const uint8_t *bytes = (const void *)all;
 
@@ -135,15 +135,21 @@ static bool search_once(struct space *sp, const struct map_range *r, int fd)
 	return false;
 }
 
-static bool search(struct space *sp, const struct map_range *r)
+static int open_range(struct space *sp, const struct map_range *r)
 {
 	struct target *lower = sp->tr->lower;
-	int fd = -1;
+
+	if (!lower->ops->object || !lower->ops->object->open_mapped)
+		return -1;
+	return lower->ops->object->open_mapped(lower, r->name, r->dev,
+					       r->inode);
+}
+
+static bool search(struct space *sp, const struct map_range *r)
+{
+	int fd = open_range(sp, r);
 	bool found;
 
-	if (lower->ops->object && lower->ops->object->open_mapped)
-		fd = lower->ops->object->open_mapped(lower, r->name, r->dev,
-						     r->inode);
 	found = search_once(sp, r, fd);
 	if (fd >= 0)
 		close(fd);
@@ -167,6 +173,21 @@ static bool range_is_signed(struct space *sp, uint64_t pc)
 	return known == 2;
 }
 
+uint64_t section_file(struct space *sp, uint64_t pc)
+{
+	const struct map_range *r = space_find(sp, pc);
+	uint64_t sum;
+	int fd;
+
+	if (!r || !(r->flags & RANGE_FILE) || range_is_signed(sp, pc))
+		return 0;
+	fd = open_range(sp, r);
+	sum = sum_of(r, fd);
+	if (fd >= 0)
+		close(fd);
+	return sum;
+}
+
 /* Code with sections, as far as can be told. */
 static bool page_has_sections(struct space *sp, const struct code_page *p)
 {
@@ -176,8 +197,11 @@ static bool page_has_sections(struct space *sp, const struct code_page *p)
 
 bool section_is_near(struct code_reader *r, const struct insn *i)
 {
-	return code_ask(r, i->pc, page_has_sections) &&
-	       !map_find(&r->sp->plain_stores, i->pc + 1);
+	if (!code_ask(r, i->pc, page_has_sections))
+		return false;
+	/* Another process may arm one by it. */
+	chain_spoil(r->sp);
+	return !map_find(&r->sp->plain_stores, i->pc + 1);
 }
 
 /* --- where sections end -------------------------------------------------- */

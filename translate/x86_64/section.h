@@ -43,6 +43,11 @@ static inline bool stores_word(const struct insn *i)
 	       !(in->prefixes & X86_PFX_GS);
 }
 
+/* The mapping that pc is in holds no abort handlers: a sum of its file, of its
+ * inode, size, times and what of it is mapped. 0: it may, or is of no file, or
+ * of one that changed not long ago. */
+uint64_t section_file(struct space *sp, uint64_t pc);
+
 /* Is the store one of those that are looked at? */
 bool section_is_near(struct code_reader *r, const struct insn *i);
 

@@ -1,0 +1,324 @@
+#include "translate/saved-file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <link.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/note.h"
+#include "translate/hints-file.h"
+
+#define MAGIC	  "tscode1"
+#define A_DAY	  (24 * 60 * 60)
+#define FILE_MAX  ((size_t)64 << 20)
+#define FILES_MAX ((uint64_t)512 << 20) /* bytes of all of them */
+
+const size_t saved_sizes[N_SAVED_PARTS] = {
+	[SAVED_CHAINS] = sizeof(struct saved_chain),
+	[SAVED_BLOCKS] = sizeof(struct saved_block),
+	[SAVED_SITES] = sizeof(struct saved_site),
+	[SAVED_RELOCS] = sizeof(struct saved_reloc),
+	[SAVED_MARKS] = sizeof(struct saved_mark),
+	[SAVED_CACHES] = sizeof(struct saved_cache),
+	[SAVED_LANDINGS] = sizeof(struct saved_landing),
+	[SAVED_CODE] = 1,
+};
+
+/* --- who we are ----------------------------------------------------------- */
+
+/* The program comes first. */
+static int find_id(struct dl_phdr_info *info, size_t size, void *out)
+{
+	(void)size;
+	for (unsigned i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
+		const uint8_t *id;
+		size_t n;
+
+		if (ph->p_type != PT_NOTE)
+			continue;
+		id = note_build_id((void *)(info->dlpi_addr + ph->p_vaddr),
+				   ph->p_memsz, &n);
+		if (id) {
+			memcpy(out, id, n < 32 ? n : 32);
+			return 1;
+		}
+	}
+	return -1;
+}
+
+/* False: it has none, and cannot tell its files from others. */
+static bool server_id(uint64_t id[static 4])
+{
+	memset(id, 0, 32);
+	return dl_iterate_phdr(find_id, id) == 1;
+}
+
+/* --- sums ----------------------------------------------------------------- */
+
+#define LANES 4
+
+/* Of n bytes, a multiple of 8. Four sums of every fourth word, since one would
+ * wait for each product. */
+static uint64_t sum_words(uint64_t sum, const void *bytes, size_t n)
+{
+	const uint64_t prime = UINT64_C(0x9e3779b97f4a7c15);
+	const uint64_t *w = bytes;
+	uint64_t lanes[LANES] = { sum, sum + 1, sum + 2, sum + 3 };
+
+	n /= sizeof(*w);
+	for (size_t i = 0; i < n; i++) {
+		uint64_t *lane = &lanes[i % LANES];
+
+		*lane = (*lane ^ w[i]) * prime;
+		*lane ^= *lane >> 29;
+	}
+	for (unsigned i = 0; i < LANES; i++)
+		sum = (sum ^ lanes[i]) * prime + i;
+	return sum;
+}
+
+#define SUMMED offsetof(struct saved_head, server)
+
+static uint64_t sum_of(const struct saved_head *h, const void *const *parts,
+		       const size_t *bytes)
+{
+	uint64_t sum = sum_words(1, &h->server, sizeof(*h) - SUMMED);
+
+	for (unsigned i = 0; i < N_SAVED_PARTS; i++)
+		sum = sum_words(sum, parts[i], bytes[i]);
+	return sum;
+}
+
+static size_t padded(size_t n)
+{
+	return (n + 7) & ~(size_t)7;
+}
+
+/* --- reading -------------------------------------------------------------- */
+
+/* Nobody else may have written it. */
+static bool is_own(const struct stat *st)
+{
+	return st->st_uid == geteuid() && !(st->st_mode & 022);
+}
+
+static bool lay_out(struct saved *k)
+{
+	size_t at = sizeof(*k->head), bytes[N_SAVED_PARTS];
+
+	for (unsigned i = 0; i < N_SAVED_PARTS; i++) {
+		bytes[i] = padded(k->head->n[i] * saved_sizes[i]);
+		if (bytes[i] > k->size - at)
+			return false;
+		k->parts[i] = (const uint8_t *)k->head + at;
+		at += bytes[i];
+	}
+	return at == k->size &&
+	       k->head->sum == sum_of(k->head, k->parts, bytes);
+}
+
+static bool is_ours(struct saved *k)
+{
+	uint64_t id[4];
+
+	return !memcmp(k->head->magic, MAGIC, sizeof(MAGIC)) && server_id(id) &&
+	       !memcmp(k->head->server, id, sizeof(id)) && lay_out(k);
+}
+
+static bool map_file(struct saved *k, int fd)
+{
+	struct stat st;
+	void *map;
+
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_own(&st) ||
+	    (size_t)st.st_size < sizeof(*k->head) ||
+	    (size_t)st.st_size > FILE_MAX)
+		return false;
+	if (time(NULL) - st.st_mtime > A_DAY)
+		futimens(fd, NULL);
+	map = mmap(NULL, (size_t)st.st_size, PROT_READ,
+		   MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	if (map == MAP_FAILED)
+		return false;
+	k->head = map;
+	k->size = (size_t)st.st_size;
+	return true;
+}
+
+/* False: there is none, or somebody else's. */
+static bool is_own_directory(const char *dir)
+{
+	struct stat st;
+
+	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && is_own(&st);
+}
+
+bool saved_open(struct saved *k, const char *dir, const char *name)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+	int fd = -1;
+	bool mapped;
+
+	if (is_own_directory(dir))
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	free(path);
+	if (fd < 0)
+		return false;
+	mapped = map_file(k, fd);
+	close(fd);
+	if (mapped && !is_ours(k)) {
+		saved_close(k);
+		mapped = false;
+	}
+	return mapped;
+}
+
+void saved_close(struct saved *k)
+{
+	munmap((void *)k->head, k->size);
+}
+
+/* --- making --------------------------------------------------------------- */
+
+void saved_take(struct saved_new *to, const struct saved *from)
+{
+	for (unsigned i = 0; i < N_SAVED_PARTS; i++)
+		buf_put(&to->parts[i], from->parts[i],
+			from->head->n[i] * saved_sizes[i]);
+	to->head.lo = from->head->lo;
+	to->head.hi = from->head->hi;
+}
+
+void saved_new_fini(struct saved_new *k)
+{
+	for (unsigned i = 0; i < N_SAVED_PARTS; i++)
+		buf_fini(&k->parts[i]);
+}
+
+/* Where there is too much, what was not used for longest goes. */
+static void make_room(const char *dir, uint64_t more)
+{
+	char *oldest = NULL;
+	uint64_t all = more;
+	time_t when = 0;
+	struct dirent *entry;
+	struct stat st;
+	DIR *d = opendir(dir);
+
+	while (d && (entry = readdir(d))) {
+		if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) <
+			    0 ||
+		    !S_ISREG(st.st_mode))
+			continue;
+		all += (uint64_t)st.st_size;
+		if (oldest && st.st_mtime >= when)
+			continue;
+		when = st.st_mtime;
+		free(oldest);
+		oldest = xstrdup(entry->d_name);
+	}
+	if (d && oldest && all > FILES_MAX)
+		unlinkat(dirfd(d), oldest, 0);
+	free(oldest);
+	if (d)
+		closedir(d);
+}
+
+static int make_directory(const char *dir)
+{
+	char *copy = xstrdup(dir);
+	int r = 0;
+
+	if (access(dir, F_OK) < 0 &&
+	    (!hints_may_make_in(dirname(copy)) || mkdir(dir, 0700) < 0))
+		r = -EPERM;
+	free(copy);
+	return r < 0 || is_own_directory(dir) ? r : -EPERM;
+}
+
+static bool write_parts(FILE *f, const struct saved_new *k)
+{
+	bool good = fwrite(&k->head, sizeof(k->head), 1, f) == 1;
+
+	for (unsigned i = 0; good && i < N_SAVED_PARTS; i++)
+		good = !k->parts[i].len ||
+		       fwrite(k->parts[i].data, k->parts[i].len, 1, f) == 1;
+	return good;
+}
+
+static int write_file(const char *path, const struct saved_new *k)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+	bool good;
+
+	if (!f) {
+		if (fd >= 0)
+			close(fd);
+		return -errno;
+	}
+	good = write_parts(f, k);
+	return fclose(f) == 0 && good ? 0 : -EIO;
+}
+
+/* The head says what there is. How many bytes that is. */
+static size_t complete(struct saved_new *k)
+{
+	const void *parts[N_SAVED_PARTS];
+	size_t bytes[N_SAVED_PARTS], all = sizeof(k->head);
+
+	memcpy(k->head.magic, MAGIC, sizeof(MAGIC));
+	for (unsigned i = 0; i < N_SAVED_PARTS; i++) {
+		struct buf *b = &k->parts[i];
+
+		k->head.n[i] = (uint32_t)(b->len / saved_sizes[i]);
+		bytes[i] = padded(b->len);
+		buf_put(b, "\0\0\0\0\0\0\0", bytes[i] - b->len);
+		parts[i] = b->data;
+		all += bytes[i];
+	}
+	k->head.sum = sum_of(&k->head, parts, bytes);
+	return all;
+}
+
+static int replace(const struct saved_new *k, const char *dir, const char *name)
+{
+	char *path = xasprintf("%s/%s", dir, name);
+	char *new = xasprintf("%s/.%s.%d", dir, name, getpid());
+	int r;
+
+	unlink(new);
+	r = write_file(new, k);
+	if (r == 0 && rename(new, path) < 0)
+		r = -errno;
+	if (r < 0)
+		unlink(new);
+	free(new);
+	free(path);
+	return r;
+}
+
+int saved_write(struct saved_new *k, const char *dir, const char *name)
+{
+	size_t all;
+	int r;
+
+	if (!server_id(k->head.server))
+		return -ENOENT;
+	all = complete(k);
+	r = all > FILE_MAX ? -EFBIG : make_directory(dir);
+	if (r < 0)
+		return r;
+	make_room(dir, all);
+	return replace(k, dir, name);
+}
