@@ -45,15 +45,23 @@ static void range_changed(struct space *sp, const struct watch *w)
 		blocks_drop(sp, w->lo, w->hi);
 }
 
+/* Where the call has mapped something of a length that it was not told. */
+static uint64_t end_of(struct space *sp, uint64_t addr)
+{
+	const struct map_range *r;
+
+	space_remapped(sp);
+	r = space_find(sp, addr);
+	return r ? r->hi : addr;
+}
+
 static void map_changed(struct space *sp, struct thread *low, struct watch *w,
 			uint64_t result)
 {
 	sp->by = low;
 	if (w->by_result) {
-		if (!w->hi)
-			space_remapped(sp); /* of any length */
 		w->lo = result;
-		w->hi += w->lo;
+		w->hi = w->hi ? w->hi + result : end_of(sp, result);
 	}
 	range_changed(sp, w);
 	range_changed(sp,

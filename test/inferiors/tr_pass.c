@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #define SLOT (2ul << 20)
@@ -150,6 +151,27 @@ static void code(void)
 	signal(SIGSEGV, SIG_DFL);
 }
 
+/* Shared memory comes where code was run: the call does not tell how much. */
+static void attached(void)
+{
+	unsigned long at = map(0, 3 * PAGE, 0);
+
+	for (int i = 1; i < 20; i++) {
+		int id = shmget(IPC_PRIVATE, 3 * PAGE, 0700);
+		char *some = shmat(id, NULL, 0);
+
+		EXPECT(map(at, 3 * PAGE, MAP_FIXED), at);
+		EXPECT(run(at + 2 * PAGE, i), i);
+		EXPECT(((int (*)(void))(at + 2 * PAGE))(), i);
+		memcpy(some, (void *)at, 3 * PAGE);
+		some[2 * PAGE + 1] = (char)-i;
+		EXPECT(shmat(id, (void *)at, SHM_REMAP | SHM_EXEC), at);
+		EXPECT(((int (*)(void))(at + 2 * PAGE))(), (unsigned char)-i);
+		shmdt(some);
+		shmctl(id, IPC_RMID, NULL);
+	}
+}
+
 /* Code in memory that was mapped when nobody looked, or that is known as data. */
 static void grown(void)
 {
@@ -214,6 +236,7 @@ int main(int argc, char **argv)
 	static const struct tr_case cases[] = {
 		{ "data", data },
 		{ "code", code },
+		{ "attached", attached },
 		{ "grown", grown },
 		{ "others", others },
 		{ "implied", implied },
