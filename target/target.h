@@ -57,6 +57,7 @@ enum object {
 	OBJ_AUXV,
 	OBJ_SIGINFO, /* of the thread's last stop; writable */
 	OBJ_MAPS,    /* what is mapped, as in /proc/PID/maps */
+	OBJ_PERSONALITY, /* the thread's, as in /proc/TID/personality */
 	OBJ_CMDLINE, /* arguments, as in /proc/PID/cmdline */
 	OBJ_PAGEMAP, /* of memory, as in /proc/PID/pagemap: proc_pid_pagemap(5) */
 };

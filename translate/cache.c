@@ -142,6 +142,7 @@ static void tables_begin(struct space *sp)
 {
 	watch_table_fill(sp->tables + TAB_SYSCALLS - WIN_PAGE);
 	watch_files(sp, gates_watch_files(sp));
+	watch_heap(sp, sp->reads_execute);
 	watch_ends(sp, sp->flow != NULL);
 	tell_mapped(sp);
 }
@@ -449,6 +450,18 @@ void space_look(struct space *sp)
 	space_find(sp, 0);
 }
 
+/* Is what any of them maps to be read code, too? */
+static bool reads_execute(struct target *t, struct process *p)
+{
+	struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (maps_imply_exec(t, th))
+			return true;
+	}
+	return false;
+}
+
 struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 {
 	struct space *sp = xcalloc(1, sizeof(*sp));
@@ -464,6 +477,7 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	list_init(&sp->prints);
 	list_init(&sp->counts);
 	space_remapped(sp);
+	sp->reads_execute = reads_execute(tr->lower, by->proc);
 	space_lay_out(sp, tr->cache_size);
 	sp->slots = huge_alloc(SCRATCH_SIZE);
 	sp->pages_read = (void *)(sp->slots + TAB_DIRECT);

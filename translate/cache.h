@@ -366,6 +366,7 @@ struct space {
 	struct map trusted; /* pc + 1 of code that is not looked at any more */
 	struct map plain_stores, section_ends, signed_ranges; /* section.c */
 	struct gates *gates; /* of code that may change; NULL: none yet */
+	bool reads_execute; /* what threads map to be read is code, or may be */
 	bool wide;     /* executable ranges share low address bits, or did */
 	bool outdated; /* code was translated by what holds no more */
 	struct map constants; /* page number + 1 -> struct constant */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/sysmacros.h>
 
 #include "base/mem.h"
@@ -111,6 +112,16 @@ int maps_read(struct maps *m, struct target *t, struct thread *th)
 		add_line(m, line);
 	free(text);
 	return 0;
+}
+
+bool maps_imply_exec(struct target *t, struct thread *th)
+{
+	char text[16] = "";
+
+	return t->ops->object &&
+	       t->ops->object->read(t, th, OBJ_PERSONALITY, 0, text,
+				    sizeof(text) - 1) > 0 &&
+	       strtoul(text, NULL, 16) & READ_IMPLIES_EXEC;
 }
 
 const struct map_range *maps_find(const struct maps *m, uint64_t addr)

@@ -37,6 +37,9 @@ struct maps {
 int maps_read(struct maps *m, struct target *t, struct thread *th);
 void maps_fini(struct maps *m);
 
+/* Is what the thread maps to be read executable, too? See personality(2). */
+bool maps_imply_exec(struct target *t, struct thread *th);
+
 /* The range that holds addr, or NULL. Borrowed until the next maps_read(). */
 const struct map_range *maps_find(const struct maps *m, uint64_t addr);
 

@@ -13,15 +13,15 @@
 
 /* All that there is, as far as it fits: such a file gives a page at a time, and
  * writes it anew for who begins in the middle. */
-static ssize_t proc_read(struct process *p, const char *name, uint64_t off,
-			 void *buf, size_t len)
+static ssize_t proc_read(pid_t tid, const char *name, uint64_t off, void *buf,
+			 size_t len)
 {
 	char path[32], *out = buf;
 	size_t done = 0;
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", inferior_tid(p), name);
+	snprintf(path, sizeof(path), "/proc/%d/%s", tid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -91,17 +91,20 @@ static ssize_t object_read(struct target *t, struct thread *th,
 			   enum object what, uint64_t off, void *buf,
 			   size_t len)
 {
+	pid_t pid = inferior_tid(th->proc);
 	uint8_t image[SIGINFO_SIZE];
 	int r;
 
 	if (what == OBJ_AUXV)
-		return proc_read(th->proc, "auxv", off, buf, len);
+		return proc_read(pid, "auxv", off, buf, len);
 	if (what == OBJ_MAPS)
-		return proc_read(th->proc, "maps", off, buf, len);
+		return proc_read(pid, "maps", off, buf, len);
 	if (what == OBJ_CMDLINE)
-		return proc_read(th->proc, "cmdline", off, buf, len);
+		return proc_read(pid, "cmdline", off, buf, len);
 	if (what == OBJ_PAGEMAP)
-		return proc_read(th->proc, "pagemap", off, buf, len);
+		return proc_read(pid, "pagemap", off, buf, len);
+	if (what == OBJ_PERSONALITY)
+		return proc_read(th->id.tid, "personality", off, buf, len);
 	if (what != OBJ_SIGINFO)
 		return -ENOTSUP;
 	r = siginfo_fetch(t, th, image);

@@ -23,7 +23,7 @@ import traced
 # What can be done any number of times, and prints only in its first round.
 NAMES = """tr_branch tr_indirect tr_riprel tr_state tr_vector tr_syscall
 tr_restart tr_memfault tr_signal tr_precise tr_timer tr_context tr_throw
-tr_thread tr_clone tr_process tr_gs tr_jit tr_patch tr_dlopen
+tr_thread tr_clone tr_process tr_gs tr_jit tr_patch tr_implied tr_dlopen
 tr_excluded""".split()
 # Cases to run of those that have others.
 CASES = {"tr_vector": ["saved", "rounding"],
@@ -38,6 +38,8 @@ CASES = {"tr_vector": ["saved", "rounding"],
          "tr_syscall": ["registers", "branches", "errors"]}
 # What maps, opens and starts nothing once it has begun.
 QUIET = "tr_branch tr_state tr_context tr_riprel tr_precise".split()
+# Has mappings of its own that are code and no file's.
+MAKES_CODE = "tr_jit tr_patch tr_implied".split()
 WARM_MOST = 4   # seconds until the server is killed
 PAUSE = 0.2     # seconds, at most, that it runs alone in between
 
@@ -148,7 +150,7 @@ def one(opt, name, native):
         result = traced.finish(p, opt.limit)
     os.unlink(over)
     bad += traced.differences(native, result)
-    if left and not opt.kill and name not in ("tr_jit", "tr_patch"):
+    if left and not opt.kill and name not in MAKES_CODE:
         bad += ["left behind: " + x for x in left]
     return bad
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -94,13 +95,19 @@ static struct watch replaced(const struct call *c, uint64_t lo, uint64_t len)
 	return w;
 }
 
+/* With those rights, or in a process where whatever can be read is code? */
+static bool makes_code(const struct call *c, uint64_t prot)
+{
+	return prot & PROT_EXEC || (c->sp->reads_execute && prot & PROT_READ);
+}
+
 static struct watch on_mmap(const struct call *c)
 {
 	struct watch w = { .way = WATCH_PLAIN };
 
 	if (c->arg[3] & MAP_FIXED)
 		w = replaced(c, c->arg[0], c->arg[1]);
-	if (c->arg[2] & PROT_EXEC)
+	if (makes_code(c, c->arg[2]))
 		return anew(w, c, c->arg[1]);
 	remapped(c, c->arg[0], c->arg[3] & MAP_FIXED ? c->arg[1] : 0);
 	return w;
@@ -114,7 +121,7 @@ static struct watch on_mprotect(const struct call *c)
 	if ((c->arg[2] & (PROT_READ | PROT_WRITE)) != PROT_READ &&
 	    constants_in(c->sp, w.lo, w.hi))
 		outdate(c, &w);
-	if (c->arg[2] & PROT_EXEC)
+	if (makes_code(c, c->arg[2]))
 		w.way = WATCH_NATIVE;
 	else
 		remapped(c, c->arg[0], c->arg[1]);
@@ -153,7 +160,41 @@ static struct watch on_shmat(const struct call *c)
 	struct watch w = { .way = WATCH_PLAIN };
 
 	space_remapped(c->sp);
-	return c->arg[2] & (SHM_EXEC | SHM_REMAP) ? anew(w, c, 0) : w;
+	return c->arg[2] & (SHM_EXEC | SHM_REMAP) || c->sp->reads_execute
+		       ? anew(w, c, 0)
+		       : w;
+}
+
+/* Looked at where the heap is code: what there is above its new end goes. */
+static struct watch on_brk(const struct call *c)
+{
+	uint64_t lo = (c->arg[0] + 4095) & ~UINT64_C(4095), hi = lo;
+	const struct map_range *r;
+	struct watch w = { .way = WATCH_PLAIN };
+
+	if (!c->sp->reads_execute)
+		return w;
+	while ((r = space_find(c->sp, hi)))
+		hi = r->hi;
+	w = replaced(c, lo, hi - lo);
+	w.way = WATCH_NATIVE;
+	c->sp->maps_stale = true;
+	return w;
+}
+
+/* From now on whatever the thread maps to be read is code, and what threads do
+ * that it makes. Code that lets calls pass goes: pass.c. */
+static struct watch on_personality(const struct call *c)
+{
+	struct watch w = { .way = WATCH_PLAIN };
+	uint32_t persona = (uint32_t)c->arg[0];
+
+	if (c->sp->reads_execute || persona == UINT32_MAX ||
+	    !(persona & READ_IMPLIES_EXEC))
+		return w;
+	c->sp->reads_execute = true;
+	outdate(c, &w);
+	return w;
 }
 
 static struct watch on_arch_prctl(const struct call *c)
@@ -297,6 +338,7 @@ static const struct watched watched[] = {
 	{ SYS_rt_sigaction, on_sigaction },
 	{ SYS_seccomp, on_seccomp },
 	{ SYS_prctl, on_prctl },
+	{ SYS_personality, on_personality },
 	{ SYS_ptrace, on_ptrace },
 	{ SYS_fork, on_fork },
 	{ SYS_clone, on_clone },
@@ -310,6 +352,8 @@ static const struct watched files[] = {
 	{ SYS_creat, on_open },
 	{ SYS_openat2, on_openat },
 };
+
+static const struct watched heap = { SYS_brk, on_brk };
 
 #define N_FILES	  (sizeof(files) / sizeof(files[0]))
 #define N_WATCHED (sizeof(watched) / sizeof(watched[0]))
@@ -326,6 +370,11 @@ void watch_files(struct space *sp, bool wanted)
 
 	for (unsigned i = 0; i < N_FILES; i++)
 		table[files[i].nr] = wanted;
+}
+
+void watch_heap(struct space *sp, bool wanted)
+{
+	sp->tables[TAB_SYSCALLS - WIN_PAGE + heap.nr] = wanted;
 }
 
 static const uint16_t ends[] = { SYS_exit, SYS_exit_group, SYS_execve,
@@ -358,7 +407,7 @@ static watch_fn *fn_of(uint32_t nr)
 		if (files[i].nr == nr)
 			return files[i].fn;
 	}
-	return NULL;
+	return nr == heap.nr ? heap.fn : NULL;
 }
 
 bool watch_wants(uint32_t nr)

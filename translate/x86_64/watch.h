@@ -39,6 +39,9 @@ void watch_table_fill(uint8_t *table);
 /* Calls that open files are watched too, or no more. */
 void watch_files(struct space *sp, bool watched);
 
+/* Calls that move the end of the heap are, where that is code, or no more. */
+void watch_heap(struct space *sp, bool wanted);
+
 /* Calls that a thread may not come back from are, or no more. */
 void watch_ends(struct space *sp, bool watched);
 bool watch_may_end(uint32_t nr);
