@@ -89,11 +89,18 @@ static enum why why_stopped(pid_t pid, int status)
 								    : SIGNALLED;
 }
 
+/* Some virtual processors execute what is behind it in the same step. */
+static bool is_cpuid(pid_t pid, uint64_t pc)
+{
+	return (ptrace(PTRACE_PEEKTEXT, pid, (void *)pc, NULL) & 0xffff) ==
+	       0xa20f;
+}
+
 static int step_all(char **argv, struct list_of_pcs *l)
 {
 	pid_t pid = fork();
 	int status, signo = 0;
-	bool was_executed = false;
+	bool was_executed = false, is_emulated;
 	uint64_t pc, now;
 	enum why why;
 
@@ -105,12 +112,15 @@ static int step_all(char **argv, struct list_of_pcs *l)
 		pc = now;
 		if (!was_executed || l->all[l->n - 1] != pc)
 			push(l, pc);
+		is_emulated = is_cpuid(pid, pc);
 		ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(long)signo);
 		waitpid(pid, &status, 0);
 		if (!WIFSTOPPED(status))
 			return status;
 		now = pc_of(pid);
 		why = why_stopped(pid, status);
+		if (is_emulated && why == STEPPED && now != pc + 2)
+			push(l, pc + 2);
 		if (why == ENTERED_HANDLER || (why == SIGNALLED && now == pc))
 			l->n--;
 		signo = why == SIGNALLED ? WSTOPSIG(status) : 0;
