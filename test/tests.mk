@@ -147,7 +147,7 @@ TESTS_translate := $(foreach t,$(ROWS),'translate/$(t)=python3 \
 	test/translate/inferior.py --server $(BUILD)/tracestub \
 	--inferiors $(T)/inferiors $(t)')
 # Is what is told of all that is executed what was executed?
-FLOWS := signals faults branches restarts changes
+FLOWS := signals faults branches restarts changes stores
 TESTS_translate += $(foreach t,$(filter $(subst *,%,$(ONLY)),\
 	$(addprefix flow-steps-,$(FLOWS))),\
 	'translate/$(t)=$(T)/translate/flow-check \

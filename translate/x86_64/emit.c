@@ -286,7 +286,7 @@ uint32_t w_stub(struct writer *w, const struct stub *stub)
 	if (w->sp && stub->kind != STUB_LEARN)
 		chain_spoil(w->sp);
 	own.puts = w->puts;
-	if (w->flow && (w->sp->keep != FLOW_CALLS || w->phase != FLOW_BETWEEN))
+	if (w->flow && w->phase != FLOW_BETWEEN)
 		flow_own_stub(w->rg, w->rg->trail->n_stubs, w->flow);
 	return region_stub(w->rg, &own);
 }
