@@ -401,7 +401,7 @@ static void read_maps(struct space *sp)
 		sp->maps_grown = true;
 	if (!sp->by || maps_read(&sp->maps, sp->tr->lower, sp->by) < 0)
 		return;
-	sp->maps_stale = sp->maps_grown = false;
+	sp->maps_stale = sp->maps_grown = sp->maps_met = false;
 	sp->stale_lo = sp->stale_hi = 0;
 	hide_regions(sp);
 	look_how_wide(sp);

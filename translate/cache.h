@@ -360,6 +360,7 @@ struct space {
 	bool maps_stale;       /* all of it */
 	uint64_t stale_lo, stale_hi; /* ... that, of which no code is kept */
 	bool maps_grown;       /* there may be more than it has */
+	bool maps_met;	       /* its files with code are modules */
 	unsigned batch;	       /* of translations: code.h */
 	unsigned batch_mapped; /* the last before the map changed */
 	struct code_page *pages_read, *pointers_read;

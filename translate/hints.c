@@ -314,6 +314,19 @@ static bool base_among(const struct space *sp, uint32_t mark, uint32_t first,
 	return false;
 }
 
+/* The map may be read again meanwhile. */
+static void meet_modules(struct space *sp)
+{
+	sp->maps_met = true;
+	for (size_t i = 0; i < sp->maps.n; i++) {
+		const struct map_range *r = &sp->maps.all[i];
+
+		if (r->flags & RANGE_X && r->flags & RANGE_FILE && !r->module &&
+		    !maps_is_ours(r))
+			module_at(sp, r->lo);
+	}
+}
+
 /* ... or of a file that is mapped, but of which nothing was run yet. */
 static bool base_of(struct space *sp, uint32_t mark, uint64_t *base)
 {
@@ -321,12 +334,8 @@ static bool base_of(struct space *sp, uint32_t mark, uint64_t *base)
 
 	if (base_among(sp, mark, 0, base))
 		return true;
-	for (size_t i = 0; i < sp->maps.n; i++) {
-		const struct map_range *r = &sp->maps.all[i];
-
-		if (r->flags & RANGE_X && r->flags & RANGE_FILE && !r->module)
-			module_at(sp, r->lo);
-	}
+	if (!sp->maps_met)
+		meet_modules(sp);
 	return base_among(sp, mark, known, base);
 }
 

@@ -131,6 +131,13 @@ const struct map_range *maps_find(const struct maps *m, uint64_t addr)
 	return at < m->n && addr >= m->all[at].lo ? &m->all[at] : NULL;
 }
 
+bool maps_is_ours(const struct map_range *r)
+{
+	static const char ours[] = "/memfd:tracestub-";
+
+	return r && !strncmp(r->name, ours, sizeof(ours) - 1);
+}
+
 bool maps_have(const struct maps *m, uint64_t lo, uint64_t hi, unsigned flags)
 {
 	for (size_t i = 0; i < m->n && m->all[i].lo < hi; i++) {

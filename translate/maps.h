@@ -43,6 +43,10 @@ bool maps_imply_exec(struct target *t, struct thread *th);
 /* The range that holds addr, or NULL. Borrowed until the next maps_read(). */
 const struct map_range *maps_find(const struct maps *m, uint64_t addr);
 
+/* Is it memory that a server of ours had made there, be that dead? By its name
+ * alone, which the program may have given to its own. NULL: no. */
+bool maps_is_ours(const struct map_range *r);
+
 /* Is there anything of these RANGE_* in lo..hi? */
 bool maps_have(const struct maps *m, uint64_t lo, uint64_t hi, unsigned flags);
 

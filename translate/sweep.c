@@ -1,7 +1,6 @@
 #include "translate/sweep.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/syscall.h>
 
 #include "base/log.h"
@@ -13,16 +12,9 @@
 #define STACK_MOST (8u << 20)
 #define CHUNK	   65536u
 
-static bool is_leftover(const struct map_range *r)
-{
-	static const char ours[] = "/memfd:tracestub-";
-
-	return r && !strncmp(r->name, ours, sizeof(ours) - 1);
-}
-
 static bool leads_there(const struct maps *m, uint64_t word)
 {
-	return is_leftover(maps_find(m, word));
+	return maps_is_ours(maps_find(m, word));
 }
 
 static bool has_word(const struct maps *m, const uint64_t *words, size_t n)
@@ -87,7 +79,7 @@ static size_t count_leftovers(const struct maps *m)
 	size_t n = 0;
 
 	for (size_t i = 0; i < m->n; i++)
-		n += is_leftover(&m->all[i]);
+		n += maps_is_ours(&m->all[i]);
 	return n;
 }
 
@@ -105,7 +97,7 @@ void sweep_leftovers(struct translator *tr, struct process *p,
 	for (size_t i = 0; i < m.n; i++) {
 		const struct map_range *r = &m.all[i];
 
-		if (is_leftover(r))
+		if (maps_is_ours(r))
 			inject->call(tr->lower, by, SYS_munmap,
 				     (uint64_t[6]){ r->lo, r->hi - r->lo });
 	}
