@@ -107,12 +107,40 @@ struct stub *trail_stub(const struct trail *tl, uint32_t at)
 	return at >= tl->layout.stubs && n < tl->n_stubs ? &tl->stubs[n] : NULL;
 }
 
+#define GUESSES 10
+
+/*
+ * Marks are spread nearly evenly, so where one is can be guessed from any two
+ * between which it lies. Each look is at another line of memory, and a million
+ * of them are halved twenty times. What guesses have not found is.
+ */
+size_t marks_up_to(const struct mark *marks, size_t n, uint32_t at)
+{
+	size_t lo = 1, hi = n ? n - 1 : 0, i;
+
+	if (!n || marks[0].at > at)
+		return 0;
+	if (marks[hi].at <= at)
+		return n;
+	/* marks[lo - 1].at <= at < marks[hi].at */
+	for (unsigned k = 0; k < GUESSES && lo < hi; k++) {
+		uint64_t from = marks[lo - 1].at, to = marks[hi].at;
+
+		i = lo + (size_t)((at - from) * (hi - lo) / (to - from));
+		if (marks[i].at > at)
+			hi = i;
+		else
+			lo = i + 1;
+	}
+	return lo + SEARCH_FIRST(hi - lo, k, marks[lo + k].at > at);
+}
+
 /* The last of its stream up to the offset, or NULL. */
 static const struct mark *mark_up_to(const struct trail *tl, uint32_t at)
 {
 	const struct mark *marks = at < tl->layout.cold ? tl->hot : tl->cold;
 	size_t all = at < tl->layout.cold ? tl->n_hot : tl->n_cold;
-	size_t n = SEARCH_FIRST(all, i, marks[i].at > at);
+	size_t n = marks_up_to(marks, all, at);
 
 	return n ? &marks[n - 1] : NULL;
 }
