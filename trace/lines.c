@@ -112,20 +112,47 @@ static void settle(struct lines *l)
 	drop_empty(l);
 }
 
-static void read_rows(struct lines *l)
+/* libdw has rows where a sequence ends behind that, and nothing tells them from
+ * those of another that begins there, but that the unit has code there then. */
+static bool covers_nothing(const struct lines *l, Dwarf_Die *cu,
+			   Dwarf_Line *row, Dwarf_Addr *ended)
 {
 	const struct elfutils *u = l->u;
-	Dwarf_Die *cu = NULL;
-	Dwarf_Addr bias;
+	bool end = false;
+	Dwarf_Addr at;
+
+	if (u->dwarf_lineaddr(row, &at) < 0)
+		return true;
+	u->dwarf_lineendsequence(row, &end);
+	if (end)
+		*ended = at;
+	return !end && at == *ended && u->dwarf_haspc(cu, at) == 0;
+}
+
+static void read_unit(struct lines *l, Dwarf_Die *cu, uint64_t bias)
+{
+	const struct elfutils *u = l->u;
+	Dwarf_Addr ended = UINT64_MAX;
 	Dwarf_Lines *rows;
 	size_t n;
 
-	while ((cu = u->dwfl_module_nextcu(l->module, cu, &bias))) {
-		if (u->dwarf_getsrclines(cu, &rows, &n))
-			continue;
-		for (size_t i = 0; i < n; i++)
-			read_row(l, u->dwarf_onesrcline(rows, i), bias);
+	if (u->dwarf_getsrclines(cu, &rows, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		Dwarf_Line *row = u->dwarf_onesrcline(rows, i);
+
+		if (!covers_nothing(l, cu, row, &ended))
+			read_row(l, row, bias);
 	}
+}
+
+static void read_rows(struct lines *l)
+{
+	Dwarf_Die *cu = NULL;
+	Dwarf_Addr bias;
+
+	while ((cu = l->u->dwfl_module_nextcu(l->module, cu, &bias)))
+		read_unit(l, cu, bias);
 }
 
 /* --- sequences ------------------------------------------------------------ */

@@ -17,6 +17,7 @@
 #include "trace/line-tables.h"
 #include "trace/lines.h"
 #include "trace/symbols.h"
+#include "test/unit/debuggee.h"
 
 #define OWN "/proc/self/exe"
 
@@ -51,8 +52,8 @@ static void compare_row(struct both *b, Dwarf_Line *line, uint64_t bias)
 /* Behind the end of a sequence there is nothing, unless another begins. */
 static void compare_end(struct both *b, uint64_t addr, uint64_t bias)
 {
-	const struct line_row *row = lines_find(b->asked,
-						addr + bias - b->excess);
+	const struct line_row *row =
+		lines_find(b->asked, addr + bias - b->excess);
 
 	assert_true(!row || row->begin == addr + bias - b->excess);
 }
@@ -160,6 +161,60 @@ static void all(void **state)
 	symbols_free(s);
 }
 
+/* How many of libdw's rows are of that line. */
+static size_t rows_of_line(const struct symbols *s, int line)
+{
+	const struct elfutils *u = elfutils();
+	Dwarf_Addr bias;
+	Dwfl_Module *m = symbols_module(s, &bias);
+	Dwarf_Die *cu = NULL;
+	Dwarf_Lines *rows;
+	size_t n, sum = 0;
+	int number;
+
+	while ((cu = u->dwfl_module_nextcu(m, cu, &bias))) {
+		if (u->dwarf_getsrclines(cu, &rows, &n))
+			continue;
+		while (n--) {
+			u->dwarf_lineno(u->dwarf_onesrcline(rows, n), &number);
+			sum += number == line;
+		}
+	}
+	return sum;
+}
+
+/* Where a function ends that control does not come to the end of: no row, of
+ * tables that libdw reads as of others. */
+static void ended(void **state)
+{
+	static const char *const names[] = { "ended", "ended-dwarf5" };
+
+	(void)state;
+	need_elfutils();
+	for (unsigned i = 0; i < 2; i++) {
+		char path[4096];
+		const struct line_row *rows;
+		struct symbols *s;
+		struct lines *l;
+		size_t n, others = 0;
+
+		if (!debuggee_exists(names[i]))
+			skip();
+		debuggee_path(path, sizeof(path), names[i]);
+		s = symbols_new(path, 0);
+		l = lines_new(s);
+		rows = lines_all(l, &n);
+		assert_true(rows_of_line(s, 600) > 0);
+		for (size_t k = 0; k < n; k++) {
+			assert_int_not_equal(rows[k].line, 600);
+			others += rows[k].line == 700;
+		}
+		assert_true(others > 0);
+		lines_free(l);
+		symbols_free(s);
+	}
+}
+
 /* --- damage --------------------------------------------------------------- */
 
 static void count_step(void *user, const struct line_step *s)
@@ -238,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(asked),
 		cmocka_unit_test(all),
+		cmocka_unit_test(ended),
 		cmocka_unit_test(damaged),
 	};
 
