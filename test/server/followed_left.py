@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is left in a process that was followed: nothing. And who is not followed,
 and is as it was."""
+import contextlib
 import re
 import resource
 import subprocess
@@ -12,12 +13,28 @@ from rsp import (FALSE, Program, Session, case, check, equal, main, task_state,
                  until)
 
 
-@case(peer="it does not translate", seconds=60)
-def nothing_is_left():
-    """After unfollow, and after detach, all is as it was before."""
+def let_go(s, p):
+    equal(s.packet("D;%x" % p.pid), "OK", "detach")
+
+
+@contextlib.contextmanager
+def running():
+    """The program, which ends afterwards, and prints what it does natively."""
     want = native_words()
     with Program("following", str(THREADS)) as p:
         equal(p.line(), "ready")
+        yield p
+        with Session(attach=p.pid, path=p.path) as s:
+            s.set_var("over", 1)
+            let_go(s, p)
+        equal(p.line(), want, "it prints")
+        equal(p.wait(30), 0, "exit status")
+
+
+@case(peer="it does not translate", seconds=60)
+def nothing_is_left():
+    """After unfollow, and after detach, all is as it was before."""
+    with running() as p:
         before = State(p.pid)
         with Session(attach=p.pid, path=p.path) as s:
             equal(s.packet("QPassSignals:e;14;17"), "OK", "QPassSignals")
@@ -39,23 +56,16 @@ def nothing_is_left():
             equal(s.packet("qTrace:follow:-1"), "OK", "follow")
             w.run_a_while()
             s.set_var("over", 0)
-            equal(s.packet("D;%x" % p.pid), "OK", "detach")
+            let_go(s, p)
             s.server.wait(30)
         after = State(p.pid)
         before.compare(after)
         equal(after.blocked, before.blocked, "signals blocked")
-        with Session(attach=p.pid, path=p.path) as s:
-            s.set_var("over", 1)
-            equal(s.packet("D;%x" % p.pid), "OK", "detach")
-        equal(p.line(), want, "it prints")
-        equal(p.wait(30), 0, "exit status")
 
 
 @case(peer="it does not translate", seconds=60)
 def nothing_is_left_by_a_server_that_ends():
-    want = native_words()
-    with Program("following", str(THREADS)) as p:
-        equal(p.line(), "ready")
+    with running() as p:
         before = State(p.pid)
         with Session(attach=p.pid, path=p.path, options=["--follow"]) as s:
             equal(s.packet("QPassSignals:e;14;17"), "OK", "QPassSignals")
@@ -65,11 +75,6 @@ def nothing_is_left_by_a_server_that_ends():
             s.server.terminate()
             s.server.wait(30)
         before.compare(State(p.pid))
-        with Session(attach=p.pid, path=p.path) as s:
-            s.set_var("over", 1)
-            equal(s.packet("D;%x" % p.pid), "OK", "detach")
-        equal(p.line(), want, "it prints")
-        equal(p.wait(30), 0, "exit status")
 
 
 # --- refusals ---------------------------------------------------------------
@@ -97,9 +102,7 @@ def vm_size(pid):
 @case(peer="it does not translate", seconds=60)
 def a_refused_change_of_mode_leaves_it_followed():
     """There is room for translated code, but not for the log's rings too."""
-    want = native_words()
-    with Program("following", str(THREADS)) as p:
-        equal(p.line(), "ready")
+    with running() as p:
         with Session(attach=p.pid, path=p.path) as s:
             equal(s.packet("qTrace:follow:-1"), "OK", "follow")
             room = resource.prlimit(p.pid, resource.RLIMIT_AS)
@@ -111,18 +114,13 @@ def a_refused_change_of_mode_leaves_it_followed():
             resource.prlimit(p.pid, resource.RLIMIT_AS, room)
             equal(s.packet("qTrace:follow:-1;mode=flow"), "OK", "flow")
             equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
-            s.set_var("over", 1)
-            equal(s.packet("D;%x" % p.pid), "OK", "detach")
-        equal(p.line(), want, "it prints")
-        equal(p.wait(30), 0, "exit status")
+            let_go(s, p)
 
 
 @case(peer="it does not translate", seconds=60)
 def nothing_is_left_by_a_follow_that_fails():
     """For want of address space, a bit later each time; of descriptors."""
-    want = native_words()
-    with Program("following", str(THREADS)) as p:
-        equal(p.line(), "ready")
+    with running() as p:
         with Session(attach=p.pid, path=p.path) as s:
             files = resource.prlimit(p.pid, resource.RLIMIT_NOFILE)
             resource.prlimit(p.pid, resource.RLIMIT_NOFILE, (3, files[1]))
@@ -140,10 +138,7 @@ def nothing_is_left_by_a_follow_that_fails():
             check(times > 20, "%d refusals" % times)
             equal(s.packet("qTrace:unfollow:-1"), "OK", "unfollow")
             equal(vm_size(p.pid), size, "size")
-            s.set_var("over", 1)
-            equal(s.packet("D;%x" % p.pid), "OK", "detach")
-        equal(p.line(), want, "it prints")
-        equal(p.wait(30), 0, "exit status")
+            let_go(s, p)
 
 
 # A filter that we have not: BPF_RET with SECCOMP_RET_ALLOW.
