@@ -226,7 +226,7 @@ struct orphan_memory {
 /* A thread of it, stopped for a moment. */
 struct orphan {
 	uint64_t regs[18]; /* as in the g packet, up to pc and flags */
-	uint64_t gs_base;
+	uint64_t gs, gs_base;
 	const struct orphan_memory *memory;
 	bool in_call; /* of that code's: the kernel is not to restart it */
 };

@@ -36,6 +36,7 @@ bool take_clone(struct translator *tr, struct thread *th, struct stop *ev)
 	if (!f->alone &&
 	    follow_begin(tr, child, f->space, lower_thread(th), NULL) == 0) {
 		follow_of(child)->gs_base = f->gs_base;
+		follow_of(child)->gs = f->gs;
 		tr_thread_of(child)->by_history = tr_thread_of(th)->by_history;
 		tr_thread_of(child)->lent = tr_thread_of(th)->lent;
 		bystander_end(tr, child);

@@ -87,6 +87,34 @@ static bool is_left(const struct stub *stub)
 	       stub->kind != STUB_COLLECT && stub->kind != STUB_WATCH;
 }
 
+static uint32_t *selector(struct translator *tr, struct thread *low)
+{
+	return (uint32_t *)(void *)follow_special(low, tr->gs);
+}
+
+static void gs_of_program(struct translator *tr, struct thread *low,
+			  struct follow *f)
+{
+	*follow_special(low, tr->gs_base) = f->gs_base;
+	if (f->gs)
+		*selector(tr, low) = f->gs;
+	f->gs = 0;
+}
+
+static void gs_of_window(struct translator *tr, struct thread *low,
+			 struct follow *f)
+{
+	uint8_t *window = window_page(f->space, f->window);
+
+	f->gs_base = *follow_special(low, tr->gs_base);
+	f->gs = has_fsgsbase() ? 0 : *selector(tr, low);
+	memcpy(window + WIN_GS, &f->gs_base, sizeof(f->gs_base));
+	memcpy(window + WIN_GS_SELECTOR, &f->gs, sizeof(f->gs));
+	*follow_special(low, tr->gs_base) = window_addr(f->space, f->window);
+	if (f->gs)
+		*selector(tr, low) = 0;
+}
+
 const struct stub *follow_leave(struct translator *tr, struct thread *low,
 				struct follow *f, bool trapped)
 {
@@ -113,7 +141,7 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 		debug(SESSION, "%d: no way back from %#lx (%d)", low->id.tid,
 		      *image_reg(image, IMAGE_RIP), r);
 	exclude_settle(tr, low, f);
-	*follow_special(low, tr->gs_base) = f->gs_base;
+	gs_of_program(tr, low, f);
 	flow_left(f, cpc, stub, *image_reg(image, IMAGE_RIP));
 	/* Before it has met the point there, be it at the entry of a block that
 	 * has gone since. */
@@ -153,10 +181,7 @@ void follow_enter(struct translator *tr, struct thread *low, struct follow *f,
 
 	if (!image)
 		return;
-	f->gs_base = *follow_special(low, tr->gs_base);
-	memcpy(window_page(f->space, f->window) + WIN_GS, &f->gs_base,
-	       sizeof(f->gs_base));
-	*follow_special(low, tr->gs_base) = window_addr(f->space, f->window);
+	gs_of_window(tr, low, f);
 	*image_reg(image, IMAGE_RIP) = cpc;
 	flow_entered(tr, f, cpc);
 	f->in_cache = true;

@@ -41,6 +41,7 @@ struct follow {
 	struct space *space; /* counted */
 	int window;
 	uint64_t gs_base;   /* the program's own, while it is in the cache */
+	uint32_t gs;	    /* the same: see has_fsgsbase(); 0: gs has it */
 	int32_t depth;	    /* of calls, as far as its ring was read */
 	uint32_t ring_read; /* bytes of it */
 	uint64_t collected, lost; /* collects.h: as far as was told */

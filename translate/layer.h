@@ -56,7 +56,7 @@ struct translator {
 	struct list blocked; /* blocked.c: what is to be undone yet */
 	bool follow_new, follow_forks, follow_execs;
 	uint64_t cache_size; /* of each space that is made */
-	unsigned fs_base, gs_base, orig_rax, fiseg, fioff; /* of registers */
+	unsigned fs_base, gs, gs_base, orig_rax, fiseg, fioff; /* of registers */
 	struct translate_stats stats;
 	int64_t sweep_at, sweep_every; /* coverage.c: ns; 0: never */
 	uint64_t swept_blocks;

@@ -63,6 +63,8 @@ void process_learn_registers(struct translator *tr, const struct arch *a)
 	for (unsigned i = 0; i < a->n_regs; i++) {
 		if (!strcmp(a->regs[i].name, "fs_base"))
 			tr->fs_base = i;
+		else if (!strcmp(a->regs[i].name, "gs"))
+			tr->gs = i;
 		else if (!strcmp(a->regs[i].name, "gs_base"))
 			tr->gs_base = i;
 		else if (!strcmp(a->regs[i].name, "orig_rax"))

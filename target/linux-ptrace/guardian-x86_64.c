@@ -106,7 +106,9 @@ static bool rewind_code(const struct guardian *g, pid_t pid,
 	const struct guard *e = guard_find(g, GUARD_CODE, pid, 0);
 	int mem = e ? guard_mem_open(e->code.memory) : -1;
 	struct orphan_memory memory = guard_memory(&mem);
-	struct orphan o = { .gs_base = regs->gs_base, .memory = &memory };
+	struct orphan o = { .gs = regs->gs,
+			    .gs_base = regs->gs_base,
+			    .memory = &memory };
 	unsigned long long *at[18];
 	bool was;
 
@@ -120,6 +122,7 @@ static bool rewind_code(const struct guardian *g, pid_t pid,
 	close(mem);
 	for (size_t i = 0; was && i < ARRAY_SIZE(at); i++)
 		*at[i] = o.regs[i];
+	regs->gs = o.gs;
 	regs->gs_base = o.gs_base;
 	if (o.in_call)
 		regs->orig_rax = UINT64_MAX;

@@ -206,6 +206,21 @@ static void test_dropped_block(void **state)
 	hot[0].rewind = 0;
 }
 
+static void test_selector(void **state)
+{
+	struct orphan o = orphan_at(REGION);
+
+	(void)state;
+	assert_true(orphan_ops.rewind(all, &o));
+	assert_int_equal(o.gs, 0);
+	o = orphan_at(REGION);
+	window[WIN_STUB / 8] = UINT64_C(0x2b) << 32;
+	expect(o, PC, 1, 0);
+	assert_true(orphan_ops.rewind(all, &o));
+	assert_int_equal(o.gs, 0x2b);
+	window[WIN_STUB / 8] = 0;
+}
+
 /* In a handler, which has called something. */
 static void test_frame(void **state)
 {
@@ -250,6 +265,7 @@ int main(void)
 		TEST(test_stub),	  TEST(test_dropped_block),
 		TEST(test_stopped),	  TEST(test_no_such_stub),
 		TEST(test_frame),	  TEST(test_others),
+		TEST(test_selector),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,7 +24,6 @@
  * No flag is changed. Processors without rorx shift by flags that are saved.
  */
 #include <string.h>
-#include <sys/auxv.h>
 
 #include "arch/x86_64/access.h"
 #include "translate/watchpoints.h"
@@ -33,19 +32,13 @@
 #include "translate/x86_64/touch.h"
 #include "translate/x86_64/window.h"
 
-#define HWCAP2_HAS_FSGSBASE 2
-#define LARGEST		    64u /* bytes of one access that is looked up */
+#define LARGEST	   64u /* bytes of one access that is looked up */
 
-#define LO_AT		    (TAB_RANGES + 32)
-#define LEN_AT		    (TAB_RANGES + 40)
-#define COUNT_AT	    TAB_RANGES
-#define HULL_LO_AT	    (TAB_RANGES + 8)
-#define HULL_HI_AT	    (TAB_RANGES + 16)
-
-static bool has_rdfsbase(void)
-{
-	return getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE;
-}
+#define LO_AT	   (TAB_RANGES + 32)
+#define LEN_AT	   (TAB_RANGES + 40)
+#define COUNT_AT   TAB_RANGES
+#define HULL_LO_AT (TAB_RANGES + 8)
+#define HULL_HI_AT (TAB_RANGES + 16)
 
 /* --- tables --------------------------------------------------------------- */
 
@@ -438,7 +431,7 @@ static bool is_hard(const struct insn *i, const struct x86_access *a)
 	if (a->where != X86_AT_OPERAND || !(pfx & both))
 		return false;
 	return i->in.rip_relative || (pfx & both) == both ||
-	       (pfx & X86_PFX_FS && !has_rdfsbase());
+	       (pfx & X86_PFX_FS && !has_fsgsbase());
 }
 
 static void check(struct compiler *c, const struct insn *i,

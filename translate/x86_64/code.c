@@ -5,6 +5,7 @@
 #include "translate/x86_64/code.h"
 
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "arch/x86_64/effects.h"
 #include "target/target.h"
@@ -13,7 +14,8 @@
 #include "translate/redirects.h"
 #include "translate/x86_64/constant.h"
 
-#define PAGE 4096u
+#define PAGE		    4096u
+#define HWCAP2_HAS_FSGSBASE 2
 
 void code_init(struct code_reader *r, struct space *sp)
 {
@@ -189,11 +191,26 @@ bool code_read(struct code_reader *r, uint64_t pc, struct insn *i)
 	return i->ok;
 }
 
+bool has_fsgsbase(void)
+{
+	return getauxval(AT_HWCAP2) & HWCAP2_HAS_FSGSBASE;
+}
+
+/* mov %gs, ...; push %gs */
+static bool reads_selector(const struct x86_instr *in)
+{
+	if (in->map == X86_MAP_MAIN)
+		return in->opcode == 0x8c && (in->modrm >> 3 & 7) == 5;
+	return in->map == X86_MAP_0F && in->opcode == 0xa8;
+}
+
 bool insn_touches_gs(const struct insn *i)
 {
 	const struct x86_instr *in = &i->in;
 	unsigned reg = in->modrm >> 3 & 7;
 
+	if (reads_selector(in))
+		return !has_fsgsbase();
 	if (in->map == X86_MAP_MAIN)
 		return in->opcode == 0x8e && reg == 5;
 	if (in->map != X86_MAP_0F)

@@ -59,6 +59,13 @@ static inline bool code_changes(struct code_reader *r, uint64_t pc)
 	return code_gate(r, pc) || code_flags(r, pc) & (RANGE_W | RANGE_SHARE);
 }
 
+/*
+ * May programs read and write bases themselves? A kernel that does not let them
+ * goes by a selector in %gs that is not null, whatever base was set. So a thread
+ * in the cache has a null one there.
+ */
+bool has_fsgsbase(void);
+
 /* Does it read or write gs itself? Then the thread has to have the program's
  * own. */
 bool insn_touches_gs(const struct insn *i);

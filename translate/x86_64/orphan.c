@@ -158,6 +158,16 @@ static void settle_call(const uint8_t *window, const struct orphan_memory *m)
 		m->write(m->user, stack, &pc, sizeof(pc));
 }
 
+static void give_gs(const uint8_t *window, struct orphan *o)
+{
+	uint32_t selector;
+
+	memcpy(&o->gs_base, window + WIN_GS, sizeof(o->gs_base));
+	memcpy(&selector, window + WIN_GS_SELECTOR, sizeof(selector));
+	if (selector)
+		o->gs = selector;
+}
+
 static bool rewind_orphan(const void *data, struct orphan *o)
 {
 	const struct trails *all = data;
@@ -173,7 +183,7 @@ static bool rewind_orphan(const void *data, struct orphan *o)
 		rewind_stack(all, window, *image_reg(image, IMAGE_RSP),
 			     o->memory);
 	settle_call(window, o->memory);
-	memcpy(&o->gs_base, window + WIN_GS, sizeof(o->gs_base));
+	give_gs(window, o);
 	return true;
 }
 

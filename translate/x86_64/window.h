@@ -25,6 +25,7 @@ enum {
 	WIN_STUB_RSI = 0x60,
 	WIN_STUB_R11 = 0x68,
 	WIN_STUB = 0x70,     /* its number, 32 bits */
+	WIN_GS_SELECTOR = 0x74, /* the program's own, 32 bits; 0: gs has it */
 	WIN_EXCLUDED = 0x78, /* of an excluded call that has not returned: right
 			      * behind its return address on the stack; or 0 */
 	WIN_RETURNS = 0x80,  /* ... and what that is */
