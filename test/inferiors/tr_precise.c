@@ -1,9 +1,9 @@
-/* tr_precise: signals every 200 us into code whose state is known at each of
+/* tr_precise: a quick timer's signals into code whose state is known at each of
  * its instructions. The handler knows from rip what registers, flags and the
  * top of the stack must be, and that rip lies in code of the program. */
 #include "tr_fault.h"
+#include "tr_often.h"
 #include <link.h>
-#include <sys/time.h>
 
 #ifndef ROUNDS
 #define ROUNDS 6000000ul
@@ -182,7 +182,6 @@ static void run_known(void)
 
 static void alarms(void)
 {
-	struct itimerval timer = { { 0, 200 }, { 0, 200 } }, none = { 0 };
 	struct sigaction act = { .sa_sigaction = on_alarm,
 				 .sa_flags = SA_SIGINFO | SA_RESTART };
 
@@ -190,10 +189,10 @@ static void alarms(void)
 	dl_iterate_phdr(add_text, NULL);
 	caught = precise = failed_line = 0;
 	sigaction(SIGALRM, &act, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
+	tr_start_often();
 	for (int i = 0; i < 10 || precise < 200; i++)
 		run_known();
-	setitimer(ITIMER_REAL, &none, NULL);
+	tr_stop_often();
 	EXPECT(failed_line, 0);
 	if (failed_line)
 		printf("at place %ld\n", (long)failed_value);
@@ -217,13 +216,12 @@ static void on_pop(int signo, siginfo_t *info, void *context)
 
 static void popped(void)
 {
-	struct itimerval timer = { { 0, 200 }, { 0, 200 } }, none = { 0 };
 	struct sigaction act = { .sa_sigaction = on_pop,
 				 .sa_flags = SA_SIGINFO | SA_RESTART };
 
 	popping = traps_shown = 0;
 	sigaction(SIGALRM, &act, NULL);
-	setitimer(ITIMER_REAL, &timer, NULL);
+	tr_start_often();
 	while (popping < 300)
 		__asm__ volatile("lea -128(%%rsp),%%rsp\n"
 				 "push $0x202\n	popf\n"
@@ -232,7 +230,7 @@ static void popped(void)
 				 "push $0x293\n	popf\n"
 				 "lea 128(%%rsp),%%rsp" ::
 					 : "cc", "memory");
-	setitimer(ITIMER_REAL, &none, NULL);
+	tr_stop_often();
 	EXPECT(traps_shown, 0);
 }
 

@@ -1,14 +1,11 @@
 /* tr_timer: checksums of many kinds of code, each computed once in peace and
- * then under a signal every 200 us: they must be the same. The handlers do
+ * then under a quick timer's signals: they must be the same. The handlers do
  * some work of their own, use vector registers, and sometimes fault. */
-#include "tr.h"
+#include "tr_often.h"
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
-#include <signal.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <time.h>
 
 typedef unsigned long kind(unsigned long x);
 
@@ -217,13 +214,6 @@ static void on_alarm(int signo)
 	errno = saved;
 }
 
-static void start(int microseconds)
-{
-	struct itimerval timer = { { 0, microseconds }, { 0, microseconds } };
-
-	setitimer(ITIMER_REAL, &timer, NULL);
-}
-
 static const struct {
 	const char *name;
 	kind *run;
@@ -240,11 +230,11 @@ static void interrupted(size_t i, unsigned long want)
 {
 	int before = caught;
 
-	start(200);
+	tr_start_often();
 	for (int n = 0; n < 100 || caught < before + 30; n++)
 		if (!EXPECT(kinds[i].run(5), want))
 			break;
-	start(0);
+	tr_stop_often();
 }
 
 static void checksums(void)
