@@ -97,12 +97,23 @@ static bool filters_allow(struct linux_target *lt, struct lwp *lwp)
 	return lwp->call_allowed;
 }
 
+static bool is_canonical(uint64_t addr)
+{
+	return (uint64_t)((int64_t)(addr << 16) >> 16) == addr;
+}
+
+/*
+ * Virtual machines are known that cannot let a thread go on whose stack pointer
+ * is not canonical: it would have a SIGSEGV for ever, and never make the call.
+ */
 static void set_call(struct user_regs_struct *r, bool is64, long nr,
 		     const uint64_t args[6])
 {
 	r->rax = (uint64_t)nr;
 	r->orig_rax = (uint64_t)-1;
 	r->cs = is64 ? CS_64 : CS_32;
+	if (!is_canonical(r->rsp))
+		r->rsp = 0;
 	if (is64) {
 		r->rdi = args[0], r->rsi = args[1], r->rdx = args[2];
 		r->r10 = args[3], r->r8 = args[4], r->r9 = args[5];
