@@ -1,5 +1,6 @@
 #include "translate/saved-file.h"
 
+#include <cpuid.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -61,6 +63,19 @@ static bool server_id(uint64_t id[static 4])
 {
 	memset(id, 0, 32);
 	return dl_iterate_phdr(find_id, id) == 1;
+}
+
+/* Code is written for these. */
+static uint64_t machine(void)
+{
+	uint64_t sum = getauxval(AT_HWCAP2);
+	unsigned a, b, c, d;
+
+	if (__get_cpuid(1, &a, &b, &c, &d))
+		sum = sum * 31 + ((uint64_t)a << 32 | c);
+	if (__get_cpuid_count(7, 0, &a, &b, &c, &d))
+		sum = sum * 31 + ((uint64_t)b << 32 | c);
+	return sum;
 }
 
 /* --- sums ----------------------------------------------------------------- */
@@ -132,7 +147,8 @@ static bool is_ours(struct saved *k)
 	uint64_t id[4];
 
 	return !memcmp(k->head->magic, MAGIC, sizeof(MAGIC)) && server_id(id) &&
-	       !memcmp(k->head->server, id, sizeof(id)) && lay_out(k);
+	       !memcmp(k->head->server, id, sizeof(id)) &&
+	       k->head->machine == machine() && lay_out(k);
 }
 
 static bool map_file(struct saved *k, int fd)
@@ -315,6 +331,7 @@ int saved_write(struct saved_new *k, const char *dir, const char *name)
 
 	if (!server_id(k->head.server))
 		return -ENOENT;
+	k->head.machine = machine();
 	all = complete(k);
 	r = all > FILE_MAX ? -EFBIG : make_directory(dir);
 	if (r < 0)

@@ -88,6 +88,7 @@ struct saved_head {
 	char magic[8];
 	uint64_t sum;	    /* of all that is behind it */
 	uint64_t server[4]; /* its build ID, or what of it is there */
+	uint64_t machine;   /* what its processor and kernel can do */
 	uint64_t file;	    /* of what it is code */
 	uint64_t fixed;	    /* where that is mapped, below 4 GiB; 0: above */
 	int64_t lo, hi;	    /* what operands reach, as places */
