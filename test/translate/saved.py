@@ -60,7 +60,9 @@ def the_third_time(opt, tmp):
         cold = followed(opt, hints, argv, options)
         check(not cold["blocks_saved"], cold["blocks_saved"])
         warm = saved(opt, hints, argv, options)
-        check(warm["blocks_saved"] > 0.7 * warm["blocks"],
+        # The hostile build writes half of its operands so that they are not.
+        most = 0.3 if "hostile" in opt.server else 0.7
+        check(warm["blocks_saved"] > most * warm["blocks"],
               warm["blocks_saved"], warm["blocks"])
         check(warm["stops"] < 0.6 * cold["stops"],
               warm["stops"], cold["stops"])
