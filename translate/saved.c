@@ -178,7 +178,8 @@ void saved_come(struct compiler *c, uint64_t pc)
 	/* Other modules may have come to be known. */
 	m = &sp->hints[module - 1].saved;
 	m->n_blocks = k.head->n[SAVED_BLOCKS];
-	m->n_left = m->n_blocks - n + k.head->refused;
+	m->n_left = m->n_blocks - n;
+	m->n_refused = k.head->refused;
 	debug(SESSION, "saved code of %s: %u blocks of %u",
 	      sp->modules[module - 1].path, n, m->n_blocks);
 	saved_close(&k);
@@ -274,14 +275,15 @@ static void save(struct saver *k, uint32_t n)
 {
 	struct space *sp = (struct space *)k->sp;
 	struct saved old;
-	uint32_t n_saved;
+	uint32_t n_known;
 
 	if (open_file(sp, k->module, &old)) {
 		saved_take(&k->to, &old);
 		saved_close(&old);
 	}
-	n_saved = save_module(k);
-	k->to.head.refused = n > n_saved ? n - n_saved : 0;
+	/* Those that were not put there are in the file already. */
+	n_known = save_module(k) + k->of->n_left;
+	k->to.head.refused = n > n_known ? n - n_known : 0;
 	write_saved(k);
 	saved_new_fini(&k->to);
 }
@@ -301,7 +303,7 @@ void saved_save(struct space *sp, uint32_t module)
 	if (!m->tried || m->off || sp->ending || !saved_may(sp))
 		return;
 	n = n_wanted(&k);
-	if (n >= m->n_left + (least < LEAST ? LEAST : least) &&
+	if (n >= m->n_left + m->n_refused + (least < LEAST ? LEAST : least) &&
 	    n + m->n_blocks <= MOST)
 		save(&k, n);
 }

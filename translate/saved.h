@@ -64,9 +64,9 @@ struct saved_module {
 	uint64_t lo, hi; /* of its code */
 	uint64_t file;	 /* the sum of its file, see section_file() */
 	uint8_t *dirty;	 /* a bit for each page of lo..hi, owned; NULL: none */
-	uint32_t n_blocks; /* of what was saved */
-	uint32_t
-		n_left; /* ... that were not put there, or could not be saved */
+	uint32_t n_blocks;  /* of what was saved */
+	uint32_t n_left;    /* ... that were not put there */
+	uint32_t n_refused; /* struct saved_head */
 };
 
 /* --- x86_64/chain.c: what is written ------------------------------------- */
