@@ -221,9 +221,10 @@ void saved_new_fini(struct saved_new *k)
 		buf_fini(&k->parts[i]);
 }
 
-/* Where there is too much, what was not used for longest goes. */
-static void make_room(const char *dir, uint64_t more)
+/* Where there is too much, what was not used for longest goes. True: it did. */
+static bool drop_oldest(const char *dir, uint64_t more)
 {
+	bool dropped = false;
 	char *oldest = NULL;
 	uint64_t all = more;
 	time_t when = 0;
@@ -244,10 +245,11 @@ static void make_room(const char *dir, uint64_t more)
 		oldest = xstrdup(entry->d_name);
 	}
 	if (d && oldest && all > FILES_MAX)
-		unlinkat(dirfd(d), oldest, 0);
+		dropped = unlinkat(dirfd(d), oldest, 0) == 0;
 	free(oldest);
 	if (d)
 		closedir(d);
+	return dropped;
 }
 
 static int make_directory(const char *dir)
@@ -336,6 +338,7 @@ int saved_write(struct saved_new *k, const char *dir, const char *name)
 	r = all > FILE_MAX ? -EFBIG : make_directory(dir);
 	if (r < 0)
 		return r;
-	make_room(dir, all);
+	while (drop_oldest(dir, all))
+		;
 	return replace(k, dir, name);
 }
