@@ -367,11 +367,11 @@ CASES = (less_the_second_time, branches_are_known,
          none_at_all)
 
 
-def main():
-    opt = traced.arguments(__doc__, (["names"], {"nargs": "*"}))
+def main(doc, cases):
+    opt = traced.arguments(doc, (["names"], {"nargs": "*"}))
     opt.native = False
     failed = 0
-    for case in CASES:
+    for case in cases:
         if opt.names and case.__name__ not in opt.names:
             continue
         try:
@@ -384,4 +384,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, CASES)

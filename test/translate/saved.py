@@ -9,11 +9,9 @@ import os
 import random
 import shutil
 import subprocess
-import sys
 import time
 
-import traced
-from hints import Failed, PROGRAM, check, followed
+from hints import PROGRAM, check, followed, main
 
 PROGRAMS = (
     PROGRAM,
@@ -147,21 +145,5 @@ CASES = (the_third_time, grows, damaged, of_nobody_else, another_file,
          on_request)
 
 
-def main():
-    opt = traced.arguments(__doc__, (["names"], {"nargs": "*"}))
-    opt.native = False
-    failed = 0
-    for case in CASES:
-        if opt.names and case.__name__ not in opt.names:
-            continue
-        try:
-            with traced.folder() as tmp:
-                case(opt, tmp)
-        except Failed as e:
-            failed += 1
-            print("%s: %s" % (case.__name__, e))
-    sys.exit(failed > 0)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, CASES)
