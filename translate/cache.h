@@ -28,9 +28,9 @@
 #include "translate/flow.h"
 #include "translate/hints.h"
 #include "translate/index.h"
-#include "translate/saved.h"
 #include "translate/maps.h"
 #include "translate/record.h"
+#include "translate/saved.h"
 #include "translate/transform.h"
 #include "translate/translate.h"
 

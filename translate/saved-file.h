@@ -56,7 +56,7 @@ struct saved_site {
 	uint32_t slow;
 };
 
-enum saved_routine { SAVED_RETURN_FIX, SAVED_INDIRECT_FIX, N_SAVED_ROUTINES };
+enum saved_routine { SAVED_RETURN_FIX, SAVED_INDIRECT_FIX };
 /* What a jump leads to is an offset, or a routine and SAVED_ROUTINE. Of the
  * others the field has what is added to where the module is. */
 #define SAVED_ROUTINE (UINT32_C(1) << 30)

@@ -101,8 +101,7 @@ static bool look_at_pages(struct space *sp, struct saved_module *m)
 	return n == (ssize_t)bytes;
 }
 
-/* --- a module --------------------------------------------------------------
- */
+/* --- a module ------------------------------------------------------------ */
 
 /* Its code is one mapping, of a file's bytes that nobody writes to. */
 static bool find_code(struct space *sp, const struct translate_module *t,
@@ -194,8 +193,7 @@ void saved_changed(struct space *sp, uint64_t lo, uint64_t hi)
 	}
 }
 
-/* --- which ------------------------------------------------------------------
- */
+/* --- which --------------------------------------------------------------- */
 
 static bool is_good(const struct saver *k, const struct block *b)
 {
@@ -251,8 +249,7 @@ static uint32_t n_wanted(const struct saver *k)
 	return n;
 }
 
-/* --- writing ---------------------------------------------------------------
- */
+/* --- writing ------------------------------------------------------------- */
 
 static void write_saved(struct saver *k)
 {

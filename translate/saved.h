@@ -18,10 +18,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/buf.h"
-#include "base/map.h"
-
-struct block;
 struct compiler;
 struct region;
 struct space;

@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "translate/layer.h"
-#include "translate/x86_64/save.h"
 #include "translate/x86_64/compile.h"
+#include "translate/x86_64/save.h"
 #include "translate/x86_64/window.h"
 
 struct placer {
@@ -320,9 +320,7 @@ static uint32_t most_apart(const struct placer *p)
 	uint32_t n = p->ch->landings;
 
 	for (uint32_t i = 0; i < p->ch->blocks; i++)
-		n += (b[i].lands & SAVED_RETURNS) != 0;
-	for (uint32_t i = 0; i < p->ch->blocks; i++)
-		n += (b[i].lands & SAVED_MET) != 0;
+		n += (unsigned)__builtin_popcount(b[i].lands);
 	return n;
 }
 

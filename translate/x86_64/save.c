@@ -11,8 +11,7 @@
 #include "translate/layer.h"
 #include "translate/x86_64/compile.h"
 
-/* --- a chain ---------------------------------------------------------------
- */
+/* --- a chain ------------------------------------------------------------- */
 
 /* One on its way to the tables. */
 struct saved_way {
@@ -194,8 +193,7 @@ static bool save_fields(struct saved_way *y)
 	return true;
 }
 
-/* --- marks -----------------------------------------------------------------
- */
+/* --- marks --------------------------------------------------------------- */
 
 static bool save_mark(struct saved_way *y, const struct mark *m)
 {
@@ -224,8 +222,7 @@ static bool save_marks(struct saved_way *y, const struct mark *all, uint32_t n,
 	return true;
 }
 
-/* --- what branches have learned, and where they lead -----------------------
- */
+/* --- what branches have learned, and where they lead --------------------- */
 
 /* The pc whose code is at that offset, or that an exit there is for. */
 static bool pc_at(const struct region *rg, uint32_t at, uint64_t *pc)
@@ -369,8 +366,7 @@ static bool save_sites(struct saved_way *y)
 	return true;
 }
 
-/* --- blocks ----------------------------------------------------------------
- */
+/* --- blocks -------------------------------------------------------------- */
 
 static bool save_landing(struct saved_way *y, uint32_t at, uint64_t pc)
 {
@@ -434,8 +430,7 @@ static bool save_blocks(struct saved_way *y)
 	return !ch->tail || save_landing(y, ch->tail, ch->tail_pc);
 }
 
-/* --- all of it -------------------------------------------------------------
- */
+/* --- all of it ----------------------------------------------------------- */
 
 static void note_places(struct saver *k, const struct region *rg,
 			const struct chain *ch)

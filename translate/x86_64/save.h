@@ -4,6 +4,7 @@
 #ifndef TRANSLATE_X86_64_SAVE_H
 #define TRANSLATE_X86_64_SAVE_H
 
+#include "base/map.h"
 #include "translate/saved-file.h"
 #include "translate/saved.h"
 #include "translate/x86_64/compiler.h"
