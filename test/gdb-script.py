@@ -19,6 +19,8 @@ The script starts connected (see `connect'). Comments at its head say how:
   # connect: extended-remote  or none: $comm is what to connect to
   # compare: gdbserver        the same with gdbserver prints the same but for
                               what NAME.differs lists
+  # compare: gdbserver by debug registers
+                              ... where the machine has some that trap
   # needs: COMMAND...         without these the test is skipped
   # feature: NAME             so where the server does not offer this one of
                               gdb's `show remote NAME-packet'
@@ -50,7 +52,11 @@ import sys
 import tempfile
 import time
 
+
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "server"))
+import machine
+
 PRELUDE = os.path.join(HERE, "gdb-scripts", "prelude.py")
 START = 20      # seconds for a server to be ready
 LIMIT = 50      # and for gdb to come to the script's end
@@ -322,6 +328,14 @@ def compare(theirs, ours, known):
     return bad
 
 
+def is_comparable(head):
+    compare = head.get("compare", "")
+    if compare.endswith("by debug registers") and not machine.debug_registers():
+        print("not compared: " + machine.NO_DEBUG_REGISTERS)
+        return False
+    return bool(compare)
+
+
 def judge(script, opt):
     base = script[:-len(".gdb")]
     head = read_head(script)
@@ -346,9 +360,8 @@ def judge(script, opt):
                        ("Error in sourced", "the script ended early")):
         if sign in text:
             bad.append(what)
-    reference = reference_server()
-    if (head.get("compare") and reference and
-            absolute(reference) != opt.server):
+    reference = reference_server() if is_comparable(head) else None
+    if reference and absolute(reference) != opt.server:
         theirs = run_session(reference, script, head, opt)[1]
         bad += compare(theirs, text, known_differences(base + ".differs"))
     if bad or opt.show:

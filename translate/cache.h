@@ -424,6 +424,7 @@ struct space {
 	unsigned n_counts;
 	struct watched *watched; /* watchpoints.h; as the code has them */
 	unsigned n_watched;
+	bool holds_breakpoints; /* ... that no debug register has */
 	struct list collectors, dropped; /* collects.h */
 	struct list ruled;	/* ... of rules */
 	struct map collected;	/* pc + 1 -> the first collector there */

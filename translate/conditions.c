@@ -146,14 +146,14 @@ void conditions_resume(struct translator *tr, const struct resume *acts,
 {
 	struct process *p;
 
-	if (!tr->has_conditions && !tr->has_watchpoints)
+	if (!tr->has_conditions && !tr->holds_points)
 		return;
 	list_each(p, &tr->t.processes, node) {
 		if (!target_actions_meet(acts, n, p->pid) ||
 		    !process_is_still(p))
 			continue;
 		if (tr_process_of(p)->for_conditions && !has_any(tr, p) &&
-		    !watchpoints_any(p) && !lend_any(p) &&
+		    !points_held(p) && !lend_any(p) &&
 		    !tr_process_of(p)->history_max)
 			translate_unfollow(&tr->t, p);
 		else if (tr->conditions == CONDITIONS_COMPILED && may_move(p) &&

@@ -280,7 +280,8 @@ void follow_run_on(struct translator *tr, struct thread *low, struct follow *f)
 		return;
 	}
 	pc = *image_reg(image, IMAGE_RIP);
-	if (f->excluded && is_excluded(f->space, pc) && !checks(f->space)) {
+	if (f->excluded && is_excluded(f->space, pc) &&
+	    !misses_nothing(f->space)) {
 		follow_run_excluded(tr, low, f);
 		return;
 	}
@@ -459,7 +460,7 @@ bool follow_event(struct translator *tr, struct thread *th, struct stop *ev)
 			follow_forget_puts(f, false);
 			return true;
 		}
-		if (follow_steps_on(tr, low, f))
+		if (follow_steps_on(tr, low, f, ev))
 			return false;
 		if (!waited || f->asked.kind != RESUME_CONT)
 			return true;

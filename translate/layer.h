@@ -79,7 +79,7 @@ struct translator {
 	void *collect_user;
 	enum condition_place conditions;
 	bool has_conditions; /* some point had any */
-	bool has_watchpoints; /* ... was one of watchpoints.h */
+	bool holds_points; /* ... was one of watchpoints.h */
 	uint64_t n_false;    /* lower's, when it was looked at last */
 	unsigned n_collectors; /* of all spaces */
 	int last_collector;    /* the number of the newest: none is another

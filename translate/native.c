@@ -155,7 +155,7 @@ static bool may_call_in(struct translator *tr, struct thread *low, uint64_t lo,
 enum resume_kind follow_kind(struct translator *tr, struct thread *low,
 			     const struct follow *f, const struct resume *act)
 {
-	bool looks = f->log || checks(f->space) || f->wait == WAIT_CALL;
+	bool looks = f->log || misses_nothing(f->space) || f->wait == WAIT_CALL;
 
 	if (act->kind == RESUME_RANGE &&
 	    (looks || may_call_in(tr, low, act->lo, act->hi)))
@@ -163,8 +163,18 @@ enum resume_kind follow_kind(struct translator *tr, struct thread *low,
 	return act->kind;
 }
 
+/* The processor knows nothing of it. */
+static bool meets_held_point(struct translator *tr, const struct thread *low,
+			     uint64_t pc)
+{
+	struct thread *th = upper_thread(tr, low);
+	const struct point *pt = th ? process_point(th->proc, pc) : NULL;
+
+	return pt && pt->held && target_point_hit(&tr->t, th, pt);
+}
+
 bool follow_steps_on(struct translator *tr, struct thread *low,
-		     struct follow *f)
+		     struct follow *f, struct stop *ev)
 {
 	const struct resume *asked = &f->asked;
 	uint8_t *image = asked->kind == RESUME_RANGE
@@ -174,6 +184,10 @@ bool follow_steps_on(struct translator *tr, struct thread *low,
 
 	if (!image || pc < asked->lo || pc >= asked->hi)
 		return false;
+	if (meets_held_point(tr, low, pc)) {
+		ev->kind = STOP_HWBREAK;
+		return false;
+	}
 	follow_note_step(tr, low, f);
 	flow_is_at(tr, low, f);
 	watchpoints_note(tr, low, f, false);

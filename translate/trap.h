@@ -82,7 +82,7 @@ enum resume_kind follow_kind(struct translator *tr, struct thread *low,
 /* A step of the client's has ended. True: it is in the range, and another one
  * has begun. */
 bool follow_steps_on(struct translator *tr, struct thread *low,
-		     struct follow *f);
+		     struct follow *f, struct stop *ev);
 
 /* Is it at the entry of a call? */
 bool follow_is_in_entry(struct translator *tr, const struct thread *low);

@@ -12,18 +12,13 @@
 
 /* --- which there are ------------------------------------------------------ */
 
-static bool is_ours(const struct point *pt)
-{
-	return pt->held;
-}
-
 static unsigned list_of(const struct process *p, struct watched *out)
 {
 	const struct point *pt;
 	unsigned n = 0;
 
 	list_each(pt, &p->points->list, node) {
-		if (!is_ours(pt) || n == WATCHED_MAX)
+		if (!pt->held || pt->kind == POINT_HW || n == WATCHED_MAX)
 			continue;
 		if (out)
 			out[n] =
@@ -34,9 +29,20 @@ static unsigned list_of(const struct process *p, struct watched *out)
 	return n;
 }
 
-bool watchpoints_any(const struct process *p)
+static bool holds(const struct process *p, bool breakpoints_only)
 {
-	return list_of(p, NULL);
+	const struct point *pt;
+
+	list_each(pt, &p->points->list, node) {
+		if (pt->held && (!breakpoints_only || pt->kind == POINT_HW))
+			return true;
+	}
+	return false;
+}
+
+bool points_held(const struct process *p)
+{
+	return holds(p, false);
 }
 
 static bool is_same(const struct space *sp, const struct watched *all,
@@ -53,28 +59,37 @@ static bool is_same(const struct space *sp, const struct watched *all,
 	return true;
 }
 
+static void watch_these(struct space *sp, const struct watched *all, unsigned n)
+{
+	if (is_same(sp, all, n))
+		return;
+	sp->watched = xrealloc(sp->watched, WATCHED_MAX * sizeof(*all));
+	memcpy(sp->watched, all, n * sizeof(*all));
+	sp->n_watched = n;
+	check_tables(sp);
+}
+
 /* All of the process is stopped. */
 static int apply(struct translator *tr, struct process *p)
 {
 	struct watched all[WATCHED_MAX];
 	unsigned n = list_of(p, all);
+	bool breaks = holds(p, true);
 	struct space *sp = space_of(p);
 	int r;
 
-	if (n && !sp) {
+	if ((n || breaks) && !sp) {
 		r = translate_follow(&tr->t, p, MODE_NONE, NULL);
 		if (r < 0)
 			return r;
 		sp = space_of(p);
 		tr_process_of(p)->for_conditions = true;
 	}
-	if (!sp || is_same(sp, all, n))
+	if (!sp || (is_same(sp, all, n) && sp->holds_breakpoints == breaks))
 		return 0;
 	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
-	sp->watched = xrealloc(sp->watched, sizeof(all));
-	memcpy(sp->watched, all, n * sizeof(*all));
-	sp->n_watched = n;
-	check_tables(sp);
+	watch_these(sp, all, n);
+	sp->holds_breakpoints = breaks;
 	process_drop_code(tr, sp);
 	return 0;
 }
@@ -94,37 +109,39 @@ static int renew(struct translator *tr, struct process *p)
 	return r;
 }
 
-int watchpoint_put(struct target *t, struct process *p, struct point *pt)
+int point_hold(struct target *t, struct process *p, struct point *pt)
 {
 	struct translator *tr = translator_of(t);
 	int r;
 
 	if (!pt->size || pt->addr + pt->size < pt->addr)
 		return -EINVAL;
-	if (list_of(p, NULL) == WATCHED_MAX)
+	if (list_of(p, NULL) == WATCHED_MAX && pt->kind != POINT_HW)
 		return -ENOSPC;
 	pt->held = true;
-	tr->has_watchpoints = true;
+	tr->holds_points = true;
 	r = renew(tr, p);
-	if (r < 0)
+	if (r < 0) {
 		pt->held = false;
-	else
-		tr->stats.watchpoints++;
-	return r;
+		return r;
+	}
+	tr->stats.breakpoints_held += pt->kind == POINT_HW;
+	tr->stats.watchpoints += pt->kind != POINT_HW;
+	return 0;
 }
 
-int watchpoint_remove(struct target *t, struct process *p, struct point *pt)
+int point_let_go(struct target *t, struct process *p, struct point *pt)
 {
 	pt->held = false;
 	return process_is_still(p) ? 0 : renew(translator_of(t), p);
 }
 
-void watchpoints_resume(struct translator *tr, const struct resume *acts,
+void points_resume(struct translator *tr, const struct resume *acts,
 			size_t n)
 {
 	struct process *p;
 
-	if (!tr->has_watchpoints)
+	if (!tr->holds_points)
 		return;
 	list_each(p, &tr->t.processes, node) {
 		if (target_actions_meet(acts, n, p->pid) && process_is_still(p))

@@ -1,8 +1,10 @@
 /*
- * Watchpoints beyond the debug registers: private to translate/.
+ * Watchpoints and hardware breakpoints beyond the debug registers: private to
+ * translate/.
  *
- * What the lower target has no register for, or no way, is checked by
- * translated code, before each instruction that may touch it: two tables say
+ * A breakpoint that the lower target has no register for ends a block, as all
+ * do, and is met there (trap.c): nothing is written to the program's code.
+ * Watchpoints are checked by translated code, before each instruction that may touch it: two tables say
  * for every eight bytes, by the low bits of their address, whether there is a
  * watchpoint that is written to, or read, and a list of ranges has it exactly.
  * What touches one is executed natively, or if it is a string instruction with
@@ -50,14 +52,13 @@ struct touched {
 };
 
 /* struct target_point_ops's, of points that the lower target does not take. */
-int watchpoint_put(struct target *t, struct process *p, struct point *pt);
-int watchpoint_remove(struct target *t, struct process *p, struct point *pt);
+int point_hold(struct target *t, struct process *p, struct point *pt);
+int point_let_go(struct target *t, struct process *p, struct point *pt);
 
 /* Processes are about to be resumed: what changed is in translated code. Does
  * the process have any? */
-void watchpoints_resume(struct translator *tr, const struct resume *acts,
-			size_t n);
-bool watchpoints_any(const struct process *p);
+void points_resume(struct translator *tr, const struct resume *acts, size_t n);
+bool points_held(const struct process *p);
 
 /* The rewound thread is about to execute an instruction: what it touches is
  * noted. whole: with all its turns. */
@@ -75,6 +76,12 @@ void watchpoints_forget(struct follow *f);
 static inline bool checks(const struct space *sp)
 {
 	return sp->n_watched;
+}
+
+/* Is excluded code translated all the same, and each instruction stepped? */
+static inline bool misses_nothing(const struct space *sp)
+{
+	return checks(sp) || sp->holds_breakpoints;
 }
 
 /* Before the instruction, what it may touch. */

@@ -98,9 +98,9 @@ ssize_t wrap_write_mem(struct target *t, struct process *p, uint64_t addr,
 
 /* --- points -------------------------------------------------------------- */
 
-static bool is_data(const struct point *pt)
+static bool is_in_code(const struct point *pt)
 {
-	return pt->kind != POINT_SW && pt->kind != POINT_HW;
+	return pt->kind == POINT_SW || pt->kind == POINT_HW;
 }
 
 static int below(struct target *t, struct process *p, struct point *pt)
@@ -116,14 +116,15 @@ static int point_put(struct target *t, struct process *p, struct point *pt)
 {
 	int r;
 
-	if (is_data(pt)) {
-		r = below(t, p, pt);
-		return r < 0 && watchpoint_put(t, p, pt) == 0 ? 0 : r;
+	if (is_in_code(pt)) {
+		follow_forget(p, pt->addr, 1);
+		prints_forget(translator_of(t), p, pt->addr);
+		translator_of(t)->has_conditions |= pt->code != NULL;
 	}
-	follow_forget(p, pt->addr, 1);
-	prints_forget(translator_of(t), p, pt->addr);
-	translator_of(t)->has_conditions |= pt->code != NULL;
-	return below(t, p, pt);
+	r = pt->held ? -ENOSPC : below(t, p, pt);
+	if (r == 0 || pt->kind == POINT_SW)
+		return r;
+	return point_hold(t, p, pt) == 0 ? 0 : r;
 }
 
 /* An excluded call returns there, or a function that a thread runs, or a
@@ -139,10 +140,12 @@ static bool is_wanted_by_us(const struct process *p, uint64_t pc)
 
 static int point_remove(struct target *t, struct process *p, struct point *pt)
 {
+	if (is_in_code(pt)) {
+		prints_forget(translator_of(t), p, pt->addr);
+		follow_forget(p, pt->addr, 1);
+	}
 	if (pt->held)
-		return watchpoint_remove(t, p, pt);
-	prints_forget(translator_of(t), p, pt->addr);
-	follow_forget(p, pt->addr, 1);
+		return point_let_go(t, p, pt);
 	if (pt->kind == POINT_SW && is_wanted_by_us(p, pt->addr))
 		return target_point_set(translator_of(t)->lower,
 					lower_process(p), POINT_SW, pt->addr,

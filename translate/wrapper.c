@@ -258,7 +258,7 @@ static int resume(struct target *t, const struct resume *acts, size_t n)
 
 	mirror_wishes(tr);
 	conditions_resume(tr, acts, n);
-	watchpoints_resume(tr, acts, n);
+	points_resume(tr, acts, n);
 	prints_resume(tr, acts, n);
 	r = n == 1 && acts->who.tid > 0 ? resume_one(tr, acts)
 					: resume_many(tr, acts, n);

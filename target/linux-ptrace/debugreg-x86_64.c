@@ -9,6 +9,7 @@
 #include <sys/ptrace.h>
 #include <sys/user.h>
 
+#include "target/linux-ptrace/debugreg.h"
 #include "target/linux-ptrace/lwp.h"
 
 #define DR_STATUS 6
@@ -127,6 +128,13 @@ static void read_value(struct target *t, struct process *p,
 		linux_read_mem(t, p, d->addr, d->value, d->len);
 }
 
+static bool do_anything(struct linux_target *lt)
+{
+	if (!lt->debugregs)
+		lt->debugregs = debugreg_probe(NULL) == -ENODEV ? -ENODEV : 1;
+	return lt->debugregs > 0;
+}
+
 int debugreg_insert(struct target *t, struct process *p, struct point *pt)
 {
 	struct inferior *inf = inferior_of(p);
@@ -135,6 +143,8 @@ int debugreg_insert(struct target *t, struct process *p, struct point *pt)
 
 	if (!left || left > MAX_WATCH)
 		return left ? -ENOSPC : -EINVAL;
+	if (!do_anything(linux_of(t)))
+		return -ENODEV;
 	memcpy(set, inf->debug, sizeof(set));
 	for (unsigned i = 0; i < N_DEBUG_ADDRESSES && left; i++) {
 		if (set[i].pt)

@@ -190,6 +190,7 @@ struct linux_target {
 	pid_t terminal_group; /* that had our terminal before programs of
 				 ours were given it; 0: they were not */
 	struct guardian *guardian; /* from the first attach on, or NULL */
+	int debugregs;	 /* 1: they trap; -ENODEV; 0: not looked at yet */
 	int own_seccomp; /* inject-x86_64.c; 0: not looked at yet */
 	struct tick tick;
 	struct affinity affinity;
@@ -304,7 +305,7 @@ bool linux_sigcont_waits(struct target *t, const struct thread *th);
 enum signal_action linux_signal_action(struct target *t,
 				       const struct thread *th, int signo);
 
-/* --- point.c, debugreg.c ------------------------------------------------- */
+/* --- point.c, debugreg-x86_64.c ------------------------------------------------ */
 
 extern const struct target_point_ops linux_point_ops;
 int debugreg_insert(struct target *t, struct process *p, struct point *pt);

@@ -26,7 +26,6 @@ int probe_child_wait(struct probe_child *c, int *status);
  * A probe returns 0, with a fact in e or none, or -errno with what to do.
  * Those of an instruction set are in the files named for it.
  */
-int probe_watchpoint(struct err *e);
 int probe_extended_regs(struct err *e);
 
 #endif

@@ -1,4 +1,4 @@
-/* Debug registers: Intel SDM vol. 3, 18.2. XSAVE area: vol. 1, 13.4. */
+/* The XSAVE area: Intel SDM vol. 1, 13.4. */
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
@@ -13,58 +13,10 @@
 #include "base/mem.h"
 #include "target/linux-ptrace/selftest-probe.h"
 
-/* DR7: local enable of register 0, which breaks on writes of 8 bytes. */
-#define DR7_WRITE_8    (1ul | 1ul << 16 | 2ul << 18)
-
 #define XSAVE_MAX      65536 /* AMX has some 11 KiB */
 #define XSAVE_XMM0     160
 #define XSAVE_STATE_BV 512
 #define XSAVE_SSE      2
-
-static int debug_reg_write(pid_t pid, int n, uint64_t value)
-{
-	size_t at = offsetof(struct user, u_debugreg) + 8 * n;
-
-	return ptrace(PTRACE_POKEUSER, pid, at, value) ? -errno : 0;
-}
-
-static int watch_and_go(struct probe_child *c, int *status)
-{
-	int err = debug_reg_write(c->pid, 0, (uintptr_t)&c->cell);
-
-	if (!err)
-		err = debug_reg_write(c->pid, 7, DR7_WRITE_8);
-	if (!err && ptrace(PTRACE_CONT, c->pid, NULL, NULL))
-		err = -errno;
-	return err ? err : probe_child_wait(c, status);
-}
-
-int probe_watchpoint(struct err *e)
-{
-	struct probe_child c;
-	int status = 0, err = probe_child_start(&c, e);
-	long dr6;
-
-	if (err)
-		return err;
-	err = watch_and_go(&c, &status);
-	dr6 = ptrace(PTRACE_PEEKUSER, c.pid,
-		     offsetof(struct user, u_debugreg) + 8 * 6, NULL);
-	probe_child_end(&c);
-	if (err == -ETIMEDOUT)
-		return err_set(e, err,
-			       "a write did not trigger: this virtual "
-			       "machine does not have them");
-	if (err)
-		return err_set(e, err,
-			       "cannot be set (%s): watchpoints will "
-			       "be slow",
-			       strerror(-err));
-	if (!WIFSTOPPED(status) || WSTOPSIG(status) != SIGTRAP || !(dr6 & 1))
-		return err_set(e, -EIO, "a write gave status %x and DR6 %lx",
-			       status, dr6);
-	return 0;
-}
 
 static int xsave_move(int request, pid_t pid, void *area, size_t *len)
 {

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "target/linux-ptrace/debugreg.h"
 #include "target/linux-ptrace/diagnose.h"
 #include "target/linux-ptrace/selftest-probe.h"
 
@@ -299,7 +300,7 @@ static const struct {
 	{ "yama", false, probe_yama },
 	{ "ptrace", true, probe_seize },
 	{ "extended registers", true, probe_extended_regs },
-	{ "hardware watchpoints", false, probe_watchpoint },
+	{ "hardware watchpoints", false, debugreg_probe },
 	{ "memory read", false, probe_vm_read },
 	{ "memory write", true, probe_mem_write },
 	{ "shared memory", false, probe_memfd },

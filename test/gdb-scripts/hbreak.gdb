@@ -1,5 +1,5 @@
 # inferior: calls 3
-# compare: gdbserver
+# compare: gdbserver by debug registers
 # Hardware breakpoints; too many are refused without harm.
 hbreak leaf
 hbreak middle

@@ -1,5 +1,5 @@
 # inferior: calls 3
-# compare: gdbserver
+# compare: gdbserver by debug registers
 # A watchpoint on a local ends with its frame.
 break middle
 continue

@@ -1,5 +1,5 @@
 # inferior: data
-# compare: gdbserver
+# compare: gdbserver by debug registers
 # 32 bytes take all four debug registers; a hit in the first and in the last.
 break begin
 continue

@@ -1,5 +1,5 @@
 # inferior: data
-# compare: gdbserver
+# compare: gdbserver by debug registers
 # Watchpoints of each width and kind, aligned and not; conditions; scopes.
 break begin
 continue

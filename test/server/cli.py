@@ -12,6 +12,7 @@ import subprocess
 import time
 
 import cli_client as rsp
+import machine
 from cli_place import (NOBODY, ONCE, OURS, Skip, be_nobody, has, main, need,
                        one_line, same, test, until_said)
 
@@ -41,6 +42,8 @@ def selftest(t):
     status, out, err = t.run("--selftest")
     same((status, err), (0, ""))
     has(out, r"(?m)^ptrace +ok")
+    has(out, r"(?m)^hardware watchpoints +%s" % (
+        "ok" if machine.debug_registers() else "no: a write did not trigger"))
 
 
 @test

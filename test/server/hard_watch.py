@@ -2,7 +2,8 @@
 """Debug registers: every split, later threads, conditions; thread-locals."""
 import struct
 
-from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, main)
+from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, machine,
+                 main)
 
 BOTH = "watching", "watching-i386"
 
@@ -74,7 +75,10 @@ def four_watchpoints_and_no_fifth():
                 s.point(2, area + 32, 4)
             seen = [int(s.cont().fields["watch"], 16) - area
                     for _ in range(16)]
-            equal(seen, [12] * 4 + [8] * 4 + [4] * 4 + [0] * 4, "hits")
+            # A register says which one of them it is, and code the byte.
+            equal(seen, [12] * 4 + [8] * 4 + [4] * 4 + [0] * 4
+                  if machine.debug_registers() else list(range(15, -1, -1)),
+                  "hits")
             s.clear(2, area + 4, 4)
             s.point(2, area + 20, 4)
             s.clear(2, area + 20, 4)
@@ -160,6 +164,59 @@ def hardware_breakpoint_never_true():
             s.point(1, "turn", rest=FALSE)
             end = s.finish()
             equal((end.kind, end.number), ("W", 0), "end")
+
+
+def use_up_registers(s):
+    """Four breakpoints that nobody meets."""
+    for i in range(4):
+        s.point(1, s.addr("main") + 0x10000000 + i)
+
+
+def meet_breakpoint(s, where):
+    stop = s.cont()
+    s.at(where, stop)
+    check("hwbreak" in stop.fields, stop)
+    with open("/proc/%d/mem" % s.pid, "rb") as f:
+        f.seek(s.addr(where))
+        check(f.read(1) != b"\xcc", "the program's code was changed")
+
+
+@case(peer="it has four")
+def breakpoints_beyond_the_registers():
+    """They are met as those of the registers are, and change no code."""
+    with Session("calls", "3") as s:
+        s.run_to("main")
+        use_up_registers(s)
+        for where in "work", "middle", "leaf":
+            s.point(1, where)
+        for i in range(3):
+            for where in "work", "middle", "leaf":
+                meet_breakpoint(s, where)
+            equal(s.reg("rdi"), 10 * i + 1, "the argument")
+            check("hwbreak" not in s.step().fields, "a step is none")
+        held = 3 if machine.debug_registers() else 7
+        check(";breakpoints_held=%d;" % held in s.packet("qTrace:stats"),
+              "held")
+        for where in "work", "middle":
+            s.clear(1, where)
+        end = s.finish()
+        equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case(peer="it has four")
+def breakpoint_beyond_the_registers_in_a_range():
+    with Session("calls", "1") as s:
+        s.run_to("main")
+        use_up_registers(s)
+        s.point(1, "leaf")
+        s.run_to("middle")
+        s.start("vCont;r%x,%x:%s;c" % (s.addr("leaf"), s.addr("main"),
+                                       s.name(s.tid())))
+        stop = s.wait()
+        s.at("leaf", stop)
+        check("hwbreak" in stop.fields, stop)
+        s.clear(1, "leaf")
+        equal(s.finish().number, 0, "end")
 
 
 @case

@@ -128,6 +128,29 @@ def watchpoints_reach_running_threads():
         check(count >= 4, "they counted", count)
 
 
+@case(peer="it has four")
+def breakpoints_without_a_register_reach_running_threads():
+    with NonStop("counting", "4") as s:
+        s.run_to_there()
+        tids = set(s.tids()) - {s.pid}
+        s.go("vCont;t:" + s.name(min(tids)))
+        s.select(s.stop().tid)
+        where = s.pc()
+        s.go("vCont;c:" + s.name(min(tids)))
+        for i in range(4):
+            s.point(1, s.addr("unused") + i)
+        s.point(1, where)
+        hit = s.all_stops(tids)
+        for tid, stop in hit.items():
+            check("hwbreak" in stop.fields, "reason", stop)
+            s.select(tid)
+            equal(s.pc(), where, "pc")
+        s.clear(1, where)
+        s.set_var("go", 1)
+        s.go()
+        equal(s.end().number, 0, "exit status")
+
+
 @case
 def stop_one_stop_all():
     """vCont;t: of a thread, of all; what is stopped is not told of again."""

@@ -21,6 +21,7 @@ import tempfile
 import time
 import traceback
 
+import machine
 from wire import expand, frame
 
 OPTIONS = argparse.Namespace(server=None, inferiors=None, peer=False,

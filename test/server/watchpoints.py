@@ -3,7 +3,7 @@
 is run with either, and the hardware is the oracle."""
 import time
 
-from rsp import (OPTIONS, Session, Skip, case, check, equal, main)
+from rsp import (OPTIONS, Session, Skip, case, check, equal, machine, main)
 
 KINDS = {2: "watch", 3: "rwatch", 4: "awatch"}
 STOPS_MOST = 20000
@@ -22,6 +22,8 @@ def use_up_registers(s):
 
 def stops(mode, kind, software, size=8, most=STOPS_MOST):
     """[(pc, thread's order, what is there)] and the program's output."""
+    if not software and not machine.debug_registers():
+        raise Skip(machine.NO_DEBUG_REGISTERS)
     with Session("touching", mode) as s:
         s.run_to("begin")
         if software:

@@ -146,8 +146,8 @@ void block_read(struct compiler *c, uint64_t pc, bool skip_point)
 	struct insn *i = c->insns;
 
 	/* What is watched would not be checked there. */
-	c->excluded = !skip_point && !has_point(c, pc) && !checks(c->sp) &&
-		      exclude_is_native(c->sp, pc);
+	c->excluded = !skip_point && !has_point(c, pc) &&
+		      !misses_nothing(c->sp) && exclude_is_native(c->sp, pc);
 	c->w.silent = !c->excluded && is_excluded(c->sp, pc);
 	for (c->n_insns = 0; c->n_insns < block_most(c) && !c->excluded; i++) {
 		if (c->n_insns ? has_point(c, pc)
