@@ -52,11 +52,9 @@ import sys
 import tempfile
 import time
 
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(HERE, "server"))
 import machine
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 PRELUDE = os.path.join(HERE, "gdb-scripts", "prelude.py")
 START = 20      # seconds for a server to be ready
 LIMIT = 50      # and for gdb to come to the script's end
@@ -113,6 +111,9 @@ def program_of(head, inferiors):
             raise Skip(open(words[0] + ".skip").read().strip())
         if not os.path.exists(words[0]):
             raise Failed("no inferior %s" % words[0])
+        why = machine.why_not(words[0], inferiors)
+        if why:
+            raise Skip(why)
         return words
     words = shlex.split(head.get("program", ""))
     if words:

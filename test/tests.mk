@@ -113,7 +113,7 @@ TESTS_server += $(if $(FOLLOW),,$(foreach t,$(filter $(QUICK),$(SERVER_TEST)),\
 
 # The decoder against capstone and objdump over libraries of this machine, and
 # what it, the relocator and the effects say against the processor; the former
-# two in both modes where 32-bit programs can be built.
+# two in both modes where 32-bit programs can be built and executed.
 DECODE := decode-hw branch-hw relocate-run
 M32    := $(shell echo 'int main(void) { return 0; }' | \
 	$(CC) -m32 -x c -o /dev/null - 2>/dev/null && echo yes)
@@ -122,7 +122,7 @@ TESTS_decode := 'decode/capstone=$(T)/decode-check --quick' \
 	'decode/effects-check=$(T)/effects-check --quick' \
 	'decode/effects-hw=$(T)/effects-hw' \
 	$(foreach t,$(DECODE),'decode/$(t)=$(T)/$(t)' \
-	'decode/$(t)-32=$(if $(M32),$(T)/$(t)-32,\
+	'decode/$(t)-32=$(if $(M32),test/machine.py $(T)/$(t)-32,\
 	sh -c "echo no 32-bit programs here; exit 77")')
 
 $(T)/decode-check $(T)/effects-check: $(T)/%: $(T)/%.o $(T)/code-sweep.o \

@@ -9,12 +9,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 
 import cli_client as rsp
-import machine
 from cli_place import (NOBODY, ONCE, OURS, Skip, be_nobody, has, main, need,
                        one_line, same, test, until_said)
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import machine
 
 
 # --- without a connection ---------------------------------------------------

@@ -21,8 +21,10 @@ import tempfile
 import time
 import traceback
 
-import machine
 from wire import expand, frame
+
+sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import machine
 
 OPTIONS = argparse.Namespace(server=None, inferiors=None, peer=False,
                              follow=False)
