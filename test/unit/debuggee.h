@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "target/target.h"
+#include "test/unit/executes.h"
 
 struct debuggee {
 	struct target t; /* first: the operations get its address */
@@ -100,11 +101,7 @@ static inline bool debuggee_exists(const char *name)
 	char path[8192];
 
 	debuggee_path(path, sizeof(path), name);
-	if (!access(path, X_OK))
-		return true;
-	print_message("skipped: %s was not built (its compiler is missing?)\n",
-		      path);
-	return false;
+	return executes(path);
 }
 
 /* Adds the records: what the kernel started tells the word size. */

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "target/syscalls.h"
 #include "test/arch-find.h"
+#include "test/unit/executes.h"
 #include "test/unit/traced.h"
 
 #define NO_ARGS ((const uint64_t[6]){ 0 })
@@ -484,7 +485,7 @@ static void test_i386(void **state)
 
 	(void)state;
 	snprintf(path, sizeof(path), "%s/calls-i386", getenv("TS_INFERIORS"));
-	if (access(path, X_OK))
+	if (!executes(path))
 		skip();
 	t = linux_target_new();
 	pid = t->ops->launch(t, &spec, &e);
