@@ -7,7 +7,8 @@ Each test is a command; exit status 0 passes, 77 skips (the last line it
 prints is the reason), anything else fails, and so does a process left behind,
 or a file at the root of the tree.
 One line a test is printed, what a failed one said is shown below its line.
-A program of several cases (cmocka's summary lines) counts by its cases.
+A program of several cases (cmocka's summary lines) counts by its cases; what
+of one that passes was skipped, or it says "left out: ..." of, is shown too.
 
 The last line is "N passed, N failed", with ", N skipped" where some were.
 exit status: 0 when nothing failed and something passed.
@@ -27,7 +28,8 @@ from concurrent.futures import ThreadPoolExecutor
 LIMIT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "limit.py")
 CASES = re.compile(r"^\[  (PASSED|FAILED|SKIPPED) *\] (?:.*: )?(\d+) test\(s\)",
                    re.M)
-SKIPPED = re.compile(r"^\[  SKIPPED \] (\w+)$")
+SKIPPED = re.compile(r"^\[  SKIPPED \] (?!\d+ test\(s\))(.+)$")
+LEFT_OUT = re.compile(r"^left out: ")
 KEEP = 20000    # characters of a failed test's output that are shown
 
 
@@ -73,7 +75,9 @@ def report(total, name, code, seconds, text, verbose):
         print("%-4s %-40s %6.2f%s" % (word, name, seconds, why))
         if word == "ok" and skipped:
             names = {m[1] for m in map(SKIPPED.match, lines) if m}
-            print("     skipped of it: " + " ".join(sorted(names)))
+            print("     skipped of it: " + ", ".join(sorted(names)))
+        for line in filter(LEFT_OUT.match, lines if word == "ok" else ()):
+            print("     " + line)
         if failed or verbose:
             print("".join("    | %s\n" % x for x in shorten(text).splitlines()),
                   end="")

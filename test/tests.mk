@@ -94,8 +94,8 @@ TESTS_follow := $(foreach t,$(SCRIPT),'follow/$(t)=test/gdb-script.py --follow \
 	--server $(SERVER) --inferiors $(T)/inferiors test/gdb-scripts/$(t).gdb')
 # What a small client of our own sees of the server, case by case; with
 # FOLLOW=1 of programs that run translated, as far as the test knows --follow.
-SERVER_TEST := $(filter-out rsp wire traced qtracing cores %_client cli_place \
-	ide mi dap lldbs moving following steady kills_followed,\
+SERVER_TEST := $(filter-out rsp wire skips traced qtracing cores %_client \
+	cli_place ide mi dap lldbs moving following steady kills_followed,\
 	$(patsubst test/server/%.py,%,$(wildcard test/server/$(ONLY).py)))
 FOLLOWED := $(if $(FOLLOW),$(filter-out followed% lockstep qtrace_%,$(shell grep -l \
 	'raise SystemExit(main())' test/server/*.py | \

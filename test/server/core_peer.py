@@ -8,7 +8,7 @@ import shutil
 
 from cores import (Core, Room, equal_text, gdb, gdb_session, is_zero,
                    kernel_writes_cores, lldb, run, same, served)
-from rsp import OPTIONS, case, check, equal, inferior, main
+from rsp import OPTIONS, case, check, equal, forms, inferior, main
 
 BOTH = "crashing", "crashing-i386"
 EXPRESSIONS = ["anonymous + 5000", "shared + 9000", "changed + 100",
@@ -25,7 +25,7 @@ COMMANDS = ["info threads", "thread apply all -ascending bt",
 @case(peer=False, seconds=120)
 def as_gdb_saves_it():
     """A thread at a breakpoint: both cores say what the program said."""
-    for name in BOTH:
+    for name in forms(BOTH):
         with Room():
             live = gdb_session(
                 OPTIONS.server, inferior(name), ["segv"],
@@ -108,7 +108,7 @@ def compare_notes(ours, theirs, what):
 @case(peer=False, seconds=120)
 def as_the_kernel_writes_it():
     """Byte by byte: memory, registers, notes."""
-    for name in (*BOTH, "crashing-static"):
+    for name in forms((*BOTH, "crashing-static")):
         for how in ("segv", "abort", "overflow"):
             with Room() as room:
                 ours, theirs = both_cores(room, name, how)
@@ -146,7 +146,7 @@ def by_thread(text):
 @case(peer=False, seconds=120)
 def debuggers_see_no_difference():
     """gdb, lldb and both readelfs on the kernel's core and on ours."""
-    for name in BOTH:
+    for name in forms(BOTH):
         with Room() as room:
             ours, theirs = both_cores(room, name, "segv")
             program = inferior(name)

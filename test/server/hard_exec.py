@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from rsp import (OPTIONS, Program, Session, Skip, case, check, equal,
-                 inferior, main, task_state, until)
+                 forms, inferior, main, task_state, until)
 
 EXEC = ("multiprocess+;swbreak+;hwbreak+;exec-events+;vContSupported+;"
         "no-resumed+;xmlRegisters=i386")
@@ -110,11 +110,8 @@ def deleted_program():
 
 @case
 def static_and_musl_programs():
-    for name in "execs-static", "execs-musl", "execs":
-        try:
-            exec_event("thread", name)
-        except Skip:
-            pass
+    for name in forms(("execs-static", "execs-musl", "execs")):
+        exec_event("thread", name)
 
 
 @case

@@ -7,8 +7,8 @@ import sys
 import tempfile
 import time
 
-from rsp import (FALSE, Program, Session, case, check, equal, main, ptid,
-                 status_field, task_state, until)
+from rsp import (FALSE, Program, Session, case, check, equal, forms, main,
+                 ptid, status_field, task_state, until)
 
 EVENTS = ("multiprocess+;swbreak+;hwbreak+;fork-events+;vfork-events+;"
           "exec-events+;vContSupported+;no-resumed+;xmlRegisters=i386")
@@ -42,7 +42,7 @@ def fork_children_get_clean_copies_after_steps():
 @case(peer=NO_EVENTS)
 def vfork_child_meets_breakpoint():
     """The client knows of no vfork-events: the child runs through it."""
-    for name in "forking", "forking-i386":
+    for name in forms(("forking", "forking-i386")):
         with Session(name, "vfork", "10") as s:
             s.run_to("main")
             s.point(0, "meet")

@@ -2,7 +2,7 @@
 """What is laid out in another way for i386 programs: siginfo, registers."""
 import struct
 
-from rsp import FALSE, OPTIONS, Session, case, check, equal, main
+from rsp import FALSE, OPTIONS, Session, case, check, equal, forms, main
 
 BOTH = "siginfos", "siginfos-i386"
 # mode: the signal that stops it
@@ -22,7 +22,7 @@ def stop_of(s, mode):
 @case
 def siginfo_is_what_the_handler_gets():
     """The program is the oracle: its handler keeps what the kernel gave."""
-    for name in BOTH:
+    for name in forms(BOTH):
         for mode in KINDS:
             if OPTIONS.peer and mode == "sys":
                 continue    # gdbserver does not know its fields
@@ -44,7 +44,7 @@ def siginfo_is_what_the_handler_gets():
 
 @case
 def siginfo_fields_of_a_fault():
-    for name in BOTH:
+    for name in forms(BOTH):
         with Session(name, "fault") as s:
             s.run_to("main")
             stop_of(s, "fault")
@@ -56,7 +56,7 @@ def siginfo_fields_of_a_fault():
 
 @case
 def siginfo_written_is_what_the_handler_gets():
-    for name in BOTH:
+    for name in forms(BOTH):
         for mode, at64, at32 in (("fault", 16, 12), ("queue", 24, 20),
                                  ("kill", 16, 12), ("child", 24, 20)):
             with Session(name, mode) as s:

@@ -5,8 +5,8 @@ import select
 import signal
 import time
 
-from rsp import (Program, Session, case, check, equal, main, task_state,
-                 until)
+from rsp import (Program, Session, case, check, equal, forms, main,
+                 task_state, until)
 
 STOPS = {signal.SIGSTOP: 17, signal.SIGTSTP: 18, signal.SIGTTIN: 21,
          signal.SIGTTOU: 22}        # to gdb's numbers
@@ -14,8 +14,11 @@ CONT = 19
 AGAIN = "gdbserver tells of a job-control stop as of a second signal"
 
 
+BOTH = "jobs", "jobs-i386"
+
+
 def both(f):
-    for name in "jobs", "jobs-i386":
+    for name in forms(BOTH):
         f(name)
 
 
@@ -71,16 +74,17 @@ def stopped_by_itself(name, signo, threads):
 
 @case(peer=AGAIN)
 def a_program_that_stops_itself():
-    for signo in STOPS:
-        stopped_by_itself("jobs", signo, 0)
-    stopped_by_itself("jobs-i386", signal.SIGSTOP, 0)
+    for name in forms(BOTH):
+        for signo in STOPS if name == "jobs" else (signal.SIGSTOP,):
+            stopped_by_itself(name, signo, 0)
 
 
 @case(peer=AGAIN, seconds=40)
 def a_program_of_many_threads_that_stops_itself():
-    for signo in signal.SIGSTOP, signal.SIGTSTP:
-        stopped_by_itself("jobs", signo, 5)
-    stopped_by_itself("jobs-i386", signal.SIGTSTP, 5)
+    for name in forms(BOTH):
+        for signo in (signal.SIGSTOP, signal.SIGTSTP) if name == "jobs" else \
+                (signal.SIGTSTP,):
+            stopped_by_itself(name, signo, 5)
 
 
 @case
@@ -283,7 +287,7 @@ def written_siginfo_reaches_the_handler():
                 equal(s.var("handled"), 1, "handled")
                 equal(s.var("told_value"), 0x2a, "told_value")
                 equal(s.var("told_pid"), os.getpid(), "told_pid")
-    for name in "jobs", "jobs-i386":
+    for name in forms(BOTH):
         for wait in 0, 0.05:
             one(name, wait)
 

@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from rsp import (FALSE, Program, Session, case, check, equal, main,
+from rsp import (FALSE, Program, Session, case, check, equal, forms, main,
                  task_state, until)
 
 BOTH = "signalling", "signalling-i386"
@@ -12,7 +12,7 @@ CALLS = "nanosleep", "read", "poll", "futex"
 
 
 def both(f):
-    for name in BOTH:
+    for name in forms(BOTH):
         try:
             f(name)
         except Exception as e:

@@ -2,8 +2,8 @@
 """Debug registers: every split, later threads, conditions; thread-locals."""
 import struct
 
-from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, machine,
-                 main)
+from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, forms,
+                 machine, main)
 
 BOTH = "watching", "watching-i386"
 
@@ -62,7 +62,7 @@ def watch_spans_of_i386():
 
 @case
 def four_watchpoints_and_no_fifth():
-    for name in BOTH:
+    for name in forms(BOTH):
         with Session(name, "sizes") as s:
             s.run_to("begin")
             area = s.addr("area")
@@ -102,7 +102,7 @@ def failed_insertion_leaves_nothing():
 
 @case
 def watch_in_later_threads():
-    for name in BOTH:
+    for name in forms(BOTH):
         with Session(name, "later") as s:
             s.run_to("begin")
             s.point(2, "area", 4)
@@ -142,7 +142,7 @@ def read_and_access_watchpoints():
 
 @case
 def hardware_breakpoint_with_condition():
-    for name in BOTH:
+    for name in forms(BOTH):
         with Session(name, "turns", "200") as s:
             s.run_to("main")
             turns = s.addr("turns")
@@ -158,7 +158,7 @@ def hardware_breakpoint_with_condition():
 
 @case
 def hardware_breakpoint_never_true():
-    for name in BOTH:
+    for name in forms(BOTH):
         with Session(name, "turns", "1000") as s:
             s.run_to("main")
             s.point(1, "turn", rest=FALSE)
@@ -334,9 +334,8 @@ def line_that_is_cleared_by_its_address():
 @case(peer="gdbserver needs the client's symbols")
 def thread_locals_of_every_libc():
     """By the address that qGetTLSAddr gives for the executable's variable."""
-    done = 0
-    for name in ("watching", "watching-i386", "watching-static",
-                 "watching-musl", "watching-static-musl"):
+    for name in forms(("watching", "watching-i386", "watching-static",
+                       "watching-musl", "watching-static-musl")):
         try:
             with Session(name, "tls") as s:
                 s.run_to("begin")
@@ -345,12 +344,8 @@ def thread_locals_of_every_libc():
                 stop = s.run_to("begin")
                 check(stop.tid != s.pid, name, "no thread")
                 equal(tls_int(s, name), 42, name)
-                done += 1
-        except Skip:
-            pass
         except AssertionError as e:
             raise AssertionError("%s: %s" % (name, e))
-    check(done >= 1, "nothing was built")
 
 
 def tls_int(s, name):

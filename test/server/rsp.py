@@ -8,7 +8,6 @@ the frame that test/server/hard_*.py run in: a case is a function.
 Runs against tracestub, or with --server gdbserver against that: the oracle.
 """
 import argparse
-import ctypes
 import os
 import re
 import select
@@ -20,7 +19,9 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 
+from skips import LEFT_OUT, Skip, Skipped
 from wire import expand, frame
 
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
@@ -41,10 +42,6 @@ REGS64 = {n: i for i, n in enumerate(
     "eflags cs ss ds es fs gs".split())}
 REGS32 = {n: i for i, n in enumerate(
     "eax ecx edx ebx esp ebp esi edi eip eflags cs ss ds es fs gs".split())}
-
-
-class Skip(Exception):
-    pass
 
 
 class Late(Exception):
@@ -105,9 +102,31 @@ class Elf:
 
 def inferior(name):
     path = os.path.join(OPTIONS.inferiors, name)
-    if not os.path.exists(path):
-        raise Skip("%s is not built here" % name)
+    why = machine.why_not(path, OPTIONS.inferiors) if os.path.exists(path) \
+        else "%s is not built here" % name
+    if why:
+        raise Skip(why)
     return path
+
+
+def forms(names):
+    """Those of a program's forms that can be executed here. The others are
+    said to be left out; a case that has none but them is skipped."""
+    good, none = [], None
+    for name in names:
+        try:
+            inferior(name)
+            good.append(name)
+        except Skip as e:
+            LEFT_OUT[name], none = str(e), e
+    if not good:
+        raise none
+    return good
+
+
+def need_int80():
+    if not machine.has_int80(OPTIONS.inferiors):
+        raise Skip(machine.NO_INT80)
 
 
 class Program:
@@ -525,10 +544,11 @@ def run_case(f):
     name = f.__name__
     if OPTIONS.peer and f.peer is not True:
         return "skip", "by design: %s" % (f.peer or "not of gdbserver")
+    LEFT_OUT.clear()
     signal.alarm(f.seconds)
     try:
         f()
-        return "ok", ""
+        return "ok", ", ".join("without %s, %s" % w for w in LEFT_OUT.items())
     except Skip as e:
         return "skip", str(e)
     except Exception as e:
@@ -562,16 +582,18 @@ def main():
     OPTIONS.follow = o.follow
     OPTIONS.peer = "gdbserver" in os.path.basename(o.server)
     signal.signal(signal.SIGALRM, on_alarm)
-    count = {"ok": 0, "skip": 0, "FAIL": 0}
+    count, skipped = Counter(), Skipped()
     for f in CASES:
         if o.cases and f.__name__ not in o.cases:
             continue
         began = time.monotonic()
         result, why = run_case(f)
         count[result] += 1
+        skipped.take(f.__name__, result, why)
         print("%-4s %s%s%s" % (result, f.__name__, why and ": " + why,
                                " (%.1f s)" % (time.monotonic() - began)),
               flush=True)
+    skipped.show()
     if count["FAIL"] or not sum(count.values()):
         return 1
     return 0 if count["ok"] else 77

@@ -1,5 +1,5 @@
 """What tests of caught system calls have in common."""
-from rsp import equal
+from rsp import equal, forms
 
 EVENTS = ("multiprocess+;swbreak+;hwbreak+;fork-events+;vfork-events+;"
           "exec-events+;vContSupported+;no-resumed+;xmlRegisters=i386")
@@ -21,7 +21,7 @@ INSNS = {b"\x0f\x05": 2, b"\xcd\x80": 2, b"\x0f\x34\xcd\x80": 4,
 
 
 def both(f):
-    for name in "catching", "catching-i386":
+    for name in forms(("catching", "catching-i386")):
         f(name)
 
 
