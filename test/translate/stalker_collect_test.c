@@ -1,25 +1,11 @@
 /* Compiled collection: no test of Stalker's, which calls out for such things.
  */
 #include "test/translate/collecting.h"
-
-#include <signal.h>
-#include <sys/time.h>
-
-static void tick(int signo)
-{
-	(void)signo;
-}
+#include "test/translate/ticking.h"
 
 static void run_interrupted(struct traced_shared *s)
 {
-	struct itimerval every = { { 0, 100 }, { 0, 100 } }, never = { 0 };
-
-	signal(SIGALRM, tick);
-	s->ready = 1;
-	traced_wait_for(&s->go);
-	setitimer(ITIMER_REAL, &every, NULL);
-	s->v[0] = snippet_call(loop, &s->v[8], LOOPS);
-	setitimer(ITIMER_REAL, &never, NULL);
+	s->v[0] = ticking_run(s, loop, LOOPS);
 }
 
 static void every_register(void **state)

@@ -1,8 +1,6 @@
 /* Stalker's test of call probes, and what it leaves out. */
 #include "test/translate/stalker.h"
-
-#include <signal.h>
-#include <sys/time.h>
+#include "test/translate/ticking.h"
 
 #include "translate/probe.h"
 #include "translate/transform.h"
@@ -170,21 +168,9 @@ SNIPPET(loop,
 
 #define LOOPS 30000
 
-static void tick(int signo)
-{
-	(void)signo;
-}
-
 static void run_loop(struct traced_shared *s)
 {
-	struct itimerval every = { { 0, 100 }, { 0, 100 } }, never = { 0 };
-
-	signal(SIGALRM, tick);
-	s->ready = 1;
-	traced_wait_for(&s->go);
-	setitimer(ITIMER_REAL, &every, NULL);
-	snippet_call(loop, &s->v[8], LOOPS);
-	setitimer(ITIMER_REAL, &never, NULL);
+	ticking_run(s, loop, LOOPS);
 }
 
 static void keep_all(void *user, struct transform *it)
