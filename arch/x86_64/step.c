@@ -130,3 +130,12 @@ int x86_step_slot(const uint8_t *code, size_t avail, uint64_t pc, uint64_t slot,
 	out->len = e.len;
 	return n;
 }
+
+bool x86_step_is_emulated(const uint8_t *code, size_t avail)
+{
+	const uint8_t cpuid = 0xa2;
+	struct x86_instr in;
+
+	return x86_decode(code, avail, X86_MODE_64, &in) > 0 &&
+	       in.map == X86_MAP_0F && in.opcode == cpuid;
+}

@@ -23,4 +23,8 @@
 int x86_step_slot(const uint8_t *code, size_t avail, uint64_t pc,
 		  uint64_t slot, struct x86_slot *out);
 
+/* Is the instruction one that a hypervisor executes in the processor's place,
+ * cpuid? Some forget the trap flag: the step ends behind the next one. */
+bool x86_step_is_emulated(const uint8_t *code, size_t avail);
+
 #endif

@@ -20,43 +20,64 @@ static bool has_hypervisor(void)
 	return __get_cpuid(features, &a, &b, &c, &d) && c & hypervisor;
 }
 
-static bool is_worth_it(const struct linux_target *lt)
+/* Asked once: each time it takes as long as a stop. */
+static bool is_virtual(void)
 {
 #ifdef HOSTILE
-	(void)lt, (void)has_hypervisor;
+	(void)has_hypervisor;
 	return true;
 #else
 	static int known;
 
-	if (!lt->affinity.often)
-		return false;
 	if (!known)
 		known = has_hypervisor() ? 1 : -1;
 	return known > 0;
 #endif
 }
 
-/*
- * What is stepped in a way of its own is left to that: calls, forks and what
- * they leave, signals, debug registers, programs that are followed, and
- * memories of two processes.
- */
-static bool is_plain_step(struct linux_target *lt, struct lwp *lwp)
+static bool is_often(const struct linux_target *lt)
+{
+#ifdef HOSTILE
+	(void)lt;
+	return true;
+#else
+	return lt->affinity.often;
+#endif
+}
+
+/* No call, job-control stop or thread's beginning has to be left first. */
+static bool is_in_code(const struct lwp *lwp)
+{
+	return lwp->signal_stop ||
+	       (!lwp->in_call && !lwp->at_entry && !lwp->at_return &&
+		!lwp->return_due && !lwp->listen && !lwp->starting);
+}
+
+/* Left to the trap flag: calls and what they leave, forks, signals, and
+ * memories of two processes. */
+static bool may_step(struct linux_target *lt, struct lwp *lwp)
 {
 	const struct inferior *inf = inferior_of(lwp->proc);
 	const struct user_regs_struct *regs;
 
 	if ((lwp->kind != RESUME_STEP && lwp->kind != RESUME_RANGE) ||
-	    !lwp->signal_stop || lwp->signo || lwp->in_slot || lwp->late ||
-	    lt->t.traps || inf->debug_generation || inf->ghost ||
-	    (inf->slots && inf->slots->refs > 1) ||
+	    !is_in_code(lwp) || lwp->signo || lwp->in_slot || lwp->late ||
+	    inf->ghost || (inf->slots && inf->slots->refs > 1) ||
 	    memory_owner(lt, lwp->proc) != lwp->proc ||
-	    lwp->proc->arch != lt->arch64 ||
-	    syscall_request(lt, lwp, false) != PTRACE_CONT)
+	    lwp->proc->arch != lt->arch64)
 		return false;
 	regs = lwp_regs(lwp);
 	return regs && regs->cs == USER_CS && !(regs->eflags & FLAG_TRAP) &&
 	       !syscall_restarts(lwp);
+}
+
+/* Of any instruction, to be quicker: so are debug registers, caught calls and
+ * programs that are followed. */
+static bool is_worth_it(struct linux_target *lt, struct lwp *lwp)
+{
+	return is_often(lt) && lwp->signal_stop && !lt->t.traps &&
+	       !inferior_of(lwp->proc)->debug_generation &&
+	       syscall_request(lt, lwp, false) == PTRACE_CONT;
 }
 
 /* --- restartable sequences ----------------------------------------------- */
@@ -189,17 +210,11 @@ static struct slot *make(struct linux_target *lt, struct lwp *lwp,
 }
 
 static struct slot *slot_for(struct linux_target *lt, struct lwp *lwp,
-			     uint64_t pc)
+			     uint64_t pc, const uint8_t *code, size_t len)
 {
-	uint8_t code[X86_INSN_MAX];
-	size_t len = read_code(lt, lwp, pc, code);
-	struct slots *s;
-	struct slot *slot;
+	struct slots *s = slots_of(lt, lwp->proc);
+	struct slot *slot = map_find(&s->by_step, pc + 1);
 
-	if (!len)
-		return NULL;
-	s = slots_of(lt, lwp->proc);
-	slot = map_find(&s->by_step, pc + 1);
 	if (slot && slot_is_current(slot, code, len))
 		return slot;
 	return make(lt, lwp, s, pc, code, len);
@@ -207,12 +222,19 @@ static struct slot *slot_for(struct linux_target *lt, struct lwp *lwp,
 
 bool step_by_slot(struct linux_target *lt, struct lwp *lwp)
 {
+	uint8_t code[X86_INSN_MAX];
 	struct slot *slot;
+	uint64_t pc;
+	size_t len;
 
-	if (!is_worth_it(lt) || !is_plain_step(lt, lwp))
+	if (!is_virtual() || !may_step(lt, lwp))
 		return false;
 	slot_leave(lwp);
-	slot = slot_for(lt, lwp, lwp_pc(lwp));
+	pc = lwp_pc(lwp);
+	len = read_code(lt, lwp, pc, code);
+	if (!len || (!is_worth_it(lt, lwp) && !x86_step_is_emulated(code, len)))
+		return false;
+	slot = slot_for(lt, lwp, pc, code, len);
 	if (!slot)
 		return false;
 	lwp_set_pc(lwp, slot->at);

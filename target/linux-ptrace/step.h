@@ -9,6 +9,10 @@
  * the two are alike, and slots are not used. Nor are they before steps have
  * become so frequent that no person makes them (affinity.h), as the first maps
  * memory in the program.
+ *
+ * Whatever a hypervisor executes in the processor's place is no step on some of
+ * them: it forgets the trap flag, and the step ends behind the next
+ * instruction. A cpuid is stepped in a slot wherever there is a hypervisor.
  */
 #ifndef TARGET_LINUX_PTRACE_STEP_H
 #define TARGET_LINUX_PTRACE_STEP_H

@@ -378,6 +378,76 @@ def first_step_of_a_program():
         equal(hex(s.pc()), hex(before), "pc")
 
 
+EMULATED = "0fa2", "f30fa2", "660fa2", "480fa2", "2ef2410fa2"
+BEHIND = "bf07000000"           # mov $7,%edi
+
+
+def write_code(s, text):
+    """Code of the test's own, which the thread is at the start of."""
+    at = s.addr("unused")
+    s.write(at, bytes.fromhex(text))
+    s.set_reg("rdi", 1)
+    s.set_reg("rip", at)
+    return at
+
+
+def catch_calls(s):
+    equal(s.packet("QCatchSyscalls:1"), "OK", "QCatchSyscalls")
+
+
+def set_debug_register(s):
+    s.point(2, s.reg("rsp") & ~7, 8)
+
+
+def point_there(s):
+    s.point(0, "unused", 1, FALSE)
+
+
+@case(peer="it steps by the trap flag alone")
+def step_over_what_hypervisors_emulate():
+    """Some forget the trap flag, so that a step ends behind the next one: by
+    itself, and where steps are not made in the quickest way."""
+    for what in None, catch_calls, set_debug_register, point_there:
+        with Session("counting", "1") as s:
+            s.run_to("all_there")
+            if what:
+                what(s)
+            for bytes_ in EMULATED:
+                size = len(bytes_) // 2
+                at = write_code(s, bytes_ + BEHIND)
+                s.set_reg("rax", 0)
+                s.step()
+                equal(hex(s.pc()), hex(at + size), bytes_)
+                equal(s.reg("rdi"), 1, "by what is behind it")
+                check(s.reg("rbx") > 0x20202020, "no text of cpuid's")
+                s.step()
+                equal((s.pc(), s.reg("rdi")), (at + size + 5, 7), "behind it")
+                write_code(s, bytes_ + BEHIND)
+                s.start("vCont;r%x,%x:%s" % (at, at + size, s.name(s.tid())))
+                equal(s.wait().number, 5, "a range step")
+                equal(hex(s.pc()), hex(at + size), "pc")
+
+
+@case(peer="it steps by the trap flag alone")
+def step_over_what_hypervisors_emulate_when_interrupted():
+    """No signal is delivered by that stop, which another thread may tell."""
+    for others in "0", "1":
+        with Session("counting", others) as s:
+            s.run_to("all_there")
+            tid = s.tid()
+            at = write_code(s, "0fa2" + BEHIND + "0fa2" + "ebf5")
+            goes = {at: at + 2, at + 2: at + 7, at + 7: at + 9, at + 9: at}
+            for _ in range(20):
+                s.start()
+                s.quiet(0.01)
+                s.interrupt()
+                s.select(tid)
+                for _ in range(5):
+                    pc = s.pc()
+                    s.step(tid)
+                    equal(hex(s.pc()), hex(goes[pc]), "from %#x" % pc)
+
+
 def is_amd():
     with open("/proc/cpuinfo", encoding="ascii") as f:
         return re.search(r"vendor_id\s*: (AuthenticAMD|HygonGenuine)", f.read())

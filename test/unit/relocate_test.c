@@ -138,6 +138,24 @@ static void test_steps_end(void **state)
 	expect_end("e2f0", 8, 0x3ffff2);
 }
 
+static bool is_emulated(const char *hex)
+{
+	uint8_t code[X86_INSN_MAX];
+
+	return x86_step_is_emulated(code, row_bytes(hex, code));
+}
+
+static void test_steps_emulated(void **state)
+{
+	(void)state;
+	assert_true(is_emulated("0fa2"));
+	assert_true(is_emulated("f3480fa290"));
+	assert_false(is_emulated("0f"));
+	assert_false(is_emulated("a2000fa20000000000"));
+	assert_false(is_emulated("0f38a2"));
+	assert_false(is_emulated("0f01f9"));
+}
+
 /*
  * From pc 0x400000 to slot: the code, and the points as offset:pc; offset-undo
  * where one is inside a sequence, offset* after a syscall.
@@ -238,6 +256,7 @@ int main(void)
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_steps_refused),
 		cmocka_unit_test(test_steps_end),
+		cmocka_unit_test(test_steps_emulated),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_near16_stays),
 	};
