@@ -74,17 +74,21 @@ static bool is_write(pid_t pid, const struct user_regs_struct *regs)
 static bool step_on(pid_t pid, FILE *f, long writes)
 {
 	struct user_regs_struct regs;
-	uint64_t last = 0;
-	int status, sig = 0;
+	uint64_t last = 0, too;
+	int status, sig = 0, given = 0;
 
 	for (;;) {
 		ptrace(PTRACE_GETREGS, pid, NULL, &regs);
+		too = last && !given ? stepped_too(pid, last, regs.rip) : 0;
+		if (too)
+			fwrite(&too, 8, 1, f);
 		/* With a signal it is on to the handler. */
 		if (!sig && (regs.rip != last || !repeats(pid, regs.rip)))
 			fwrite(&regs.rip, 8, 1, f);
 		last = regs.rip;
 		if (is_write(pid, &regs) && !--writes)
 			break;
+		given = sig;
 		ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(long)sig);
 		if (waitpid(pid, &status, 0) != pid || !WIFSTOPPED(status))
 			return false;

@@ -58,24 +58,35 @@ static void write_counts(FILE *f)
 	}
 }
 
-static void step(pid_t pid, uint64_t *last, int *sig)
+struct stepping {
+	pid_t pid;
+	uint64_t last; /* where the last step began */
+	int sig;       /* ... and what it was made with */
+};
+
+static void step(struct stepping *s, int sig)
 {
 	struct user_regs_struct regs;
+	uint64_t too;
 
-	ptrace(PTRACE_GETREGS, pid, NULL, &regs);
-	if (regs.rip != *last || !repeats(pid, regs.rip))
+	ptrace(PTRACE_GETREGS, s->pid, NULL, &regs);
+	too = s->last && !s->sig ? stepped_too(s->pid, s->last, regs.rip) : 0;
+	if (too)
+		++*count_of(too);
+	if (regs.rip != s->last || !repeats(s->pid, regs.rip))
 		++*count_of(regs.rip);
-	*last = regs.rip;
-	ptrace(PTRACE_SINGLESTEP, pid, NULL, (void *)(long)*sig);
+	s->last = regs.rip;
+	s->sig = sig;
+	ptrace(PTRACE_SINGLESTEP, s->pid, NULL, (void *)(long)sig);
 }
 
 static int run(pid_t pid, FILE *f)
 {
-	uint64_t last = 0;
-	int status, sig = 0;
+	struct stepping s = { .pid = pid };
+	int status, sig;
 
-	step(pid, &last, &sig);
-	fprintf(f, "b %#lx\n", last);
+	step(&s, 0);
+	fprintf(f, "b %#lx\n", s.last);
 	while (waitpid(pid, &status, 0) == pid && WIFSTOPPED(status)) {
 		if (status >> 8 == (SIGTRAP | PTRACE_EVENT_EXIT << 8)) {
 			write_modules(f, pid);
@@ -83,7 +94,7 @@ static int run(pid_t pid, FILE *f)
 			continue;
 		}
 		sig = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
-		step(pid, &last, &sig);
+		step(&s, sig);
 	}
 	return status;
 }

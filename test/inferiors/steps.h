@@ -68,3 +68,14 @@ static inline bool repeats(pid_t pid, uint64_t pc)
 	return rep &&
 	       ((*p >= 0xa4 && *p <= 0xa7) || (*p >= 0xaa && *p <= 0xaf));
 }
+
+/* Some virtual processors forget the trap flag over a cpuid: a step from last,
+ * without a signal, that has ended at pc was over the one behind it, too. That
+ * one's address; 0: it was not. */
+static inline uint64_t stepped_too(pid_t pid, uint64_t last, uint64_t pc)
+{
+	struct code c = code_at(pid, last);
+	bool is_cpuid = c.bytes[0] == 0x0f && c.bytes[1] == 0xa2;
+
+	return is_cpuid && pc != last && pc != last + 2 ? last + 2 : 0;
+}
