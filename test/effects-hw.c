@@ -257,6 +257,9 @@ static void change_inputs(uint32_t set)
 	for (int i = 0; i < 6; i++)
 		if (set >> (16 + i) & 1)
 			test.b.regs[REG_EFL] ^= eflags[i];
+	if (!can_begin(&test.b))
+		test.b.regs[REG_RSP] =
+			(greg_t)canonical((uint64_t)test.b.regs[REG_RSP]);
 }
 
 /* ---- verdicts ---- */

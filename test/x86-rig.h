@@ -95,6 +95,7 @@ static struct {
 	unsigned long fs;
 	unsigned wide;
 	uint64_t wide_features; /* bits of xcr0 */
+	bool wants_canonical_stack;
 } rig;
 
 static void require(bool holds)
@@ -281,6 +282,8 @@ static void take_signals(void)
 		sigaction(signals[i], &sa, NULL);
 }
 
+static void probe_stack(void);
+
 static void set_up(void)
 {
 	static uint8_t signal_stack[1 << 16];
@@ -296,6 +299,7 @@ static void set_up(void)
 	read_thread_pointer();
 	sigaltstack(&st, NULL);
 	take_signals();
+	probe_stack();
 }
 
 static void run(const struct state *from, struct state *to, uint8_t *pc,
@@ -317,6 +321,42 @@ static void run(const struct state *from, struct state *to, uint8_t *pc,
 	memcpy(to->mem.data, rig.arena + DATA_AT, PAGE);
 	memcpy(to->mem.stack, rig.arena + STACK_AT, PAGE);
 	to->regs[REG_EFL] &= ~(greg_t)(TRAP | RESUME);
+}
+
+static inline uint64_t canonical(uint64_t v)
+{
+	return (uint64_t)((int64_t)(v << 16) >> 16);
+}
+
+/* Can a run begin with that stack pointer? */
+static inline bool can_begin(const struct state *s)
+{
+	uint64_t sp = (uint64_t)s->regs[REG_STACK];
+
+	return !rig.wants_canonical_stack || sp == canonical(sp);
+}
+
+/*
+ * The processor goes to a program whatever that's stack pointer is. A
+ * hypervisor that does so in its place may refuse one that is not canonical:
+ * the program then gets a SIGSEGV before its first instruction.
+ */
+static void probe_stack(void)
+{
+#ifdef __x86_64__
+	static struct state from, to;
+	uint8_t *pc = rig.arena + CODE_AT;
+
+	*rig.code_page = 0xcc;
+	from.regs[REG_STACK] = 1ll << 62;
+	run(&from, &to, pc, false);
+	rig.wants_canonical_stack =
+		to.signo == SIGSEGV && to.regs[REG_PC] == (greg_t)(uintptr_t)pc;
+	require(rig.wants_canonical_stack || to.signo == SIGTRAP);
+	if (rig.wants_canonical_stack)
+		printf("no run begins with a stack pointer that is not "
+		       "canonical: this machine faults there\n");
+#endif
 }
 
 #endif
