@@ -23,7 +23,7 @@ def begin(*args):
     s.run_to("main")
     equal(s.packet("qTrace:follow:-1"), "OK", "follow")
     s.point(0, s.addr("stop_here"))
-    s.cont(20)
+    s.cont()
     return s
 
 
@@ -32,12 +32,12 @@ def again(s):
     s.clear(0, s.addr("stop_here"))
     s.step()
     s.point(0, s.addr("stop_here"))
-    s.cont(20)
+    s.cont()
 
 
 def finish(s, want):
     s.clear(0, s.addr("stop_here"))
-    s.finish(30)
+    s.finish()
     equal(s.printed(), want, "it prints")
 
 

@@ -41,7 +41,7 @@ def hits(s, where, kind="swbreak"):
     """What rdi was at each stop, until the program ends."""
     out = []
     while True:
-        stop = s.cont(15)
+        stop = s.cont()
         if stop.kind in "WX":
             return out, stop
         check(kind in stop.fields, stop)
@@ -81,7 +81,7 @@ def what_is_often_false_moves():
             choose(s, place)
             s.point(0, "finish")
             s.point(0, "hot", 1, is_number(last))
-            s.at("hot", s.cont(15))
+            s.at("hot", s.cont())
             equal(s.reg("rdi"), last, place)
             equal(moved(s), int(place != "server"), place)
             check(int(stats(s)["conditions"]) > 0 or place == "server", place)
@@ -141,7 +141,7 @@ def another_condition_in_its_place():
         equal(s.reg("rdi"), 5000, "first")
         s.point(0, "hot", 1, is_number(25000) + is_number(25001)[1:])
         for n in 25000, 25001:
-            s.at("hot", s.cont(10))
+            s.at("hot", s.cont())
             equal(s.reg("rdi"), n, "second")
             s.clear(0, "hot")
             s.step()
@@ -166,7 +166,7 @@ def it_can_be_stopped_and_stepped():
         s.clear(0, "hot")
         s.point(0, "finish")
         s.set_var("ending", 1)
-        s.at("finish", s.cont(10))
+        s.at("finish", s.cont())
 
 
 @case(peer="it knows no qTrace")
@@ -192,7 +192,7 @@ def another_program_is_not_followed_for_it():
         s.point(0, "main", 1, FALSE)
         s.step()
         check("tracestub" in maps(s.pid), "not followed")
-        check("exec" in s.cont(10).fields, "no exec")
+        check("exec" in s.cont().fields, "no exec")
         s.step()
         check("tracestub" not in maps(s.pid), "followed in another program")
 
@@ -220,13 +220,13 @@ def a_child_has_it_as_its_parent():
             s.run_to("main")
             choose(s, place)
             s.point(0, "hot", 1, is_number(29990))
-            s.at("hot", s.cont(10))
+            s.at("hot", s.cont())
             s.clear(0, "hot")
             s.step()
             s.point(0, "hot", 1, is_number(29990))
             stop = s.cont()
             check("fork" in stop.fields, stop)
-            end = s.cont(10)
+            end = s.cont()
             # The child's, which has the point too.
             check("swbreak" in end.fields, end)
             check(end.tid != s.pid, end)
@@ -269,7 +269,7 @@ def what_it_prints_is_the_same():
                     printf("260005260005" "02|260005", "%d of %ld\n"),
                     printf("", "also\n")))
                 s.point(0, "finish")
-                s.at("finish", s.cont(20))
+                s.at("finish", s.cont())
                 want = "".join("%d of %d\nalso\n" % (i, 2 * i)
                                for i in range(n))
                 got = s.printed()
@@ -293,7 +293,7 @@ def conditions_of_what_is_printed():
             # rdi % 100 == 0
             s.point(0, "hot", 1, cond("26000522640822001327") +
                     commands(printf("260005", "%d\n")))
-            end = s.finish(20)
+            end = s.finish()
             equal(end.number, 0, "end")
             got = sorted(lines(s, 6000))
             equal(got, list(range(0, 6000, 100)), place)
@@ -307,7 +307,7 @@ def each_line_is_printed_once_while_it_moves():
         with Session("conditional", "threads", str(n)) as s:
             s.run_to("main")
             s.point(0, "hot", 1, commands(printf("260005", "%ld\n")))
-            equal(s.finish(20).number, 0, "end")
+            equal(s.finish().number, 0, "end")
             got = lines(s, 3 * n)
             check(sorted(got) == list(range(3 * n)), n, "lines: ", len(got))
             for first in 0, n, 2 * n:

@@ -96,7 +96,7 @@ def who_calls_is_what_a_debugger_sees():
               [hex(at) for at in callers])
         check(stats(s)["excluded_settled"] >= 5, stats(s))
         s.clear(0, where)
-        s.finish(20)
+        s.finish()
         equal(s.printed(), native("called"), "it prints")
 
 
@@ -117,7 +117,7 @@ def interrupted_and_unfollowed_within():
             s.interrupt()
             equal(s.packet("qTrace:%s:-1" % verb), "OK", verb)
             s.set_var("over", 1)
-            s.finish(20)
+            s.finish()
             check("until_over: ok" in s.printed(), s.printed())
 
 

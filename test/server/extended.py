@@ -516,7 +516,7 @@ def step_that_waits(early):
             s.sock.sendall(b"\x03")
         s.start("vCont;s:p%x.%x" % (runs, runs))
         if early:
-            stop = s.wait(10)
+            stop = s.wait()
         else:
             check(until(lambda: task_state(runs) == "S"), "it does not wait")
             stop = s.interrupt()
@@ -564,7 +564,7 @@ def attach_meets_a_waiting_signal():
             equal(s.packet("D;%x" % p.pid), "OK", "D")
             s.attach(p.pid)
             return s.var("handled") > before
-        check(until(has_come, 2), "it is lost")
+        check(until(has_come), "it is lost")
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ def hits(s, where="visit", limit=1000, kind=0):
     """(rdi, thread) at each stop, to the end; as gdb goes on."""
     out = []
     while len(out) < limit:
-        stop = s.cont(30)
+        stop = s.cont()
         if stop.kind in "WX":
             break
         s.at(where, stop)
@@ -54,7 +54,7 @@ def with_condition(text, mode="once", n=3000, place="auto", after=False):
         got = []
         s.point(0, "finish")
         while True:
-            stop = s.cont(30)
+            stop = s.cont()
             if s.pc() == s.addr("finish"):
                 return got, counted(s)[0]
             s.at("visit", stop)
@@ -113,7 +113,7 @@ def threads_by_name_and_id():
             choose(s, place)
             s.point(0, "visit")
             say(s, "condition visit thread \"a longer name\" if rdi == 3")
-            s.at("visit", s.cont(30))
+            s.at("visit", s.cont())
             tid = s.tid()
             say(s, "condition visit thread %d if rdi %% 500 == 499" % tid)
             s.clear(0, "visit")
@@ -136,7 +136,7 @@ def counts_are_of_all_threads():
             s.point(0, "finish")
             stops = 0
             while True:
-                stop = s.cont(30)
+                stop = s.cont()
                 if s.pc() == s.addr("finish"):
                     break
                 s.at("visit", stop)
@@ -163,7 +163,7 @@ def each_hit_is_counted_once_over_interrupts():
             while True:
                 s.start()
                 time.sleep(0.003)
-                if s.interrupt(20).number == 5:
+                if s.interrupt().number == 5:
                     break
             equal(hex(s.pc()), hex(s.addr("finish")), "the end")
             equal(counted(s), [(3 * n, 0)], place)

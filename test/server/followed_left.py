@@ -177,7 +177,7 @@ def asked_while_a_condition_is_false_all_the_time():
         for _ in range(20):
             s.start()
             s.quiet(0.02)
-            stop = s.interrupt(30)
+            stop = s.interrupt()
             equal(stop.number, 2, stop)
 
 

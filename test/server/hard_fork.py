@@ -7,8 +7,8 @@ import sys
 import tempfile
 import time
 
-from rsp import (FALSE, Program, Session, case, check, equal, forms, main,
-                 ptid, status_field, task_state, until)
+from rsp import (FALSE, PATIENCE, Program, Session, case, check, equal, forms,
+                 main, ptid, status_field, task_state, until)
 
 EVENTS = ("multiprocess+;swbreak+;hwbreak+;fork-events+;vfork-events+;"
           "exec-events+;vContSupported+;no-resumed+;xmlRegisters=i386")
@@ -16,7 +16,7 @@ NO_EVENTS = "gdbserver does not keep a child that a client does not know " \
             "of from our breakpoints"
 
 
-def ends_well(s, seconds=5):
+def ends_well(s, seconds=PATIENCE):
     end = s.finish(seconds)
     equal((end.kind, end.number), ("W", 0), "end")
 
@@ -104,7 +104,7 @@ def vfork_child_runs_while_parent_is_halted():
         s.point(0, "meet")
         s.start()
         check(until(lambda: task_state(s.pid) == "D"), "no vfork")
-        stop = s.interrupt(30)
+        stop = s.interrupt()
         equal(stop.number, 2, stop)
         equal(task_state(s.pid), "D", "the parent")
         check(until(lambda: s.var("meets") > 1), "the child stands still")
@@ -141,7 +141,7 @@ def detach_while_vfork_child_runs():
         time.sleep(0.1)
         s.interrupt()
         equal(s.packet("D;%x" % s.pid), "OK", "D")
-        check(until(lambda: s.printed() == "well\n", 10), "it says",
+        check(until(lambda: s.printed() == "well\n"), "it says",
               s.printed())
 
 
@@ -182,7 +182,7 @@ def attach_while_it_waits_for_a_vfork_child():
             s.packet("g")
             s.start()
             time.sleep(0.05)
-            equal(s.interrupt(30).number, 2, "^C")
+            equal(s.interrupt().number, 2, "^C")
             equal(task_state(s.pid), "D", "the parent")
             s.set_var("enough", 1)
             equal(s.packet("D;%x" % s.pid), "OK", "D")
@@ -220,7 +220,7 @@ def detach_at_fork_with_slots():
         child = ptid(stop.fields["fork"])[0]
         equal(s.packet("D;%x" % child), "OK", "D")
         equal(s.packet("D;%x" % s.pid), "OK", "D")
-        check(until(lambda: s.printed() == "well\n", 10), "it says",
+        check(until(lambda: s.printed() == "well\n"), "it says",
               s.printed())
 
 

@@ -167,7 +167,7 @@ def signals_during_step_over():
             s.run_to("storm")
             equal(s.packet("QPassSignals:e;14"), "OK", "QPassSignals")
             s.point(0, "work", rest=FALSE)
-            end = s.finish(15)
+            end = s.finish()
             equal((end.kind, end.number), ("W", 6), "end")
     both(one)
 

@@ -64,7 +64,7 @@ def a_client_is_told():
         with Session("scribbling", what) as s:
             s.run_to("main")
             equal(s.packet("qTrace:follow:-1"), "OK", "follow")
-            stop = s.cont(30)
+            stop = s.cont()
             while stop.kind == "T":
                 stop = s.signal(stop.number, seconds=30)
             check(stop.kind in "WX", "the program's end is told", stop)

@@ -5,8 +5,8 @@ import socket
 import time
 
 from cores import Core, Room, save
-from rsp import (Late, Program, Session, Stop, case, check, equal, frame,
-                 main, ptid, task_state, until)
+from rsp import (PATIENCE, Late, Program, Session, Stop, case, check, equal,
+                 frame, main, ptid, task_state, until)
 
 
 class NonStop(Session):
@@ -17,7 +17,7 @@ class NonStop(Session):
         super().connect(features)
         equal(self.packet("QNonStop:1"), "OK", "QNonStop")
 
-    def stops(self, seconds=5):
+    def stops(self, seconds=PATIENCE):
         """All that is told of: a notification and what vStopped yields."""
         end = time.monotonic() + seconds
         while not self.notes:
@@ -33,13 +33,13 @@ class NonStop(Session):
         check(not self.notes, "a notification amid vStopped:", self.notes)
         return out
 
-    def stop(self, seconds=5):
+    def stop(self, seconds=PATIENCE):
         """The one that is told of."""
         stops = self.stops(seconds)
         equal(len(stops), 1, "stops, " + str(stops))
         return stops[0]
 
-    def all_stops(self, tids, seconds=5):
+    def all_stops(self, tids, seconds=PATIENCE):
         """Until every one of these threads has stopped: {tid: Stop}"""
         out = {}
         while not set(tids) <= set(out):
@@ -55,12 +55,12 @@ class NonStop(Session):
         """The leader stops there, with all other threads at work."""
         self.point(0, where)
         self.go()
-        stop = self.stop(20)
+        stop = self.stop()
         equal(stop.tid, self.pid, "thread")
         check("swbreak" in stop.fields, "reason", stop)
         self.clear(0, where)
 
-    def end(self, seconds=20):
+    def end(self, seconds=PATIENCE):
         """Of the program, by whatever is told meanwhile."""
         while True:
             for stop in self.stops(seconds):

@@ -219,7 +219,7 @@ def a_sigkill_loses_no_event():
 def a_crash_loses_no_event():
     with followed("crashing", "now", how=";events=call") as s:
         crash, deep = s.addr("crash"), s.addr("deep")
-        stop = s.cont(20)
+        stop = s.cont()
         equal((stop.kind, stop.number), ("T", 11), "it crashes")
         stop = s.signal(11)
         equal(stop.kind, "X", "and dies")
@@ -233,7 +233,7 @@ def a_crash_loses_no_event():
 def events_of_an_image_stay_when_another_is_executed():
     with Session("exec", "plain") as s:
         trace(s, "follow:-1;events=call")
-        s.finish(20)
+        s.finish()
         got = Events(s)
         check(got.by_tid, "no events")
         pids = {m[0] for m in got.modules}
@@ -340,11 +340,11 @@ def every_verb(s, seconds=20):
 def every_verb_is_answered_in_every_state():
     with Session("calls", "3") as s:
         every_verb(s)                   # before the first resume
-        s.finish(20)
+        s.finish()
         every_verb(s)                   # after the end
     with followed("calls", "3", how=";mode=count") as s:
         every_verb(s)                   # while stopped
-        s.finish(20)
+        s.finish()
         every_verb(s)
     with NonStop("threads", "2", "forever") as s:
         trace(s, "follow:-1;mode=flow")

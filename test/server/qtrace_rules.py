@@ -148,7 +148,7 @@ def values_are_collected_without_stops():
         what = reg(RDI), reg(RSI), reg(RSI) + const(3) + MUL + reg(RDI) + SUB
         turn = s.addr("turn")
         n = added(s, "probe:%x;%s" % (turn, ";".join(map(x, what))))
-        s.finish(30)
+        s.finish()
         ours = by_thread(s, n)
         after = stats(s)
         equal(len(ours), 4, "threads")
@@ -181,7 +181,7 @@ def values_are_there_while_it_runs_and_after_its_rule():
         m = added(s, "probe:%x;%s" % (leaf, x(reg(RDI), const(1), ADD)))
         s.run_to("done")
         trace(s, "unprobe:%x" % n)
-        s.finish(30)
+        s.finish()
         for rule, more in (n, 1), (m, 2):
             equal(by_thread(s, rule)[s.pid],
                   [[10 * i + more] for i in range(300)], "values")
@@ -240,7 +240,7 @@ def registers_are_set_without_stops():
                 n = added(s, "transform:%x,1;set,%s,%s" % (at, name, make(e)))
                 m = added(s, "transform:%x,1;collect;%s;%s;%s" % (
                     at, x(reg(number)), x(reg(RDI)), x(reg(RAX))))
-                s.finish(30)
+                s.finish()
                 got.append([v[3] for v in values(s)])
                 equal(hits(s, n), 3, name)
                 equal(s.printed(), "total 33 120 1.5 4\n", name)
@@ -267,7 +267,7 @@ def sets_are_counted_as_the_servers():
                 n = added(s, "transform:%x,1;set,rdi,%s%s" % (
                     s.addr("leaf"), make(value),
                     ";when=" + make(when) if when else ""))
-                s.finish(30)
+                s.finish()
                 equal(rules(s)[n].split(",hits=")[1], want, (when, value))
                 total = 231 if value == const(77) else 33
                 check(s.printed().startswith("total %d " % total), value)
@@ -284,7 +284,7 @@ def a_register_that_is_set_once_is_set_once():
         for _ in range(100):
             s.interrupt()
             s.start()
-        s.wait(30)
+        s.wait()
         equal(hits(s, n), 600000, "hits")
         sum_ = sum(t * 1000000 * 300000 + 300000 * 300001 // 2
                    for t in (1, 2))
@@ -327,7 +327,7 @@ def a_full_store_of_values_says_what_is_lost():
 def threads_are_told_apart():
     with followed("threads", "20") as s:
         n = added(s, "probe:%x;%s" % (s.addr("in_thread"), x(reg(RDI))))
-        s.finish(30)
+        s.finish()
         got = values(s)
         equal(sorted(v[3][0] for v in got), list(range(1, 21)), "values")
         equal(len({v[1] for v in got}), 20, "threads")
@@ -346,7 +346,7 @@ def conditions_are_in_the_code():
         k = added(s, "probe:%x;when=%s" % (
             leaf, x(reg(RDI), const(4000), LESS, const(16), REF64, NOT)))
         before = stats(s)
-        s.finish(30)
+        s.finish()
         more = {key: v - before[key] for key, v in stats(s).items()}
         equal([hits(s, i) for i in (n, m, k)], [1, 0, 0], "hits")
         equal(more["conditions_called"], 0, "not compiled")
@@ -370,7 +370,7 @@ def counting_takes_no_stop():
         s.run_to("done")
         equal([hits(s, i) for i in (n, m, k)], [500, 100, 0], "hits")
         equal(rules(s)[k].split("failed=")[1], "1f4", "failed")
-        s.finish(30)
+        s.finish()
         equal([hits(s, i) for i in (n, m, k)], [500, 100, 0], "at the end")
         equal(stats(s)["callouts"], before, "stops")
 
@@ -392,7 +392,7 @@ def every_instruction_is_counted():
 def threads_count_together():
     with followed("threads", "50") as s:
         n = added(s, "transform:%x,1;count" % s.addr("in_thread"))
-        s.finish(30)
+        s.finish()
         equal(hits(s, n), 50, "hits")
 
 
@@ -465,7 +465,7 @@ def compiled_conditions_are_those_of_the_interpreter():
                 every.append((e, added(s, at + "count;when=" + x(e)),
                               added(s, at + "collect;" + x(e)),
                               added(s, at + "collect;" + by_server(e))))
-            s.finish(30)
+            s.finish()
             compiled += stats(s)["conditions"]
             got = values(s)
             for e, n, m, k in every:

@@ -30,7 +30,8 @@ import machine
 OPTIONS = argparse.Namespace(server=None, inferiors=None, peer=False,
                              follow=False)
 CASES = []
-CASE_SECONDS = 20
+CASE_SECONDS = 100
+PATIENCE = 30   # of who waits for what comes at once where nobody else works
 
 # What a session's client says that it understands; a case may say more.
 FEATURES = "multiprocess+;swbreak+;hwbreak+;vContSupported+;no-resumed+;" \
@@ -154,7 +155,7 @@ class Program:
     def line(self):
         return self.proc.stdout.readline().decode().rstrip("\n")
 
-    def wait(self, seconds=5):
+    def wait(self, seconds=PATIENCE):
         return self.proc.wait(seconds)
 
 
@@ -174,7 +175,7 @@ def status_field(pid, key):
     return None
 
 
-def until(what, seconds=5):
+def until(what, seconds=PATIENCE):
     """Polls for something that another process brings about."""
     end = time.monotonic() + seconds
     while not what():
@@ -331,7 +332,7 @@ class Session:
                                      .decode(errors="replace")[-1500:])
             self.rx += data
 
-    def packet(self, text, seconds=10):
+    def packet(self, text, seconds=PATIENCE):
         self.send(text)
         reply = self.receive(seconds)
         if reply is None:
@@ -343,7 +344,7 @@ class Session:
     def start(self, text="vCont;c"):
         self.send(text)
 
-    def wait(self, seconds=20, select=True):
+    def wait(self, seconds=PATIENCE, select=True):
         """The stop reply; console output on the way is left out. Its thread is
         selected: not where it may be ended already."""
         end = time.monotonic() + seconds
@@ -362,26 +363,26 @@ class Session:
         reply = self.receive(seconds)
         check(reply is None, "unexpected", reply)
 
-    def cont(self, seconds=5):
+    def cont(self, seconds=PATIENCE):
         self.start()
         return self.wait(seconds)
 
-    def step(self, tid=None, seconds=5):
+    def step(self, tid=None, seconds=PATIENCE):
         self.start("vCont;s:" + self.name(tid or self.tid()))
         return self.wait(seconds)
 
-    def signal(self, number, step=False, seconds=5):
+    def signal(self, number, step=False, seconds=PATIENCE):
         """Continues (steps) the current thread with a signal of gdb's."""
         self.start("vCont;%s%02x:%s;c" % ("S" if step else "C", number,
                                           self.name(self.tid())))
         return self.wait(seconds)
 
-    def interrupt(self, seconds=5):
+    def interrupt(self, seconds=PATIENCE):
         """^C; the stop."""
         self.sock.sendall(b"\x03")
         return self.wait(seconds)
 
-    def run_until(self, what, seconds=10, pause=0.02):
+    def run_until(self, what, seconds=PATIENCE, pause=0.02):
         """Lets it run for a moment and stops it, until what() holds: how far
         a program comes in that time is up to the machine."""
         def once():
@@ -391,7 +392,7 @@ class Session:
             return what()
         return until(once, seconds)
 
-    def finish(self, seconds=5):
+    def finish(self, seconds=PATIENCE):
         """To the program's end."""
         stop = self.cont(seconds)
         check(stop.kind in "WX", "not the end:", stop)
