@@ -1,8 +1,6 @@
 /* activate and deactivate: the cache is left for a while, and kept. */
 #include "test/translate/stalker.h"
-
-#include <signal.h>
-#include <sys/time.h>
+#include "test/translate/ticking.h"
 
 #include "translate/activate.h"
 #include "translate/probe.h"
@@ -31,14 +29,6 @@ extern const char work_loop[], work_callee[];
 
 #define LOOPS 10000
 
-static volatile long ticks;
-
-static void tick(int signo)
-{
-	(void)signo;
-	ticks++;
-}
-
 static long round_of(volatile long *generated)
 {
 	return snippet_call(work, NULL, LOOPS) +
@@ -61,16 +51,15 @@ static void generate(struct traced_shared *s, uint8_t *code)
 
 static void run_rounds(struct traced_shared *s)
 {
-	struct itimerval every = { { 0, 700 }, { 0, 700 } }, never = { 0 };
 	uint8_t *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
 			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	code[0] = 0xb8;
 	code[5] = 0xc3;
-	signal(SIGALRM, tick);
+	ticking_take();
 	s->ready = 1;
 	traced_wait_for(&s->go);
-	setitimer(ITIMER_REAL, &every, NULL);
+	ticking_set(700);
 	do {
 		generate(s, code);
 		if (round_of((volatile long *)code) !=
@@ -78,7 +67,7 @@ static void run_rounds(struct traced_shared *s)
 			s->v[1]++;
 		s->v[2]++;
 	} while (!s->v[V_END]);
-	setitimer(ITIMER_REAL, &never, NULL);
+	ticking_set(0);
 	s->v[0] = 1;
 }
 

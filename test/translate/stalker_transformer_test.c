@@ -1,9 +1,8 @@
 /* Stalker's tests of transformers, and what they leave out. */
 #include "test/translate/stalker.h"
+#include "test/translate/ticking.h"
 #include "translate/transform.h"
 
-#include <signal.h>
-#include <sys/time.h>
 #include <time.h>
 
 /* What the transformer and its callouts are told, and have seen. */
@@ -372,21 +371,12 @@ static void refused(void **state)
 
 #define LOOPS 3000000
 
-static volatile long ticks;
-
-static void tick(int signo)
-{
-	(void)signo;
-	ticks++;
-}
-
 /* Signals of timers: with a handler, and without. */
 static void run_long(struct traced_shared *s)
 {
-	struct itimerval every = { { 0, 500 }, { 0, 500 } }, never = { 0 };
 	timer_t ignored;
 
-	signal(SIGALRM, tick);
+	ticking_take();
 	signal(SIGURG, SIG_DFL);
 	timer_create(CLOCK_MONOTONIC,
 		     &(struct sigevent){
@@ -399,9 +389,9 @@ static void run_long(struct traced_shared *s)
 	timer_settime(ignored, 0,
 		      &(struct itimerspec){ { 0, 300000 }, { 0, 300000 } },
 		      NULL);
-	setitimer(ITIMER_REAL, &every, NULL);
+	ticking_set(500);
 	s->v[0] = snippet_call(sum, &s->v[8], LOOPS);
-	setitimer(ITIMER_REAL, &never, NULL);
+	ticking_set(0);
 	s->v[1] = ticks > 0;
 }
 

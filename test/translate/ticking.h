@@ -22,6 +22,7 @@
 
 static struct itimerval ticking;
 static long ticking_rsi;
+static volatile long ticks;
 
 static inline void ticking_set(long us)
 {
@@ -36,20 +37,27 @@ static void ticking_tick(int signo, siginfo_t *info, void *context)
 
 	(void)signo;
 	(void)info;
+	ticks++;
 	ticking_rsi = rsi;
 	if (turns >= 0 && turns < TICK_TURNS && us < 500000)
 		ticking_set(2 * us);
+}
+
+static inline void ticking_take(void)
+{
+	struct sigaction sa = { .sa_sigaction = ticking_tick,
+				.sa_flags = SA_SIGINFO | SA_RESTART };
+
+	sigaction(SIGALRM, &sa, NULL);
 }
 
 /* As a function of a child's: the snippet's result. */
 static inline long ticking_run(struct traced_shared *s, const char *snippet,
 			       long loops)
 {
-	struct sigaction sa = { .sa_sigaction = ticking_tick,
-				.sa_flags = SA_SIGINFO | SA_RESTART };
 	long result;
 
-	sigaction(SIGALRM, &sa, NULL);
+	ticking_take();
 	s->ready = 1;
 	traced_wait_for(&s->go);
 	ticking_set(TICK_US);
