@@ -120,6 +120,7 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 {
 	uint8_t *image = follow_image(tr, low, true);
 	const struct stub *stub = NULL;
+	bool handled; /* by what the stub has brought it here for */
 	unsigned puts;
 	uint64_t cpc;
 	int r = 0;
@@ -143,13 +144,14 @@ const struct stub *follow_leave(struct translator *tr, struct thread *low,
 	exclude_settle(tr, low, f);
 	gs_of_program(tr, low, f);
 	flow_left(f, cpc, stub, *image_reg(image, IMAGE_RIP));
+	handled = trapped && stub && !is_left(stub);
 	/* Before it has met the point there, be it at the entry of a block that
 	 * has gone since. */
 	if (!puts && (stub ? stub->kind == STUB_POINT
 			   : trapped || follow_meets_point(f, image)))
 		follow_keep_puts(f, image);
 	else
-		follow_note_puts(f, image, stub && !is_left(stub) ? 0 : puts);
+		follow_note_puts(f, image, handled ? 0 : puts);
 	tr->stats.rewinds++;
 	return stub;
 }

@@ -429,6 +429,47 @@ static void puts_are_done_once(void **state)
 	stalker_free(s);
 }
 
+/* Nor twice when a signal comes before the stop of the callout behind them. */
+#define TICKED 20000
+
+static void run_ticking(struct traced_shared *s)
+{
+	s->v[0] = ticking_run(s, sum, TICKED);
+}
+
+static void count_call(void *user, struct target *t, struct thread *th)
+{
+	(void)t, (void)th;
+	((struct seen *)user)->calls++;
+}
+
+static void count_and_call(void *user, struct transform *it)
+{
+	struct transform_insn i;
+
+	while (transform_next(it, &i)) {
+		if (IN_SNIPPET(sum, i.pc) && i.in->kind == X86_JCC) {
+			transform_put(it, count_code, sizeof(count_code));
+			transform_callout(it, count_call, user);
+		}
+		transform_keep(it);
+	}
+}
+
+static void puts_before_callouts_are_done_once(void **state)
+{
+	struct stalker *s = stalker_begin(run_ticking, MODE_NONE);
+	struct seen seen;
+
+	(void)state;
+	begin(&seen, s, count_and_call);
+	stalker_ends(s);
+	assert_int_equal(s->d->shared->v[0], s->native[0]);
+	assert_int_equal(s->d->shared->v[8], TICKED);
+	assert_int_equal(seen.calls, TICKED);
+	stalker_free(s);
+}
+
 /* A callout before each round, which stops the thread each time, and takes the
  * cache away sometimes. */
 static void call_and_renew(void *user, struct target *t, struct thread *th);
@@ -549,6 +590,7 @@ int main(void)
 		cmocka_unit_test(dropped_instruction_had_flags),
 		cmocka_unit_test(refused),
 		cmocka_unit_test(puts_are_done_once),
+		cmocka_unit_test(puts_before_callouts_are_done_once),
 		cmocka_unit_test(callouts_change_the_transformer),
 		cmocka_unit_test(put_instruction_faults),
 	};

@@ -231,7 +231,7 @@ unsigned rewind_puts(struct space *sp, uint64_t cpc, const uint8_t *window,
 	const struct trail *tl = trails_at(sp->trails, cpc);
 	const struct region *rg = tl ? space_region_at(sp, cpc) : NULL;
 	uint32_t at = tl ? (uint32_t)(cpc - tl->addr) : 0;
-	const struct stub *stub = tl ? trail_stub(tl, at) : NULL;
+	const struct stub *stub = tl ? stub_at(tl, at, window) : NULL;
 	struct mark m;
 
 	if (rg && at >= rg->check && at < rg->check_end)
