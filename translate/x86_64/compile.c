@@ -456,7 +456,7 @@ static void follow_chain(struct compiler *c, uint64_t pc, bool own)
 	const uint64_t first = pc;
 
 	for (; pc; own = c->redirected) {
-		bool lands = c->return_next;
+		bool lands = c->return_next, apart;
 		uint32_t landing;
 
 		c->return_next = false;
@@ -464,12 +464,14 @@ static void follow_chain(struct compiler *c, uint64_t pc, bool own)
 			leave_for_far(c, pc, lands);
 			return;
 		}
+		/* The landing is of what comes behind it. */
+		apart = !own && is_better_apart(c, pc);
 		if (lands)
 			flow_prepare(&c->w, pc);
 		landing = lands ? stream_at(c->w.s) : 0;
-		if (lands && !landing_return(c, pc))
+		if (lands && !landing_return(c, pc, !apart))
 			return;
-		if (!own && is_better_apart(c, pc)) {
+		if (apart) {
 			leave_chain(c, pc, landing);
 			return;
 		}

@@ -156,9 +156,10 @@ void test_entry_write(struct compiler *c);
 /* ... and it is counted, as the space's mode says. */
 void instrument_entry(struct compiler *c);
 
-/* What comes next in the stream is where a return to pc lands. False: there
- * is such a place elsewhere, and nothing comes to here. */
-bool landing_return(struct compiler *c, uint64_t pc);
+/* What comes next in the stream is where a return to pc lands, and behind that
+ * its block, or (follows is false) a jump to it. False: there is such a place
+ * elsewhere, and nothing comes to here. */
+bool landing_return(struct compiler *c, uint64_t pc, bool follows);
 
 /* A landing of returns to pc that was saved, at that offset. NULL: it is at the
  * end of a chain, and its block is not there. */

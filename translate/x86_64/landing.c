@@ -191,7 +191,7 @@ static bool take_slot(struct compiler *c, struct space *sp, uint64_t pc,
 
 /* --- landings ------------------------------------------------------------ */
 
-bool landing_return(struct compiler *c, uint64_t pc)
+bool landing_return(struct compiler *c, uint64_t pc, bool follows)
 {
 	struct block *b = block_find(c->sp, pc);
 	struct writer *w = &c->w;
@@ -201,7 +201,7 @@ bool landing_return(struct compiler *c, uint64_t pc)
 	if (b && b->return_landing)
 		return false;
 	/* A plain one that has no block yet could not be made quiet. */
-	kept = b || (c->budget && region_has_room(w->rg));
+	kept = b || follows;
 	dead = (kept || c->sp->flow) && flags_dead(&c->reader, pc);
 	w_at(w, pc);
 	landing_write(w, pc, true, take_slot(c, c->sp, pc, dead && kept), dead);
