@@ -337,11 +337,14 @@ struct branch_cache {
 	bool learned;
 };
 
-/* Of a slot of the returns: see landing.c. plain: the high bits of the pc whose
- * landing changes flags, or 0. */
+/* Of a slot of the returns: see landing.c. The high bits of pcs whose landings
+ * change flags; 0: none; the first SLOT_KEEPS: flags may be wanted that come
+ * by. */
 struct slot_use {
-	uint32_t plain : 31, used : 1;
+	uint32_t plain[2];
 };
+
+#define SLOT_KEEPS UINT32_MAX
 
 struct waiting;
 struct watched;

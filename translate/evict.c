@@ -101,13 +101,15 @@ static void tell_landings(struct space *sp, struct block *b,
 /* Of the landings that changed flags, those that are left. */
 static void look_over_slots(struct space *sp)
 {
-	for (uint32_t i = 0; i < TAB_DIRECT; i++) {
-		uint64_t high = sp->slots[i].plain;
-		const struct block *b =
-			high ? block_find(sp, high * TAB_DIRECT + i) : NULL;
+	for (uint32_t i = 0; i < 2 * TAB_DIRECT; i++) {
+		uint32_t *plain = &sp->slots[i / 2].plain[i % 2];
+		const struct block *b;
 
+		if (!*plain || *plain == SLOT_KEEPS)
+			continue;
+		b = block_find(sp, (uint64_t)*plain * TAB_DIRECT + i / 2);
 		if (!b || !b->return_landing)
-			sp->slots[i].plain = 0;
+			*plain = 0;
 	}
 }
 

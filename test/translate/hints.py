@@ -61,6 +61,9 @@ def less_the_second_time(opt, tmp, options=()):
     check(warm["blocks"] < 0.8 * cold["blocks"], warm["blocks"],
           cold["blocks"])
     check(exits(warm) < 0.4 * exits(cold), exits(warm), exits(cold))
+    for run in off, cold, warm:
+        check(run["landings_quiet"] < 0.3 * run["landings"],
+              run["landings_quiet"], run["landings"])
 
 
 def branches_are_known(opt, tmp):

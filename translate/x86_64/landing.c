@@ -13,8 +13,8 @@
  *
  * The plain one changes flags, and so it stands only where all flags are dead.
  * But what lands elsewhere may come by: the table can lead there whoever has
- * the same 16 bits. So of those that share a slot the first may be plain, and
- * becomes quiet when another comes that has flags to keep. Other indirect
+ * the same 16 bits. So of those that share a slot two may be plain, and become
+ * quiet when another comes that has flags to keep. Other indirect
  * branches, of which there are fewer, take no longer by quiet ones, measured.
  */
 #include "base/mem.h"
@@ -76,6 +76,8 @@ static void landing_write(struct writer *w, uint64_t pc, bool is_return,
 	const struct check *k = is_return ? return_checks : target_checks;
 	uint32_t fix = is_return ? w->rg->return_fix : w->rg->indirect_fix;
 
+	w->sp->tr->stats.landings += is_return;
+	w->sp->tr->stats.landings_quiet += is_return && !plain;
 	w->rewind = REWIND_RCX | (is_return ? REWIND_RETURN : REWIND_TARGET);
 	w->undo = 0;
 	for (unsigned half = 0; half <= w->sp->wide; half++) {
@@ -170,23 +172,42 @@ static bool flags_dead(struct code_reader *r, uint64_t pc)
 	       code_flags_dead(r, pc);
 }
 
+/* Who returns to pc wants the flags, and may come by all landings there. */
+static void slot_keeps(struct compiler *c, struct space *sp, uint64_t pc)
+{
+	uint32_t low = pc & (TAB_DIRECT - 1);
+	struct slot_use was = sp->slots[low];
+
+	sp->slots[low] = (struct slot_use){ { SLOT_KEEPS, 0 } };
+	for (unsigned i = 0; i < ARRAY_SIZE(was.plain); i++) {
+		if (was.plain[i] && was.plain[i] != SLOT_KEEPS &&
+		    was.plain[i] != pc / TAB_DIRECT)
+			make_quiet(c, sp,
+				   (uint64_t)was.plain[i] * TAB_DIRECT + low);
+	}
+}
+
 /* May the landing of a return to pc be plain? The slot is its from now on, too.
  */
 static bool take_slot(struct compiler *c, struct space *sp, uint64_t pc,
 		      bool dead)
 {
-	uint32_t low = pc & (TAB_DIRECT - 1),
-		 high = (uint32_t)(pc / TAB_DIRECT);
-	struct slot_use *u = &sp->slots[low];
+	uint32_t high = (uint32_t)(pc / TAB_DIRECT);
+	struct slot_use *u = &sp->slots[pc & (TAB_DIRECT - 1)];
 
-	if (!u->used && dead)
-		u->plain = high;
-	u->used = true;
-	if (!dead && u->plain && u->plain != high) {
-		make_quiet(c, sp, (uint64_t)u->plain * TAB_DIRECT + low);
-		u->plain = 0;
+	if (!dead) {
+		slot_keeps(c, sp, pc);
+		return false;
 	}
-	return dead && high && u->plain == high;
+	for (unsigned i = 0; i < ARRAY_SIZE(u->plain); i++) {
+		if (u->plain[0] == SLOT_KEEPS)
+			return false;
+		if (!u->plain[i])
+			u->plain[i] = high;
+		if (high && u->plain[i] == high)
+			return true;
+	}
+	return false;
 }
 
 /* --- landings ------------------------------------------------------------ */
@@ -196,15 +217,15 @@ bool landing_return(struct compiler *c, uint64_t pc, bool follows)
 	struct block *b = block_find(c->sp, pc);
 	struct writer *w = &c->w;
 	uint32_t at = stream_at(w->s);
-	bool dead, kept;
+	bool dead, plain;
 
 	if (b && b->return_landing)
 		return false;
-	/* A plain one that has no block yet could not be made quiet. */
-	kept = b || follows;
-	dead = (kept || c->sp->flow) && flags_dead(&c->reader, pc);
+	dead = flags_dead(&c->reader, pc);
+	/* One that has no block yet could not be made quiet. */
+	plain = (b || follows || !dead) && take_slot(c, c->sp, pc, dead);
 	w_at(w, pc);
-	landing_write(w, pc, true, take_slot(c, c->sp, pc, dead && kept), dead);
+	landing_write(w, pc, true, plain, dead);
 	note_landing(c, pc, w->rg->addr + at);
 	return true;
 }
