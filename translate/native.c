@@ -77,9 +77,8 @@ bool follow_has_hw_point(struct translator *tr, const struct thread *low,
 			 uint64_t pc)
 {
 	const struct thread *th = upper_thread(tr, low);
-	const struct point *pt = th ? process_point(th->proc, pc) : NULL;
 
-	return pt && pt->kind == POINT_HW;
+	return th && point_find(th->proc, POINT_HW, pc, 1);
 }
 
 void follow_step_on(struct translator *tr, struct thread *low, struct follow *f,
@@ -163,14 +162,22 @@ enum resume_kind follow_kind(struct translator *tr, struct thread *low,
 	return act->kind;
 }
 
-/* The processor knows nothing of it. */
-static bool meets_held_point(struct translator *tr, const struct thread *low,
-			     uint64_t pc)
+/* The processor knows nothing of it. The thread is to pass it when it goes on,
+ * as behind one that the processor knows. */
+static bool meets_held_point(struct translator *tr, struct thread *low,
+			     uint8_t *image)
 {
 	struct thread *th = upper_thread(tr, low);
-	const struct point *pt = th ? process_point(th->proc, pc) : NULL;
+	const struct point *pt =
+		th ? point_find(th->proc, POINT_HW,
+				*image_reg(image, IMAGE_RIP), 1)
+		   : NULL;
 
-	return pt && pt->held && target_point_hit(&tr->t, th, pt);
+	if (!pt || !pt->held || !target_point_hit(&tr->t, th, pt))
+		return false;
+	*image_flags(image) |= FLAG_RESUMES;
+	low->dirty |= 1u << REGSET_GENERAL;
+	return true;
 }
 
 bool follow_steps_on(struct translator *tr, struct thread *low,
@@ -184,7 +191,7 @@ bool follow_steps_on(struct translator *tr, struct thread *low,
 
 	if (!image || pc < asked->lo || pc >= asked->hi)
 		return false;
-	if (meets_held_point(tr, low, pc)) {
+	if (meets_held_point(tr, low, image)) {
 		ev->kind = STOP_HWBREAK;
 		return false;
 	}

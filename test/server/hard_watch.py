@@ -205,7 +205,8 @@ def breakpoints_beyond_the_registers():
 
 @case(peer="it has four")
 def breakpoint_beyond_the_registers_in_a_range():
-    with Session("calls", "1") as s:
+    """It is met there once: who goes on from it does not meet it again."""
+    with Session("calls", "2") as s:
         s.run_to("main")
         use_up_registers(s)
         s.point(1, "leaf")
@@ -215,6 +216,8 @@ def breakpoint_beyond_the_registers_in_a_range():
         stop = s.wait()
         s.at("leaf", stop)
         check("hwbreak" in stop.fields, stop)
+        meet_breakpoint(s, "leaf")
+        equal(s.reg("rdi"), 11, "the next argument")
         s.clear(1, "leaf")
         equal(s.finish().number, 0, "end")
 
