@@ -191,6 +191,16 @@ bool target_actions_meet(const struct resume *acts, size_t n, pid_t pid)
 	return false;
 }
 
+bool target_actions_step(const struct resume *acts, size_t n, pid_t pid)
+{
+	for (size_t i = 0; i < n; i++) {
+		if ((acts[i].who.pid <= 0 || acts[i].who.pid == pid) &&
+		    acts[i].kind != RESUME_STEP)
+			return false;
+	}
+	return true;
+}
+
 int target_place_conditions(struct target *t, const char *place)
 {
 	static const char *const names[] = {

@@ -520,6 +520,8 @@ const struct resume *target_action_for(const struct resume *acts, size_t n,
 				       struct ptid id);
 /* Can any of them be meant for threads of the process? */
 bool target_actions_meet(const struct resume *acts, size_t n, pid_t pid);
+/* Are all that can be to step, once? */
+bool target_actions_step(const struct resume *acts, size_t n, pid_t pid);
 
 /* Conditions are evaluated in that place from now on: "auto", "server" or
  * "compiled" (enum condition_place). -EINVAL: there is no such; -EOPNOTSUPP:

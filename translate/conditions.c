@@ -154,7 +154,8 @@ void conditions_resume(struct translator *tr, const struct resume *acts,
 			continue;
 		if (tr_process_of(p)->for_conditions && !has_any(tr, p) &&
 		    !points_held(p) && !lend_any(p) &&
-		    !tr_process_of(p)->history_max)
+		    !tr_process_of(p)->history_max &&
+		    !points_may_be_back(p, acts, n))
 			translate_unfollow(&tr->t, p);
 		else if (tr->conditions == CONDITIONS_COMPILED && may_move(p) &&
 			 has_any(tr, p))

@@ -6,7 +6,8 @@
  * point without any, where the server looks again. So a process that is
  * followed anyway pays instructions for what does not hold. One that is not is
  * followed for it, with nothing recorded, once stops for nothing were many, and
- * let go of when it is resumed with no such point.
+ * let go of when it is resumed with no such point, but for a step that is made
+ * without it.
  */
 #ifndef TRANSLATE_CONDITIONS_H
 #define TRANSLATE_CONDITIONS_H

@@ -102,6 +102,7 @@ struct translator {
 struct tr_process {
 	struct process *lower;
 	struct space *space; /* NULL: no thread of it was followed yet */
+	bool point_gone; /* points_may_be_back() */
 	bool for_conditions; /* it is followed for nothing else */
 	bool immovable;	     /* ... and cannot be */
 	bool is_ours;	 /* a child that is followed, and was told to nobody */

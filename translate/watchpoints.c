@@ -136,16 +136,35 @@ int point_let_go(struct target *t, struct process *p, struct point *pt)
 	return process_is_still(p) ? 0 : renew(translator_of(t), p);
 }
 
-void points_resume(struct translator *tr, const struct resume *acts,
+bool points_may_be_back(const struct process *p, const struct resume *acts,
 			size_t n)
+{
+	return tr_process_of(p)->point_gone &&
+	       target_actions_step(acts, n, p->pid);
+}
+
+/* That there was a breakpoint is no harm. */
+static bool is_harmless(const struct process *p)
+{
+	struct watched all[WATCHED_MAX];
+	const struct space *sp = space_of(p);
+
+	return sp && !holds(p, true) && is_same(sp, all, list_of(p, all));
+}
+
+void points_resume(struct translator *tr, const struct resume *acts, size_t n)
 {
 	struct process *p;
 
-	if (!tr->holds_points)
+	if (!tr->has_conditions && !tr->holds_points)
 		return;
 	list_each(p, &tr->t.processes, node) {
-		if (target_actions_meet(acts, n, p->pid) && process_is_still(p))
+		if (!target_actions_meet(acts, n, p->pid) ||
+		    !process_is_still(p))
+			continue;
+		if (!points_may_be_back(p, acts, n) || !is_harmless(p))
 			apply(tr, p);
+		tr_process_of(p)->point_gone = false;
 	}
 }
 

@@ -59,6 +59,10 @@ int point_let_go(struct target *t, struct process *p, struct point *pt);
  * the process have any? */
 void points_resume(struct translator *tr, const struct resume *acts, size_t n);
 bool points_held(const struct process *p);
+/* All that it is to do is a step, and a breakpoint has gone since it was resumed:
+ * clients take one out for that, and put it back. */
+bool points_may_be_back(const struct process *p, const struct resume *acts,
+			size_t n);
 
 /* The rewound thread is about to execute an instruction: what it touches is
  * noted. whole: with all its turns. */

@@ -141,6 +141,7 @@ static bool is_wanted_by_us(const struct process *p, uint64_t pc)
 static int point_remove(struct target *t, struct process *p, struct point *pt)
 {
 	if (is_in_code(pt)) {
+		tr_process_of(p)->point_gone = true;
 		prints_forget(translator_of(t), p, pt->addr);
 		follow_forget(p, pt->addr, 1);
 	}

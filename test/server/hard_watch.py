@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Debug registers: every split, later threads, conditions; thread-locals."""
+import re
 import struct
 
 from rsp import (FALSE, OPTIONS, Session, Skip, case, check, equal, forms,
@@ -201,6 +202,31 @@ def breakpoints_beyond_the_registers():
             s.clear(1, where)
         end = s.finish()
         equal((end.kind, end.number), ("W", 0), "end")
+
+
+def counted(s, name):
+    found = re.search(r"\b%s=([0-9]+)" % name, s.packet("qTrace:stats"))
+    return int(found.group(1))
+
+
+@case(peer="it has four")
+def breakpoint_beyond_the_registers_is_stepped_over():
+    """As gdb goes on: what was translated stays."""
+    with Session("calls", "6") as s:
+        s.run_to("main")
+        if machine.debug_registers():
+            use_up_registers(s)
+        for i in range(6):
+            s.point(1, "leaf")
+            meet_breakpoint(s, "leaf")
+            if i == 3:
+                blocks = counted(s, "blocks")
+            s.clear(1, "leaf")
+            s.step()
+        equal(counted(s, "threads"), 1, "it was followed so often")
+        check(counted(s, "blocks") < blocks + 10, "translated again:", blocks,
+              counted(s, "blocks"))
+        equal(s.finish().number, 0, "end")
 
 
 @case(peer="it has four")
