@@ -179,6 +179,37 @@ static int follow_more(struct translator *tr, struct process *p,
 	return 0;
 }
 
+/* Of another process that runs in the same memory, as a vfork child does. */
+static struct space *space_there(const struct translator *tr,
+				 const struct process *p)
+{
+	const struct process *q;
+
+	if (p->points->refs == 1)
+		return NULL;
+	list_each(q, &tr->t.processes, node) {
+		if (q != p && q->points == p->points && space_of(q) &&
+		    !tr_process_of(q)->has_execed)
+			return space_of(q);
+	}
+	return NULL;
+}
+
+/* In the code that is there. */
+static int follow_beside(struct translator *tr, struct process *p,
+			 const struct thread *who, struct space *sp,
+			 enum trace_mode mode, struct thread *by, struct err *e)
+{
+	if (mode != MODE_NONE && sp->mode != mode)
+		return err_set(e, -EEXIST,
+			       "its parent is followed in another mode: "
+			       "unfollow that first");
+	if (process_follow_in(tr, p, who, sp, by, e) < 0)
+		return -ENOMEM;
+	sp->refs++;
+	return 0;
+}
+
 /* In memory of its own. */
 static struct space *space_for(struct translator *tr, struct process *p,
 			       enum trace_mode mode, struct thread *by,
@@ -214,6 +245,9 @@ int process_follow(struct translator *tr, struct process *p,
 		return err_set(e, -EBUSY, "it waits for its vfork child");
 	if (space_of(p))
 		return follow_more(tr, p, who, mode, by, e);
+	sp = fresh ? NULL : space_there(tr, p);
+	if (sp)
+		return follow_beside(tr, p, who, sp, mode, by, e);
 	if (p->attached && !fresh)
 		sweep_leftovers(tr, p, by);
 	sp = space_for(tr, p, mode, by, e);

@@ -94,19 +94,38 @@ static int apply(struct translator *tr, struct process *p)
 	return 0;
 }
 
-/* At once, if the process runs or is not followed; else when it is resumed. */
-static int renew(struct translator *tr, struct process *p)
+/* Does it run, or another one in the same memory, and translated code? */
+static bool any_runs(const struct translator *tr, const struct process *p)
+{
+	const struct process *q;
+
+	if (p->points->refs == 1)
+		return !process_is_still(p);
+	list_each(q, &tr->t.processes, node) {
+		if (q->points == p->points && !process_is_still(q))
+			return true;
+	}
+	return false;
+}
+
+static int apply_now(struct translator *tr, struct process *p)
 {
 	int r;
 
-	if (tr->calling)
-		return -EBUSY;
-	if (process_is_still(p))
-		return space_of(p) ? 0 : apply(tr, p);
+	if (!any_runs(tr, p))
+		return apply(tr, p);
 	translator_pause(tr);
 	r = apply(tr, p);
 	translator_unpause(tr, NULL);
 	return r;
+}
+
+/* At once, if the process runs or is not followed; else when it is resumed. */
+static int renew(struct translator *tr, struct process *p)
+{
+	if (tr->calling)
+		return -EBUSY;
+	return space_of(p) && !any_runs(tr, p) ? 0 : apply_now(tr, p);
 }
 
 int point_hold(struct target *t, struct process *p, struct point *pt)
@@ -163,7 +182,7 @@ void points_resume(struct translator *tr, const struct resume *acts, size_t n)
 		    !process_is_still(p))
 			continue;
 		if (!points_may_be_back(p, acts, n) || !is_harmless(p))
-			apply(tr, p);
+			apply_now(tr, p);
 		tr_process_of(p)->point_gone = false;
 	}
 }

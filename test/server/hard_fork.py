@@ -49,6 +49,36 @@ def vfork_child_meets_breakpoint():
             ends_well(s)
 
 
+def mapped(pid):
+    """What the parent has is what its children have that it waits for."""
+    with open("/proc/%d/maps" % pid) as f:
+        return len(f.readlines())
+
+
+@case(peer="it has four")
+def vfork_children_meet_breakpoint_beyond_the_registers():
+    """However many there are: they leave nothing in their parent's memory."""
+    with Session("forking", "vfork", "6", features=EVENTS) as s:
+        s.run_to("main")
+        for i in range(4):
+            s.point(1, s.addr("main") + 0x10000000 + i)
+        s.point(1, "meet")
+        maps = []
+        for _ in range(6):
+            child = ptid(s.cont().fields["vfork"])
+            for _ in range(2):
+                stop = s.cont()
+                check("hwbreak" in stop.fields, stop)
+                equal(stop.tid, child[1], "who has met it")
+            maps.append(mapped(s.pid))
+            ended = [s.cont(), s.cont()]
+            check(any("vforkdone" in e.fields for e in ended), ended)
+        equal(maps, [maps[0]] * 6, "its mappings")
+        s.packet("Hgp%x.%x" % (s.pid, s.pid))
+        s.clear(1, "meet")
+        ends_well(s)
+
+
 @case(peer=NO_EVENTS)
 def vfork_child_execs():
     with Session("forking", "vfork-exec") as s:
