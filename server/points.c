@@ -123,10 +123,13 @@ int pk_point_set(struct session *s, struct args *a, struct buf *out)
 	if (r == -ENOSPC)
 		return err_set(&s->err, r,
 			       "the CPU's four debug registers are in use");
+	if (r == -E2BIG)
+		return err_set(&s->err, r, "there are too many watchpoints");
 	if (r == -ENODEV)
 		return err_set(&s->err, r,
 			       "this machine's debug registers do nothing, and "
-			       "the program cannot be followed for it");
+			       "the program cannot be followed for it, or its "
+			       "translated code is not active");
 	if (r < 0)
 		return r;
 	buf_puts(out, "OK");

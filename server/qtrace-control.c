@@ -34,7 +34,11 @@ int verb_deactivate(struct session *s, struct args *a, struct buf *out)
 	p = take_followed(s);
 	if (!p)
 		return -ESRCH;
-	translate_deactivate(s->target, p);
+	if (translate_deactivate(s->target, p) == -EBUSY)
+		return err_set(&s->err, -EBUSY,
+			       "there are watchpoints or hardware breakpoints "
+			       "that translated code sees to: take them out "
+			       "first");
 	buf_puts(out, "OK");
 	return 0;
 }

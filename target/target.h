@@ -71,8 +71,9 @@ enum condition_place {
 
 struct target_point_ops {
 	/*
-	 * Any kind of point. -ENOSPC: out of debug registers; -ENOTSUP: there
-	 * is no such kind. The point is then not inserted.
+	 * Any kind of point. -ENOSPC: out of debug registers; -ENODEV: they do
+	 * nothing; -E2BIG: what does without them has no more room; -ENOTSUP:
+	 * there is no such kind. The point is then not inserted.
 	 */
 	int (*insert)(struct target *t, struct process *p, struct point *pt);
 	int (*remove)(struct target *t, struct process *p, struct point *pt);

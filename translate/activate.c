@@ -12,6 +12,7 @@
 #include "translate/probes.h"
 #include "translate/ring.h"
 #include "translate/trap.h"
+#include "translate/watchpoints.h"
 #include "translate/x87.h"
 
 #define PAGE 4096u
@@ -184,6 +185,8 @@ static int ask(struct target *t, struct process *p, bool inactive)
 
 int translate_deactivate(struct target *t, struct process *p)
 {
+	if (points_held(p))
+		return -EBUSY;
 	return space_of(p) ? ask(t, p, true) : -EINVAL;
 }
 

@@ -16,8 +16,9 @@ struct target;
 
 /*
  * Both may be called while threads run, and within a callback (transform.h); it
- * is done then when that is over. -EINVAL: the process is not followed. Twice
- * is once.
+ * is done then when that is over. -EINVAL: the process is not followed; -EBUSY:
+ * translated code has points to meet (watchpoints.h), which cannot be set while
+ * it is not active, either. Twice is once.
  *
  * What the program opens of /proc/PID/mem while it is not active is not seen:
  * it cannot write by it to pages of generated code afterwards.

@@ -131,12 +131,16 @@ static int renew(struct translator *tr, struct process *p)
 int point_hold(struct target *t, struct process *p, struct point *pt)
 {
 	struct translator *tr = translator_of(t);
+	const struct space *sp = space_of(p);
+	bool again = pt->held;
 	int r;
 
 	if (!pt->size || pt->addr + pt->size < pt->addr)
 		return -EINVAL;
-	if (list_of(p, NULL) == WATCHED_MAX && pt->kind != POINT_HW)
-		return -ENOSPC;
+	if (!again && pt->kind != POINT_HW && list_of(p, NULL) == WATCHED_MAX)
+		return -E2BIG;
+	if (sp && (sp->inactive || sp->to_be_inactive))
+		return -EBUSY;
 	pt->held = true;
 	tr->holds_points = true;
 	r = renew(tr, p);
@@ -144,8 +148,8 @@ int point_hold(struct target *t, struct process *p, struct point *pt)
 		pt->held = false;
 		return r;
 	}
-	tr->stats.breakpoints_held += pt->kind == POINT_HW;
-	tr->stats.watchpoints += pt->kind != POINT_HW;
+	tr->stats.breakpoints_held += !again && pt->kind == POINT_HW;
+	tr->stats.watchpoints += !again && pt->kind != POINT_HW;
 	return 0;
 }
 

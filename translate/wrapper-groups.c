@@ -114,7 +114,7 @@ static int below(struct target *t, struct process *p, struct point *pt)
 /* Conditions and commands are evaluated where the point is met. */
 static int point_put(struct target *t, struct process *p, struct point *pt)
 {
-	int r;
+	int r, held;
 
 	if (is_in_code(pt)) {
 		follow_forget(p, pt->addr, 1);
@@ -124,7 +124,8 @@ static int point_put(struct target *t, struct process *p, struct point *pt)
 	r = pt->held ? -ENOSPC : below(t, p, pt);
 	if (r == 0 || pt->kind == POINT_SW)
 		return r;
-	return point_hold(t, p, pt) == 0 ? 0 : r;
+	held = point_hold(t, p, pt);
+	return held == 0 || held == -E2BIG ? held : r;
 }
 
 /* An excluded call returns there, or a function that a thread runs, or a

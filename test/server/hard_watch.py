@@ -248,6 +248,24 @@ def breakpoint_beyond_the_registers_in_a_range():
         equal(s.finish().number, 0, "end")
 
 
+@case(peer="it has four")
+def no_more_watchpoints_than_there_is_room_for():
+    """One that is there can be set again all the same."""
+    with Session("calls", "1") as s:
+        s.run_to("main")
+        total = s.addr("total")
+        reply, n = "OK", 0
+        while reply == "OK":
+            reply = s.try_point(2, total + 8 * n, 8)
+            n += 1
+        check("too many watchpoints" in reply, n, reply)
+        equal(n, 255 if machine.debug_registers() else 251, "watchpoints")
+        for i in 0, n - 2:
+            s.point(2, total + 8 * i, 8)
+        stop = s.cont()
+        equal(int(stop.fields["watch"], 16), total, "the first")
+
+
 @case
 def watch_while_stepping():
     with Session("watching", "reads") as s:

@@ -228,6 +228,30 @@ def translated_code_is_left_and_entered_again():
 
 
 @case(peer=OURS)
+def code_that_has_points_to_meet_stays_active():
+    with followed("calls", "3") as s:
+        s.run_to("main")
+        for i in range(4):
+            s.point(1, s.addr("main") + 0x10000000 + i)
+        s.point(1, "leaf")
+        reply = s.packet("qTrace:deactivate")
+        check("take them out first" in reply, reply)
+        s.at("leaf", s.cont())
+        for i in range(4):
+            s.clear(1, s.addr("main") + 0x10000000 + i)
+        s.clear(1, "leaf")
+        trace(s, "deactivate")
+        for i in range(4):
+            s.try_point(1, s.addr("main") + 0x10000000 + i)
+        check(s.try_point(1, "leaf").startswith("E"), "it would not be met")
+        trace(s, "activate")
+        s.point(1, "leaf")
+        s.at("leaf", s.cont())
+        s.clear(1, "leaf")
+        s.finish()
+
+
+@case(peer=OURS)
 def a_breakpoint_that_is_gone_takes_no_stops():
     """In the middle of what was a block."""
     with followed("watching", "turns", "100000") as s:
