@@ -555,6 +555,16 @@ void space_free(struct space *sp)
 	free(sp);
 }
 
+/* Threads are within calls: one that returns where flags are wanted may come by
+ * before that place is known again. */
+static void slots_flush(struct space *sp)
+{
+	for (uint32_t i = 0; i < TAB_DIRECT; i++) {
+		if (sp->slots[i].plain[0] != SLOT_KEEPS)
+			sp->slots[i] = (struct slot_use){ 0 };
+	}
+}
+
 void space_flush(struct space *sp)
 {
 	gates_flush(sp);
@@ -569,6 +579,6 @@ void space_flush(struct space *sp)
 	sp->worn = false;
 	sp->tr->stats.flushes++;
 	sp->outdated = false;
-	memset(sp->slots, 0, TAB_DIRECT * sizeof(*sp->slots));
+	slots_flush(sp);
 	tables_reset(sp);
 }

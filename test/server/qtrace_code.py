@@ -228,6 +228,16 @@ def translated_code_is_left_and_entered_again():
 
 
 @case(peer=OURS)
+def flags_outlast_a_flush():
+    """Who is within a call then returns with flags, by landings that are new."""
+    with followed("keeping") as s:
+        s.run_to("carry_made")
+        trace(s, "flush")
+        end = s.finish()
+        equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case(peer=OURS)
 def code_that_has_points_to_meet_stays_active():
     with followed("calls", "3") as s:
         s.run_to("main")

@@ -1,0 +1,34 @@
+/*
+ * keeping: a function returns carry, as no compiler's do, to a place whose low
+ * 16 bits are those of another that returns come to, where flags are dead. Ends
+ * with 0 if carry was set.
+ */
+long returns_carry(void);
+
+__asm__(".text\n"
+	"	.p2align 4\n"
+	"	.globl returns_carry\n"
+	"returns_carry:\n"
+	"	push %rbx\n"
+	"	jmp 3f\n"
+	/* Three returns to where flags are dead, and one with carry. */
+	"	.globl carry_made\n"
+	"carry_made:\n"
+	"	mov $3, %ebx\n"
+	"1:	call 2f\n"
+	"dead:	xor %eax, %eax\n"
+	"	dec %ebx\n"
+	"	jnz 1b\n"
+	"	stc\n"
+	"2:	ret\n"
+	"	.org dead + 0x10000 - 5\n"
+	"3:	call carry_made\n"
+	"	setc %al\n"
+	"	movzx %al, %eax\n"
+	"	pop %rbx\n"
+	"	ret\n");
+
+int main(void)
+{
+	return returns_carry() != 1;
+}
