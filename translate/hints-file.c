@@ -1,21 +1,17 @@
 #include "translate/hints-file.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/stash.h"
 
 #define MAGIC	  "tshints3"
 #define MAGIC_LEN 8
-#define A_DAY	  (24 * 60 * 60)
 
 /* --- sets ---------------------------------------------------------------- */
 
@@ -45,8 +41,8 @@ static void places_free(struct places *p)
 	*p = (struct places){ 0 };
 }
 
-/* Of n rows, ascending, those whose places are not known come to the front, once
- * each. *changed: how many tell more. How many are left. */
+/* Of n rows, ascending, those whose places are not known come to the front,
+ * once each. *changed: how many tell more. How many are left. */
 static size_t sort_out(const struct places *known, uint32_t *more, size_t n,
 		       enum hints_kind kind, size_t *changed)
 {
@@ -65,7 +61,7 @@ static size_t sort_out(const struct places *known, uint32_t *more, size_t n,
 			*changed += kind != HINTS_GOES && merge_row(same, row);
 			continue;
 		}
-		memmove(more + new++ * width, row, width * sizeof(*row));
+		memmove(more + new ++*width, row, width * sizeof(*row));
 		++*changed;
 	}
 	return new;
@@ -79,8 +75,8 @@ static void merge_rows(struct places *to, const uint32_t *more, size_t n)
 
 	to->all = xrealloc(to->all, all * size);
 	for (size_t out = all; n; out--) {
-		bool is_new = !at || to->all[(at - 1) * width] <
-					     more[(n - 1) * width];
+		bool is_new = !at ||
+			      to->all[(at - 1) * width] < more[(n - 1) * width];
 		const uint32_t *row =
 			is_new ? more + --n * width : to->all + --at * width;
 
@@ -136,13 +132,6 @@ static bool is_ascending(const struct places *p)
 	return true;
 }
 
-/* It was used today: others go first. */
-static void touch(int fd, const struct stat *st)
-{
-	if (time(NULL) - st->st_mtime > A_DAY)
-		futimens(fd, NULL);
-}
-
 #define HEAD_WORDS (MAGIC_LEN / 4 + N_HINTS_BY + N_HINTS_KINDS + 2)
 
 /* The rows behind the head make sense; each kind is read to where it stays. */
@@ -190,7 +179,8 @@ static int read_text(int fd, size_t words, struct hints *h)
 	const uint32_t *counts = varied + N_HINTS_BY;
 
 	if (pread(fd, head, sizeof(head), 0) != (ssize_t)sizeof(head) ||
-	    memcmp(head, MAGIC, MAGIC_LEN) || !take_rows(fd, words, counts, h)) {
+	    memcmp(head, MAGIC, MAGIC_LEN) ||
+	    !take_rows(fd, words, counts, h)) {
 		hints_clear(h);
 		return -EINVAL;
 	}
@@ -203,60 +193,23 @@ static int read_text(int fd, size_t words, struct hints *h)
 #define FILE_MAX \
 	((HEAD_WORDS + N_HINTS_KINDS * PLACES_WIDTH * (size_t)HINTS_MAX) * 4)
 
-static int read_file(int fd, struct hints *h)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0)
-		return -errno;
-	if (!S_ISREG(st.st_mode) || st.st_size < HEAD_WORDS * 4 ||
-	    st.st_size % 4 || (size_t)st.st_size > FILE_MAX)
-		return -EINVAL;
-	touch(fd, &st);
-	return read_text(fd, (size_t)st.st_size / 4, h);
-}
-
 int hints_read(const char *dir, struct hints *h)
 {
-	char *path = xasprintf("%s/%s", dir, h->id);
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
+	struct stat st;
+	int fd = stash_open(dir, h->id, false, &st), r = -EINVAL;
 
-	free(path);
 	if (fd < 0)
-		return -errno;
-	r = read_file(fd, h);
+		return fd;
+	if (st.st_size >= HEAD_WORDS * 4 && st.st_size % 4 == 0 &&
+	    (size_t)st.st_size <= FILE_MAX) {
+		stash_touch(fd, &st);
+		r = read_text(fd, (size_t)st.st_size / 4, h);
+	}
 	close(fd);
 	return r;
 }
 
 /* --- writing ------------------------------------------------------------- */
-
-bool hints_may_make_in(const char *dir)
-{
-	struct stat st;
-
-	return geteuid() || (stat(dir, &st) == 0 && !st.st_uid);
-}
-
-/* mkdir -p, of so many that it lies in. */
-static int make_directory(const char *dir, unsigned n_above)
-{
-	char *copy, *above;
-	int r = 0;
-
-	if (access(dir, F_OK) == 0)
-		return 0;
-	copy = xstrdup(dir);
-	above = dirname(copy);
-	if (n_above)
-		make_directory(above, n_above - 1);
-	if (!hints_may_make_in(above))
-		r = -EPERM;
-	else if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-		r = -errno;
-	free(copy);
-	return r;
-}
 
 /* A build ID, or what one of us did not come to rename: the directory may hold
  * files that are none of ours. */
@@ -270,31 +223,13 @@ static bool is_ours(const char *name)
 /* If there are too many files, one of them is less. */
 static void make_room(const char *dir)
 {
-	DIR *d = opendir(dir);
-	struct dirent *entry;
-	char *oldest = NULL;
-	time_t when = 0;
-	struct stat st;
-	unsigned n = 0;
+	const struct stash_limit most = {
+		.counts = is_ours,
+		.files = HINTS_FILES_MAX - 1,
+		.bytes = UINT64_MAX,
+	};
 
-	while (d && (entry = readdir(d))) {
-		if (!is_ours(entry->d_name) ||
-		    fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) <
-			    0 ||
-		    !S_ISREG(st.st_mode))
-			continue;
-		n++;
-		if (oldest && st.st_mtime >= when)
-			continue;
-		when = st.st_mtime;
-		free(oldest);
-		oldest = xstrdup(entry->d_name);
-	}
-	if (d && oldest && n >= HINTS_FILES_MAX)
-		unlinkat(dirfd(d), oldest, 0);
-	free(oldest);
-	if (d)
-		closedir(d);
+	stash_drop_oldest(dir, &most);
 }
 
 /* What others have learnt. */
@@ -310,8 +245,9 @@ static void merge(const char *dir, struct hints *h)
 	hints_clear(&there);
 }
 
-static bool write_all(FILE *f, const struct hints *h)
+static bool write_all(FILE *f, const void *what)
 {
+	const struct hints *h = what;
 	uint32_t counts[N_HINTS_KINDS];
 	bool good;
 
@@ -330,33 +266,12 @@ static bool write_all(FILE *f, const struct hints *h)
 	return good;
 }
 
-static int write_file(const char *path, const struct hints *h)
-{
-	FILE *f = fopen(path, "wxe");
-	bool good;
-
-	if (!f)
-		return -errno;
-	good = write_all(f, h);
-	return fclose(f) == 0 && good ? 0 : -EIO;
-}
-
 int hints_write(const char *dir, struct hints *h)
 {
-	char *path = xasprintf("%s/%s", dir, h->id);
-	char *next = xasprintf("%s/.%s.%d", dir, h->id, getpid());
-	int r = make_directory(dir, 1);
+	int r = stash_make(dir, 1);
 
-	if (r == 0) {
-		merge(dir, h);
-		unlink(next);
-		r = write_file(next, h);
-	}
-	if (r == 0 && rename(next, path) < 0)
-		r = -errno;
 	if (r < 0)
-		unlink(next);
-	free(next);
-	free(path);
-	return r;
+		return r;
+	merge(dir, h);
+	return stash_write(dir, h->id, 0666, write_all, h);
 }

@@ -24,10 +24,6 @@ int hints_read(const char *dir, struct hints *h);
  * is as it was. */
 int hints_write(const char *dir, struct hints *h);
 
-/* May something be made in that directory? Where sudo leaves a user's home,
- * nothing of root's is. */
-bool hints_may_make_in(const char *dir);
-
 /* Adds n rows in any order, HINTS_MAX in all at most; how many were new, or
  * told of another one who ran it. Where a branch goes stays as it is known. */
 size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,

@@ -1,26 +1,20 @@
 #include "translate/saved-file.h"
 
 #include <cpuid.h>
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
+#include <limits.h>
 #include <link.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/note.h"
-#include "translate/hints-file.h"
+#include "base/stash.h"
 
 #define MAGIC	  "tscode1"
-#define A_DAY	  (24 * 60 * 60)
 #define FILE_MAX  ((size_t)64 << 20)
 #define FILES_MAX ((uint64_t)512 << 20) /* bytes of all of them */
 
@@ -121,12 +115,6 @@ static size_t padded(size_t n)
 
 /* --- reading -------------------------------------------------------------- */
 
-/* Nobody else may have written it. */
-static bool is_own(const struct stat *st)
-{
-	return st->st_uid == geteuid() && !(st->st_mode & 022);
-}
-
 static bool lay_out(struct saved *k)
 {
 	size_t at = sizeof(*k->head), bytes[N_SAVED_PARTS];
@@ -151,46 +139,31 @@ static bool is_ours(struct saved *k)
 	       k->head->machine == machine() && lay_out(k);
 }
 
-static bool map_file(struct saved *k, int fd)
+static bool map_file(struct saved *k, int fd, size_t size)
 {
-	struct stat st;
-	void *map;
+	void *map =
+		mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
 
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || !is_own(&st) ||
-	    (size_t)st.st_size < sizeof(*k->head) ||
-	    (size_t)st.st_size > FILE_MAX)
-		return false;
-	if (time(NULL) - st.st_mtime > A_DAY)
-		futimens(fd, NULL);
-	map = mmap(NULL, (size_t)st.st_size, PROT_READ,
-		   MAP_PRIVATE | MAP_POPULATE, fd, 0);
 	if (map == MAP_FAILED)
 		return false;
 	k->head = map;
-	k->size = (size_t)st.st_size;
+	k->size = size;
 	return true;
-}
-
-/* False: there is none, or somebody else's. */
-static bool is_own_directory(const char *dir)
-{
-	struct stat st;
-
-	return lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) && is_own(&st);
 }
 
 bool saved_open(struct saved *k, const char *dir, const char *name)
 {
-	char *path = xasprintf("%s/%s", dir, name);
-	int fd = -1;
-	bool mapped;
+	struct stat st;
+	int fd = stash_open(dir, name, true, &st);
+	bool mapped = false;
 
-	if (is_own_directory(dir))
-		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-	free(path);
 	if (fd < 0)
 		return false;
-	mapped = map_file(k, fd);
+	if ((size_t)st.st_size >= sizeof(*k->head) &&
+	    (size_t)st.st_size <= FILE_MAX) {
+		stash_touch(fd, &st);
+		mapped = map_file(k, fd, (size_t)st.st_size);
+	}
 	close(fd);
 	if (mapped && !is_ours(k)) {
 		saved_close(k);
@@ -221,72 +194,15 @@ void saved_new_fini(struct saved_new *k)
 		buf_fini(&k->parts[i]);
 }
 
-/* Where there is too much, what was not used for longest goes. True: it did. */
-static bool drop_oldest(const char *dir, uint64_t more)
+static bool write_parts(FILE *f, const void *what)
 {
-	bool dropped = false;
-	char *oldest = NULL;
-	uint64_t all = more;
-	time_t when = 0;
-	struct dirent *entry;
-	struct stat st;
-	DIR *d = opendir(dir);
-
-	while (d && (entry = readdir(d))) {
-		if (fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) <
-			    0 ||
-		    !S_ISREG(st.st_mode))
-			continue;
-		all += (uint64_t)st.st_size;
-		if (oldest && st.st_mtime >= when)
-			continue;
-		when = st.st_mtime;
-		free(oldest);
-		oldest = xstrdup(entry->d_name);
-	}
-	if (d && oldest && all > FILES_MAX)
-		dropped = unlinkat(dirfd(d), oldest, 0) == 0;
-	free(oldest);
-	if (d)
-		closedir(d);
-	return dropped;
-}
-
-static int make_directory(const char *dir)
-{
-	char *copy = xstrdup(dir);
-	int r = 0;
-
-	if (access(dir, F_OK) < 0 &&
-	    (!hints_may_make_in(dirname(copy)) || mkdir(dir, 0700) < 0))
-		r = -EPERM;
-	free(copy);
-	return r < 0 || is_own_directory(dir) ? r : -EPERM;
-}
-
-static bool write_parts(FILE *f, const struct saved_new *k)
-{
+	const struct saved_new *k = what;
 	bool good = fwrite(&k->head, sizeof(k->head), 1, f) == 1;
 
 	for (unsigned i = 0; good && i < N_SAVED_PARTS; i++)
 		good = !k->parts[i].len ||
 		       fwrite(k->parts[i].data, k->parts[i].len, 1, f) == 1;
 	return good;
-}
-
-static int write_file(const char *path, const struct saved_new *k)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
-	bool good;
-
-	if (!f) {
-		if (fd >= 0)
-			close(fd);
-		return -errno;
-	}
-	good = write_parts(f, k);
-	return fclose(f) == 0 && good ? 0 : -EIO;
 }
 
 /* The head says what there is. How many bytes that is. */
@@ -309,36 +225,21 @@ static size_t complete(struct saved_new *k)
 	return all;
 }
 
-static int replace(const struct saved_new *k, const char *dir, const char *name)
-{
-	char *path = xasprintf("%s/%s", dir, name);
-	char *new = xasprintf("%s/.%s.%d", dir, name, getpid());
-	int r;
-
-	unlink(new);
-	r = write_file(new, k);
-	if (r == 0 && rename(new, path) < 0)
-		r = -errno;
-	if (r < 0)
-		unlink(new);
-	free(new);
-	free(path);
-	return r;
-}
-
 int saved_write(struct saved_new *k, const char *dir, const char *name)
 {
+	struct stash_limit most = { .files = UINT_MAX };
 	size_t all;
-	int r;
 
 	if (!server_id(k->head.server))
 		return -ENOENT;
 	k->head.machine = machine();
 	all = complete(k);
-	r = all > FILE_MAX ? -EFBIG : make_directory(dir);
-	if (r < 0)
-		return r;
-	while (drop_oldest(dir, all))
+	if (all > FILE_MAX)
+		return -EFBIG;
+	if (stash_make(dir, 0) < 0 || !stash_is_own(dir))
+		return -EPERM;
+	most.bytes = FILES_MAX - all;
+	while (stash_drop_oldest(dir, &most))
 		;
-	return replace(k, dir, name);
+	return stash_write(dir, name, 0600, write_parts, k);
 }
