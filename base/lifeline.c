@@ -51,10 +51,7 @@ void lifeline_begin(struct lifeline *l, uint32_t flags)
 	begin_list();
 	__atomic_store_n(&l->word, (uint32_t)getpid() | flags,
 			 __ATOMIC_SEQ_CST);
-	if (n_all == cap_all) {
-		cap_all = cap_all ? 2 * cap_all : 16;
-		all = xrealloc(all, cap_all * sizeof(struct lifeline *));
-	}
+	GROW(all, n_all, cap_all, 16);
 	all[n_all++] = l;
 	link_all();
 }

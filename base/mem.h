@@ -17,6 +17,16 @@ char *xasprintf(const char *fmt, ...)
  * ones are zero. */
 void *grow_zeroed(void *p, uint32_t *cap, uint32_t at, size_t size);
 
+/* The same for the element behind the last one, which is not set: the array is
+ * doubled where it is full; `first` elements are its least. */
+#define GROW(array, at, cap, first)                                            \
+	do {                                                                   \
+		if ((at) >= (cap)) {                                           \
+			(cap) = (cap) ? 2 * (cap) : (first);                   \
+			(array) = xrealloc((array), (cap) * sizeof(*(array))); \
+		}                                                              \
+	} while (0)
+
 /* Zeroed memory for tables of which most will be used: in huge pages, where the
  * kernel has them for who asks (madvise(2)). Freed by huge_free(). */
 void *huge_alloc(size_t n) __attribute__((malloc, alloc_size(1)));

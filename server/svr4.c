@@ -108,10 +108,7 @@ static void lib_add(struct walk *w, const uint64_t *map, uint64_t lm,
 		out->names.len = start;
 		return;
 	}
-	if (out->n == w->cap) {
-		w->cap = w->cap ? 2 * w->cap : 32;
-		out->libs = xrealloc(out->libs, w->cap * sizeof(*out->libs));
-	}
+	GROW(out->libs, out->n, w->cap, 32);
 	out->libs[out->n++] = (struct svr4_lib){
 		.lm = lm,
 		.l_addr = map[L_ADDR],

@@ -47,10 +47,7 @@ struct place {
 
 static void add(struct writing *w, const struct row *row)
 {
-	if (w->n == w->cap) {
-		w->cap = w->cap ? 2 * w->cap : 4096;
-		w->rows = xrealloc(w->rows, w->cap * sizeof(*w->rows));
-	}
+	GROW(w->rows, w->n, w->cap, 4096);
 	w->rows[w->n++] = *row;
 }
 

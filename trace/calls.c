@@ -33,10 +33,7 @@ static void push(struct calls *c, enum call_kind kind, uint32_t site,
 {
 	struct call *top;
 
-	if (c->n == c->cap) {
-		c->cap = c->cap ? 2 * c->cap : 64;
-		c->stack = xrealloc(c->stack, c->cap * sizeof(*c->stack));
-	}
+	GROW(c->stack, c->n, c->cap, 64);
 	top = &c->stack[c->n++];
 	top->back = back;
 	top->since = c->now;

@@ -23,10 +23,7 @@ struct rows {
 
 static void add(struct rows *r, const struct row *row)
 {
-	if (r->n == r->cap) {
-		r->cap = r->cap ? 2 * r->cap : 64;
-		r->all = xrealloc(r->all, r->cap * sizeof(*r->all));
-	}
+	GROW(r->all, r->n, r->cap, 64);
 	r->all[r->n++] = *row;
 }
 

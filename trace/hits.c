@@ -48,11 +48,7 @@ static uint32_t module_find(struct hits *h, const char *path, uint64_t base)
 		if (!strcmp(m->path, path) && (path[0] || m->base == base))
 			return i;
 	}
-	if (h->n_modules == h->cap_modules) {
-		h->cap_modules = h->cap_modules ? 2 * h->cap_modules : 16;
-		h->modules = xrealloc(h->modules,
-				      h->cap_modules * sizeof(*h->modules));
-	}
+	GROW(h->modules, h->n_modules, h->cap_modules, 16);
 	h->modules[h->n_modules] = (struct hits_module){
 		.path = xstrdup(path),
 		.base = base,
@@ -67,11 +63,7 @@ static struct hits_block *block_find(struct hits *h, uint64_t key)
 
 	if (known)
 		return &h->blocks[known - 1];
-	if (h->n_blocks == h->cap_blocks) {
-		h->cap_blocks = h->cap_blocks ? 2 * h->cap_blocks : 4096;
-		h->blocks =
-			xrealloc(h->blocks, h->cap_blocks * sizeof(*h->blocks));
-	}
+	GROW(h->blocks, h->n_blocks, h->cap_blocks, 4096);
 	map_set(&h->known, key, (void *)(uintptr_t)(h->n_blocks + 1));
 	h->blocks[h->n_blocks] = (struct hits_block){ 0 };
 	return &h->blocks[h->n_blocks++];

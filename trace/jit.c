@@ -47,10 +47,7 @@ static void add(struct jit *j, const struct jit_symbol *s)
 		return;
 	while (behind < j->n && j->all[behind].begin < s->end)
 		behind++;
-	if (j->n == j->cap) {
-		j->cap = 2 * j->cap + 256;
-		j->all = xrealloc(j->all, j->cap * sizeof(*j->all));
-	}
+	GROW(j->all, j->n, j->cap, 256);
 	memmove(&j->all[at + 1], &j->all[behind],
 		(j->n - behind) * sizeof(*j->all));
 	j->n += 1 - (behind - at);

@@ -177,12 +177,7 @@ static void take_function(void *user, uint64_t begin, const char *name,
 		(void *)(uintptr_t)line);
 	if (symbol && symbol->begin == begin)
 		name = symbol->name;
-	if (of->n_functions == of->cap_functions) {
-		of->cap_functions = 2 * of->cap_functions + 16;
-		of->functions =
-			xrealloc(of->functions,
-				 of->cap_functions * sizeof(*of->functions));
-	}
+	GROW(of->functions, of->n_functions, of->cap_functions, 16);
 	of->functions[of->n_functions++] = (struct source_function){
 		.count = calls_of(l,
 				  ((uint64_t)l->object << PLACE_SHIFT) + begin),

@@ -441,10 +441,7 @@ void line_sequence_each(const struct line_sequence *s, line_step_fn *fn,
 
 static void add_sequence(struct line_tables *t, const struct line_sequence *s)
 {
-	if (t->n == t->cap) {
-		t->cap = t->cap ? 2 * t->cap : 1024;
-		t->all = xrealloc(t->all, t->cap * sizeof(*t->all));
-	}
+	GROW(t->all, t->n, t->cap, 1024);
 	t->all[t->n++] = *s;
 }
 
@@ -482,11 +479,7 @@ static struct line_table *add_table(struct line_tables *t)
 {
 	struct line_table *of = xcalloc(1, sizeof(*of));
 
-	if (t->n_tables == t->cap_tables) {
-		t->cap_tables = t->cap_tables ? 2 * t->cap_tables : 64;
-		t->tables = xrealloc(t->tables,
-				     t->cap_tables * sizeof(*t->tables));
-	}
+	GROW(t->tables, t->n_tables, t->cap_tables, 64);
 	t->tables[t->n_tables++] = of;
 	of->of = t;
 	return of;

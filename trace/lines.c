@@ -47,10 +47,7 @@ static uint32_t file_of(struct lines *l, const char *source)
 
 static void add_row(struct lines *l, const struct line_row *row)
 {
-	if (l->n == l->cap) {
-		l->cap = l->cap ? 2 * l->cap : 1024;
-		l->all = xrealloc(l->all, l->cap * sizeof(*l->all));
-	}
+	GROW(l->all, l->n, l->cap, 1024);
 	l->all[l->n] = *row;
 	l->all[l->n].order = (uint32_t)l->n;
 	l->n++;

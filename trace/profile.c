@@ -6,13 +6,10 @@
 #include "base/mem.h"
 
 /* One more of an array, whose index it returns; [0] is none. */
-#define ADD(array, n, cap)                                                     \
-	({                                                                     \
-		if ((n) + 2 > (cap)) {                                         \
-			(cap) = (cap) ? 2 * (cap) : 1024;                      \
-			(array) = xrealloc((array), (cap) * sizeof(*(array))); \
-		}                                                              \
-		++(n);                                                         \
+#define ADD(array, n, cap)                       \
+	({                                       \
+		GROW(array, (n) + 1, cap, 1024); \
+		++(n);                           \
 	})
 
 /* --- blocks --------------------------------------------------------------- */

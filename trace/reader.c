@@ -47,10 +47,7 @@ static int bad(struct err *e, const char *what)
 
 static void number_add(struct numbers *l, uint32_t v)
 {
-	if (l->n == l->cap) {
-		l->cap = l->cap ? 2 * l->cap : 64;
-		l->all = xrealloc(l->all, l->cap * sizeof(*l->all));
-	}
+	GROW(l->all, l->n, l->cap, 64);
 	l->all[l->n++] = v;
 }
 

@@ -9,24 +9,15 @@
 #include "trace/lines.h"
 #include "trace/symbols.h"
 
-/* Room for one more of an array whose element 0 is not used. */
-#define GROW(array, n, cap)                                                    \
-	do {                                                                   \
-		if ((n) + 1 >= (cap)) {                                        \
-			(cap) = (cap) ? 2 * (cap) : 64;                        \
-			(array) = xrealloc((array), (cap) * sizeof(*(array))); \
-		}                                                              \
-	} while (0)
-
 struct story *story_new(void)
 {
 	struct story *r = xcalloc(1, sizeof(*r));
 
-	GROW(r->objects, r->n_objects, r->cap_objects);
+	GROW(r->objects, r->n_objects + 1, r->cap_objects, 64);
 	r->objects[0] = (struct story_object){ .path = xstrdup("") };
-	GROW(r->functions, r->n_functions, r->cap_functions);
+	GROW(r->functions, r->n_functions + 1, r->cap_functions, 64);
 	r->functions[0] = (struct story_function){ .name = "???" };
-	GROW(r->images, r->n_images, r->cap_images);
+	GROW(r->images, r->n_images + 1, r->cap_images, 64);
 	r->images[0] = (struct story_image){ 0 };
 	r->cap_blocks = 64;
 	r->blocks = xcalloc(r->cap_blocks, sizeof(*r->blocks));
@@ -85,7 +76,7 @@ uint32_t story_object(struct story *r, const char *path, uint64_t base,
 	}
 	if (r->n_objects == UINT16_MAX)
 		return 0;
-	GROW(r->objects, r->n_objects, r->cap_objects);
+	GROW(r->objects, r->n_objects + 1, r->cap_objects, 64);
 	r->objects[++r->n_objects] = (struct story_object){
 		.path = xstrdup(path),
 		.base = base,
@@ -102,7 +93,7 @@ const char *story_object_name(const struct story *r, uint32_t object)
 
 static uint32_t function_add(struct story *r, const struct story_function *f)
 {
-	GROW(r->functions, r->n_functions, r->cap_functions);
+	GROW(r->functions, r->n_functions + 1, r->cap_functions, 64);
 	r->functions[++r->n_functions] = *f;
 	return r->n_functions;
 }
@@ -193,7 +184,7 @@ void story_functions(struct story *r)
 
 uint32_t story_image_add(struct story *r)
 {
-	GROW(r->images, r->n_images, r->cap_images);
+	GROW(r->images, r->n_images + 1, r->cap_images, 64);
 	r->images[++r->n_images] = (struct story_image){ 0 };
 	return r->n_images;
 }
@@ -212,7 +203,7 @@ void story_map(struct story *r, uint32_t image, const struct story_mapping *m)
 		if (!memcmp(&im->mappings[i], m, sizeof(*m)))
 			return;
 	}
-	GROW(im->mappings, im->n_mappings, im->cap_mappings);
+	GROW(im->mappings, im->n_mappings, im->cap_mappings, 64);
 	im->mappings[im->n_mappings++] = *m;
 	for (unsigned i = 0; i < r->n_sinks; i++) {
 		if (r->sinks[i].mapping)

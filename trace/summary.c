@@ -21,11 +21,7 @@ static uint32_t add_function(struct making *m, const struct summary_function *f)
 {
 	struct summary *s = m->s;
 
-	if (s->n_functions == m->cap_functions) {
-		m->cap_functions = 2 * m->cap_functions + 256;
-		s->functions = xrealloc(
-			s->functions, m->cap_functions * sizeof(*s->functions));
-	}
+	GROW(s->functions, s->n_functions, m->cap_functions, 256);
 	s->functions[s->n_functions] = *f;
 	return ++s->n_functions;
 }

@@ -9,10 +9,7 @@
 
 void symbol_list_add(struct symbol_list *l, const struct symbol *s)
 {
-	if (l->n == l->cap) {
-		l->cap = l->cap ? 2 * l->cap : 256;
-		l->all = xrealloc(l->all, l->cap * sizeof(*l->all));
-	}
+	GROW(l->all, l->n, l->cap, 256);
 	l->all[l->n++] = *s;
 }
 

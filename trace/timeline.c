@@ -63,11 +63,7 @@ static void add(void *user, struct calls *c, struct call *call, bool begins)
 	if (c->run->functions[call->function].flags &
 	    (FUNCTION_PLT | FUNCTION_LINK))
 		return;
-	if (tt->n == tt->cap) {
-		tt->cap = tt->cap ? 2 * tt->cap : 256;
-		tt->events =
-			xrealloc(tt->events, tt->cap * sizeof(*tt->events));
-	}
+	GROW(tt->events, tt->n, tt->cap, 256);
 	tt->events[tt->n++] = (struct event){ c->now, call->function, begins };
 }
 

@@ -102,10 +102,7 @@ static void add_mark(struct trace_buffer *b, uint64_t pc)
 			b->n_marks * sizeof(*b->marks));
 		b->head = 0;
 	}
-	if (b->head + b->n_marks == b->cap_marks) {
-		b->cap_marks = b->cap_marks ? 2 * b->cap_marks : 256;
-		b->marks = xrealloc(b->marks, b->cap_marks * sizeof(*b->marks));
-	}
+	GROW(b->marks, b->head + b->n_marks, b->cap_marks, 256);
 	*mark_of(b, b->n_marks++) = (struct trace_mark){ b->end, pc };
 }
 

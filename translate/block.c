@@ -24,11 +24,7 @@ uint32_t block_add(struct space *sp, struct region *rg, uint64_t pc, bool shown)
 	uint32_t n = rg->n_blocks++, ref = rg->index << REF_SHIFT | n;
 
 	assert(n < REF_MAX);
-	if (n >= rg->cap_blocks) {
-		rg->cap_blocks = rg->cap_blocks ? 2 * rg->cap_blocks : 1024;
-		rg->blocks = xrealloc(rg->blocks,
-				      rg->cap_blocks * sizeof(*rg->blocks));
-	}
+	GROW(rg->blocks, n, rg->cap_blocks, 1024);
 	rg->blocks[n] = (struct block){
 		.pc = pc,
 		.entry = stream_at(&rg->hot),
@@ -180,11 +176,7 @@ static uint32_t site_add(struct region *rg, uint32_t at, enum site_kind kind,
 
 	assert(kind == SITE_LITERAL || at / 64 == (at + 3) / 64);
 	assert(n < REF_MAX);
-	if (n >= rg->cap_sites) {
-		rg->cap_sites = rg->cap_sites ? 2 * rg->cap_sites : 2048;
-		rg->sites =
-			xrealloc(rg->sites, rg->cap_sites * sizeof(*rg->sites));
-	}
+	GROW(rg->sites, n, rg->cap_sites, 2048);
 	rg->sites[n] = (struct site){
 		.at = at,
 		.kind = (uint8_t)kind,
@@ -219,10 +211,7 @@ void site_aim_new(struct space *sp, struct region *rg, uint32_t at,
 		site_aim(sp, rg, at, kind, pc, slow);
 		return;
 	}
-	if (sp->n_aims == sp->cap_aims) {
-		sp->cap_aims = sp->cap_aims ? 2 * sp->cap_aims : 256;
-		sp->aims = xrealloc(sp->aims, sp->cap_aims * sizeof(*sp->aims));
-	}
+	GROW(sp->aims, sp->n_aims, sp->cap_aims, 256);
 	sp->aims[sp->n_aims++] =
 		(struct aim){ pc, site_add(rg, at, kind, slow) };
 	rg->n_aims++;

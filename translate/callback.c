@@ -21,11 +21,7 @@ void callback_transform(struct space *sp, struct transform *it)
 
 uint32_t callout_new(struct region *rg, const struct callout *k)
 {
-	if (rg->n_callouts == rg->cap_callouts) {
-		rg->cap_callouts = rg->cap_callouts ? 2 * rg->cap_callouts : 64;
-		rg->callouts =
-			xrealloc(rg->callouts, rg->cap_callouts * sizeof(*k));
-	}
+	GROW(rg->callouts, rg->n_callouts, rg->cap_callouts, 64);
 	rg->callouts[rg->n_callouts] = *k;
 	return rg->n_callouts++;
 }

@@ -192,10 +192,7 @@ struct gathering {
 
 static struct collect_part *part_add(struct gathering *g, int error)
 {
-	if (g->n_parts == g->cap_parts) {
-		g->cap_parts = g->cap_parts ? 2 * g->cap_parts : 16;
-		g->parts = xrealloc(g->parts, g->cap_parts * sizeof(*g->parts));
-	}
+	GROW(g->parts, g->n_parts, g->cap_parts, 16);
 	g->parts[g->n_parts] = (struct collect_part){
 		.item = g->item,
 		.error = error,

@@ -110,10 +110,7 @@ void consumer_add(struct translator *tr, struct flow_log *log)
 	struct consumer *c = consumer_of(tr);
 
 	consumer_lock(tr);
-	if (c->n == c->cap) {
-		c->cap = c->cap ? 2 * c->cap : 16;
-		c->logs = xrealloc(c->logs, c->cap * sizeof(*c->logs));
-	}
+	GROW(c->logs, c->n, c->cap, 16);
 	c->logs[c->n++] = log;
 	consumer_unlock(tr);
 	if (!c->runs)

@@ -10,11 +10,7 @@ uint32_t region_counter(struct region *rg, int id)
 	uint32_t slot = region_data(rg, 16);
 
 	memset(rg->map + slot, 0, 16);
-	if (rg->n_counters == rg->cap_counters) {
-		rg->cap_counters = rg->cap_counters ? 2 * rg->cap_counters : 64;
-		rg->counters = xrealloc(
-			rg->counters, rg->cap_counters * sizeof(*rg->counters));
-	}
+	GROW(rg->counters, rg->n_counters, rg->cap_counters, 64);
 	rg->counters[rg->n_counters++] =
 		(struct counter){ .id = id, .slot = slot };
 	return slot;

@@ -25,11 +25,7 @@
 
 void coverage_wait(struct space *sp, const struct waiting *w)
 {
-	if (sp->n_waiting == sp->cap_waiting) {
-		sp->cap_waiting = sp->cap_waiting ? 2 * sp->cap_waiting : 4096;
-		sp->waiting =
-			xrealloc(sp->waiting, sp->cap_waiting * sizeof(*w));
-	}
+	GROW(sp->waiting, sp->n_waiting, sp->cap_waiting, 4096);
 	sp->waiting[sp->n_waiting++] = *w;
 }
 

@@ -12,11 +12,7 @@ void region_fault(struct region *rg, uint32_t at, uint32_t to)
 {
 	uint32_t i;
 
-	if (rg->n_faults == rg->cap_faults) {
-		rg->cap_faults = rg->cap_faults ? 2 * rg->cap_faults : 64;
-		rg->faults = xrealloc(rg->faults,
-				      rg->cap_faults * sizeof(*rg->faults));
-	}
+	GROW(rg->faults, rg->n_faults, rg->cap_faults, 64);
 	for (i = rg->n_faults++; i && rg->faults[i - 1].at > at; i--)
 		rg->faults[i] = rg->faults[i - 1];
 	rg->faults[i] = (struct fault){ at, to };

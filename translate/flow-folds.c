@@ -165,10 +165,7 @@ static void add_entry(struct folds *f, uint32_t word, uint32_t from,
 
 	if (at == UINT32_MAX)
 		return;
-	if (f->n_known == f->cap_known) {
-		f->cap_known = f->cap_known ? 2 * f->cap_known : 1024;
-		f->known = xrealloc(f->known, f->cap_known * sizeof(*f->known));
-	}
+	GROW(f->known, f->n_known, f->cap_known, 1024);
 	f->known[f->n_known++] =
 		(struct known){ at, word & FLOW_NUMBER, from };
 	f->used[at] = 1;

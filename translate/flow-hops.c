@@ -435,11 +435,7 @@ uint32_t hops_fold(struct region *rg, uint32_t hop, bool through)
 	uint32_t slot = region_data(rg, 16);
 
 	memset(rg->map + slot, 0, 16);
-	if (rg->n_folds == rg->cap_folds) {
-		rg->cap_folds = rg->cap_folds ? 2 * rg->cap_folds : 256;
-		rg->folds =
-			xrealloc(rg->folds, rg->cap_folds * sizeof(*rg->folds));
-	}
+	GROW(rg->folds, rg->n_folds, rg->cap_folds, 256);
 	rg->folds[rg->n_folds++] = (struct fold){ hop, slot, through };
 	return slot;
 }

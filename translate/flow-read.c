@@ -103,10 +103,7 @@ static void be_in(struct flow_reader *r, uint32_t id)
 /* The block is on the way, and not the last one. Returns where that leads. */
 static uint64_t pass(struct flow_reader *r, uint32_t id)
 {
-	if (r->n_way == r->cap_way) {
-		r->cap_way = r->cap_way ? 2 * r->cap_way : 64;
-		r->way = xrealloc(r->way, r->cap_way * sizeof(*r->way));
-	}
+	GROW(r->way, r->n_way, r->cap_way, 64);
 	r->way[r->n_way++] = id;
 	return flow_next(flow_block(r->code, id));
 }

@@ -100,11 +100,7 @@ void flow_ways_free(struct flow_ways *ways)
 static uint32_t number_here(struct flow_ways *ways, const uint32_t *ids,
 			    uint32_t n)
 {
-	if (ways->n_list == ways->cap_list) {
-		ways->cap_list = 2 * ways->cap_list + 1024;
-		ways->list = xrealloc(ways->list,
-				      ways->cap_list * sizeof(*ways->list));
-	}
+	GROW(ways->list, ways->n_list, ways->cap_list, 1024);
 	if (ways->n_ids + n > ways->cap_ids) {
 		ways->cap_ids = 2 * ways->cap_ids + n + 4096;
 		ways->ids =

@@ -288,10 +288,7 @@ void flow_own(struct region *rg, const struct stream *s, uint32_t block,
 		*last = now;
 		return;
 	}
-	if (o->n == o->cap) {
-		o->cap = o->cap ? 2 * o->cap : 4096;
-		o->all = xrealloc(o->all, o->cap * sizeof(*o->all));
-	}
+	GROW(o->all, o->n, o->cap, 4096);
 	o->all[o->n++] = now;
 }
 

@@ -66,10 +66,7 @@ static void add_line(struct maps *m, const char *s)
 	    !take(&s, 16, ':', &major) || !take(&s, 16, ' ', &minor) ||
 	    (!take(&s, 10, ' ', &r.inode) && *s))
 		return;
-	if (m->n == m->cap) {
-		m->cap = m->cap ? 2 * m->cap : 64;
-		m->all = xrealloc(m->all, m->cap * sizeof(*m->all));
-	}
+	GROW(m->all, m->n, m->cap, 64);
 	r.dev = makedev((unsigned)major, (unsigned)minor);
 	r.flags = flags_of(perms, r.inode);
 	r.name = xstrdup(s + strspn(s, " "));

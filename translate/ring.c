@@ -27,11 +27,7 @@ uint32_t ring_record_size(const struct space *sp)
 
 uint32_t ring_site(struct region *rg, const struct event_site *site)
 {
-	if (rg->n_events >= rg->cap_events) {
-		rg->cap_events = rg->cap_events ? 2 * rg->cap_events : 4096;
-		rg->events =
-			xrealloc(rg->events, rg->cap_events * sizeof(*site));
-	}
+	GROW(rg->events, rg->n_events, rg->cap_events, 4096);
 	rg->events[rg->n_events] = *site;
 	return rg->index << REF_SHIFT | rg->n_events++;
 }

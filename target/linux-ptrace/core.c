@@ -23,10 +23,7 @@ static void segment_add(struct segments *ss, uint64_t lo, uint64_t hi,
 {
 	if (lo == hi)
 		return;
-	if (ss->n == ss->cap) {
-		ss->cap = ss->cap ? 2 * ss->cap : 64;
-		ss->all = xrealloc(ss->all, ss->cap * sizeof(*ss->all));
-	}
+	GROW(ss->all, ss->n, ss->cap, 64);
 	ss->all[ss->n++] = (struct core_segment){
 		.addr = lo,
 		.memsz = hi - lo,

@@ -371,10 +371,7 @@ static void seize(struct guardian *g, pid_t pid, pid_t tid)
 	if (map_find(&seized_tids, (uint64_t)tid) ||
 	    !guardian_seize_thread(tid))
 		return;
-	if (n_seized == cap_seized) {
-		cap_seized = cap_seized ? 2 * cap_seized : 64;
-		seized = xrealloc(seized, cap_seized * sizeof(*seized));
-	}
+	GROW(seized, n_seized, cap_seized, 64);
 	seized[n_seized++] = (struct seized){ .pid = pid, .tid = tid };
 	map_set(&seized_tids, (uint64_t)tid, g);
 }

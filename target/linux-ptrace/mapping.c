@@ -63,10 +63,7 @@ static int header_take(struct mappings *ms, const char *line)
 	    !at || strlen(perms) < 4 || lo >= hi ||
 	    (ms->n && lo < ms->all[ms->n - 1].hi))
 		return -EPROTO;
-	if (ms->n == ms->cap) {
-		ms->cap = ms->cap ? 2 * ms->cap : 64;
-		ms->all = xrealloc(ms->all, ms->cap * sizeof(*ms->all));
-	}
+	GROW(ms->all, ms->n, ms->cap, 64);
 	m = &ms->all[ms->n++];
 	*m = (struct mapping){
 		.lo = lo,

@@ -60,10 +60,7 @@ void compiler_queue(struct compiler *c, uint64_t pc)
 	a->queued = c->queued;
 	if (block_find(c->sp, pc))
 		return;
-	if (c->n_todo == c->cap_todo) {
-		c->cap_todo = c->cap_todo ? 2 * c->cap_todo : 64;
-		c->todo = xrealloc(c->todo, c->cap_todo * sizeof(*c->todo));
-	}
+	GROW(c->todo, c->n_todo, c->cap_todo, 64);
 	c->todo[c->n_todo++] = pc;
 }
 

@@ -39,11 +39,7 @@ void chain_end(struct writer *w)
 	ch->sites.to = rg->n_sites;
 	ch->caches.to = rg->n_caches;
 	ch->relocs.to = rg->n_relocs;
-	if (rg->n_chains == rg->cap_chains) {
-		rg->cap_chains = rg->cap_chains ? 2 * rg->cap_chains : 256;
-		rg->chains = xrealloc(rg->chains,
-				      rg->cap_chains * sizeof(*rg->chains));
-	}
+	GROW(rg->chains, rg->n_chains, rg->cap_chains, 256);
 	rg->chains[rg->n_chains++] = *ch;
 }
 
@@ -53,11 +49,7 @@ void chain_reloc(struct writer *w, enum reloc_kind kind, uint32_t at)
 
 	if (!w->sp || !w->sp->saving)
 		return;
-	if (rg->n_relocs == rg->cap_relocs) {
-		rg->cap_relocs = rg->cap_relocs ? 2 * rg->cap_relocs : 2048;
-		rg->relocs = xrealloc(rg->relocs,
-				      rg->cap_relocs * sizeof(*rg->relocs));
-	}
+	GROW(rg->relocs, rg->n_relocs, rg->cap_relocs, 2048);
 	rg->relocs[rg->n_relocs++] = (uint32_t)kind << RELOC_SHIFT | at;
 }
 

@@ -132,11 +132,7 @@ static bool generic_write(struct writer *w, const struct insn *i)
 
 static uint32_t cache_new(struct region *rg, const struct branch_cache *cache)
 {
-	if (rg->n_caches >= rg->cap_caches) {
-		rg->cap_caches = rg->cap_caches ? 2 * rg->cap_caches : 256;
-		rg->caches = xrealloc(rg->caches,
-				      rg->cap_caches * sizeof(*rg->caches));
-	}
+	GROW(rg->caches, rg->n_caches, rg->cap_caches, 256);
 	rg->caches[rg->n_caches] = *cache;
 	return rg->n_caches++;
 }
