@@ -7,7 +7,9 @@
 
 #include <sys/mman.h>
 
+#include "base/err.h"
 #include "base/search.h"
+#include "translate/cache.h"
 #include "translate/layer.h"
 #include "translate/x86_64/orphan.h"
 

@@ -11,7 +11,7 @@
 
 #include "base/lifeline.h"
 #include "base/mem.h"
-#include "translate/cache.h"
+#include "translate/trail.h"
 #include "translate/x86_64/orphan.h"
 #include "translate/x86_64/rewind.h"
 #include "translate/x86_64/window.h"

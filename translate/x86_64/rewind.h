@@ -11,7 +11,11 @@
 #ifndef TRANSLATE_X86_64_REWIND_H
 #define TRANSLATE_X86_64_REWIND_H
 
-#include "translate/cache.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "translate/trail.h"
 
 /* Registers as in the g packet. */
 enum {
@@ -46,6 +50,7 @@ static inline uint32_t *image_flags(uint8_t *image)
 uint64_t *image_gpr(uint8_t *image, unsigned n);
 
 struct orphan_memory;
+struct space;
 
 /*
  * The image's pc lies in the trail's region, at a boundary of it; trapped: one

@@ -49,7 +49,7 @@
 
 enum { AT_AGAIN = 9, AT_ALL_SAVED = 67, AT_CALL = 86, AT_BACK = 88 };
 
-_Static_assert(STOPPED_AT == AT_BACK, "cache.h says where it is");
+_Static_assert(STOPPED_AT == AT_BACK, "trail.h says where it is");
 
 /* clang-format off */
 #define LE32(v) (v) & 0xff, (v) >> 8 & 0xff, (v) >> 16 & 0xff, (v) >> 24 & 0xff
