@@ -85,7 +85,7 @@ static const struct target_ops debuggee_ops = {
 static inline void debuggee_path(char *out, size_t size, const char *name)
 {
 	const char *dir = getenv("TS_INFERIORS");
-	char cwd[4096];
+	char cwd[2048];
 
 	if (!dir)
 		dir = "build/rel/test/inferiors";
