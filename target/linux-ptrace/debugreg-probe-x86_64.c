@@ -68,6 +68,12 @@ static bool has_trapped(pid_t pid, int status)
 	       !errno;
 }
 
+/* Rather than being killed on its way there. */
+static bool has_written(int status)
+{
+	return WIFEXITED(status) && !WEXITSTATUS(status);
+}
+
 static int explain(int r, int status, struct err *e)
 {
 	if (r == -ENODEV)
@@ -100,7 +106,9 @@ int debugreg_probe(struct err *e)
 		r = set_and_go(child);
 	if (r == 0) {
 		stopped = wait_for_stop(child, &status);
-		r = !stopped ? -ENODEV : has_trapped(child, status) ? 0 : -EIO;
+		r = stopped	    ? has_trapped(child, status) ? 0 : -EIO
+		    : has_written(status) ? -ENODEV
+					  : -EIO;
 	}
 	while (stopped) {
 		kill(child, SIGKILL);
