@@ -35,7 +35,10 @@ const struct point *conditions_at(const struct space *sp, uint64_t pc)
 	if (!sp->tr->has_conditions || redirect_is_at(sp, pc))
 		return NULL;
 	pt = process_point_of(sp, pc);
-	return pt && is_moved(sp->tr, pt) ? pt : NULL;
+	return pt && is_moved(sp->tr, pt) &&
+			       !process_has_two_points_of(sp, pc)
+		       ? pt
+		       : NULL;
 }
 
 /* Is there a point that is worth it to be followed for? */

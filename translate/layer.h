@@ -269,6 +269,12 @@ bool process_has_point(const struct space *sp, uint64_t pc);
  * layer above set it; or NULL. */
 const struct point *process_point(const struct process *p, uint64_t pc);
 const struct point *process_point_of(const struct space *sp, uint64_t pc);
+/* One of each kind: both are looked at, by a stop. */
+static inline bool process_has_two_points(const struct process *p, uint64_t pc)
+{
+	return point_find(p, POINT_SW, pc, 0) && point_find(p, POINT_HW, pc, 1);
+}
+bool process_has_two_points_of(const struct space *sp, uint64_t pc);
 
 /* The numbers of registers of such a thread. */
 void process_learn_registers(struct translator *tr, const struct arch *a);

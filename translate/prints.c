@@ -193,7 +193,8 @@ void prints_renew(struct translator *tr, struct process *p)
 	sp->by = lower_thread(list_entry(p->threads.next, struct thread, node));
 	list_each(pt, &p->points->list, node) {
 		if (tr->conditions == CONDITIONS_SERVER || !pt->code ||
-		    !prints_fit(pt->code))
+		    !prints_fit(pt->code) ||
+		    process_has_two_points(p, pt->addr))
 			continue;
 		pr = find(sp, pt->addr);
 		if (pr && pr->code != pt->code) {

@@ -540,6 +540,13 @@ const struct point *process_point_of(const struct space *sp, uint64_t pc)
 	return p ? process_point(p, pc) : NULL;
 }
 
+bool process_has_two_points_of(const struct space *sp, uint64_t pc)
+{
+	const struct process *p = upper_of(sp);
+
+	return p && process_has_two_points(p, pc);
+}
+
 bool process_has_point(const struct space *sp, uint64_t pc)
 {
 	return process_point_of(sp, pc);

@@ -221,23 +221,38 @@ static void set_resumes(struct trap *t)
 		*image_flags(image) |= FLAG_RESUMES;
 }
 
+/* There may be another one, in a debug register. NULL: it does not stop there. */
+static const struct point *point_that_stops(struct trap *t,
+					    const struct point *pt)
+{
+	const struct point *hw =
+		point_find(t->th->proc, POINT_HW, t->stub.pc, 1);
+
+	if (target_point_hit(&t->tr->t, t->th, pt))
+		return pt;
+	return hw && hw != pt && target_point_hit(&t->tr->t, t->th, hw) ? hw
+									: NULL;
+}
+
 static bool trap_point(struct trap *t, struct stop *ev)
 {
 	struct space *sp = t->f->space;
 	const struct point *pt = process_point(t->th->proc, t->stub.pc);
 	uint8_t *image = follow_image(t->tr, t->low, false);
 	struct compile_start start = { .pc = t->stub.pc, .at_point = true };
+	const struct point *met;
 	struct block *b;
 
 	if (pt && image)
 		follow_note_logged(t->th, t->f, image, pt);
-	if (pt && target_point_hit(&t->tr->t, t->th, pt)) {
-		if (pt->kind == POINT_HW)
+	met = pt ? point_that_stops(t, pt) : NULL;
+	if (met) {
+		if (met->kind == POINT_HW)
 			set_resumes(t);
 		*ev = (struct stop){
 			.id = t->th->id,
-			.kind = pt->kind == POINT_HW ? STOP_HWBREAK
-						     : STOP_SWBREAK,
+			.kind = met->kind == POINT_HW ? STOP_HWBREAK
+						      : STOP_SWBREAK,
 		};
 		return true;
 	}

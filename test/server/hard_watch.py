@@ -249,6 +249,25 @@ def breakpoint_beyond_the_registers_in_a_range():
 
 
 @case(peer="it has four")
+def breakpoint_beyond_the_registers_beside_another():
+    """Of two at one place each stops threads by itself."""
+    with Session("calls", "3") as s:
+        s.run_to("main")
+        use_up_registers(s)
+        for hard, soft, reason in ("", FALSE, "hwbreak"), \
+                (FALSE, "", "swbreak"), ("", "", "swbreak"):
+            s.point(0, "leaf", rest=soft)
+            s.point(1, "leaf", rest=hard)
+            stop = s.cont()
+            s.at("leaf", stop)
+            check(reason in stop.fields, hard, soft, stop)
+            s.clear(0, "leaf")
+            s.clear(1, "leaf")
+            s.step()
+        equal(s.finish().number, 0, "end")
+
+
+@case(peer="it has four")
 def no_more_watchpoints_than_there_is_room_for():
     """One that is there can be set again all the same."""
     with Session("calls", "1") as s:
