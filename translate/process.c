@@ -18,6 +18,7 @@
 #include "translate/sweep.h"
 #include "translate/trail.h"
 #include "translate/trap.h"
+#include "translate/x86_64/compile.h"
 #include "translate/x87.h"
 
 void space_unref(struct space *sp)
@@ -111,6 +112,7 @@ static int join(struct translator *tr, struct process *p,
 			return -ENOMEM;
 		}
 		follow_of(th)->joined = joined;
+		landings_expect(sp, lower_thread(th));
 		stop_keep_sigcont(tr, lower_thread(th), sp);
 	}
 	return 0;

@@ -238,6 +238,23 @@ def flags_outlast_a_flush():
 
 
 @case(peer=OURS)
+def flags_of_calls_from_before():
+    """Who is followed within a call returns with flags, too."""
+    with Session("keeping") as s:
+        s.run_to("carry_made")
+        trace(s, "follow")
+        end = s.finish()
+        equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case(peer=OURS)
+def flags_of_a_return_that_is_a_jump():
+    with followed("keeping", "jump") as s:
+        end = s.finish()
+        equal((end.kind, end.number), ("W", 0), "end")
+
+
+@case(peer=OURS)
 def code_that_has_points_to_meet_stays_active():
     with followed("calls", "3") as s:
         s.run_to("main")

@@ -20,6 +20,7 @@
  *
  * Indirect branches are in indirect.c.
  */
+#include "arch/x86_64/effects.h"
 #include "translate/layer.h"
 #include "translate/ring.h"
 #include "translate/x86_64/callee.h"
@@ -157,10 +158,45 @@ static uint64_t write_call(struct compiler *c, const struct insn *i)
 	return insn_next(i);
 }
 
-static uint64_t write_ret_many(struct writer *w, const struct insn *i)
+/* To what was pushed or written there: not by a call. */
+static bool puts_at_stack(const struct insn *i)
 {
-	unsigned pops = 8u + (i->bytes[i->in.imm_at] |
-			      (unsigned)i->bytes[i->in.imm_at + 1] << 8);
+	const struct x86_instr *in = &i->in;
+	bool is_main = in->map == X86_MAP_MAIN, is_load;
+
+	is_load = is_main && (in->opcode == 0x8b || in->opcode == 0x8d);
+	if (in->modrm_at && (in->modrm & 0xc7) == 4 && in->sib == 0x24)
+		return !is_load;
+	return is_main && ((in->opcode & 0xf8) == 0x50 || in->opcode == 0x68 ||
+			   in->opcode == 0x6a ||
+			   (in->opcode == 0xff && (in->modrm & 0x38) == 0x30));
+}
+
+/* A return that is a jump: it may go anywhere, with flags for who is there, and
+ * so not by landings that change them (landing.c). */
+static bool is_jump(const struct compiler *c)
+{
+	struct x86_effects e;
+
+	for (unsigned n = c->n_insns - 1; n-- > 0;) {
+		const struct insn *i = &c->insns[n];
+
+		if (puts_at_stack(i))
+			return true;
+		x86_effects(&i->in, i->bytes, &e);
+		if (e.regs_written & 1u << RSP)
+			return false;
+	}
+	return false;
+}
+
+static uint64_t write_ret_as_jump(struct writer *w, const struct insn *i)
+{
+	unsigned pops = 8;
+
+	if (i->in.imm_size)
+		pops += i->bytes[i->in.imm_at] |
+			(unsigned)i->bytes[i->in.imm_at + 1] << 8;
 
 	w_mark(w, REWIND_RCX, 0);
 	w_code(w, "\x48\x8b\x0c\x24"); /* mov (%rsp), %rcx */
@@ -205,8 +241,8 @@ void return_write(struct compiler *c)
 static uint64_t write_ret(struct compiler *c, const struct insn *i)
 {
 	ret_begin(&c->w);
-	if (i->in.imm_size)
-		return write_ret_many(&c->w, i);
+	if (i->in.imm_size || is_jump(c))
+		return write_ret_as_jump(&c->w, i);
 	ret_end(&c->w);
 	return 0;
 }

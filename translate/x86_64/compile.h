@@ -34,6 +34,9 @@ struct block *compile_behind(struct space *sp,
  * be, and found from then on. False: there is no room for it. */
 bool compile_landing(struct space *sp, struct block *b, bool is_return);
 
+/* A thread that was not followed before will return to what is on its stack. */
+void landings_expect(struct space *sp, struct thread *low);
+
 /* A store that says that a block was run, at that offset; it becomes a nop of
  * as many bytes, whoever executes it. */
 #define STORE_BYTES 7

@@ -206,6 +206,47 @@ static bool take_slot(struct compiler *c, struct space *sp, uint64_t pc,
 	return false;
 }
 
+/*
+ * A thread is within calls when it is followed from there, which were not
+ * translated: so nobody knows yet that flags are wanted where it returns to.
+ */
+#define STACK_SEARCHED (UINT64_C(1) << 20)
+
+static void expect_return(struct space *sp, struct code_reader *r, uint64_t pc)
+{
+	const struct map_range *m = space_find(sp, pc);
+
+	if (m && m->flags & RANGE_X && !flags_dead(r, pc))
+		slot_keeps(NULL, sp, pc);
+}
+
+void landings_expect(struct space *sp, struct thread *low)
+{
+	struct target *t = sp->tr->lower;
+	struct code_reader reader;
+	const struct map_range *m;
+	uint64_t words[512], stack, end;
+
+	if (target_reg_u64(t, low, low->proc->arch->sp, &stack) < 0)
+		return;
+	m = space_find(sp, stack);
+	end = m ? m->hi : stack;
+	if (end - stack > STACK_SEARCHED)
+		end = stack + STACK_SEARCHED;
+	code_init(&reader, sp);
+	while (end - stack >= sizeof(*words)) {
+		size_t n = (end - stack) / sizeof(*words);
+
+		n = n < ARRAY_SIZE(words) ? n : ARRAY_SIZE(words);
+		if (target_read_all(t, low->proc, stack, words,
+				    n * sizeof(*words)) < 0)
+			return;
+		for (size_t i = 0; i < n; i++)
+			expect_return(sp, &reader, words[i]);
+		stack += n * sizeof(*words);
+	}
+}
+
 /* --- landings ------------------------------------------------------------ */
 
 bool landing_return(struct compiler *c, uint64_t pc, bool follows)
