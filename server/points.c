@@ -128,8 +128,9 @@ int pk_point_set(struct session *s, struct args *a, struct buf *out)
 	if (r == -ENODEV)
 		return err_set(&s->err, r,
 			       "this machine's debug registers do nothing, and "
-			       "the program cannot be followed for it, or its "
-			       "translated code is not active");
+			       "the program cannot be followed for it, or "
+			       "some threads only, or its translated code is "
+			       "not active");
 	if (r < 0)
 		return r;
 	buf_puts(out, "OK");

@@ -128,6 +128,18 @@ static int renew(struct translator *tr, struct process *p)
 	return space_of(p) && !any_runs(tr, p) ? 0 : apply_now(tr, p);
 }
 
+/* Some threads would not meet it. */
+static bool is_followed_in_part(const struct process *p)
+{
+	const struct thread *th;
+
+	list_each(th, &p->threads, node) {
+		if (!follow_of(th))
+			return true;
+	}
+	return false;
+}
+
 int point_hold(struct target *t, struct process *p, struct point *pt)
 {
 	struct translator *tr = translator_of(t);
@@ -139,7 +151,8 @@ int point_hold(struct target *t, struct process *p, struct point *pt)
 		return -EINVAL;
 	if (!again && pt->kind != POINT_HW && list_of(p, NULL) == WATCHED_MAX)
 		return -E2BIG;
-	if (sp && (sp->inactive || sp->to_be_inactive))
+	if (sp && (sp->inactive || sp->to_be_inactive ||
+		   is_followed_in_part(p)))
 		return -EBUSY;
 	pt->held = true;
 	tr->holds_points = true;

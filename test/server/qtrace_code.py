@@ -238,6 +238,17 @@ def flags_outlast_a_flush():
 
 
 @case(peer=OURS)
+def no_point_is_taken_that_some_threads_would_not_meet():
+    with Session("counting", "3") as s:
+        s.run_to("all_there")
+        trace(s, "follow:p%x.%x;births=0" % (s.pid, s.tids()[1]))
+        taken = [s.try_point(1, s.addr("unused") + i) for i in range(5)]
+        check(taken[4][:1] == "E", taken)
+        trace(s, "unfollow")
+        s.point(1, s.addr("unused") + 4)
+
+
+@case(peer=OURS)
 def flags_of_calls_from_before():
     """Who is followed within a call returns with flags, too."""
     with Session("keeping") as s:
