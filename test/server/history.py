@@ -292,6 +292,8 @@ def beside_a_condition():
         s.packet("Qbtrace:off")
         check(is_followed(s), "not followed for the condition")
         s.clear(0, "piece_done")
+        s.step()        # clients do so, and put it back
+        check(is_followed(s), "let go of for a step")
         s.step()
         check(not is_followed(s), "still followed")
 
