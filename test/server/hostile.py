@@ -57,6 +57,11 @@ def all_is_unmapped():
     harm("unmap", 1)
 
 
+def go_on(s, action="vCont;c"):
+    s.start(action)
+    return s.wait(select=False)
+
+
 @case(peer=OURS, seconds=60)
 def a_client_is_told():
     """The session outlives the program, which ends by a signal."""
@@ -64,9 +69,12 @@ def a_client_is_told():
         with Session("scribbling", what) as s:
             s.run_to("main")
             equal(s.packet("qTrace:follow:-1"), "OK", "follow")
-            stop = s.cont()
+            stop = go_on(s)
             while stop.kind == "T":
-                stop = s.signal(stop.number, seconds=30)
+                stop = go_on(s, "vCont;C%02x:%s;c" % (
+                    stop.number, s.name(stop.tid)))
+                if stop.kind == "E":    # it has gone since
+                    stop = go_on(s)
             check(stop.kind in "WX", "the program's end is told", stop)
 
 
