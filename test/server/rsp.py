@@ -21,6 +21,7 @@ import time
 import traceback
 from collections import Counter
 
+from processes import PATIENCE, status_field, task_state, until
 from skips import LEFT_OUT, Skip, Skipped
 from wire import expand, frame
 
@@ -31,7 +32,6 @@ OPTIONS = argparse.Namespace(server=None, inferiors=None, peer=False,
                              follow=False)
 CASES = []
 CASE_SECONDS = 100
-PATIENCE = 30   # of who waits for what comes at once where nobody else works
 
 # What a session's client says that it understands; a case may say more.
 FEATURES = "multiprocess+;swbreak+;hwbreak+;vContSupported+;no-resumed+;" \
@@ -157,32 +157,6 @@ class Program:
 
     def wait(self, seconds=PATIENCE):
         return self.proc.wait(seconds)
-
-
-def task_state(pid, tid=None):
-    try:
-        with open("/proc/%d/task/%d/stat" % (pid, tid or pid)) as f:
-            return f.read().rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return ""
-
-
-def status_field(pid, key):
-    with open("/proc/%d/status" % pid) as f:
-        for line in f:
-            if line.startswith(key + ":"):
-                return line.split(":", 1)[1].strip()
-    return None
-
-
-def until(what, seconds=PATIENCE):
-    """Polls for something that another process brings about."""
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
 
 
 # --- packets ----------------------------------------------------------------
@@ -355,7 +329,7 @@ class Session:
             if reply[:1] != b"O":
                 stop = Stop(reply.decode("latin-1"))
                 if stop.tid and select:
-                    self.select(stop.tid)
+                    self.select_if_there(stop.tid)
                 return stop
 
     def quiet(self, seconds):
@@ -413,6 +387,13 @@ class Session:
             out += [ptid(t)[1] for t in reply[1:].split(",")]
             reply = self.packet("qsThreadInfo")
         return out
+
+    def select_if_there(self, tid):
+        """It may have been killed since its stop."""
+        try:
+            self.select(tid)
+        except AssertionError:
+            check(task_state(tid) in ("", "Z", "X"), "thread", tid, "is there")
 
     def select(self, tid):
         equal(self.packet("Hg" + self.name(tid)), "OK", "Hg")
