@@ -205,8 +205,10 @@ def kill_often(opt, kind, count):
     for _ in range(count):
         if s is None:
             s = steady.Steady(opt.inferiors, interval)
-        # long enough to be attached and set up; then any moment
-        why, bad = one_kill(opt, s, kind, 0.12 + rng.random() * 0.3)
+        # long enough to be attached and set up, and for conditions to have
+        # moved, where stops are dear; then any moment
+        begin = 0.6 if kind in BY_CODE else 0.12
+        why, bad = one_kill(opt, s, kind, begin + rng.random() * 0.3)
         errors += bad
         if why:
             lost.append(why)
