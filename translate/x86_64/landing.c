@@ -195,9 +195,9 @@ static bool take_slot(struct compiler *c, struct space *sp, uint64_t pc,
 		slot_keeps(c, sp, pc);
 		return false;
 	}
+	if (u->plain[0] == SLOT_KEEPS)
+		return false;
 	for (unsigned i = 0; i < ARRAY_SIZE(u->plain); i++) {
-		if (u->plain[0] == SLOT_KEEPS)
-			return false;
 		if (!u->plain[i])
 			u->plain[i] = high;
 		if (high && u->plain[i] == high)
