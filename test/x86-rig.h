@@ -302,8 +302,8 @@ static void set_up(void)
 	probe_stack();
 }
 
-static void run(const struct state *from, struct state *to, uint8_t *pc,
-		bool stepping)
+static void run_once(const struct state *from, struct state *to, uint8_t *pc,
+		     bool stepping)
 {
 	struct state start = *from;
 
@@ -328,12 +328,28 @@ static inline uint64_t canonical(uint64_t v)
 	return (uint64_t)((int64_t)(v << 16) >> 16);
 }
 
-/* Can a run begin with that stack pointer? */
+/* Can a run begin with that stack pointer, or go on behind an interrupt? */
 static inline bool can_begin(const struct state *s)
 {
 	uint64_t sp = (uint64_t)s->regs[REG_STACK];
 
 	return !rig.wants_canonical_stack || sp == canonical(sp);
+}
+
+#define RUNS_MAX 16
+
+/*
+ * An instruction may set a stack pointer with which this machine does not go
+ * on: an interrupt behind it ends the run too early. Another one is lucky.
+ */
+static void run(const struct state *from, struct state *to, uint8_t *pc,
+		bool stepping)
+{
+	int left = RUNS_MAX;
+
+	do
+		run_once(from, to, pc, stepping);
+	while (!stepping && to->signo != SIGTRAP && !can_begin(to) && --left);
 }
 
 /*
