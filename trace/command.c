@@ -122,7 +122,8 @@ static int time_left(struct command *c, int64_t until)
 	return left == INT_MAX ? -1 : (int)left;
 }
 
-/* True: there may be more events; false: it is over. */
+/* True: there may be more events; false: it is over. The signal that has ended
+ * the last wait for an event comes once more, with nothing new. */
 static bool wait_for_more(struct command *c, int64_t until)
 {
 	struct pollfd fds[2] = {
@@ -130,10 +131,11 @@ static bool wait_for_more(struct command *c, int64_t until)
 		{ c->t->ops->event_fd(c->t), POLLIN, 0 },
 	};
 
-	if (until && until <= clock_ms())
-		return false;
-	poll(fds, 2, time_left(c, until));
-	return !(fds[0].revents && asked_to_end(c));
+	while (!until || until > clock_ms()) {
+		if (poll(fds, 2, time_left(c, until)) >= 0 || errno != EINTR)
+			return !(fds[0].revents && asked_to_end(c));
+	}
+	return false;
 }
 
 static void run(struct command *c)
