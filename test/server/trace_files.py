@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 
 from rsp import OPTIONS, case, check, equal, inferior, main
 from traced import counts, drcov, events, stepped, trace, traced
@@ -324,6 +325,26 @@ def progress_is_shown_where_it_disturbs_nobody():
     check(re.search(rb"\d+ blocks translated", shown), shown)
     check(shown.endswith(b"\r\x1b[K"), "it is not taken away", shown)
     equal(on_a_terminal(True), b"", "beside the program's own output")
+
+
+def sleeps(pid):
+    """How often that process has gone to sleep."""
+    with open("/proc/%d/status" % pid, encoding="utf-8") as f:
+        return int(re.search(r"(?m)^voluntary_ctxt_switches:\s+(\d+)",
+                             f.read())[1])
+
+
+@case(peer=OURS)
+def while_nothing_happens_it_sleeps():
+    """Some time after the start; it was 500 times a second once."""
+    with subprocess.Popen([OPTIONS.server, "trace", "--", "sleep", "300"]) as p:
+        seen = []
+        while len(seen) < 4 or (sum(seen[-4:]) >= 60 and len(seen) < 40):
+            before = sleeps(p.pid)
+            time.sleep(0.5)
+            seen.append(sleeps(p.pid) - before)
+        p.terminate()
+    check(sum(seen[-4:]) < 60, "it wakes up again and again", seen)
 
 
 @case(peer=OURS)
