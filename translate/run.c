@@ -348,7 +348,10 @@ static bool wait_more(const struct waiter *w)
 
 	if (left <= 0)
 		return false;
-	poll(&pfd, 1, left < 1000 ? (int)left : 1000);
+	/* The signal that ended the last wait comes once more. */
+	while (poll(&pfd, 1, left < 1000 ? (int)left : 1000) < 0 &&
+	       errno == EINTR)
+		;
 	return true;
 }
 
