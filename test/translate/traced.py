@@ -38,7 +38,7 @@ def arguments(doc, *more):
     ap.add_argument("--native", action="store_true",
                     default=bool(os.environ.get("NATIVE")))
     ap.add_argument("--runs", type=int, default=int(os.environ.get("RUNS", 1)))
-    ap.add_argument("--limit", type=float, default=60)
+    ap.add_argument("--limit", type=float, default=180)
     for args, kwargs in more:
         ap.add_argument(*args, **kwargs)
     return ap.parse_args()
