@@ -6,32 +6,32 @@
 #include "base/map.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 
-void map_fini(struct map *m)
+static size_t bytes_of(const struct map *m)
 {
-	free(m->slots);
-	*m = (struct map){ 0 };
+	return m->slots ? (m->mask + 1) * sizeof(*m->slots) : 0;
 }
 
-#define MANY 2048 /* slots, of which all pages will be written */
+void map_fini(struct map *m)
+{
+	table_free(m->slots, bytes_of(m));
+	*m = (struct map){ 0 };
+}
 
 static void grow(struct map *m)
 {
 	struct map old = *m;
 	size_t n = old.slots ? 2 * (old.mask + 1) : 16;
 
-	m->slots = xcalloc(n, sizeof(*m->slots));
-	if (n >= MANY)
-		pages_touch(m->slots, n * sizeof(*m->slots));
+	m->slots = table_alloc(n * sizeof(*m->slots));
 	m->mask = n - 1;
 	for (size_t i = 0; old.slots && i <= old.mask; i++) {
 		if (old.slots[i].key)
 			*map_probe(m, old.slots[i].key) = old.slots[i];
 	}
-	free(old.slots);
+	table_free(old.slots, bytes_of(&old));
 }
 
 static bool is_room(size_t slots, size_t n)

@@ -1,6 +1,7 @@
 #include "base/mem.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +96,7 @@ void pages_bring(void *p, size_t size, size_t used, size_t *ready)
 	*ready = from + piece;
 }
 
+#define TOUCHED	  ((size_t)16 << 10) /* all pages of it at once */
 #define HUGE_PAGE ((size_t)2 << 20)
 
 static size_t huge_size(size_t n)
@@ -121,4 +123,45 @@ void *huge_alloc(size_t n)
 void huge_free(void *p, size_t n)
 {
 	munmap(p, huge_size(n));
+}
+
+/* --- tables --------------------------------------------------------------- */
+
+/* As large as that it is worth a huge page, be that mostly empty. */
+static bool is_large(size_t n)
+{
+	return n >= HUGE_PAGE / 8;
+}
+
+void *table_alloc(size_t n)
+{
+	void *p;
+
+	if (is_large(n))
+		return huge_alloc(n);
+	p = xcalloc(1, n);
+	if (n >= TOUCHED)
+		pages_touch(p, n);
+	return p;
+}
+
+void table_free(void *p, size_t n)
+{
+	if (is_large(n))
+		huge_free(p, n);
+	else
+		free(p);
+}
+
+void *table_grow(void *p, size_t old, size_t n)
+{
+	void *new;
+
+	if (!is_large(n))
+		return xrealloc(p, n);
+	new = huge_alloc(n);
+	if (old)
+		memcpy(new, p, old);
+	table_free(p, old);
+	return new;
 }

@@ -32,6 +32,25 @@ void *grow_zeroed(void *p, uint32_t *cap, uint32_t at, size_t size);
 void *huge_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
 void huge_free(void *p, size_t n);
 
+/* Zeroed memory all of which is about to be used: what is large is in huge
+ * pages. Freed by table_free(), which wants the size again. */
+void *table_alloc(size_t n) __attribute__((malloc, alloc_size(1)));
+void table_free(void *p, size_t n);
+/* An array in such memory, or NULL, gets n bytes for `old`; what is new is not
+ * set. */
+void *table_grow(void *p, size_t old, size_t n);
+
+/* GROW() for an array that may become large: for `least` elements or more. */
+#define GROW_TABLE(array, at, cap, least)                                  \
+	do {                                                               \
+		if ((at) >= (cap)) {                                       \
+			size_t was_ = (cap) * sizeof(*(array));            \
+			(cap) = 2 * (cap) > (least) ? 2 * (cap) : (least); \
+			(array) = table_grow((array), was_,                \
+					     (cap) * sizeof(*(array)));    \
+		}                                                          \
+	} while (0)
+
 /* All pages of that memory are about to be written: those that are not there
  * yet come at once, where the kernel can do so (Linux 5.14). A fault for each
  * takes three times as long, and twenty times where a hypervisor keeps the

@@ -24,7 +24,7 @@ uint32_t block_add(struct space *sp, struct region *rg, uint64_t pc, bool shown)
 	uint32_t n = rg->n_blocks++, ref = rg->index << REF_SHIFT | n;
 
 	assert(n < REF_MAX);
-	GROW(rg->blocks, n, rg->cap_blocks, 1024);
+	GROW_TABLE(rg->blocks, n, rg->cap_blocks, 1024);
 	rg->blocks[n] = (struct block){
 		.pc = pc,
 		.entry = stream_at(&rg->hot),
@@ -176,7 +176,7 @@ static uint32_t site_add(struct region *rg, uint32_t at, enum site_kind kind,
 
 	assert(kind == SITE_LITERAL || at / 64 == (at + 3) / 64);
 	assert(n < REF_MAX);
-	GROW(rg->sites, n, rg->cap_sites, 2048);
+	GROW_TABLE(rg->sites, n, rg->cap_sites, 2048);
 	rg->sites[n] = (struct site){
 		.at = at,
 		.kind = (uint8_t)kind,

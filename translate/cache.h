@@ -428,6 +428,9 @@ bool region_has_room(const struct region *rg);
 #define COLD_LEAST 1024u
 bool region_has_cold(const struct region *rg);
 
+/* So many more records are about to be added. */
+void region_expect(struct region *rg, uint32_t blocks, uint32_t sites);
+
 /* A block is about to be written: pages for it come together. */
 void region_prepare(struct region *rg);
 

@@ -34,10 +34,12 @@ static bool merge_row(uint32_t *known, const uint32_t *row)
 	return more;
 }
 
+#define ROW_BYTES (PLACES_WIDTH * sizeof(uint32_t))
+
 static void places_free(struct places *p)
 {
-	free(p->all);
-	free(p->first);
+	table_free(p->all, p->n * ROW_BYTES);
+	table_free(p->first, p->n_first * sizeof(*p->first));
 	*p = (struct places){ 0 };
 }
 
@@ -73,7 +75,7 @@ static void merge_rows(struct places *to, const uint32_t *more, size_t n)
 	const size_t width = PLACES_WIDTH, size = width * sizeof(*more);
 	size_t at = to->n, all = to->n + n;
 
-	to->all = xrealloc(to->all, all * size);
+	to->all = table_grow(to->all, at * size, all * size);
 	for (size_t out = all; n; out--) {
 		bool is_new = !at ||
 			      to->all[(at - 1) * width] < more[(n - 1) * width];
@@ -83,8 +85,9 @@ static void merge_rows(struct places *to, const uint32_t *more, size_t n)
 		memmove(to->all + (out - 1) * width, row, size);
 	}
 	to->n = all;
-	free(to->first);
+	table_free(to->first, to->n_first * sizeof(*to->first));
 	to->first = NULL;
+	to->n_first = 0;
 	to->shift = 0;
 }
 
@@ -108,14 +111,13 @@ size_t hints_add(struct hints *h, enum hints_kind kind, const uint32_t *rows,
 		n = HINTS_MAX - to->n;
 	if (!n)
 		return 0;
-	more = xmalloc(n * size);
-	pages_touch(more, n * size);
+	more = table_alloc(n * size);
 	memcpy(more, rows, n * size);
 	qsort(more, n, size, by_place);
 	new = sort_out(to, more, n, kind, &changed);
 	if (new)
 		merge_rows(to, more, new);
-	free(more);
+	table_free(more, n * size);
 	if (kind == HINTS_RUN)
 		note_who(h, rows, n);
 	return changed;
@@ -148,8 +150,7 @@ static bool take_rows(int fd, size_t words, const uint32_t *counts,
 		if (counts[kind] > HINTS_MAX || n > left)
 			return false;
 		p->n = counts[kind];
-		p->all = xmalloc(n * 4);
-		pages_touch(p->all, n * 4);
+		p->all = table_alloc(n * 4);
 		if (pread(fd, p->all, n * 4, at) != (ssize_t)(n * 4) ||
 		    !is_ascending(p))
 			return false;

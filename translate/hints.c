@@ -213,8 +213,8 @@ static void find_first(struct places *p)
 	while (p->shift < 31 && last >> p->shift >= p->n)
 		p->shift++;
 	pieces = (last >> p->shift) + 1;
-	p->first = xmalloc((pieces + 1) * sizeof(*p->first));
-	pages_touch(p->first, (pieces + 1) * sizeof(*p->first));
+	p->n_first = pieces + 1;
+	p->first = table_alloc(p->n_first * sizeof(*p->first));
 	for (uint32_t i = 0; i < pieces; i++) {
 		while (p->all[at * width] >> p->shift < i)
 			at++;

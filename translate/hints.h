@@ -53,6 +53,7 @@ struct places {
 	/* Of each 2^shift bytes of the file, and of what ends there, where the
 	 * first row is; NULL: not made yet. */
 	uint32_t *first;
+	size_t n_first;
 	unsigned shift;
 };
 /* Of one file. */

@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "base/mem.h"
 #include "translate/block.h"
@@ -70,14 +69,13 @@ void index_reserve(struct block_index *x, size_t n)
 		wanted *= 2;
 	if (wanted <= slots)
 		return;
-	x->slots = xcalloc(wanted, sizeof(*x->slots));
-	pages_touch(x->slots, wanted * sizeof(*x->slots));
+	x->slots = table_alloc(wanted * sizeof(*x->slots));
 	x->mask = wanted - 1;
 	for (size_t i = 0; i < slots; i++) {
 		if (old.slots[i].ref)
 			put(x, old.slots[i]);
 	}
-	free(old.slots);
+	table_free(old.slots, index_bytes(&old));
 }
 
 void index_add(struct block_index *x, uint64_t pc, uint32_t ref)
@@ -107,6 +105,6 @@ void index_drop(struct block_index *x, uint64_t pc, uint32_t ref)
 
 void index_fini(struct block_index *x)
 {
-	free(x->slots);
+	table_free(x->slots, index_bytes(x));
 	*x = (struct block_index){ 0 };
 }

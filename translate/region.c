@@ -319,8 +319,8 @@ void region_free(struct region *rg)
 {
 	munmap(rg->map, rg->trail->layout.size);
 	map_fini(&rg->exits);
-	free(rg->blocks);
-	free(rg->sites);
+	table_free(rg->blocks, rg->cap_blocks * sizeof(*rg->blocks));
+	table_free(rg->sites, rg->cap_sites * sizeof(*rg->sites));
 	free(rg->caches);
 	free(rg->chains);
 	free(rg->relocs);
@@ -373,6 +373,14 @@ void region_prepare(struct region *rg)
 		    rg->n_blocks * sizeof(*rg->blocks), &rg->blocks_ready);
 	pages_ahead(rg->sites, rg->cap_sites * sizeof(*rg->sites),
 		    rg->n_sites * sizeof(*rg->sites), &rg->sites_ready);
+}
+
+void region_expect(struct region *rg, uint32_t blocks, uint32_t sites)
+{
+	blocks += rg->n_blocks;
+	sites += rg->n_sites;
+	GROW_TABLE(rg->blocks, blocks, rg->cap_blocks, blocks);
+	GROW_TABLE(rg->sites, sites, rg->cap_sites, sites);
 }
 
 /* Code has a mark in every three bytes, or fewer. */

@@ -419,6 +419,7 @@ uint32_t place_code(struct compiler *c, const struct saved *from,
 
 	if (!reaches(p.rg, from->head, p.base))
 		return 0;
+	region_expect(p.rg, n[SAVED_BLOCKS], n[SAVED_SITES]);
 	p.parts = xmalloc(n[SAVED_CHAINS] * sizeof(*p.parts));
 	p.blocks = xcalloc(n[SAVED_BLOCKS], sizeof(*p.blocks));
 	place_chains(&p);
