@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/note.h"
 #include "base/stash.h"
 
@@ -139,42 +139,39 @@ static bool is_ours(struct saved *k)
 	       k->head->machine == machine() && lay_out(k);
 }
 
-static bool map_file(struct saved *k, int fd, size_t size)
+/* All of it is looked at, and a page that is mapped has to be met first: where
+ * a hypervisor keeps the tables that takes as long as to copy eight. */
+static bool read_file(struct saved *k, int fd, size_t size)
 {
-	void *map =
-		mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
+	void *all = table_alloc(size);
 
-	if (map == MAP_FAILED)
-		return false;
-	k->head = map;
+	k->head = all;
 	k->size = size;
-	return true;
+	return pread(fd, all, size, 0) == (ssize_t)size && is_ours(k);
 }
 
 bool saved_open(struct saved *k, const char *dir, const char *name)
 {
 	struct stat st;
 	int fd = stash_open(dir, name, true, &st);
-	bool mapped = false;
+	bool good = false;
 
 	if (fd < 0)
 		return false;
 	if ((size_t)st.st_size >= sizeof(*k->head) &&
 	    (size_t)st.st_size <= FILE_MAX) {
 		stash_touch(fd, &st);
-		mapped = map_file(k, fd, (size_t)st.st_size);
+		good = read_file(k, fd, (size_t)st.st_size);
+		if (!good)
+			saved_close(k);
 	}
 	close(fd);
-	if (mapped && !is_ours(k)) {
-		saved_close(k);
-		mapped = false;
-	}
-	return mapped;
+	return good;
 }
 
 void saved_close(struct saved *k)
 {
-	munmap((void *)k->head, k->size);
+	table_free((void *)k->head, k->size);
 }
 
 /* --- making --------------------------------------------------------------- */

@@ -97,7 +97,7 @@ struct saved_head {
 	uint32_t unused;
 };
 
-/* A file, mapped. */
+/* A file, read. */
 struct saved {
 	const struct saved_head *head;
 	const void *parts[N_SAVED_PARTS];
