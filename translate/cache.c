@@ -32,8 +32,9 @@
 #include "translate/x86_64/window.h"
 
 /* Slots and pages that were read. */
-#define SCRATCH_SIZE                                             \
-	(TAB_DIRECT * sizeof(struct slot_use) + 2 * TAB_DIRECT / 8 + \
+#define SCRATCH_SIZE                                                 \
+	(TAB_DIRECT * (sizeof(struct slot_use) + sizeof(uint32_t)) + \
+	 2 * TAB_DIRECT / 8 +                                        \
 	 (CODE_PAGES + POINTER_PAGES) * sizeof(struct code_page))
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
@@ -480,7 +481,8 @@ struct space *space_new(struct translator *tr, struct thread *by, struct err *e)
 	sp->reads_execute = reads_execute(tr->lower, by->proc);
 	space_lay_out(sp, tr->cache_size);
 	sp->slots = huge_alloc(SCRATCH_SIZE);
-	sp->pages_read = (void *)(sp->slots + TAB_DIRECT);
+	sp->landed = (void *)(sp->slots + TAB_DIRECT);
+	sp->pages_read = (void *)(sp->landed + TAB_DIRECT);
 	sp->pointers_read = sp->pages_read + CODE_PAGES;
 	sp->shared[0] = (void *)(sp->pointers_read + POINTER_PAGES);
 	sp->shared[1] = sp->shared[0] + TAB_DIRECT / 8;

@@ -319,6 +319,8 @@ struct space {
 	uint64_t pairs_ready[2]; /* ... pieces of them that have memory */
 	uint8_t *shared[2];
 	struct slot_use *slots;
+	/* ... the high bits of the pc whose landing came there last; 0: none. */
+	uint32_t *landed;
 	bool *windows_used;
 
 	bool only_traps; /* stubs stop threads by no signal of ours */

@@ -93,12 +93,35 @@ static bool is_shared(const struct space *sp, bool is_return, uint64_t pc)
 	return sp->shared[is_return][i / 8] >> i % 8 & 1;
 }
 
-/* Whose landing the slot has, as far as it is one. */
-static bool landing_mark(const struct space *sp, uint64_t cpc, struct mark *m)
+/* The pc of returns whose landing was set there last, and what that is now. */
+static bool last_landing(const struct space *sp, uint32_t low, uint64_t *pc,
+			 uint64_t *cpc)
 {
-	const struct trail *tl = trails_at(sp->trails, cpc);
+	const struct block *b;
 
-	return tl && trail_mark(tl, (uint32_t)(cpc - tl->addr), m);
+	*pc = (uint64_t)sp->landed[low] * TAB_DIRECT + low;
+	b = sp->landed[low] ? block_find(sp, *pc) : NULL;
+	if (!b || !b->return_landing)
+		return false;
+	*cpc = landing_cpc(sp, b, b->return_landing);
+	return true;
+}
+
+/* Whose landing the slot has, as far as it is one. Marks know all of them, and
+ * take longer. */
+static bool landing_pc(const struct space *sp, bool is_return, uint32_t low,
+		       uint64_t *pc, uint64_t *cpc)
+{
+	const struct trail *tl;
+	struct mark m;
+
+	if (is_return && last_landing(sp, low, pc, cpc))
+		return true;
+	tl = trails_at(sp->trails, *cpc);
+	if (!tl || !trail_mark(tl, (uint32_t)(*cpc - tl->addr), &m))
+		return false;
+	*pc = m.pc;
+	return true;
 }
 
 /*
@@ -109,20 +132,19 @@ static bool landing_mark(const struct space *sp, uint64_t cpc, struct mark *m)
 static void pair_note(struct space *sp, bool is_return, uint64_t pc,
 		      uint64_t cpc)
 {
-	uint64_t old = *slot_of(sp, is_return, pc);
+	uint64_t old = *slot_of(sp, is_return, pc), last;
 	uint32_t i = pc & (TAB_DIRECT - 1);
-	struct mark m;
 	bool was_one;
 
 	if (!is_shared(sp, is_return, pc)) {
 		if (old == slot_free(sp, is_return))
 			return;
-		was_one = landing_mark(sp, old, &m);
-		if (was_one && m.pc == pc)
+		was_one = landing_pc(sp, is_return, i, &last, &old);
+		if (was_one && last == pc)
 			return;
 		sp->shared[is_return][i / 8] |= (uint8_t)(1u << i % 8);
-		if (was_one && !((m.pc ^ pc) & (TAB_DIRECT - 1)))
-			pair_set(sp, is_return, m.pc, old);
+		if (was_one && !((last ^ pc) & (TAB_DIRECT - 1)))
+			pair_set(sp, is_return, last, old);
 	}
 	pair_set(sp, is_return, pc, cpc);
 }
@@ -133,6 +155,8 @@ void landing_set(struct space *sp, bool is_return, uint64_t pc, uint64_t cpc)
 	assert(!sp->n_aims);
 	pair_note(sp, is_return, pc, cpc);
 	slot_set(sp, is_return, pc, cpc);
+	if (is_return)
+		sp->landed[pc & (TAB_DIRECT - 1)] = (uint32_t)(pc / TAB_DIRECT);
 }
 
 void landing_forget(struct space *sp, uint64_t pc)
