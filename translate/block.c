@@ -299,6 +299,32 @@ static void publish(struct space *sp, const struct region *rg, size_t n_new)
 		exits_move_for(sp, rg, sp->regions[i]);
 }
 
+static void stubs_move(struct space *sp, const struct trail *tl, uint32_t n)
+{
+	for (struct stub *s = tl->stubs; n; n--, s++) {
+		if (s->kind == STUB_EXIT && s->sites && block_find(sp, s->pc))
+			sites_move(sp, &s->sites, s->pc);
+	}
+}
+
+void blocks_come(struct space *sp, struct region *rg, uint32_t n_stubs)
+{
+	uint32_t all = n_stubs;
+
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		all += sp->regions[i] == rg ? 0
+					    : sp->regions[i]->trail->n_stubs;
+	/* What is fewer is gone over, here too. */
+	if (all > rg->n_blocks - rg->n_published)
+		return;
+	for (unsigned i = 0; i < sp->n_regions; i++)
+		stubs_move(sp, sp->regions[i]->trail,
+			   sp->regions[i] == rg
+				   ? n_stubs
+				   : sp->regions[i]->trail->n_stubs);
+	rg->n_published = rg->n_blocks;
+}
+
 void blocks_publish(struct space *sp)
 {
 	size_t n_new = 0;

@@ -63,6 +63,9 @@ void sites_forget(struct space *sp, uint32_t *list, const struct region *rg);
 
 /* Code of a batch is complete: it may be reached. */
 void blocks_settle(struct space *sp);
+/* So are all blocks of the region: who waits for them at its stubs before that
+ * one, or at those of other regions, gets to them. Nobody does behind it. */
+void blocks_come(struct space *sp, struct region *rg, uint32_t n_stubs);
 /* ... and who waits for blocks that were added since the last time gets to
  * them. */
 void blocks_publish(struct space *sp);

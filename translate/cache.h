@@ -435,6 +435,8 @@ void region_expect(struct region *rg, uint32_t blocks, uint32_t sites);
 
 /* A block is about to be written: pages for it come together. */
 void region_prepare(struct region *rg);
+/* ... of records of stubs alone. */
+void region_prepare_stubs(struct region *rg);
 
 /* Room for so many stubs? Blocks are begun only where there is room for all
  * that belongs to them (region_has_room()); who writes anything else asks. */

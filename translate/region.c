@@ -358,6 +358,15 @@ static void stream_prepare(struct stream *s)
 		    *s->n_marks * sizeof(*s->marks), &s->marks_ready);
 }
 
+void region_prepare_stubs(struct region *rg)
+{
+	const struct trail *tl = rg->trail;
+
+	pages_ahead(tl->stubs,
+		    layout_stubs_max(&tl->layout) * sizeof(*tl->stubs),
+		    tl->n_stubs * sizeof(*tl->stubs), &rg->stubs_ready);
+}
+
 void region_prepare(struct region *rg)
 {
 	const struct trail *tl = rg->trail;
@@ -365,8 +374,7 @@ void region_prepare(struct region *rg)
 
 	stream_prepare(&rg->hot);
 	stream_prepare(&rg->cold);
-	pages_ahead(tl->stubs, layout_stubs_max(l) * sizeof(*tl->stubs),
-		    tl->n_stubs * sizeof(*tl->stubs), &rg->stubs_ready);
+	region_prepare_stubs(rg);
 	pages_ahead(rg->map + l->stubs, l->data - l->stubs,
 		    tl->n_stubs * STUB_BYTES, &rg->stub_code_ready);
 	pages_ahead(rg->blocks, rg->cap_blocks * sizeof(*rg->blocks),

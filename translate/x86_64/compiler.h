@@ -161,6 +161,10 @@ void instrument_entry(struct compiler *c);
  * elsewhere, and nothing comes to here. */
 bool landing_return(struct compiler *c, uint64_t pc, bool follows);
 
+/* Indirect branches have a landing at the block, which none finds yet. False:
+ * there is no room. */
+bool landing_met(struct space *sp, struct block *b);
+
 /* A landing of returns to pc that was saved, at that offset. NULL: it is at the
  * end of a chain, and its block is not there. */
 void landing_place(struct compiler *c, struct region *rg, struct block *b,

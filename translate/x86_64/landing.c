@@ -301,6 +301,11 @@ static bool landing_apart(struct space *sp, struct block *b, bool is_return)
 	return cpc;
 }
 
+bool landing_met(struct space *sp, struct block *b)
+{
+	return b->indirect_landing || landing_apart(sp, b, false);
+}
+
 bool compile_landing(struct space *sp, struct block *b, bool is_return)
 {
 	if (!*landing_of(b, is_return) && !landing_apart(sp, b, is_return))

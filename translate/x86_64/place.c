@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "translate/aside.h"
 #include "translate/layer.h"
 #include "translate/x86_64/compile.h"
 #include "translate/x86_64/save.h"
@@ -18,6 +19,7 @@ struct placer {
 	const struct saved *from;
 	uint64_t base;
 	uint32_t module;
+	bool apart; /* aside.h */
 	/* The chain, and of all before it together what comes first. */
 	const struct saved_chain *ch;
 	uint32_t at[N_SAVED_PARTS];
@@ -182,12 +184,21 @@ static void place_blocks(struct placer *p)
 	stats->blocks_saved += p->ch->blocks;
 }
 
+/* What is aside is there at once. */
+static void prepare(const struct placer *p)
+{
+	if (p->apart)
+		region_prepare_stubs(p->rg);
+	else
+		region_prepare(p->rg);
+}
+
 static void place_chain(struct placer *p)
 {
 	const struct saved_chain *ch = p->ch;
 	const struct saved_reloc *r = records(p, SAVED_RELOCS, 0);
 
-	region_prepare(p->rg);
+	prepare(p);
 	p->hot = place_bytes(&p->rg->hot, records(p, SAVED_CODE, 0), ch->hot,
 			     ch->hot_line);
 	p->cold = place_bytes(&p->rg->cold, records(p, SAVED_CODE, ch->hot),
@@ -225,20 +236,28 @@ static void fetch_goals(const struct placer *p)
 	}
 }
 
+/* To code that nobody has translated. */
+static void place_exit(const struct placer *p, uint32_t at, uint64_t pc,
+		       enum slow_kind slow)
+{
+	uint32_t exit = region_exit(p->rg, pc, slow);
+
+	site_aim_at(p->rg, at, slow, p->rg->addr + exit,
+		    &trail_stub(p->rg->trail, exit)->sites);
+	compiler_queue(p->c, pc);
+}
+
 static void place_site(const struct placer *p, const struct saved_site *s)
 {
 	enum slow_kind slow = (enum slow_kind)s->slow;
 	struct block *to = block_of(p, s->block);
 	uint32_t at = placed(p, s->at);
-	uint64_t pc = p->base + s->place;
 
-	if (to) {
+	if (to)
 		site_aim_at(p->rg, at, slow, p->rg->addr + to->entry,
 			    &to->sites);
-		return;
-	}
-	site_aim_new(p->c->sp, p->rg, at, SITE_REL32, pc, slow);
-	compiler_queue(p->c, pc);
+	else
+		place_exit(p, at, p->base + s->place, slow);
 }
 
 static void place_sites(const struct placer *p)
@@ -285,6 +304,20 @@ static void place_landings(const struct placer *p)
 
 /* Landings that lie elsewhere are made anew. */
 static void land_elsewhere(const struct placer *p)
+{
+	const struct saved_block *from = p->from->parts[SAVED_BLOCKS];
+	uint32_t n = p->from->head->n[SAVED_BLOCKS];
+
+	for (uint32_t i = 0; i < n; i++) {
+		struct block *b = from[i].lands ? block_of(p, i + 1) : NULL;
+
+		if (b && from[i].lands & SAVED_MET)
+			landing_met(p->c->sp, b);
+	}
+}
+
+/* ... and found, which may take more landings of returns. */
+static void find_elsewhere(const struct placer *p)
 {
 	const struct saved_block *from = p->from->parts[SAVED_BLOCKS];
 	uint32_t n = p->from->head->n[SAVED_BLOCKS];
@@ -399,10 +432,31 @@ static void tie_chains(struct placer *p)
 		p->cold = p->parts[i][1];
 		if (p->hot == NO_CHAIN)
 			continue;
+		prepare(p);
 		place_sites(p);
 		place_caches(p);
 		place_landings(p);
 	}
+}
+
+/* What was written before is settled: it is not there for a while. */
+static void place_all(struct placer *p)
+{
+	struct space *sp = p->c->sp;
+	uint32_t n_stubs;
+	struct aside aside;
+
+	blocks_settle(sp);
+	n_stubs = p->rg->trail->n_stubs;
+	if (p->apart)
+		aside_begin(&aside, p->rg);
+	place_chains(p);
+	tie_chains(p);
+	land_elsewhere(p);
+	blocks_settle(sp);
+	if (p->apart)
+		aside_end(&aside);
+	blocks_come(sp, p->rg, n_stubs);
 }
 
 uint32_t place_code(struct compiler *c, const struct saved *from,
@@ -415,6 +469,8 @@ uint32_t place_code(struct compiler *c, const struct saved *from,
 		.from = from,
 		.base = c->sp->modules[module - 1].base,
 		.module = module,
+		.apart = aside_pays(n[SAVED_CODE] +
+				    n[SAVED_MARKS] * sizeof(struct mark)),
 	};
 
 	if (!reaches(p.rg, from->head, p.base))
@@ -422,10 +478,9 @@ uint32_t place_code(struct compiler *c, const struct saved *from,
 	region_expect(p.rg, n[SAVED_BLOCKS], n[SAVED_SITES]);
 	p.parts = xmalloc(n[SAVED_CHAINS] * sizeof(*p.parts));
 	p.blocks = xcalloc(n[SAVED_BLOCKS], sizeof(*p.blocks));
-	place_chains(&p);
-	tie_chains(&p);
+	place_all(&p);
 	compiler_publish(c);
-	land_elsewhere(&p);
+	find_elsewhere(&p);
 	free(p.parts);
 	free(p.blocks);
 	return p.n_placed;
