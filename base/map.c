@@ -20,10 +20,9 @@ void map_fini(struct map *m)
 	*m = (struct map){ 0 };
 }
 
-static void grow(struct map *m)
+static void grow(struct map *m, size_t n)
 {
 	struct map old = *m;
-	size_t n = old.slots ? 2 * (old.mask + 1) : 16;
 
 	m->slots = table_alloc(n * sizeof(*m->slots));
 	m->mask = n - 1;
@@ -39,12 +38,22 @@ static bool is_room(size_t slots, size_t n)
 	return 4 * n <= 3 * slots;
 }
 
+void map_reserve(struct map *m, size_t n)
+{
+	size_t slots = m->slots ? m->mask + 1 : 0, wanted = slots ? slots : 16;
+
+	while (!is_room(wanted, n))
+		wanted *= 2;
+	if (wanted > slots)
+		grow(m, wanted);
+}
+
 void map_set(struct map *m, uint64_t key, void *value)
 {
 	struct map_slot *s;
 
 	if (!m->slots || !is_room(m->mask + 1, m->count + 1))
-		grow(m);
+		map_reserve(m, m->count + 1);
 	s = map_probe(m, key);
 	m->count += !s->key;
 	*s = (struct map_slot){ key, value };

@@ -40,6 +40,9 @@ static inline void *map_find(const struct map *m, uint64_t key)
 	return m->slots ? map_probe(m, key)->value : NULL;
 }
 
+/* There is room for n in all, so that it does not grow before. */
+void map_reserve(struct map *m, size_t n);
+
 /* Adds or replaces. key is not 0. */
 void map_set(struct map *m, uint64_t key, void *value);
 

@@ -101,7 +101,7 @@ static void finish(struct compiler *c)
 	compiler_publish(c);
 	c->sp->in_batch = false;
 	free(c->todo);
-	free(c->landings);
+	table_free(c->landings, c->cap_landings * sizeof(*c->landings));
 	free(c->ahead);
 }
 

@@ -133,7 +133,7 @@ static uint32_t *landing_of(struct block *b, bool is_return)
 
 static void note_landing(struct compiler *c, uint64_t pc, uint64_t cpc)
 {
-	GROW(c->landings, c->n_landings, c->cap_landings, 64);
+	GROW_TABLE(c->landings, c->n_landings, c->cap_landings, 64);
 	c->landings[c->n_landings++] = (struct landing){ pc, cpc };
 }
 

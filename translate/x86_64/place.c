@@ -459,6 +459,23 @@ static void place_all(struct placer *p)
 	blocks_come(sp, p->rg, n_stubs);
 }
 
+/* There is room for all records at once. */
+static void expect(struct placer *p)
+{
+	const struct saved_site *s = p->from->parts[SAVED_SITES];
+	const uint32_t *n = p->from->head->n;
+	struct compiler *c = p->c;
+	size_t landings = c->n_landings + n[SAVED_LANDINGS], exits = 0;
+
+	for (uint32_t i = 0; i < n[SAVED_SITES]; i++)
+		exits += !s[i].block;
+	map_reserve(&p->rg->exits, p->rg->exits.count + exits);
+	region_expect(p->rg, n[SAVED_BLOCKS], n[SAVED_SITES]);
+	GROW_TABLE(c->landings, landings, c->cap_landings, landings);
+	p->parts = table_alloc(n[SAVED_CHAINS] * sizeof(*p->parts));
+	p->blocks = table_alloc(n[SAVED_BLOCKS] * sizeof(*p->blocks));
+}
+
 uint32_t place_code(struct compiler *c, const struct saved *from,
 		    uint32_t module)
 {
@@ -475,13 +492,11 @@ uint32_t place_code(struct compiler *c, const struct saved *from,
 
 	if (!reaches(p.rg, from->head, p.base))
 		return 0;
-	region_expect(p.rg, n[SAVED_BLOCKS], n[SAVED_SITES]);
-	p.parts = xmalloc(n[SAVED_CHAINS] * sizeof(*p.parts));
-	p.blocks = xcalloc(n[SAVED_BLOCKS], sizeof(*p.blocks));
+	expect(&p);
 	place_all(&p);
 	compiler_publish(c);
 	find_elsewhere(&p);
-	free(p.parts);
-	free(p.blocks);
+	table_free(p.parts, n[SAVED_CHAINS] * sizeof(*p.parts));
+	table_free(p.blocks, n[SAVED_BLOCKS] * sizeof(*p.blocks));
 	return p.n_placed;
 }
