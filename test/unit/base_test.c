@@ -116,6 +116,33 @@ static void map_against_array(void **state)
 	map_fini(&m);
 }
 
+/* From what malloc(3) has to huge pages. */
+static void tables_grow(void **state)
+{
+	uint32_t *all = NULL, cap = 0;
+	struct map m = { 0 };
+	size_t mask;
+
+	(void)state;
+	map_reserve(&m, 100000);
+	mask = m.mask;
+	for (uint32_t i = 0; i < 100000; i++) {
+		GROW_TABLE(all, i, cap, 16);
+		all[i] = i * 7;
+		map_set(&m, i + 1, all);
+	}
+	assert_int_equal(m.mask, mask);
+	assert_int_equal(m.count, 100000);
+	for (uint32_t i = 0; i < 100000; i++)
+		assert_int_equal(all[i], i * 7);
+	table_free(all, cap * sizeof(*all));
+	map_fini(&m);
+	all = table_alloc(1 << 20);
+	for (size_t i = 0; i < (1 << 20) / sizeof(*all); i++)
+		assert_int_equal(all[i], 0);
+	table_free(all, 1 << 20);
+}
+
 struct item {
 	int v;
 	struct list node;
@@ -237,6 +264,7 @@ int main(void)
 		cmocka_unit_test(numbers_as_printf),
 		cmocka_unit_test(hex_round_trip),
 		cmocka_unit_test(map_against_array),
+		cmocka_unit_test(tables_grow),
 		cmocka_unit_test(lists_keep_order),
 		cmocka_unit_test(errors_keep_the_code),
 		cmocka_unit_test(files_whole_and_in_part),
