@@ -175,6 +175,12 @@ def check_urgent(opt):
     return why
 
 
+def guardians(server):
+    """Those that are ready: their name is the last thing that they set."""
+    return [pid for pid in steady.children(server.pid)
+            if steady.status(pid, "Name") == "tracestub-guard"]
+
+
 def one_kill(opt, s, kind, after):
     """What is wrong afterwards, or None."""
     client, _, *options = KINDS[kind]
@@ -184,8 +190,7 @@ def one_kill(opt, s, kind, after):
         t = threading.Thread(target=converse, args=(c, s, client, errors))
         t.start()
         time.sleep(after)
-        guardian = [pid for pid in steady.children(server.pid)
-                    if steady.status(pid, "Name") == "tracestub-guard"]
+        guardian = steady.wait_until(lambda: guardians(server)) or []
         if len(guardian) != 1 or errors:
             errors.append("guardians: %s" % guardian)
         server.process.send_signal(signal.SIGKILL)
