@@ -84,6 +84,7 @@ struct lwp {
 	bool over;    /* the breakpoint that it is at, in its next run */
 	int signo;    /* to be delivered when it next runs; 0 none */
 	int injected; /* a signal we sent on the client's behalf */
+	bool injected_late; /* ... before the last resume: it has not come yet */
 	bool told_signals; /* THREAD_TELL_SIGNALS, as it was last */
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */
 	siginfo_t siginfo; /* ... this is what it said */

@@ -30,6 +30,7 @@ static int signal_to_deliver(struct lwp *lwp)
 		return sig;
 	}
 	lwp->injected = sig;
+	lwp->injected_late = false;
 	syscall(SYS_tkill, lwp->tid, sig);
 	return 0;
 }
@@ -240,6 +241,7 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	bool done = step_is_done(lwp, act);
 
 	lwp_set_running(lt, lwp, true);
+	lwp->injected_late = lwp->injected != 0;
 	lwp->kind = act->kind;
 	/* Of a fork or exec that was told, the way out is what is stepped. */
 	lwp->leaves_call = lwp->in_call && !lwp->at_entry &&

@@ -139,10 +139,11 @@ static bool is_passed(const struct linux_target *lt, const struct lwp *lwp,
 static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
-	/* It may go on in another place than it was to have the signal at. */
-	bool quiet =
-		is_ghost(lwp) || (lwp->injected == sig &&
-				  !(tells_signals(lwp) && is_held(lwp, hold)));
+	/* It may go on in another place than it was to have the signal at, or
+	 * be there already: halted since then, before the signal came. */
+	bool moved = is_held(lwp, hold) || lwp->injected_late;
+	bool quiet = is_ghost(lwp) ||
+		     (lwp->injected == sig && !(tells_signals(lwp) && moved));
 
 	if (is_late_stop(lt, lwp, sig)) {
 		run_on_unless(lt, lwp, hold);
