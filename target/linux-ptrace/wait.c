@@ -140,8 +140,11 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
 	/* It may go on in another place than it was to have the signal at, or
-	 * be there already: halted since then, before the signal came. */
-	bool moved = is_held(lwp, hold) || lwp->injected_late;
+	 * be there already: halted since then, before the signal came. Of one
+	 * that is to be passed nobody is told twice. */
+	bool moved = is_held(lwp, hold) ||
+		     (lwp->injected_late &&
+		      sigismember(&lt->t.pass_signals, sig) == 1);
 	bool quiet = is_ghost(lwp) ||
 		     (lwp->injected == sig && !(tells_signals(lwp) && moved));
 
