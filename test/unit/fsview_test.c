@@ -8,8 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -25,6 +23,7 @@
 #include "base/mem.h"
 #include "server/fsview.h"
 #include "server/hostio.h"
+#include "test/unit/deny.h"
 #include "test/unit/folder.h"
 
 #define NOBODY 65534
@@ -179,21 +178,6 @@ static int check_view(const struct view *v)
 	return failed;
 }
 
-static void openat2_deny(int err)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_openat2, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | err),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { ARRAY_SIZE(code), code };
-
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	assert_int_equal(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog), 0);
-}
-
 static void become(uid_t uid)
 {
 	if (uid && (setresgid(uid, uid, uid) || setresuid(uid, uid, uid)))
@@ -203,15 +187,15 @@ static void become(uid_t uid)
 }
 
 /* The server's side: 0, or 1 with a line on stderr. */
-static int run_checker(const struct view *v, uid_t uid, int deny)
+static int run_checker(const struct view *v, uid_t uid, int denied)
 {
 	pid_t child = fork();
 	int status;
 
 	if (child == 0) {
 		become(uid);
-		if (deny)
-			openat2_deny(deny);
+		if (denied)
+			deny(SYS_openat2, DENY_ANY, denied);
 		_exit(check_view(v));
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);

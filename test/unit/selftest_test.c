@@ -7,13 +7,10 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,26 +18,7 @@
 
 #include "base/mem.h"
 #include "target/linux-ptrace/selftest.h"
-
-/* Denies nr when its first argument is arg, or any with arg -1. */
-static void deny(int nr, int arg)
-{
-	struct sock_filter code[] = {
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 3),
-		BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
-			 offsetof(struct seccomp_data, args)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, arg, 0, arg < 0 ? 0 : 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-	};
-	struct sock_fprog prog = { ARRAY_SIZE(code), code };
-
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog))
-		_exit(77);
-}
+#include "test/unit/deny.h"
 
 /* What it says, the caller's; *result is -(exit status of a child). */
 static char *run_denied(int nr, int arg, int *result)
@@ -52,7 +30,7 @@ static char *run_denied(int nr, int arg, int *result)
 
 	if (child == 0) {
 		if (nr >= 0)
-			deny(nr, arg);
+			deny(nr, arg, EPERM);
 		*result = selftest_run(f);
 		fflush(f);
 		/* No probe has left a child. */
