@@ -11,6 +11,10 @@ from cores import (Core, Room, equal_text, gdb, gdb_session, is_zero,
 from rsp import OPTIONS, case, check, equal, forms, inferior, main
 
 BOTH = "crashing", "crashing-i386"
+# ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND: what a call that a stop or a
+# signal interrupts has returned, until the thread goes back to it.
+RESTARTS = -512, -513, -514
+CALL_BYTES = 2
 EXPRESSIONS = ["anonymous + 5000", "shared + 9000", "changed + 100",
                "sparse + (10 << 20)", "none"]
 COMMANDS = ["info threads", "thread apply all -ascending bt",
@@ -76,6 +80,21 @@ def compare_segments(ours, theirs, what):
             check(is_zero(theirs.contents(addr)), where + " is left out")
 
 
+def back_to_the_call(status, regs, word):
+    """A thread whose system call was interrupted and is to be made again, as if
+    it had gone back to it: some do before the kernel ends them, as they are
+    told to go on when our core is written, and the kernel's is of later."""
+    places = (10, 15, 16) if word == 8 else (6, 11, 12)
+    ax, number, pc = (slice(regs + i * word, regs + (i + 1) * word)
+                      for i in places)
+    if int.from_bytes(status[ax], "little", signed=True) not in RESTARTS:
+        return
+    status[ax] = status[number]
+    status[number] = b"\xff" * word
+    at = int.from_bytes(status[pc], "little") - CALL_BYTES
+    status[pc] = at.to_bytes(word, "little")
+
+
 def compare_notes(ours, theirs, what):
     equal(sorted((n, len(d)) for n, d in ours.notes),
           sorted((n, len(d)) for n, d in theirs.notes), what + " notes")
@@ -90,6 +109,7 @@ def compare_notes(ours, theirs, what):
         out = {d[at:at + 4]: bytearray(d) for d in core.note("PRSTATUS")}
         for d in out.values():
             d[times] = bytes(times.stop - times.start)
+            back_to_the_call(d, regs, core.word)
         return out
     mine, its = by_thread(ours), by_thread(theirs)
     equal(mine.keys(), its.keys(), what + " threads")

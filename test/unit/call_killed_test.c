@@ -71,15 +71,13 @@ static void assert_lives(const struct traced *d)
 static void goes_on(const struct traced *d)
 {
 	long was = d->shared->v[V_TURNS];
-	int status;
 
 	while (d->shared->v[V_TURNS] == was) {
 		assert_lives(d);
 		usleep(1000);
 	}
 	d->shared->go = 1;
-	assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
-	assert_int_equal(status, 0);
+	assert_int_equal(traced_reap(d), 0);
 }
 
 static void killed(bool in_circle)

@@ -6,6 +6,7 @@
 #ifndef TEST_TRACED_H
 #define TEST_TRACED_H
 
+#include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -146,6 +147,20 @@ static inline void traced_ends(struct traced *d)
 
 	assert_int_equal(st.kind, STOP_EXITED);
 	assert_int_equal(st.code, 0);
+}
+
+/* It runs on its own: how it ends. What bounds the target's waits may come into
+ * this one (target/linux-ptrace/status.c). */
+static inline int traced_reap(const struct traced *d)
+{
+	int status;
+	pid_t r;
+
+	do {
+		r = waitpid(d->pid, &status, 0);
+	} while (r < 0 && errno == EINTR);
+	assert_int_equal(r, d->pid);
+	return status;
 }
 
 static inline void traced_end(struct traced *d)

@@ -184,7 +184,6 @@ static void test_interrupted(void **state)
 static void test_let_go(void **state)
 {
 	struct traced *d = start(loop);
-	int status;
 
 	(void)state;
 	sigaddset(&d->t->program_signals, SIGTRAP);
@@ -194,8 +193,7 @@ static void test_let_go(void **state)
 	d->t->ops->halt(d->t);
 	go_to(d, loop_left);
 	d->t->ops->detach(d->t, process_find(d->t, d->pid), SIGTRAP);
-	assert_int_equal(waitpid(d->pid, &status, 0), d->pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	assert_int_equal(traced_reap(d), 0);
 	traced_end(d);
 }
 
