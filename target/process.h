@@ -83,6 +83,8 @@ struct stop {
 	struct ptid id;
 	enum stop_kind kind;
 	int signo; /* the host's number */
+	bool given; /* STOP_SIGNAL, told for THREAD_TELL_SIGNALS: a resume was
+		     * to deliver it, and the thread may have gone on since */
 	int code;
 	uint64_t addr;
 	enum point_kind point;

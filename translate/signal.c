@@ -58,6 +58,16 @@ void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
 	follow_go(tr, low, RESUME_STEP, signo);
 }
 
+/* As the resume that it comes too late for was to. False: it is to be told. */
+static bool deliver_again(struct translator *tr, struct thread *th,
+			  struct follow *f, int signo)
+{
+	struct resume act = f->asked;
+
+	act.signo = signo;
+	return follow_resume(tr, th, &act) == 0;
+}
+
 bool follow_take_signal(struct translator *tr, struct thread *th,
 			struct follow *f, struct stop *ev)
 {
@@ -80,6 +90,8 @@ bool follow_take_signal(struct translator *tr, struct thread *th,
 	}
 	if (ev->signo == SIGSYS)
 		siginfo_mend_call(tr, low, f);
+	if (ev->given)
+		return !deliver_again(tr, th, f, ev->signo);
 	if (f->asked.kind != RESUME_CONT ||
 	    sigismember(&tr->t.pass_signals, ev->signo) != 1)
 		return true;

@@ -64,13 +64,15 @@ static bool tells_signals(const struct lwp *lwp)
 	return lwp->th && lwp->th->options & THREAD_TELL_SIGNALS;
 }
 
-static void tell_signal(struct linux_target *lt, struct lwp *lwp, int sig)
+static void tell_signal(struct linux_target *lt, struct lwp *lwp, int sig,
+			bool given)
 {
 	lwp_set_pending(lt, lwp, STOP_SIGNAL);
 	lwp->pending.signo = sig;
+	lwp->pending.given = given;
 }
 
-/* One that was to be passed without a word, and waits since the thread was
+/* One that was to be delivered without a word, and waits since the thread was
  * halted, is told to who wants that from now on. */
 void linux_thread_changed(struct target *t, struct thread *th)
 {
@@ -81,10 +83,9 @@ void linux_thread_changed(struct target *t, struct thread *th)
 		lwp->told_signals = tells_signals(lwp);
 	if (!begins)
 		return;
-	lwp->injected = 0;
 	if (!lwp->stopped || !lwp->signo || lwp->pending.kind != STOP_NONE)
 		return;
-	tell_signal(linux_of(t), lwp, lwp->signo);
+	tell_signal(linux_of(t), lwp, lwp->signo, true);
 	lwp->signo = 0;
 }
 
@@ -140,13 +141,10 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 			bool hold)
 {
 	/* It may go on in another place than it was to have the signal at, or
-	 * be there already: halted since then, before the signal came. Of one
-	 * that is to be passed nobody is told twice. */
-	bool moved = is_held(lwp, hold) ||
-		     (lwp->injected_late &&
-		      sigismember(&lt->t.pass_signals, sig) == 1);
-	bool quiet = is_ghost(lwp) ||
-		     (lwp->injected == sig && !(tells_signals(lwp) && moved));
+	 * be there already: halted since then, before the signal came. */
+	bool moved = is_held(lwp, hold) || lwp->injected_late;
+	bool given = lwp->injected == sig;
+	bool quiet = is_ghost(lwp) || (given && !(tells_signals(lwp) && moved));
 
 	if (is_late_stop(lt, lwp, sig)) {
 		run_on_unless(lt, lwp, hold);
@@ -157,14 +155,14 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 		tell_trap_above(lt, lwp);
 		return;
 	}
-	if (!is_held(lwp, hold) && lwp->injected != sig &&
-	    is_passed(lt, lwp, sig) && slot_goes_first(lt, lwp, sig))
+	if (!is_held(lwp, hold) && !given && is_passed(lt, lwp, sig) &&
+	    slot_goes_first(lt, lwp, sig))
 		return;
 	/* A handler must not return into a slot that may be gone by then. */
 	if (inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
 	lwp->trap_stop = false;
-	if (lwp->injected == sig) {
+	if (given) {
 		lwp->injected = 0;
 		restore_siginfo(lwp, sig);
 	}
@@ -175,7 +173,7 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 		run_on_unless(lt, lwp, hold);
 		return;
 	}
-	tell_signal(lt, lwp, sig);
+	tell_signal(lt, lwp, sig, given);
 }
 
 static void take_step(struct linux_target *lt, struct lwp *lwp, bool hold)

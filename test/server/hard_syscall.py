@@ -11,6 +11,7 @@ from syscall_client import (INSNS, both, number, catch, catch_none, told, pair,
                             ends_well)
 
 STATIC = "catching", "catching-static", "catching-i386"
+UCONTEXT_RIP = 168      # <sys/ucontext.h>: uc_mcontext.gregs[REG_RIP]
 
 
 @case
@@ -312,6 +313,22 @@ def a_signal_given_at_an_entry():
         stop = s.cont()
         equal(told(stop), ("entry", 110), stop)
         equal(s.var("handled"), 1, "handled")
+
+
+@case
+def its_frame_is_the_programs():
+    """It comes when the thread has gone on: the handler returns to where it
+    was stopped."""
+    with Session("catching", "plain") as s:
+        s.run_to("begin")
+        catch(s, "getppid")
+        equal(told(s.cont()), ("entry", 110), "entry")
+        equal(told(s.signal(30)), ("return", 110), "return")
+        pc = s.pc()
+        s.point(0, "on_signal")
+        s.at("on_signal", s.cont())
+        rip = s.read(s.reg("rdx") + UCONTEXT_RIP, 8)
+        equal(hex(int.from_bytes(rip, "little")), hex(pc), "returns to")
 
 
 @case
