@@ -8,8 +8,9 @@ Prints, for each mode (none, coverage, count, flow-ring, flow-drain, record,
 callgrind), the CPU time of program and server together over that of the program
 alone, start-up and translation included: medians of N runs, natively and each
 mode by turns, all on one core but the last three. Beside each is the bound of
-wanted.txt; geo8 is the geometric mean of all but cc1-O2, ls and git. What a
-program prints is compared. Each was followed once before, as with a user who
+wanted.txt; geo8 is the geometric mean of all but cc1-O2, ls and git. Others that
+translate programs are modes too (valgrind, qemu). What a program prints is
+compared. Each was followed once before, as with a user who
 runs it again (TRACESTUB_HINTS); with --cold nothing is remembered of that.
 
 --quick is for a look: small inputs, one run, ratios that are too high. --all
@@ -42,6 +43,9 @@ MORE_MODES = {"flow-ring": ["--flow=recent"], "flow-drain": ["--flow"],
               "record": ["--record={}/trace"],
               "callgrind": ["--callgrind={}/callgrind"]}
 DRAINED = ("flow-drain", "record", "callgrind")
+# Others that translate, and do nothing else.
+PEERS = {"valgrind": ["valgrind", "-q", "--tool=none"],
+         "qemu": ["qemu-x86_64"]}
 
 
 def workloads(d):
@@ -111,12 +115,18 @@ def warm_up(opt, commands):
         Once([opt.server, "trace", "--"] + argv, {opt.core}, opt.dir + "/out")
 
 
+def starter(opt, mode):
+    """What a command is preceded by."""
+    if mode in PEERS:
+        return PEERS[mode]
+    return [opt.server, "trace"] + [
+        o.format(opt.dir) for o in {**MODES, **MORE_MODES}[mode]] + ["--"]
+
+
 def measure(opt, commands):
     """{(workload, mode): [Once]}; mode '' is native"""
     seen, bad = {}, {}
-    modes = {"": [], **{m: [opt.server, "trace"] + [
-        o.format(opt.dir) for o in {**MODES, **MORE_MODES}[m]] + ["--"]
-        for m in opt.modes}}
+    modes = {"": [], **{m: starter(opt, m) for m in opt.modes}}
     for n in range(opt.runs):
         for name, argv in commands.items():
             for _ in range(1 if opt.quick else OFTEN.get(name, 1)):
@@ -217,10 +227,14 @@ def main():
         opt.runs = 1
     folder = opt.dir + ("/quick" if opt.quick else "/in")
     inputs.make(folder, 0.1 if opt.quick else 1)
-    commands = {n: c for n, c in workloads(folder).items()
+    commands = {n: [shutil.which(c[0]) or c[0]] + c[1:]
+                for n, c in workloads(folder).items()
                 if not opt.loads or n in opt.loads.split(",")}
     for name in [n for n, c in commands.items() if not shutil.which(c[0])]:
         print("%s: not installed: %s" % (name, commands.pop(name)[0]))
+    for mode in [m for m in opt.modes if not shutil.which(starter(opt, m)[0])]:
+        print("not installed: %s" % mode)
+        opt.modes.remove(mode)
     if os.getloadavg()[0] > 1:
         print("load %.1f: others run here too" % os.getloadavg()[0])
     warm_up(opt, commands)
