@@ -4,8 +4,8 @@ as with those that the server evaluates."""
 import time
 
 from moving import PLACES, choose, monitor, stats
-from rsp import (FALSE, OPTIONS, Program, Session, Skip, case, check, equal,
-                 main, until)
+from rsp import (FALSE, OPTIONS, Program, Session, case, check, equal, main,
+                 need_unfollowed, until)
 
 TIMES = 30000
 EACH = 10000
@@ -30,11 +30,6 @@ def moved(s):
 def maps(pid):
     with open("/proc/%d/maps" % pid) as f:
         return f.read()
-
-
-def needs_to_move():
-    if OPTIONS.follow:
-        raise Skip("it is followed anyway")
 
 
 def hits(s, where, kind="swbreak"):
@@ -73,7 +68,7 @@ def the_same_hits_wherever_they_are_evaluated():
 
 @case(peer="its monitor knows no conditions")
 def what_is_often_false_moves():
-    needs_to_move()
+    need_unfollowed()
     for place, last in ("server", 3000), ("auto", 2999990), \
             ("compiled", 2999990):
         with Session("conditional", "once", "3000000") as s:
@@ -94,7 +89,7 @@ def what_is_often_false_moves():
 
 @case(peer="it has no such option")
 def a_place_from_the_command_line():
-    needs_to_move()
+    need_unfollowed()
     for place in "server", "compiled":
         with Session("conditional", "once", "10",
                      options=["--conditions=" + place]) as s:
@@ -171,7 +166,7 @@ def it_can_be_stopped_and_stepped():
 
 @case(peer="it knows no qTrace")
 def it_is_let_go_of_when_the_point_has_gone():
-    needs_to_move()
+    need_unfollowed()
     with Session("conditional", "forever") as s:
         s.run_to("main")
         s.point(0, "hot", 1, FALSE)
@@ -184,7 +179,7 @@ def it_is_let_go_of_when_the_point_has_gone():
 
 @case(peer="it knows no qTrace")
 def another_program_is_not_followed_for_it():
-    needs_to_move()
+    need_unfollowed()
     events = "multiprocess+;swbreak+;vContSupported+;exec-events+"
     with Session("exec", "self", features=events) as s:
         s.run_to("main")

@@ -130,6 +130,11 @@ def need_int80():
         raise Skip(machine.NO_INT80)
 
 
+def need_unfollowed():
+    if OPTIONS.follow:
+        raise Skip("it is followed anyway")
+
+
 class Program:
     """A program that runs by itself, to attach to; ended at the end."""
 

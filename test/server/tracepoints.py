@@ -7,7 +7,8 @@ import tempfile
 import time
 
 from moving import choose
-from rsp import FEATURES, Program, Stop, case, check, equal, main, until
+from rsp import (FEATURES, Program, Stop, case, check, equal, main,
+                 need_unfollowed, until)
 from tracepoint_client import (BETTER, RDI_IS, TRUE, Traced, both, const,
                                expression)
 
@@ -234,6 +235,7 @@ def fast_run(s, where, **more):
 def who_is_followed_for_a_run_is_so_no_longer():
     """... but those that were before, those that a client wanted meanwhile,
     and those that they make."""
+    need_unfollowed()
     with Traced("threads", "3") as s:
         s.run_to("all_there")
         one, two = s.tids()[1:3]
@@ -259,6 +261,7 @@ def who_is_followed_for_a_run_is_so_no_longer():
 
 @case(peer="it does not translate")
 def who_runs_when_a_run_ends_is_followed_no_longer():
+    need_unfollowed()
     with Traced("threads", "16") as s:
         s.ok("QTBuffer:size:1000")
         s.run_to("main")
@@ -281,6 +284,7 @@ def who_runs_when_a_run_ends_is_followed_no_longer():
 @case(peer="it does not translate")
 def who_is_followed_for_more_than_a_run_stays_so():
     """The history of branches, that begins before or in it."""
+    need_unfollowed()
     for before in True, False:
         with Traced("threads", "3") as s:
             s.run_to("all_there")
