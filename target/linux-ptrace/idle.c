@@ -71,7 +71,8 @@ static void make_harmless(struct linux_target *lt, struct lwp *lwp)
 	}
 	lwp_set_stopped(lt, lwp);
 	lwp->harmless = true;
-	lwp->interrupting = lwp->signal_stop = lwp->trap_stop = false;
+	lwp->interrupting = lwp->trap_stop = false;
+	lwp->signal_stop = 0;
 	lwp->stepped = false;
 }
 

@@ -65,7 +65,8 @@ struct lwp {
 	bool at_return;	      /* ... of which nothing is left to do */
 	bool leaves_call;     /* resumed in such a stop that was not told */
 	bool call_left;	      /* ... of which it was led out, to inject one */
-	bool signal_stop;     /* this stop can deliver a signal */
+	int signal_stop;      /* this stop is about that signal, and can deliver
+			       * one; 0: it is about none */
 	bool trap_stop;	      /* ... and a SIGTRAP of our making has */
 	bool stepped;	      /* its last resume was a step */
 	bool enters;	      /* ... was one with a signal: step_entered() */
@@ -83,8 +84,8 @@ struct lwp {
 	uint64_t lo, hi;
 	bool over;    /* the breakpoint that it is at, in its next run */
 	int signo;    /* to be delivered when it next runs; 0 none */
-	int injected; /* a signal we sent on the client's behalf */
-	bool injected_late; /* ... before the last resume: it has not come yet */
+	int injected; /* a signal that waits, of the client's */
+	bool injected_late; /* ... since before the last resume */
 	bool told_signals; /* THREAD_TELL_SIGNALS, as it was last */
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */
 	siginfo_t siginfo; /* ... this is what it said */
@@ -465,6 +466,10 @@ bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
 /* Is there such a signal for the thread that it has not taken yet, with that
  * si_code or a higher one? */
 bool has_queued(pid_t tid, int signo, int lowest_code);
+
+/* The signal that a stopped lwp is to get without a word, and has not since it
+ * was halted, is told to who wants that: the thread may go on elsewhere. */
+void tell_kept_signal(struct linux_target *lt, struct lwp *lwp);
 
 void linux_thread_changed(struct target *t, struct thread *th);
 int linux_next_event(struct target *t, struct stop *out, bool patient);

@@ -14,6 +14,18 @@
 #include "target/linux-ptrace/step.h"
 #include "target/linux-ptrace/syscall.h"
 
+/* Queued, then, be it delivered (ptrace_signal() in the kernel's signal.c): but
+ * what the stop is about, if that was not blocked. */
+static bool will_wait(const struct lwp *lwp, int sig)
+{
+	uint64_t mask;
+
+	return !lwp->signal_stop ||
+	       (lwp->signal_stop != sig &&
+		ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(mask), &mask) == 0 &&
+		mask >> (sig - 1) & 1);
+}
+
 /*
  * Only a signal-delivery-stop can deliver one (ptrace(2)); from any other the
  * signal is sent, and passed on when it arrives.
@@ -25,12 +37,14 @@ static int signal_to_deliver(struct lwp *lwp)
 	lwp->signo = 0;
 	if (!sig)
 		return 0;
+	if (will_wait(lwp, sig)) {
+		lwp->injected = sig;
+		lwp->injected_late = false;
+	}
 	if (lwp->signal_stop) {
 		restore_siginfo(lwp, sig);
 		return sig;
 	}
-	lwp->injected = sig;
-	lwp->injected_late = false;
 	syscall(SYS_tkill, lwp->tid, sig);
 	return 0;
 }
@@ -260,6 +274,8 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 		lwp_set_pending(lt, lwp, STOP_STEP);
 	if (lwp->return_due && lwp->pending.kind == STOP_NONE)
 		syscall_tell_return(lt, lwp);
+	if (!act->signo)
+		tell_kept_signal(lt, lwp);
 	return lwp->pending.kind != STOP_NONE;
 }
 

@@ -72,8 +72,15 @@ static void tell_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 	lwp->pending.given = given;
 }
 
-/* One that was to be delivered without a word, and waits since the thread was
- * halted, is told to who wants that from now on. */
+void tell_kept_signal(struct linux_target *lt, struct lwp *lwp)
+{
+	if (!tells_signals(lwp) || !lwp->stopped || !lwp->signo ||
+	    lwp->pending.kind != STOP_NONE)
+		return;
+	tell_signal(lt, lwp, lwp->signo, true);
+	lwp->signo = 0;
+}
+
 void linux_thread_changed(struct target *t, struct thread *th)
 {
 	struct lwp *lwp = lwp_of(th);
@@ -81,12 +88,8 @@ void linux_thread_changed(struct target *t, struct thread *th)
 
 	if (lwp)
 		lwp->told_signals = tells_signals(lwp);
-	if (!begins)
-		return;
-	if (!lwp->stopped || !lwp->signo || lwp->pending.kind != STOP_NONE)
-		return;
-	tell_signal(linux_of(t), lwp, lwp->signo, true);
-	lwp->signo = 0;
+	if (begins)
+		tell_kept_signal(linux_of(t), lwp);
 }
 
 bool has_queued(pid_t tid, int signo, int lowest_code)
@@ -404,7 +407,7 @@ void note_stop(struct linux_target *lt, struct lwp *lwp, int status)
 	bool call = status >> 8 == SYSCALL_SIGTRAP;
 	int event = status >> 16;
 
-	lwp->signal_stop = !event && !call;
+	lwp->signal_stop = event || call ? 0 : WSTOPSIG(status);
 	lwp->trap_stop = status >> 8 == SIGTRAP;
 	lwp->in_call = event && event != PTRACE_EVENT_STOP;
 	lwp->at_entry = lwp->at_return = false;

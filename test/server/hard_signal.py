@@ -306,5 +306,24 @@ def signal_is_given_at_detach():
         equal(p.wait(), -15, "status")
 
 
+@case(peer="gdbserver tells them again when they come")
+def signals_given_amid_stops_of_others():
+    """They come when the thread that gets them has been halted, and gone on:
+    handlers return to the program, wherever that was."""
+    with Session("given") as s:
+        s.point(0, "at")
+        while s.var("there") < 4:
+            s.cont()
+        for i in range(200):
+            s.start("vCont;C1e:%s;c" % s.name(s.tids()[i * 7 % 4]))
+            equal(s.wait().number, 5, "stop %d" % i)
+        equal(s.var("strays"), 0, "strays of %d, to %#x" % (
+            s.var("handled"), s.var("strayed", 8)))
+        check(s.var("handled") > 50, "handled", s.var("handled"))
+        s.clear(0, "at")
+        s.set_var("over", 1)
+        equal(s.cont().text[:3], "W00", "end")
+
+
 if __name__ == "__main__":
     raise SystemExit(main())
