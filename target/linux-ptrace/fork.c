@@ -200,7 +200,8 @@ struct lwp *exec_take(struct linux_target *lt, struct lwp *lwp)
 	lwp->kind = kind;
 	lwp->call = call;
 	lwp->call_known = call_known;
-	lwp->signo = lwp->injected = 0;
+	lwp->signo = 0;
+	lwp->injected = 0;
 	lwp->debug = (struct debug_registers){ 0 };
 	lwp->in_slot = lwp->waits_for_vfork = lwp->return_due = false;
 	/* An interrupt of the leader has died with it. */

@@ -385,7 +385,7 @@ static void linux_call_at(struct target *t, struct process *p, uint64_t addr)
 static int linux_block(struct target *t, struct thread *th, int signo)
 {
 	struct lwp *lwp = lwp_of(th);
-	uint64_t bit = 1ull << (signo - 1);
+	uint64_t bit = signal_bit(signo);
 	bool due = lwp->mask_due;
 
 	(void)t;

@@ -40,6 +40,12 @@ struct debug_registers {
 	uint64_t addr[N_DEBUG_ADDRESSES];
 };
 
+/* In the mask of a set of signals. */
+static inline uint64_t signal_bit(int sig)
+{
+	return UINT64_C(1) << (sig - 1);
+}
+
 struct lwp {
 	pid_t tid;
 	struct process *proc;
@@ -84,8 +90,8 @@ struct lwp {
 	uint64_t lo, hi;
 	bool over;    /* the breakpoint that it is at, in its next run */
 	int signo;    /* to be delivered when it next runs; 0 none */
-	int injected; /* a signal that waits, of the client's */
-	bool injected_late; /* ... since before the last resume */
+	uint64_t injected; /* the client's signals that wait: signal_bit() */
+	uint64_t injected_late; /* ... since before the last resume */
 	bool told_signals; /* THREAD_TELL_SIGNALS, as it was last */
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */
 	siginfo_t siginfo; /* ... this is what it said */

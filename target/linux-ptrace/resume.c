@@ -14,16 +14,27 @@
 #include "target/linux-ptrace/step.h"
 #include "target/linux-ptrace/syscall.h"
 
-/* Queued, then, be it delivered (ptrace_signal() in the kernel's signal.c): but
- * what the stop is about, if that was not blocked. */
-static bool will_wait(const struct lwp *lwp, int sig)
+static void note_injected(struct lwp *lwp, int sig)
+{
+	lwp->injected |= signal_bit(sig);
+	lwp->injected_late &= ~signal_bit(sig);
+}
+
+static void inject_signal(struct lwp *lwp, int sig)
+{
+	note_injected(lwp, sig);
+	syscall(SYS_tkill, lwp->tid, sig);
+}
+
+/* Then it is queued as it is delivered (ptrace_signal() in the kernel's
+ * signal.c). What the stop is about is not. */
+static bool is_blocked_there(const struct lwp *lwp, int sig)
 {
 	uint64_t mask;
 
-	return !lwp->signal_stop ||
-	       (lwp->signal_stop != sig &&
-		ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(mask), &mask) == 0 &&
-		mask >> (sig - 1) & 1);
+	return lwp->signal_stop != sig &&
+	       ptrace(PTRACE_GETSIGMASK, lwp->tid, sizeof(mask), &mask) == 0 &&
+	       mask & signal_bit(sig);
 }
 
 /*
@@ -37,16 +48,23 @@ static int signal_to_deliver(struct lwp *lwp)
 	lwp->signo = 0;
 	if (!sig)
 		return 0;
-	if (will_wait(lwp, sig)) {
-		lwp->injected = sig;
-		lwp->injected_late = false;
+	if (!lwp->signal_stop) {
+		inject_signal(lwp, sig);
+		return 0;
 	}
-	if (lwp->signal_stop) {
-		restore_siginfo(lwp, sig);
-		return sig;
-	}
-	syscall(SYS_tkill, lwp->tid, sig);
-	return 0;
+	if (is_blocked_there(lwp, sig))
+		note_injected(lwp, sig);
+	restore_siginfo(lwp, sig);
+	return sig;
+}
+
+/* What it was to get at its last resume, and has not, as it had an event to
+ * tell first, is not lost. */
+static void give_signal(struct lwp *lwp, int sig)
+{
+	if (lwp->signo && lwp->signo != sig)
+		inject_signal(lwp, lwp->signo);
+	lwp->signo = sig;
 }
 
 /* What the layer above has written is what the thread has. */
@@ -255,7 +273,7 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	bool done = step_is_done(lwp, act);
 
 	lwp_set_running(lt, lwp, true);
-	lwp->injected_late = lwp->injected != 0;
+	lwp->injected_late = lwp->injected;
 	lwp->kind = act->kind;
 	/* Of a fork or exec that was told, the way out is what is stepped. */
 	lwp->leaves_call = lwp->in_call && !lwp->at_entry &&
@@ -264,7 +282,7 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	lwp->hi = act->hi;
 	lwp->over = act->over;
 	if (act->signo)
-		lwp->signo = act->signo;
+		give_signal(lwp, act->signo);
 	th->last.kind = STOP_NONE;
 	lwp->call_left = false;
 	/* A step that ended when the thread was halted has been seen. */

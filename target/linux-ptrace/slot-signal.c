@@ -50,7 +50,7 @@ bool slot_goes_first(struct linux_target *lt, struct lwp *lwp, int sig)
 	lwp->mask = mask;
 	lwp->call_guard = guardian_call(guardian_of(&lt->t, lwp->proc), NULL,
 					lwp->proc->pid, lwp->tid, NULL, mask);
-	mask |= 1ull << (sig - 1);
+	mask |= signal_bit(sig);
 	ptrace(PTRACE_SETSIGMASK, lwp->tid, sizeof(mask), &mask);
 	lwp->put_off = lwp->in_slot = true;
 	lwp->signo = sig;

@@ -145,8 +145,8 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 {
 	/* It may go on in another place than it was to have the signal at, or
 	 * be there already: halted since then, before the signal came. */
-	bool moved = is_held(lwp, hold) || lwp->injected_late;
-	bool given = lwp->injected == sig;
+	bool moved = is_held(lwp, hold) || lwp->injected_late & signal_bit(sig);
+	bool given = lwp->injected & signal_bit(sig);
 	bool quiet = is_ghost(lwp) || (given && !(tells_signals(lwp) && moved));
 
 	if (is_late_stop(lt, lwp, sig)) {
@@ -166,7 +166,7 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 		slot_leave(lwp);
 	lwp->trap_stop = false;
 	if (given) {
-		lwp->injected = 0;
+		lwp->injected &= ~signal_bit(sig);
 		restore_siginfo(lwp, sig);
 	}
 	if (!quiet)

@@ -306,23 +306,50 @@ def signal_is_given_at_detach():
         equal(p.wait(), -15, "status")
 
 
+def given(s, i, *hows):
+    """Thread i gets those, at one stop after the other."""
+    tid = s.name(s.tids()[i])
+    for how in hows:
+        s.start("vCont;%s:%s;c" % (how, tid))
+        equal(s.wait().number, 5, how)
+
+
 @case(peer="gdbserver tells them again when they come")
 def signals_given_amid_stops_of_others():
-    """They come when the thread that gets them has been halted, and gone on:
-    handlers return to the program, wherever that was."""
+    """They come when the thread that gets them has been halted, and gone on, or
+    is in the handler of the one before: nobody is told again, and handlers
+    return to the program, wherever that was."""
+    for passed, hows in ("", ["C1e"]), ("1e", ["C1e", "S1e", "C1c"]):
+        with Session("given") as s:
+            equal(s.packet("QPassSignals:" + passed), "OK", "QPassSignals")
+            s.point(0, "at")
+            while s.var("there") < 4:
+                s.cont()
+            for i in range(200):
+                given(s, i * 7 % 4, hows[i % len(hows)])
+            equal(s.var("strays"), 0, "strays of %d, to %#x" % (
+                s.var("handled"), s.var("strayed", 8)))
+            check(s.var("handled") > 10, "handled", s.var("handled"))
+            s.clear(0, "at")
+            s.set_var("over", 1)
+            equal(s.cont().text[:3], "W00", "end")
+
+
+@case(peer="gdbserver's ^C is a signal")
+def no_signal_that_is_given_is_lost():
+    """... by another one that is given before it has come."""
     with Session("given") as s:
         s.point(0, "at")
         while s.var("there") < 4:
             s.cont()
-        for i in range(200):
-            s.start("vCont;C1e:%s;c" % s.name(s.tids()[i * 7 % 4]))
-            equal(s.wait().number, 5, "stop %d" % i)
-        equal(s.var("strays"), 0, "strays of %d, to %#x" % (
-            s.var("handled"), s.var("strayed", 8)))
-        check(s.var("handled") > 50, "handled", s.var("handled"))
-        s.clear(0, "at")
-        s.set_var("over", 1)
-        equal(s.cont().text[:3], "W00", "end")
+        for i in range(40):
+            before = s.var("handled")
+            given(s, i * 7 % 4, *[["C1e", "C1c"], ["S1e"]][i % 2])
+            s.clear(0, "at")
+            check(s.run_until(lambda: s.var("handled") > before, 10),
+                  "lost, round %d" % i)
+            equal(s.var("handled"), before + 1, "handled")
+            s.point(0, "at")
 
 
 if __name__ == "__main__":
