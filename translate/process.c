@@ -460,11 +460,12 @@ static bool is_wanted(const struct translator *tr, const struct thread *th,
 	case STOP_SIGNAL:
 		return ev->code == SIGNAL_TRAP
 			       ? !tr_thread_of(th)->trap_owed
-			       : !ev->signo ||
-					 th->options & THREAD_TELL_SIGNALS ||
-					 tr_thread_of(th)->asked.kind ||
-					 sigismember(&tr->t.pass_signals,
-						     ev->signo) != 1;
+			       : !ev->given &&
+					 (!ev->signo ||
+					  th->options & THREAD_TELL_SIGNALS ||
+					  tr_thread_of(th)->asked.kind ||
+					  sigismember(&tr->t.pass_signals,
+						      ev->signo) != 1);
 	default:
 		return true;
 	}

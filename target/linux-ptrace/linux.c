@@ -70,7 +70,6 @@ static const struct target_ops linux_ops = {
 	.thread_core = linux_thread_core,
 	.thread_name = linux_thread_name,
 	.thread_pointer = linux_thread_pointer,
-	.thread_changed = linux_thread_changed,
 	.point = &linux_point_ops,
 	.object = &linux_object_ops,
 	.syscall = &linux_syscall_ops,

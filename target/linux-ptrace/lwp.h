@@ -92,7 +92,7 @@ struct lwp {
 	int signo;    /* to be delivered when it next runs; 0 none */
 	uint64_t injected; /* the client's signals that wait: signal_bit() */
 	uint64_t injected_late; /* ... since before the last resume */
-	bool told_signals; /* THREAD_TELL_SIGNALS, as it was last */
+	siginfo_t injected_info; /* ... of that si_signo, what it is to say */
 	bool own_siginfo;  /* the stop it is about is over: see idle.c */
 	siginfo_t siginfo; /* ... this is what it said */
 
@@ -473,11 +473,9 @@ bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
  * si_code or a higher one? */
 bool has_queued(pid_t tid, int signo, int lowest_code);
 
-/* The signal that a stopped lwp is to get without a word, and has not since it
- * was halted, is told to who wants that: the thread may go on elsewhere. */
-void tell_kept_signal(struct linux_target *lt, struct lwp *lwp);
+/* Of what it gets without a word, too, where it may have gone on elsewhere. */
+bool tells_signals(const struct lwp *lwp);
 
-void linux_thread_changed(struct target *t, struct thread *th);
 int linux_next_event(struct target *t, struct stop *out, bool patient);
 int linux_resume(struct target *t, const struct resume *acts, size_t n);
 int linux_interrupt(struct target *t, struct ptid who);

@@ -20,8 +20,26 @@ static void note_injected(struct lwp *lwp, int sig)
 	lwp->injected_late &= ~signal_bit(sig);
 }
 
+/* What this stop says of it, if it is about that signal. */
+static bool get_siginfo(const struct lwp *lwp, int sig, siginfo_t *si)
+{
+	if (lwp->own_siginfo)
+		*si = lwp->siginfo;
+	else if (lwp->signal_stop != sig ||
+		 ptrace(PTRACE_GETSIGINFO, lwp->tid, 0, si) < 0)
+		return false;
+	return si->si_signo == sig;
+}
+
+/* It comes by itself. */
 static void inject_signal(struct lwp *lwp, int sig)
 {
+	siginfo_t si;
+
+	if (get_siginfo(lwp, sig, &si))
+		lwp->injected_info = si;
+	else if (lwp->injected_info.si_signo == sig)
+		lwp->injected_info.si_signo = 0;
 	note_injected(lwp, sig);
 	syscall(SYS_tkill, lwp->tid, sig);
 }
@@ -58,13 +76,16 @@ static int signal_to_deliver(struct lwp *lwp)
 	return sig;
 }
 
-/* What it was to get at its last resume, and has not, as it had an event to
- * tell first, is not lost. */
-static void give_signal(struct lwp *lwp, int sig)
+/* What it was to get at its last resume, and has not, as it was halted or had an
+ * event to tell first, is not lost, nor delivered in another place. */
+static void take_signal_asked(struct lwp *lwp, int sig)
 {
-	if (lwp->signo && lwp->signo != sig)
+	if (lwp->signo && lwp->signo != sig && (sig || tells_signals(lwp))) {
 		inject_signal(lwp, lwp->signo);
-	lwp->signo = sig;
+		lwp->signo = 0;
+	}
+	if (sig)
+		lwp->signo = sig;
 }
 
 /* What the layer above has written is what the thread has. */
@@ -116,7 +137,7 @@ static void set_going(struct linux_target *lt, struct lwp *lwp, int request)
 	lwp->listen = false;
 	lwp->stepped = request == PTRACE_SINGLESTEP;
 	lwp->call_known &= request == PTRACE_SYSCALL;
-	lwp->own_siginfo &= lwp->injected != 0;
+	lwp->own_siginfo = false;
 	lwp->call_allowed = false;
 	lwp_set_moving(lt, lwp);
 	debug(RESUME, "%d: %s, signal %d", lwp->tid,
@@ -273,6 +294,7 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	bool done = step_is_done(lwp, act);
 
 	lwp_set_running(lt, lwp, true);
+	take_signal_asked(lwp, act->signo);
 	lwp->injected_late = lwp->injected;
 	lwp->kind = act->kind;
 	/* Of a fork or exec that was told, the way out is what is stepped. */
@@ -281,8 +303,6 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	lwp->lo = act->lo;
 	lwp->hi = act->hi;
 	lwp->over = act->over;
-	if (act->signo)
-		give_signal(lwp, act->signo);
 	th->last.kind = STOP_NONE;
 	lwp->call_left = false;
 	/* A step that ended when the thread was halted has been seen. */
@@ -292,8 +312,6 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 		lwp_set_pending(lt, lwp, STOP_STEP);
 	if (lwp->return_due && lwp->pending.kind == STOP_NONE)
 		syscall_tell_return(lt, lwp);
-	if (!act->signo)
-		tell_kept_signal(lt, lwp);
 	return lwp->pending.kind != STOP_NONE;
 }
 

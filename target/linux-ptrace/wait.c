@@ -59,7 +59,7 @@ static void tell_trap_above(struct linux_target *lt, struct lwp *lwp)
 	lwp->pending.code = SIGNAL_TRAP;
 }
 
-static bool tells_signals(const struct lwp *lwp)
+bool tells_signals(const struct lwp *lwp)
 {
 	return lwp->th && lwp->th->options & THREAD_TELL_SIGNALS;
 }
@@ -70,26 +70,6 @@ static void tell_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 	lwp_set_pending(lt, lwp, STOP_SIGNAL);
 	lwp->pending.signo = sig;
 	lwp->pending.given = given;
-}
-
-void tell_kept_signal(struct linux_target *lt, struct lwp *lwp)
-{
-	if (!tells_signals(lwp) || !lwp->stopped || !lwp->signo ||
-	    lwp->pending.kind != STOP_NONE)
-		return;
-	tell_signal(lt, lwp, lwp->signo, true);
-	lwp->signo = 0;
-}
-
-void linux_thread_changed(struct target *t, struct thread *th)
-{
-	struct lwp *lwp = lwp_of(th);
-	bool begins = lwp && tells_signals(lwp) && !lwp->told_signals;
-
-	if (lwp)
-		lwp->told_signals = tells_signals(lwp);
-	if (begins)
-		tell_kept_signal(linux_of(t), lwp);
 }
 
 bool has_queued(pid_t tid, int signo, int lowest_code)
@@ -133,6 +113,13 @@ static bool is_late_stop(struct linux_target *lt, struct lwp *lwp, int sig)
 	return false;
 }
 
+static void take_injected(struct lwp *lwp, int sig)
+{
+	lwp->injected &= ~signal_bit(sig);
+	if (lwp->injected_info.si_signo == sig)
+		ptrace(PTRACE_SETSIGINFO, lwp->tid, 0, &lwp->injected_info);
+}
+
 static bool is_passed(const struct linux_target *lt, const struct lwp *lwp,
 		      int sig)
 {
@@ -165,10 +152,8 @@ static void take_signal(struct linux_target *lt, struct lwp *lwp, int sig,
 	if (inferior_of(lwp->proc)->slots)
 		slot_leave(lwp);
 	lwp->trap_stop = false;
-	if (given) {
-		lwp->injected &= ~signal_bit(sig);
-		restore_siginfo(lwp, sig);
-	}
+	if (given)
+		take_injected(lwp, sig);
 	if (!quiet)
 		quiet = is_passed(lt, lwp, sig) && !maybe_breakpoint(lwp, sig);
 	if (quiet) {

@@ -5,7 +5,7 @@ import signal
 import time
 
 from rsp import (FALSE, Program, Session, case, check, equal, forms, main,
-                 task_state, until)
+                 need_unfollowed, task_state, until)
 
 BOTH = "signalling", "signalling-i386"
 CALLS = "nanosleep", "read", "poll", "futex"
@@ -333,6 +333,26 @@ def signals_given_amid_stops_of_others():
             s.clear(0, "at")
             s.set_var("over", 1)
             equal(s.cont().text[:3], "W00", "end")
+
+
+@case(peer="it does not translate")
+def signals_given_while_a_follow_begins_or_ends():
+    """What waits then, and where threads are, is not mixed up."""
+    need_unfollowed()
+    with Session("given") as s:
+        s.point(0, "at")
+        while s.var("there") < 4:
+            s.cont()
+        for i in range(200):
+            given(s, i * 7 % 4, ["C1e", "C1e", "C1c"][i % 3])
+            if i % 5 in (0, 3):
+                equal(s.packet("qTrace:" + ["follow", "unfollow:-1"][i % 5 // 3]),
+                      "OK", "qTrace")
+        equal(s.var("strays"), 0, "strays of %d, to %#x" % (
+            s.var("handled"), s.var("strayed", 8)))
+        s.clear(0, "at")
+        s.set_var("over", 1)
+        equal(s.cont().text[:3], "W00", "end")
 
 
 @case(peer="gdbserver's ^C is a signal")
