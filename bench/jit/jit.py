@@ -3,9 +3,10 @@
 
 usage: jit.py TRACESTUB [NAME...]      REPS=3, SCALE=1 (of the work)
 
-Program and server together, native and followed in turn, medians. The output
-and exit status of both have to be the same. start-* are runs that do next to
-nothing. What a runtime that is not installed would run is left out.
+Program and server together, native and followed in turn, medians. Each was
+followed once before, as with a user who runs it again. The output and exit status
+of both have to be the same. start-* are runs that do next to nothing. What a
+runtime that is not installed would run is left out.
 """
 import os
 import shutil
@@ -74,9 +75,11 @@ def run(argv):
 
 def compare(server, name, argv, reps):
     times = [[], []]
+    follow = [server, "trace", "--"] + argv
+    run(follow)
     for _ in range(reps):
         native, wanted = run(argv)
-        followed, got = run([server, "trace", "--"] + argv)
+        followed, got = run(follow)
         times[0].append(native)
         times[1].append(followed)
         if got != wanted:
