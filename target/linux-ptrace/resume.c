@@ -16,6 +16,8 @@
 
 static void note_injected(struct lwp *lwp, int sig)
 {
+	if (lwp->injected_info.si_signo == sig)
+		lwp->injected_info.si_signo = 0;
 	lwp->injected |= signal_bit(sig);
 	lwp->injected_late &= ~signal_bit(sig);
 }
@@ -36,11 +38,9 @@ static void inject_signal(struct lwp *lwp, int sig)
 {
 	siginfo_t si;
 
+	note_injected(lwp, sig);
 	if (get_siginfo(lwp, sig, &si))
 		lwp->injected_info = si;
-	else if (lwp->injected_info.si_signo == sig)
-		lwp->injected_info.si_signo = 0;
-	note_injected(lwp, sig);
 	syscall(SYS_tkill, lwp->tid, sig);
 }
 
