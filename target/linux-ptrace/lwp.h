@@ -167,6 +167,7 @@ struct inferior {
 struct tick {
 	timer_t timer;
 	volatile int armed, used, struck;
+	volatile int waits; /* one is in the kernel, or about to be */
 };
 
 struct linux_target {

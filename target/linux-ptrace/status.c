@@ -8,7 +8,9 @@
  * the wait after a few milliseconds at most, whatever the debuggee does. The
  * tick is armed by the first patient wait and disarms itself when a period
  * passes without one, so that a series of waits costs no timer calls. Being
- * periodic it needs no care for the race between its arrival and the wait.
+ * periodic it needs no care for the race between its arrival and the wait; but
+ * any number of ticks may pass before a wait that is about to begin does, on a
+ * busy machine, so that none of them may be the last.
  *
  * wait4() looks at our children first, from the oldest on, then at what else
  * we trace, from the newest on. Threads that stop again and again would keep
@@ -47,7 +49,7 @@ static void on_tick(int signo, siginfo_t *si, void *context)
 	if (si->si_code != SI_TIMER)
 		return;
 	tk->struck = 1;
-	if (!tk->used)
+	if (!tk->used && !tk->waits)
 		tick_set(tk, 0);
 	tk->used = 0;
 	errno = saved;
@@ -194,11 +196,12 @@ pid_t lwp_wait(struct linux_target *lt, pid_t tid, int *status, bool block)
 	if (tid < 0 && !list_empty(&lt->statuses))
 		return lwp_collected(lt, status);
 	if (block) {
-		lt->tick.used = 1;
+		lt->tick.waits = lt->tick.used = 1;
 		if (!lt->tick.armed)
 			tick_set(&lt->tick, TICK_NS);
 	}
 	r = wait_for(lt, tid, status, block ? 0 : WNOHANG);
+	lt->tick.waits = 0;
 	if (r >= 0)
 		return r;
 	return errno == EINTR ? 0 : -errno;
