@@ -301,14 +301,19 @@ def a_passed_signal_during_a_call():
         equal(s.var("handled"), 1, "handled")
 
 
+def give_at_an_entry(s):
+    """A signal, at a stop that can deliver none: at the next one it waits."""
+    s.run_to("begin")
+    catch(s, "getppid")
+    equal(told(s.cont()), ("entry", 110), "entry")
+    equal(told(s.signal(30)), ("return", 110), "return")
+
+
 @case(peer="gdbserver tells of it a second time")
 def a_signal_given_at_an_entry():
     """By a stop that can deliver none: it is sent, and handled."""
     with Session("catching", "plain") as s:
-        s.run_to("begin")
-        catch(s, "getppid")
-        equal(told(s.cont()), ("entry", 110), "entry")
-        equal(told(s.signal(30)), ("return", 110), "return")
+        give_at_an_entry(s)
         equal(s.var("handled"), 0, "handled")
         stop = s.cont()
         equal(told(stop), ("entry", 110), stop)
@@ -320,10 +325,7 @@ def its_frame_is_the_programs():
     """It comes when the thread has gone on: the handler returns to where it
     was stopped."""
     with Session("catching", "plain") as s:
-        s.run_to("begin")
-        catch(s, "getppid")
-        equal(told(s.cont()), ("entry", 110), "entry")
-        equal(told(s.signal(30)), ("return", 110), "return")
+        give_at_an_entry(s)
         pc = s.pc()
         s.point(0, "on_signal")
         s.at("on_signal", s.cont())
