@@ -458,14 +458,7 @@ static bool is_wanted(const struct translator *tr, const struct thread *th,
 	case STOP_CLONED:
 		return th->options & THREAD_TELL_CLONE;
 	case STOP_SIGNAL:
-		return ev->code == SIGNAL_TRAP
-			       ? !tr_thread_of(th)->trap_owed
-			       : !ev->given &&
-					 (!ev->signo ||
-					  th->options & THREAD_TELL_SIGNALS ||
-					  tr_thread_of(th)->asked.kind ||
-					  sigismember(&tr->t.pass_signals,
-						      ev->signo) != 1);
+		return signal_is_wanted(tr, th, ev);
 	default:
 		return true;
 	}

@@ -98,3 +98,17 @@ bool follow_take_signal(struct translator *tr, struct thread *th,
 	follow_deliver(tr, th, f, ev->signo);
 	return false;
 }
+
+bool signal_is_wanted(const struct translator *tr, const struct thread *th,
+		      const struct stop *ev)
+{
+	const struct tr_thread *tt = tr_thread_of(th);
+
+	if (ev->code == SIGNAL_TRAP)
+		return !tt->trap_owed;
+	if (ev->given)
+		return false;
+	return !ev->signo || th->options & THREAD_TELL_SIGNALS ||
+	       tt->asked.kind != RESUME_CONT ||
+	       sigismember(&tr->t.pass_signals, ev->signo) != 1;
+}

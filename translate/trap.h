@@ -23,6 +23,9 @@ bool follow_take_signal(struct translator *tr, struct thread *th,
  * (region_fault()): it goes on, and nobody hears of it. */
 bool follow_passes_fault(struct translator *tr, struct thread *low,
 			 struct follow *f);
+/* Is one to be told, of a thread that is not followed, or no longer? */
+bool signal_is_wanted(const struct translator *tr, const struct thread *th,
+		      const struct stop *ev);
 /* It has been rewound, and goes on with that signal. */
 void follow_deliver(struct translator *tr, struct thread *th, struct follow *f,
 		    int signo);

@@ -474,7 +474,8 @@ bool take_queued_trap(struct linux_target *lt, struct lwp *lwp);
  * si_code or a higher one? */
 bool has_queued(pid_t tid, int signo, int lowest_code);
 
-/* Of what it gets without a word, too, where it may have gone on elsewhere. */
+/* THREAD_TELL_SIGNALS: the layer above may have it elsewhere by the time that a
+ * signal comes, and is told of all. */
 bool tells_signals(const struct lwp *lwp);
 
 int linux_next_event(struct target *t, struct stop *out, bool patient);
