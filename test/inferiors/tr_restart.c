@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -101,7 +103,26 @@ static void restarted(void)
 	handle(SIGALRM, SIG_DFL, 0);
 }
 
-/* A child that stops and continues us n times, then exits with 7. */
+/* Whether pid sleeps in a call of this file: /proc/PID/syscall, proc(5). */
+static bool sleeps(pid_t pid)
+{
+	char path[64];
+	int nr = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+	file = fopen(path, "r");
+	if (!file)
+		return false;
+	if (fscanf(file, "%d", &nr) != 1)
+		nr = -1;
+	fclose(file);
+	return nr == SYS_clock_nanosleep || nr == SYS_nanosleep ||
+	       nr == SYS_poll || nr == SYS_wait4;
+}
+
+/* A child that waits until we sleep, stops and continues us n times, then
+ * exits with 7. */
 static pid_t stopper(int n, int signo)
 {
 	pid_t parent = getpid(), pid;
@@ -110,6 +131,8 @@ static pid_t stopper(int n, int signo)
 	pid = fork();
 	if (pid)
 		return pid;
+	while (!sleeps(parent) && getppid() == parent)
+		usleep(1000);
 	for (int i = 0; i < n; i++) {
 		usleep(5000);
 		kill(parent, signo);
