@@ -494,6 +494,12 @@ void lwps_halt(struct linux_target *lt, struct process *p);
 
 /* Lets a stopped lwp run, by an instruction or on; delivers lwp->signo. */
 void lwp_run(struct linux_target *lt, struct lwp *lwp, bool step);
+/*
+ * It is to get this signal when it next runs; 0: none. One that it was to get
+ * then and has not, as it was halted or had an event to tell first, is not
+ * lost, nor delivered in another place.
+ */
+void lwp_give(struct lwp *lwp, int sig);
 /* A moving lwp is to stop: a PTRACE_EVENT_STOP follows, sooner or later. */
 void lwp_interrupt(struct lwp *lwp);
 /* Is its next stop to be told of as an interrupt? Then tell does so. */

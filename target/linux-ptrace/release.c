@@ -129,11 +129,12 @@ const struct point *point_not_for(struct linux_target *lt,
 /* What a thread that is let go should still be given. */
 static int signal_at_detach(struct linux_target *lt, struct lwp *lwp)
 {
-	int sig = lwp->signo;
+	int sig;
 
 	if (lwp->pending.kind == STOP_SIGNAL && lwp->pending.signo &&
 	    lwp->pending.code != SIGNAL_TRAP)
-		sig = lwp->pending.signo;
+		lwp_give(lwp, lwp->pending.signo);
+	sig = lwp->signo;
 	if (sig && sigismember(&lt->t.program_signals, sig) != 1)
 		sig = 0;
 	lwp->signo = sig;
@@ -160,7 +161,7 @@ static void take_owed_stop(struct linux_target *lt, struct lwp *lwp)
 	       lwp_run_wait(lt, lwp, PTRACE_CONT, &status) == 0) {
 		lwp->stop_owed = status >> 8 != SIGSTOP;
 		if (lwp->stop_owed && status >> 8 != SIGTRAP)
-			lwp->signo = WSTOPSIG(status);
+			lwp_give(lwp, WSTOPSIG(status));
 	}
 }
 
@@ -194,7 +195,7 @@ static void give_back(struct process *p, int signo)
 	list_each(th, &p->threads, node) {
 		if (signo && th->last.kind == STOP_SIGNAL &&
 		    th->last.signo == signo && th->last.code != SIGNAL_TRAP) {
-			lwp_of(th)->signo = signo;
+			lwp_give(lwp_of(th), signo);
 			return;
 		}
 	}

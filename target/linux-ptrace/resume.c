@@ -76,9 +76,7 @@ static int signal_to_deliver(struct lwp *lwp)
 	return sig;
 }
 
-/* What it was to get at its last resume, and has not, as it was halted or had an
- * event to tell first, is not lost, nor delivered in another place. */
-static void take_signal_asked(struct lwp *lwp, int sig)
+void lwp_give(struct lwp *lwp, int sig)
 {
 	if (lwp->signo && lwp->signo != sig && (sig || tells_signals(lwp))) {
 		inject_signal(lwp, lwp->signo);
@@ -294,7 +292,7 @@ static bool accept_action(struct linux_target *lt, struct thread *th,
 	bool done = step_is_done(lwp, act);
 
 	lwp_set_running(lt, lwp, true);
-	take_signal_asked(lwp, act->signo);
+	lwp_give(lwp, act->signo);
 	lwp->injected_late = lwp->injected;
 	lwp->kind = act->kind;
 	/* Of a fork or exec that was told, the way out is what is stepped. */

@@ -1,5 +1,5 @@
-/* given: four threads call at() until `over'; a handler of SIGUSR1 counts, and
- * what of it returns to another place than this program, as strays. */
+/* given: four threads call at() until `over'; a handler of SIGUSR1 and SIGUSR2
+ * counts, and what of it returns to another place than this program, as strays. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>
@@ -50,6 +50,7 @@ int main(void)
 	pthread_t t[N];
 
 	sigaction(SIGUSR1, &sa, NULL);
+	sigaction(SIGUSR2, &sa, NULL);
 	for (int i = 1; i < N; i++)
 		pthread_create(&t[i], NULL, body, NULL);
 	body(NULL);

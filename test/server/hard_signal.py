@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Signals at awkward moments, stopped programs, system calls that go on."""
+import ctypes
 import os
 import signal
 import time
@@ -304,6 +305,33 @@ def signal_is_given_at_detach():
             equal(s.wait().number, 15, "stop")
             equal(s.packet("D;%x" % p.pid), "OK", "D")
         equal(p.wait(), -15, "status")
+
+
+def tgkill(pid, tid, signo):
+    number = 234  # SYS_tgkill
+    equal(ctypes.CDLL(None).syscall(number, pid, tid, signo), 0, "tgkill")
+
+
+@case(peer="gdbserver loses one of two")
+def signals_are_given_at_detach():
+    """Of three threads that stop for a signal one is told; a second one gets
+    another, and all are let go at the next that is told."""
+    with Program("given") as p:
+        for handled in range(3, 19, 3):
+            with Session("given", attach=p.pid) as s:
+                check(s.run_until(lambda: s.var("there") == 4), "no threads")
+                tids = s.tids()[:3]
+                for tid in tids:
+                    tgkill(p.pid, tid, signal.SIGUSR2)
+                first = s.cont()
+                equal(first.number, 31, "first")
+                second = [t for t in tids if t != first.tid][0]
+                s.start("vCont;C1e:%s;c" % s.name(second))
+                equal(s.wait().number, 31, "next")
+                equal(s.packet("D;%x" % p.pid), "OK", "D")
+            with Session("given", attach=p.pid) as s:
+                s.run_until(lambda: s.var("handled") == handled, 10)
+                equal(s.var("handled"), handled, "handled")
 
 
 def given(s, i, *hows):
