@@ -1,5 +1,6 @@
 /* given: four threads call at() until `over'; a handler of SIGUSR1 and SIGUSR2
- * counts, and what of it returns to another place than this program, as strays. */
+ * counts, and what of it returns to another place than this program's, as
+ * strays. */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <signal.h>

@@ -5,7 +5,6 @@ its start. Followed and not followed in turn, at random moments too.
 
 More of it: COUNT=10000 in the environment, and SEED to have one again.
 """
-import ctypes
 import os
 import signal
 import threading
@@ -13,11 +12,11 @@ import time
 
 from following import (COUNT, MEMFD, SEED, THREADS, State, begin, count,
                        followed, native_words)
+from processes import tgkill
 from rsp import Program, Session, case, check, equal, main, until
 
 SECONDS = 100 + COUNT
-LIBC = ctypes.CDLL(None, use_errno=True)
-SYS_FUTEX, SYS_TGKILL = 202, 234
+SYS_FUTEX = 202
 
 
 @case(peer="it does not translate", seconds=SECONDS)
@@ -188,7 +187,7 @@ class Signals:
     def send(self, pid, tids):
         while not self.over.wait(.0003):
             for tid in tids:
-                LIBC.syscall(SYS_TGKILL, pid, tid, signal.SIGALRM)
+                tgkill(pid, tid, signal.SIGALRM)
 
     def __enter__(self):
         self.thread.start()

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Signals at awkward moments, stopped programs, system calls that go on."""
-import ctypes
 import os
 import signal
 import time
 
+from processes import tgkill
 from rsp import (FALSE, Program, Session, case, check, equal, forms, main,
                  need_unfollowed, task_state, until)
 
@@ -307,11 +307,6 @@ def signal_is_given_at_detach():
         equal(p.wait(), -15, "status")
 
 
-def tgkill(pid, tid, signo):
-    number = 234  # SYS_tgkill
-    equal(ctypes.CDLL(None).syscall(number, pid, tid, signo), 0, "tgkill")
-
-
 @case(peer="gdbserver loses one of two")
 def signals_are_given_at_detach():
     """Of three threads that stop for a signal one is told; a second one gets
@@ -322,7 +317,7 @@ def signals_are_given_at_detach():
                 check(s.run_until(lambda: s.var("there") == 4), "no threads")
                 tids = s.tids()[:3]
                 for tid in tids:
-                    tgkill(p.pid, tid, signal.SIGUSR2)
+                    check(tgkill(p.pid, tid, signal.SIGUSR2), "no thread")
                 first = s.cont()
                 equal(first.number, 31, "first")
                 second = [t for t in tids if t != first.tid][0]

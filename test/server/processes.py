@@ -1,4 +1,5 @@
-"""What a client can see of other processes, and waiting for it."""
+"""What a client can see of other processes and send them, and waiting."""
+import ctypes
 import time
 
 PATIENCE = 30   # of who waits for what comes at once where nobody else works
@@ -18,6 +19,11 @@ def status_field(pid, key):
             if line.startswith(key + ":"):
                 return line.split(":", 1)[1].strip()
     return None
+
+
+def tgkill(pid, tid, signo):
+    """Sends it to one thread. False: there is none."""
+    return ctypes.CDLL(None).syscall(234, pid, tid, signo) == 0  # SYS_tgkill
 
 
 def until(what, seconds=PATIENCE):
