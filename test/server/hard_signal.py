@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from processes import tgkill
+from processes import status_field, tgkill
 from rsp import (FALSE, Program, Session, case, check, equal, forms, main,
                  need_unfollowed, task_state, until)
 
@@ -307,6 +307,11 @@ def signal_is_given_at_detach():
         equal(p.wait(), -15, "status")
 
 
+def waiting(tid):
+    """Signals that are sent to it, and that it has not taken."""
+    return int(status_field(tid, "SigPnd"), 16)
+
+
 @case(peer="gdbserver loses one of two")
 def signals_are_given_at_detach():
     """Of three threads that stop for a signal one is told; a second one gets
@@ -324,6 +329,8 @@ def signals_are_given_at_detach():
                 s.start("vCont;C1e:%s;c" % s.name(second))
                 equal(s.wait().number, 31, "next")
                 equal(s.packet("D;%x" % p.pid), "OK", "D")
+            # What waits yet at an attach would be told, and not delivered.
+            check(until(lambda: not any(map(waiting, tids))), "they wait")
             with Session("given", attach=p.pid) as s:
                 s.run_until(lambda: s.var("handled") == handled, 10)
                 equal(s.var("handled"), handled, "handled")
