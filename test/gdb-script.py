@@ -317,16 +317,18 @@ def known_differences(path):
     return out
 
 
+def but_known(sign, text, known):
+    """Left out before they are compared: between lines that differ, which of
+    the others is a counterpart of which is anybody's guess."""
+    return [x for x in neutral(text)
+            if not any(re.search(k, sign + x) for k in known)]
+
+
 def compare(theirs, ours, known):
-    bad = []
-    for line in difflib.unified_diff(neutral(theirs), neutral(ours),
-                                     "gdbserver", "this server",
-                                     lineterm="", n=0):
-        if line.startswith(("---", "+++", "@@")):
-            continue
-        if not any(re.search(k, line) for k in known):
-            bad.append("differs: " + line)
-    return bad
+    return ["differs: " + line for line in difflib.unified_diff(
+                but_known("-", theirs, known), but_known("+", ours, known),
+                "gdbserver", "this server", lineterm="", n=0)
+            if not line.startswith(("---", "+++", "@@"))]
 
 
 def is_comparable(head):
