@@ -22,7 +22,7 @@ void session_reap(struct session *s)
 
 	while (!session_expects_events(s) && !s->ended &&
 	       s->target->ops->next_event(s->target, &st, false) > 0) {
-		if (st.kind != STOP_EXITED && st.kind != STOP_KILLED)
+		if (!stop_ends_process(&st))
 			continue;
 		session_note_end(s, &st);
 		if (!s->link || s->refused)

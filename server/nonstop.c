@@ -97,16 +97,27 @@ void nonstop_tell(struct session *s, const struct stop *st)
 	link_notify(s->link, &s->reply);
 }
 
-void nonstop_forget(struct session *s, pid_t pid)
+static void forget(struct session *s, pid_t pid, bool ends)
 {
 	struct queued *q, *next, *sent = first_queued(&s->nonstop);
 
 	list_each_safe(q, next, &s->nonstop.queue, node) {
-		if (q == sent || q->stop.id.pid != pid)
+		if (q == sent || q->stop.id.pid != pid ||
+		    (!ends && q->stop.kind == STOP_THREAD_EXIT))
 			continue;
 		stop_let_go(s, &q->stop);
 		drop_queued(q);
 	}
+}
+
+void nonstop_forget(struct session *s, pid_t pid)
+{
+	forget(s, pid, true);
+}
+
+void nonstop_ended(struct session *s, pid_t pid)
+{
+	forget(s, pid, false);
 }
 
 /* What it was told last comes first, and threads without a reason after it. */
@@ -168,7 +179,7 @@ void nonstop_switch(struct session *s, bool on)
 	while (!list_empty(&s->nonstop.queue))
 		acknowledge(s);
 	s->nonstop.on = on;
-	s->target->all_stop = !on;
+	s->target->all_stop = s->target->ends_wait = !on;
 	if (on)
 		session_run_again(s);
 	else

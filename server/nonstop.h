@@ -32,8 +32,10 @@ void nonstop_switch(struct session *s, bool on);
 void nonstop_tell(struct session *s, const struct stop *st);
 
 /* A process has gone, or was let go: what is queued about it, but for what
- * has been sent, is of no interest any more. */
+ * has been sent, is of no interest any more. When it has ended the ends of its
+ * threads still are. */
 void nonstop_forget(struct session *s, pid_t pid);
+void nonstop_ended(struct session *s, pid_t pid);
 
 /* The reply to ?: the first of all stopped threads, which are queued. */
 void nonstop_why(struct session *s, struct buf *out);

@@ -102,7 +102,7 @@ static int is_stopped(struct session *s)
 	       s->target->ops->next_event(s->target, &st, false) > 0) {
 		session_note_end(s, &st);
 		s->last = st;
-		s->ended = st.kind == STOP_EXITED || st.kind == STOP_KILLED;
+		s->ended = stop_ends_process(&st);
 	}
 	return err_set(&s->err, -EINTR,
 		       "the thread was stopped in the function; it comes back "

@@ -21,7 +21,7 @@ static void print(void *user, bool console, const char *text, size_t len)
 void session_init(struct session *s, struct target *t)
 {
 	*s = (struct session){ .target = t };
-	t->all_stop = true;
+	t->all_stop = t->ends_wait = true;
 	t->print = print;
 	t->print_user = s;
 	nonstop_init(&s->nonstop);
@@ -532,8 +532,8 @@ static void take_event(struct session *s, struct stop *st)
 	logpoints_flush(s, true);
 	if (s->nonstop.on) {
 		answer_interrupt(s, st);
-		if (st->kind == STOP_EXITED || st->kind == STOP_KILLED)
-			nonstop_forget(s, st->id.pid);
+		if (stop_ends_process(st))
+			nonstop_ended(s, st->id.pid);
 		if (s->lldb.on)
 			lldb_stop_process(s, st);
 		else

@@ -93,6 +93,11 @@ struct stop {
 	struct ptid child;
 };
 
+static inline bool stop_ends_process(const struct stop *st)
+{
+	return st->kind == STOP_EXITED || st->kind == STOP_KILLED;
+}
+
 struct thread {
 	struct ptid id;
 	struct process *proc; /* borrowed; outlives the thread */

@@ -446,6 +446,9 @@ struct target {
 	bool report_fork, report_vfork, report_exec;
 	bool report_threads; /* all that begin and end; or by thread.options */
 	bool all_stop; /* halt() follows each event that is told */
+	/* Ends of threads wait as all that happened during a halt() does, and
+	 * the end of a process for them; else ends are told at once. */
+	bool ends_wait;
 	bool unsettled; /* set by the target: it has use for idle() */
 	uint64_t n_false; /* stops at points that were for nothing */
 	const char *core_dir; /* where a core of a program that dies of a

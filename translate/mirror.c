@@ -248,6 +248,7 @@ void mirror_wishes(struct translator *tr)
 	lower->report_exec = t->report_exec || follows;
 	lower->report_threads = t->report_threads;
 	lower->all_stop = t->all_stop && !follows;
+	lower->ends_wait = t->ends_wait;
 	lower->traps = follows;
 	lower->core_dir = t->core_dir;
 	lower->pass_signals = t->pass_signals;

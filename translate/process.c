@@ -472,7 +472,7 @@ void process_follow_late(struct translator *tr, struct thread *th,
 
 	if (ev->kind == STOP_EXEC)
 		blocked_forget(tr, th->proc->pid);
-	if (ev->kind != STOP_EXITED && ev->kind != STOP_KILLED)
+	if (!stop_ends_process(ev))
 		blocked_settle(tr, lower_thread(th));
 	if (!tp->follow_due || ev->kind != STOP_VFORK_DONE)
 		return;

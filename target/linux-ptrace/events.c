@@ -94,7 +94,7 @@ static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 	lwp->report_interrupt = false;
 	if (lwp->th)
 		lwp->th->last = *out;
-	if (out->kind == STOP_EXITED || out->kind == STOP_KILLED)
+	if (stop_ends_process(out))
 		inferior_drop(lt, lwp->proc);
 	else if (out->kind == STOP_THREAD_EXIT && lwp->dead)
 		lwp_drop(lt, lwp);
@@ -102,10 +102,27 @@ static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 		lwp_hide(lt, lwp); /* its end is the process's */
 }
 
-/* Events of threads that the layer above has not resumed wait. */
-static bool is_due(const struct lwp *lwp)
+static bool thread_end_is_pending(const struct linux_target *lt,
+				  const struct process *p)
 {
-	return !lwp->th || lwp->th->running || lwp->dead;
+	struct lwp *lwp;
+
+	list_each(lwp, &lt->pending, pending_node) {
+		if (lwp->proc == p && lwp->pending.kind == STOP_THREAD_EXIT)
+			return true;
+	}
+	return false;
+}
+
+/* Events of threads that the layer above has not resumed wait, but for ends. */
+static bool is_due(const struct linux_target *lt, const struct lwp *lwp)
+{
+	if (lwp->th && lwp->th->running)
+		return true;
+	if (stop_ends_process(&lwp->pending))
+		return !lt->t.ends_wait ||
+		       !thread_end_is_pending(lt, lwp->proc);
+	return !lwp->th || (lwp->dead && !lt->t.ends_wait);
 }
 
 static struct lwp *first_pending(struct linux_target *lt)
@@ -113,7 +130,7 @@ static struct lwp *first_pending(struct linux_target *lt)
 	struct lwp *lwp;
 
 	list_each(lwp, &lt->pending, pending_node) {
-		if (is_due(lwp))
+		if (is_due(lt, lwp))
 			return lwp;
 	}
 	return NULL;
@@ -157,7 +174,7 @@ static struct lwp *step_before(struct linux_target *lt, struct lwp *lwp)
 		lt->held_back = true;
 	}
 	list_each(other, &lt->pending, pending_node) {
-		if (other->pending.kind == STOP_STEP && is_due(other))
+		if (other->pending.kind == STOP_STEP && is_due(lt, other))
 			return other;
 	}
 	lwp = lwp_find(lt, tid);

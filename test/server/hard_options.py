@@ -1,5 +1,9 @@
 #!/usr/bin/env python3
 """Threads whose beginning and end a client asks for, one by one (gdb 15)."""
+import os
+import signal
+
+from processes import task_state, until
 from rsp import Session, case, check, equal, main, ptid
 
 NEW = "gdbserver 13.1 has no QThreadOptions"
@@ -121,8 +125,9 @@ def malformed_options_change_nothing():
 
 @case(peer="gdbserver 13.1 dies of it")
 def thread_events_are_told_in_order():
-    """Each thread that was made ends, after it was made."""
-    with Session("catching", "threads", "5") as s:
+    """Each thread that was made ends, after it was made. Some end while others
+    are being stopped for one that is told of."""
+    with Session("catching", "threads", "60") as s:
         s.run_to("begin")
         equal(s.packet("QThreadEvents:1"), "OK", "QThreadEvents")
         alive, seen = set(), 0
@@ -136,7 +141,25 @@ def thread_events_are_told_in_order():
                 seen += 1
             stop = s.cont()
         equal((stop.kind, stop.number), ("W", 0), "end")
-        equal((seen, alive), (5, set()), "threads")
+        equal((seen, alive), (60, set()), "threads")
+
+
+@case(peer=NEW)
+def ends_of_the_killed_come_before_that_of_their_process():
+    with Session("catching", "threads", "3") as s:
+        s.run_to("begin")
+        options(s, "1")
+        tids = {clone(s) for _ in range(3)}
+        options(s, "2")
+        os.kill(s.pid, signal.SIGKILL)
+        check(until(lambda: task_state(s.pid) in ("", "Z")), "it lives on")
+        s.packet("qC")
+        ended, stop = set(), s.cont()
+        while stop.kind == "w":
+            ended.add(exited(stop))
+            stop = s.cont()
+        equal((stop.kind, stop.number), ("X", signal.SIGKILL), "end")
+        equal(ended, tids, "threads")
 
 
 if __name__ == "__main__":

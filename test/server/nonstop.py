@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Non-stop mode: threads that run while others stand, and are left alone."""
 import os
+import signal
 import socket
 import time
 
@@ -224,6 +225,27 @@ def untold_stops_stand():
         s.go()
         time.sleep(0.05)
         equal(s.packet("vKill;%x" % s.pid), "OK", "vKill")
+
+
+@case(peer="gdbserver 13.1 says nothing of it")
+def ends_of_threads_that_stand_are_told():
+    """Nobody resumes those of a program that somebody has killed."""
+    with NonStop("threads", "3", "forever") as s:
+        s.point(0, "in_thread")
+        s.go()
+        tids = set()
+        while len(tids) < 3:
+            tids |= {stop.tid for stop in s.stops()}
+        s.go("vCont;t")
+        equal(s.stop().tid, s.pid, "the leader")
+        equal(s.packet("QThreadEvents:1"), "OK", "QThreadEvents")
+        os.kill(s.pid, signal.SIGKILL)
+        ends = s.stops()
+        while ends[-1].kind == "w":
+            ends += s.stops()
+        equal({ptid(end.text.partition(";")[2])[1] for end in ends[:-1]}, tids,
+              "threads")
+        equal((ends[-1].kind, ends[-1].number), ("X", signal.SIGKILL), "end")
 
 
 @case
