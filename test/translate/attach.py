@@ -41,6 +41,7 @@ QUIET = "tr_branch tr_state tr_context tr_riprel tr_precise".split()
 # Has mappings of its own that are code and no file's.
 MAKES_CODE = "tr_jit tr_patch tr_implied".split()
 WARM_MOST = 4   # seconds until the server is killed
+LONG = 10       # seconds of following, at most, until there are blocks
 PAUSE = 0.2     # seconds, at most, that it runs alone in between
 
 
@@ -96,11 +97,8 @@ def kill(argv, pid, seconds):
         p.communicate()
 
 
-def follow(opt, pid, seconds):
-    """Complaints about one time."""
-    if opt.native:
-        time.sleep(seconds)
-        return [], {}
+def trace(opt, pid, seconds):
+    """Complaints about one trace, and its counters."""
     stats = {}
     path = "%s/stats" % opt.tmp
     argv = [os.path.abspath(opt.server), "trace", "--stats=" + path,
@@ -108,18 +106,30 @@ def follow(opt, pid, seconds):
             *opt.options.split(), "--pid", str(pid)]
     if opt.kill:
         kill(argv, pid, seconds)
-        return [], {}
+        return [], stats
     r = traced.run(argv, opt.limit)
     if os.path.exists(path):
         stats = traced.read_stats(path)
         os.unlink(path)
-    bad = []
     if r.status != 0 or r.err:
-        bad.append("trace --pid: status %s\n%s" % (r.status,
-                                                   traced.excerpt(r.err)))
-    if not stats.get("blocks"):
-        bad.append("no block was translated")
-    return bad, stats
+        return ["trace --pid: status %s\n%s" % (r.status,
+                                                traced.excerpt(r.err))], stats
+    return [], stats
+
+
+def follow(opt, pid, seconds):
+    """The same, until it has done something: it may be waiting for another
+    process or, on a busy machine, for a processor all the time."""
+    if opt.native:
+        time.sleep(seconds)
+        return [], {}
+    while True:
+        bad, stats = trace(opt, pid, seconds)
+        if opt.kill or bad or stats.get("blocks"):
+            return bad, stats
+        seconds *= 2
+        if seconds > LONG:
+            return ["no block was translated"], stats
 
 
 def alive(p):
