@@ -7,7 +7,7 @@ import time
 
 from wire import expand, frame
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 
 
 class Gone(Exception):

@@ -7,8 +7,8 @@ import shutil
 import subprocess
 
 from cores import Core, Room, deaths, gdb, gdb_session, run, same, save, served
-from rsp import (FALSE, FEATURES, OPTIONS, Program, Session, Skip, case, check,
-                 equal, main, status_field, until)
+from rsp import (FALSE, FEATURES, OPTIONS, PATIENCE, Program, Session, Skip,
+                 case, check, equal, main, status_field, until)
 
 # --- real programs --------------------------------------------------------
 
@@ -130,7 +130,7 @@ def a_client_that_goes():
             s.sock.close()
             check(until(lambda: b"has terminated" in s.said()), s.said())
             open("go", "w").close()
-            s.server.wait(10)
+            s.server.wait(PATIENCE)
             equal(len(deaths(s.said().decode())), 1, s.said())
             room.only("core.crashing.*")
 
@@ -146,8 +146,8 @@ def a_process_attached_to():
             check(until(lambda: status_field(p.pid, "TracerPid") ==
                         str(server.pid)), "not attached")
             open("go", "w").close()
-            equal(p.wait(10), -11, "the program's status")
-            equal(server.wait(10), 139, "the server's status")
+            equal(p.wait(PATIENCE), -11, "the program's status")
+            equal(server.wait(PATIENCE), 139, "the server's status")
             core = Core(room.only("core.crashing.%d" % p.pid))
             equal(len(core.note("PRSTATUS")), 4, "threads")
             core.close()

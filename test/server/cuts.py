@@ -163,7 +163,7 @@ def cut_attached(opt, s, packets, whole, how):
             return why
         if server.process.poll() is None:
             server.process.send_signal(signal.SIGTERM)
-            server.process.wait(5)
+            server.process.wait(steady.TIMEOUT)
         return s.trouble()
     except steady.Late:
         return "no reply"
@@ -285,10 +285,10 @@ def launched(opt, once):
         pid = int(c.ask("qC").split("p")[1].split(".")[0], 16)
         c.close()
         if once:
-            if not steady.wait_until(lambda: not steady.alive(pid), 5):
+            if not steady.wait_until(lambda: not steady.alive(pid)):
                 return "it lives on"
             return None if steady.wait_until(
-                lambda: server.process.poll() is not None, 5) else \
+                lambda: server.process.poll() is not None) else \
                 "the server stays"
         time.sleep(0.1)
         if not steady.alive(pid) or steady.status(pid, "State")[0] != "t":
@@ -307,7 +307,7 @@ def launched(opt, once):
         if not c.begin().startswith("T"):
             return "a client cannot come while it runs"
         c.send("k")
-        return None if steady.wait_until(lambda: not steady.alive(pid), 5) \
+        return None if steady.wait_until(lambda: not steady.alive(pid)) \
             else "not killed"
     finally:
         server.close()

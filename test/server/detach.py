@@ -117,7 +117,7 @@ def session(opt, s, work, leave):
         return leave(server, c)
     finally:
         if leave is by_detach:
-            steady.wait_until(lambda: server.process.poll() is not None, 2)
+            steady.wait_until(lambda: server.process.poll() is not None)
         server.close()
 
 
@@ -128,14 +128,14 @@ def by_detach(server, c):
 
 def by_sigterm(server, c):
     server.process.send_signal(signal.SIGTERM)
-    if not steady.wait_until(lambda: server.process.poll() is not None, 5):
+    if not steady.wait_until(lambda: server.process.poll() is not None):
         return "SIGTERM does not end the server"
     return None
 
 
 def by_sigint(server, c):
     server.process.send_signal(signal.SIGINT)
-    steady.wait_until(lambda: server.process.poll() is not None, 5)
+    steady.wait_until(lambda: server.process.poll() is not None)
 
 
 def compare(s, before):

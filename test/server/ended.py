@@ -4,8 +4,8 @@ once, told of when the client asks or resumes, and no client needed for it."""
 import os
 import signal
 
-from rsp import (Program, Session, Stop, case, check, equal, main, ptid,
-                 status_field, task_state, until)
+from rsp import (PATIENCE, Program, Session, Stop, case, check, equal, main,
+                 ptid, status_field, task_state, until)
 
 NOT_PEER = "leaves the zombie until the next resume"
 
@@ -62,7 +62,7 @@ def parent_need_not_wait():
     with Program("signalling", "loop") as p:
         with Session(attach=p.pid, path=p.path) as s:
             os.kill(p.pid, signal.SIGKILL)
-            equal(p.wait(5), -signal.SIGKILL, "its status")
+            equal(p.wait(PATIENCE), -signal.SIGKILL, "its status")
             equal(told(s.packet("?")), "X09", "?")
 
 

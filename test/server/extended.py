@@ -7,8 +7,8 @@ import threading
 import time
 
 from extended_client import Extended, arguments
-from rsp import (Elf, Program, Stop, case, check, equal, inferior, main, ptid,
-                 task_state, until)
+from rsp import (PATIENCE, Elf, Program, Stop, case, check, equal, inferior,
+                 main, ptid, task_state, until)
 
 
 def ended(pid):
@@ -379,7 +379,7 @@ def monitor_exit_ends_it():
     with Extended() as s:
         s.run("signalling", "loop")
         s.send("qRcmd," + b"exit".hex())
-        equal(s.server.wait(5), 0, "its status")
+        equal(s.server.wait(PATIENCE), 0, "its status")
         check(ended(s.pid), "the program lives on")
 
 
@@ -390,7 +390,7 @@ def sigterm_ends_it():
         s.attach(p.pid)
         s.run("signalling", "loop")
         s.server.send_signal(signal.SIGTERM)
-        s.server.wait(5)
+        s.server.wait(PATIENCE)
         check(ended(s.pid), "the program lives on")
         check(until(lambda: task_state(p.pid) in "SR"), "it stands still")
 

@@ -26,7 +26,7 @@ class Extended(Session):
         def listening():
             found[:] = re.findall(rb"Listening on port (\d+)", self.said())
             return found or self.server.poll() is not None
-        until(listening, 10)
+        until(listening)
         check(found, "the server says:", self.said().decode(errors="replace"))
         self.port = int(found[0])
         self.come()

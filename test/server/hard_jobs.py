@@ -5,7 +5,7 @@ import select
 import signal
 import time
 
-from rsp import (Program, Session, case, check, equal, forms, main,
+from rsp import (PATIENCE, Program, Session, case, check, equal, forms, main,
                  task_state, until)
 
 STOPS = {signal.SIGSTOP: 17, signal.SIGTSTP: 18, signal.SIGTTIN: 21,
@@ -147,7 +147,7 @@ class Watched(Program):
         super().__init__(name, "shell")
         self.child = int(self.line().split()[1])
 
-    def hears(self, what, seconds=2):
+    def hears(self, what, seconds=PATIENCE):
         ready = select.select([self.proc.stdout], [], [], seconds)[0]
         check(ready, "the parent hears nothing of", what)
         equal(self.line(), what, "the parent hears")

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 
-from rsp import OPTIONS, check, inferior, until
+from rsp import OPTIONS, PATIENCE, check, inferior, until
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__))))
@@ -57,7 +57,7 @@ class Server:
              "localhost:0", *args],
             stdin=subprocess.DEVNULL, stdout=self.output, stderr=self.errors)
         self.port = None
-        until(self.listens, 10)
+        until(self.listens)
         check(self.port, "the server says:", self.said())
 
     def listens(self):
@@ -81,7 +81,7 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(5)
+            self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

@@ -198,7 +198,7 @@ def one_kill(opt, s, kind, after):
         t.join()
     server.close()
     trouble = s.trouble(may_have_cache=kind in BY_CODE)
-    if not steady.wait_until(lambda: not any(map(steady.alive, guardian)), 5):
+    if not steady.wait_until(lambda: not any(map(steady.alive, guardian))):
         errors.append("the guardian stays")
     return trouble, errors
 

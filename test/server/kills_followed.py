@@ -129,7 +129,7 @@ def one_kill(opt, s, rng):
     server.send_signal(signal.SIGKILL)
     server.wait()
     why = None if early else s.trouble()
-    if not steady.wait_until(lambda: not any(map(steady.alive, guardian)), 5):
+    if not steady.wait_until(lambda: not any(map(steady.alive, guardian))):
         early = "the guardian stays"
     return why, early
 

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 
 from lldb_client import Client, asked, pairs, registers, text
-from rsp import OPTIONS, Session, case, check, equal, inferior, main
+from rsp import OPTIONS, PATIENCE, Session, case, check, equal, inferior, main
 from wire import frame
 
 OURS = "gdbserver is not lldb's server"
@@ -301,7 +301,7 @@ def the_port_is_told_by_a_pipe():
             sock.sendall(frame("?"))
             check(sock.recv(100).startswith(b"+$T13"), "its stop")
             equal(os.getsid(server.pid), server.pid, "its session")
-        server.wait(10)
+        server.wait(PATIENCE)
 
 
 @case(peer=OURS)
@@ -317,7 +317,7 @@ def it_calls_who_listens():
             c.sendall(frame("qLaunchSuccess"))
             check(c.recv(100).startswith(b"+$OK"), "a reply")
             c.close()
-            equal(server.wait(10), 0, "its status")
+            equal(server.wait(PATIENCE), 0, "its status")
 
 
 @case(peer=OURS)

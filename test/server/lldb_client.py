@@ -5,7 +5,7 @@ import socket
 import subprocess
 import tempfile
 
-from rsp import OPTIONS, check, equal
+from rsp import OPTIONS, PATIENCE, check, equal
 from wire import expand, frame
 
 LLDB = "qSupported:xmlRegisters=i386,arm,mips,arc;multiprocess+;fork-events+"
@@ -41,7 +41,7 @@ class Client:
     def __exit__(self, *_):
         self.sock.close()
         try:
-            self.server.wait(10)
+            self.server.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.server.kill()
             raise

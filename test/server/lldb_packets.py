@@ -10,7 +10,8 @@ import subprocess
 import tempfile
 
 from lldb_client import LLDB, Client, pairs, registers, text
-from rsp import Elf, case, check, equal, inferior, main, task_state, until
+from rsp import (PATIENCE, Elf, case, check, equal, inferior, main, task_state,
+                 until)
 from wire import frame
 
 OURS = "gdbserver is not lldb's server"
@@ -160,7 +161,7 @@ def a_server_that_is_ended_says_by_what():
         with Client(inferior("calls")) as c:
             pid = int(pairs(c.ask("qProcessInfo"))["pid"], 16)
             c.server.send_signal(sig)
-            equal(c.server.wait(5), -sig, "its status")
+            equal(c.server.wait(PATIENCE), -sig, "its status")
             check(until(lambda: gone(pid)), "the program is left")
 
 

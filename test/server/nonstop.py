@@ -167,7 +167,7 @@ def stop_one_stop_all():
         s.go("vCont;t")
         s.quiet(0.2)
         check(not s.notes, "told of again:", s.notes)
-        check(until(lambda: {task_state(s.pid, t) for t in tids} == {"t"}, 1),
+        check(until(lambda: {task_state(s.pid, t) for t in tids} == {"t"}),
               "not stopped")
         s.set_var("go", 1)
         s.go()

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 
 from cli_client import dial
-from rsp import OPTIONS, check, task_state, until
+from rsp import OPTIONS, PATIENCE, check, task_state, until
 
 
 def hexed(text):
@@ -60,7 +60,7 @@ class Platform:
             client.close()
         self.server.send_signal(signal.SIGTERM)
         try:
-            self.server.wait(5)
+            self.server.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.server.kill()
             self.server.wait()

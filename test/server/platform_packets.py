@@ -13,7 +13,8 @@ import time
 
 from cli_client import Gone, dial
 from platform_client import Platform, gone, hexed, launch
-from rsp import OPTIONS, case, check, equal, inferior, main, task_state, until
+from rsp import (OPTIONS, PATIENCE, case, check, equal, inferior, main,
+                 task_state, until)
 
 OURS = "it has no platform"
 
@@ -363,13 +364,13 @@ def one_client_or_many():
         equal(c.ask("QStartNoAckMode"), "OK")
         p.clients.remove(c)
         c.close()
-        equal(p.server.wait(5), 0, "without --server it ends")
+        equal(p.server.wait(PATIENCE), 0, "without --server it ends")
     with Platform("--server") as p:
         clients = [p.dial() for _ in range(3)]
         for c in clients:
             equal(c.ask("vMustReplyEmpty"), "")
         p.server.send_signal(signal.SIGTERM)
-        equal(p.server.wait(5), 0, "SIGTERM")
+        equal(p.server.wait(PATIENCE), 0, "SIGTERM")
         for c in clients:
             try:
                 # What was under way when the signal came may be answered.

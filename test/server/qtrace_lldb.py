@@ -36,7 +36,7 @@ def port_of(path):
         with open(path, encoding="utf-8") as f:
             found = re.search(r"Listening on port (\d+)", f.read())
         return found
-    check(until(listening, 10), "the server does not listen")
+    check(until(listening), "the server does not listen")
     return found[1]
 
 

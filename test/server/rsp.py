@@ -229,7 +229,7 @@ class Session:
             found = re.search(rb"Listening on port (\d+)", self.said())
             port = int(found.group(1)) if found else None
             return port or self.server.poll() is not None
-        until(listening, 10)
+        until(listening)
         check(port, "the server says:", self.said().decode(errors="replace"))
         self.port = port
         self.sock = socket.create_connection(("127.0.0.1", port))

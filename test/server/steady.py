@@ -16,7 +16,7 @@ import time
 from wire import expand, frame
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-TIMEOUT = 10.0      # seconds for any reply
+TIMEOUT = 30.0      # seconds for any reply
 
 
 class Gone(Exception):
@@ -143,7 +143,7 @@ class Server:
         """kill -9; its guardian ends by itself."""
         left = children(self.pid)
         end(self.process)
-        wait_until(lambda: not any(map(alive, left)), 5)
+        wait_until(lambda: not any(map(alive, left)))
         self.dir.cleanup()
 
 
