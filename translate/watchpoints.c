@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "translate/follow.h"
 #include "translate/layer.h"
@@ -70,7 +71,7 @@ static void watch_these(struct space *sp, const struct watched *all, unsigned n)
 }
 
 /* All of the process is stopped. */
-static int apply(struct translator *tr, struct process *p)
+static int apply(struct translator *tr, struct process *p, struct err *e)
 {
 	struct watched all[WATCHED_MAX];
 	unsigned n = list_of(p, all);
@@ -79,7 +80,7 @@ static int apply(struct translator *tr, struct process *p)
 	int r;
 
 	if ((n || breaks) && !sp) {
-		r = translate_follow(&tr->t, p, MODE_NONE, NULL);
+		r = translate_follow(&tr->t, p, MODE_NONE, e);
 		if (r < 0)
 			return r;
 		sp = space_of(p);
@@ -108,14 +109,14 @@ static bool any_runs(const struct translator *tr, const struct process *p)
 	return false;
 }
 
-static int apply_now(struct translator *tr, struct process *p)
+static int apply_now(struct translator *tr, struct process *p, struct err *e)
 {
 	int r;
 
 	if (!any_runs(tr, p))
-		return apply(tr, p);
+		return apply(tr, p, e);
 	translator_pause(tr);
-	r = apply(tr, p);
+	r = apply(tr, p, e);
 	translator_unpause(tr, NULL);
 	return r;
 }
@@ -125,7 +126,7 @@ static int renew(struct translator *tr, struct process *p)
 {
 	if (tr->calling)
 		return -EBUSY;
-	return space_of(p) && !any_runs(tr, p) ? 0 : apply_now(tr, p);
+	return space_of(p) && !any_runs(tr, p) ? 0 : apply_now(tr, p, NULL);
 }
 
 /* Some threads would not meet it. */
@@ -188,9 +189,25 @@ static bool is_harmless(const struct process *p)
 	return sp && !holds(p, true) && is_same(sp, all, list_of(p, all));
 }
 
+/* They were met when they were set. */
+static void say_unmet(const struct translator *tr, const struct process *p,
+		      const struct err *e)
+{
+	struct buf out = { 0 };
+
+	buf_printf(&out,
+		   "process %d runs without its watchpoints and hardware "
+		   "breakpoints: %s\n",
+		   p->pid, e->text);
+	if (tr->t.print)
+		tr->t.print(tr->t.print_user, true, buf_str(&out), out.len);
+	buf_fini(&out);
+}
+
 void points_resume(struct translator *tr, const struct resume *acts, size_t n)
 {
 	struct process *p;
+	struct err e = { "" };
 
 	if (!tr->has_conditions && !tr->holds_points)
 		return;
@@ -198,8 +215,9 @@ void points_resume(struct translator *tr, const struct resume *acts, size_t n)
 		if (!target_actions_meet(acts, n, p->pid) ||
 		    !process_is_still(p))
 			continue;
-		if (!points_may_be_back(p, acts, n) || !is_harmless(p))
-			apply_now(tr, p);
+		if ((!points_may_be_back(p, acts, n) || !is_harmless(p)) &&
+		    apply_now(tr, p, &e) < 0)
+			say_unmet(tr, p, &e);
 		tr_process_of(p)->point_gone = false;
 	}
 }

@@ -56,7 +56,7 @@ int point_hold(struct target *t, struct process *p, struct point *pt);
 int point_let_go(struct target *t, struct process *p, struct point *pt);
 
 /* Processes are about to be resumed: what changed is in translated code. Does
- * the process have any? */
+ * the process have any? Where there can be none any more, that is printed. */
 void points_resume(struct translator *tr, const struct resume *acts, size_t n);
 bool points_held(const struct process *p);
 /* All that it is to do is a step, and a breakpoint has gone since it was resumed:

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """Watchpoints beyond the debug registers stop where those do: the same program
 is run with either, and the hardware is the oracle."""
+import resource
 import time
 
-from rsp import (OPTIONS, Session, Skip, case, check, equal, machine, main)
+from rsp import (OPTIONS, PATIENCE, Session, Skip, case, check, equal, machine,
+                 main)
 
 KINDS = {2: "watch", 3: "rwatch", 4: "awatch"}
 STOPS_MOST = 20000
@@ -155,6 +157,23 @@ def what_calls_write_is_not_seen():
             s.clear(0, "begin")
             check("watch" in s.cont().fields, "the next")
             equal(s.read(place, 8), b"wRitten\0", "what was written")
+
+
+@case(peer="it has four")
+def those_that_are_met_no_more_are_said():
+    """It was let go of, and cannot be followed again."""
+    with Session("touching", "apart") as s:
+        s.run_to("begin")
+        use_up_registers(s)
+        s.point(2, s.addr("area") + 512, 8)
+        equal(s.packet("qTrace:unfollow"), "OK", "unfollow")
+        room = resource.prlimit(s.pid, resource.RLIMIT_AS)
+        resource.prlimit(s.pid, resource.RLIMIT_AS, (1 << 20, room[1]))
+        s.start()
+        said = s.receive(PATIENCE)
+        equal(said[:1], b"O", "it says")
+        check(b"runs without its watchpoints" in
+              bytes.fromhex(said[1:].decode()), said)
 
 
 @case(peer="it has four")
