@@ -27,7 +27,7 @@ __attribute__((noinline)) static long add_six(long a, long b, long c, long d,
 {
 	volatile double x = (double)a * 1.5 + 0.25;
 
-	here->v[6] += 1;
+	__atomic_fetch_add(&here->v[6], 1, __ATOMIC_RELAXED); /* by two */
 	here->v[7] = syscall(SYS_gettid);
 	here->v[8] = ((uintptr_t)__builtin_frame_address(0) & 15) == 0;
 	return a + 10 * b + 100 * c + 1000 * d + 10000 * e + 100000 * f +
