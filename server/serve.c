@@ -47,6 +47,8 @@ static void client_gone(struct session *s)
 	session_disconnect(s);
 	if (refused)
 		return;
+	/* What waited for it. */
+	session_reap(s);
 	if (s->once || nothing_left(s))
 		s->quit = true;
 	else if (!s->quit)

@@ -32,7 +32,7 @@ static void drop_exited(struct linux_target *lt, struct lwp *lwp, bool killed)
 			 !list_empty(&p->threads);
 }
 
-static bool tells_exit(const struct linux_target *lt, const struct lwp *lwp)
+bool tells_exit(const struct linux_target *lt, const struct lwp *lwp)
 {
 	return lt->t.report_threads ||
 	       (lwp->th && lwp->th->options & THREAD_TELL_EXIT);

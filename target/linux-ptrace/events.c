@@ -102,19 +102,22 @@ static void tell(struct linux_target *lt, struct lwp *lwp, struct stop *out)
 		lwp_hide(lt, lwp); /* its end is the process's */
 }
 
+/* One that somebody still wants to know of. */
 static bool thread_end_is_pending(const struct linux_target *lt,
 				  const struct process *p)
 {
 	struct lwp *lwp;
 
 	list_each(lwp, &lt->pending, pending_node) {
-		if (lwp->proc == p && lwp->pending.kind == STOP_THREAD_EXIT)
+		if (lwp->proc == p && lwp->pending.kind == STOP_THREAD_EXIT &&
+		    tells_exit(lt, lwp))
 			return true;
 	}
 	return false;
 }
 
-/* Events of threads that the layer above has not resumed wait, but for ends. */
+/* Events of threads that the layer above has not resumed wait, but for ends:
+ * target.h's ends_wait. */
 static bool is_due(const struct linux_target *lt, const struct lwp *lwp)
 {
 	if (lwp->th && lwp->th->running)

@@ -477,6 +477,8 @@ bool has_queued(pid_t tid, int signo, int lowest_code);
 /* THREAD_TELL_SIGNALS: the layer above may have it elsewhere by the time that a
  * signal comes, and is told of all. */
 bool tells_signals(const struct lwp *lwp);
+/* Its end, too? */
+bool tells_exit(const struct linux_target *lt, const struct lwp *lwp);
 
 int linux_next_event(struct target *t, struct stop *out, bool patient);
 int linux_resume(struct target *t, const struct resume *acts, size_t n);
